@@ -1,0 +1,39 @@
+# `make repro` and `make test` set everything up by themselves, in .venv and nowhere else.
+PYTHON ?= python3.11
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.PHONY: repro test test-slow check lint ui setup help
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+repro: setup ## data → clips → faces → flow → every model → report
+	@.venv/bin/microfacial repro
+
+test: setup ## quick tests
+	@.venv/bin/python -m pytest
+
+test-slow: setup ## tests that kill, clone, or run everything
+	@.venv/bin/python -m pytest -m slow
+
+check: setup ## lint, format, types, import layers, dvc.lock
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/python tests/check_lock.py
+
+ui: setup ## open MLflow on the runs
+	@.venv/bin/microfacial ui
+
+setup: .venv/installed ## install everything into .venv
+
+.venv/installed: constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found. Install Python 3.11, or name it: make PYTHON=…" >&2; exit 2; }
+	@echo "setting up .venv (a few minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@.venv/bin/python tools/settle_opencv.py
+	@touch $@

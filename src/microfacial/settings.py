@@ -1,0 +1,85 @@
+"""The base of every section of params.yaml: strict, frozen, and it refuses what it does not know, by name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from microfacial.errors import ConfigError
+
+
+class Section(BaseModel):
+    """One section of params.yaml, declared beside the code that owns it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class OptimiserSettings(Section):
+    """How a network is trained by epochs; the settings of every such model extend it."""
+
+    epochs: int = Field(60, ge=1)
+    patience: int = Field(15, ge=1)  # epochs without a better validation loss before training stops
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+
+
+Kind = TypeVar("Kind", bound=Section)
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+    """All sections of params.yaml, unchecked.
+
+    Raises:
+        ConfigError: the file is missing or no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no {path} here ({Path.cwd()}). Run the command from the project's root") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must be a mapping of sections, found {type(content).__name__}")
+    return content
+
+
+def read_section(path: Path, name: str, kind: type[Kind]) -> Kind:
+    """One section of params.yaml, checked.
+
+    Raises:
+        ConfigError: the section is missing, or a key, type or bound in it is wrong.
+    """
+    sections = read_sections(path)
+    if name not in sections:
+        raise ConfigError(f"{path}: section {name} is missing")
+    return check(sections[name], kind, f"{path}: {name}")
+
+
+def check(content: Any, kind: type[Kind], where: str) -> Kind:
+    """Turn a mapping into a section.
+
+    Raises:
+        ConfigError: a key, type or bound is wrong; the message names each, after `where`.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} must be a mapping of keys, found {content!r}")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault)}" for fault in faults)) from None
+
+
+def _name(fault: Any) -> str:
+    return ".".join(str(part) for part in fault["loc"])
+
+
+def _reason(fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "no such key; check its spelling"
+    if fault["type"] == "missing":
+        return "is missing"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
