@@ -1,0 +1,109 @@
+"""How hard is the demo data set, and what does a split at random over clips pretend?
+
+Runs the package's linear SVM on the demo clips under leave-one-subject-out and under random folds of the same
+number, where clips of one person stand on both sides. Either way C is chosen inside the training part: over
+groups of people, and over single clips.
+
+    python benchmarks/demo_difficulty.py [FOLDER] [--processes N]
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
+
+from microfacial import faces, flow, metrics
+from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets.schemes import SCHEMES
+from microfacial.datasets.synthetic import write_demo
+from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
+from microfacial.records import Clip, FlowSequence, FlowStore, Samples
+from microfacial.samples import make_samples
+from microfacial.storage import read_image
+
+SCHEME: Literal["casme2-4"] = "casme2-4"
+SEEDS = range(10)
+Rows = NDArray[np.int64]
+
+
+def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
+    """Align the key frames of one clip and compute their flow."""
+    frames = {number: read_image(folder / clip.frame(number)) for number in flow.key_frames(clip)}
+    config = faces.FacesConfig()
+    face = faces.locate(clip, frames[clip.onset], config)
+    aligned = {number: faces.align(frame, face, config.size_px) for number, frame in frames.items()}
+    return flow.compute_flow(clip, aligned, flow.FlowConfig())
+
+
+def read_samples(folder: Path, processes: int) -> Samples:
+    """Run the pipeline on the demo data, from frames to what the SVM sees."""
+    clips = list_clips(ClipsConfig(name="demo", reader="casme2", root=str(folder), scheme=SCHEME)).clips
+    flows = Parallel(n_jobs=processes)(delayed(measure_flow)(folder, clip) for clip in clips)
+    store = FlowStore(
+        clips=tuple(clip.id for clip in clips),
+        flow=np.stack([one.flow for one in flows]),
+        windows=flows[0].windows,
+        unit=flows[0].unit,
+        boxes=np.zeros((len(clips), 0, 4), dtype=np.int64),
+        regions=(),
+    )
+    return make_samples(LINEAR_SVM.make_inputs(store, LinearSvmSettings()), clips, SCHEMES[SCHEME].classes)
+
+
+def pooled_scores(samples: Samples, folds: Iterable[tuple[Rows, Rows]]) -> tuple[float, float]:
+    """Return UF1 and UAR, pooled over folds of (training rows, test rows)."""
+    predicted = np.empty_like(samples.labels)
+    for training, test in folds:
+        # The SVM fits on both parts that it is given, so where the cut lies does not matter.
+        parts = samples.take(training[:-1]), samples.take(training[-1:])
+        fitted = LINEAR_SVM.fit(*parts, LinearSvmSettings(), 0)
+        predicted[test] = fitted.predict(samples.inputs[test]).argmax(axis=1)
+    counts = metrics.confusion(samples.labels, predicted, len(samples.classes))
+    return float(metrics.uf1(counts)), float(metrics.uar(counts))
+
+
+def random_scores(samples: Samples, seed: int) -> tuple[float, float]:
+    """Return UF1 and UAR of as many random folds as there are people, as if each clip were a person."""
+    folds = StratifiedKFold(len(set(samples.subjects)), shuffle=True, random_state=seed)
+    return pooled_scores(replace(samples, subjects=samples.clips), folds.split(samples.inputs, samples.labels))
+
+
+def compare(folder: Path, processes: int) -> str:
+    """Return both scores in words."""
+    samples = read_samples(folder, processes)
+    honest = pooled_scores(samples, LeaveOneGroupOut().split(samples.inputs, samples.labels, samples.subjects))
+    drawn = Parallel(n_jobs=processes)(delayed(random_scores)(samples, seed) for seed in SEEDS)
+    leaky, spread = np.mean(drawn, axis=0), np.std(drawn, axis=0)
+    people = len(set(samples.subjects))
+    return (
+        f"Linear SVM on {len(samples.labels)} synthetic clips of {people} synthetic people.\n"
+        f"Leave one subject out: UF1 {honest[0]:.3f}, UAR {honest[1]:.3f}.\n"
+        f"Random folds, mean of {len(SEEDS)} seeds: "
+        f"UF1 {leaky[0]:.3f} (sd {spread[0]:.3f}), UAR {leaky[1]:.3f}.\n"
+        f"Knowing the person's other clips is worth {leaky[0] - honest[0]:+.3f} UF1, "
+        "none of which would reach a stranger."
+    )
+
+
+def main() -> None:
+    """Score the demo data in FOLDER, or a fresh copy in a temporary folder."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.folder or Path(scratch) / "demo"
+        if arguments.folder is None:
+            write_demo(folder, processes=arguments.processes)
+        print(compare(folder, arguments.processes))
+
+
+if __name__ == "__main__":
+    main()

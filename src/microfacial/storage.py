@@ -1,0 +1,427 @@
+"""The only module that knows file formats. Every write is atomic: a file is there whole, or not at all."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from microfacial.errors import DatasetError, StorageError
+from microfacial.records import (
+    ApexSource,
+    Box,
+    Clip,
+    Evaluation,
+    Face,
+    FlowStore,
+    FlowUnit,
+    FoldResult,
+    Samples,
+    Score,
+)
+
+# --- atomic writing ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; on success it takes the name `path`, on an error it is gone.
+
+    The scratch path may be written as a file or made a folder; an existing `path` is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        fresh = Path(scratch) / path.name
+        yield fresh
+        if fresh.is_dir() and path.exists():
+            shutil.rmtree(path)
+        fresh.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with a stable order of keys as given."""
+    with writing(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8."""
+    with writing(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        StorageError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(_existing(path).read_text())
+    except json.JSONDecodeError as error:
+        raise StorageError(f"{path} is damaged ({error}). Delete it and run `dvc repro`") from None
+
+
+def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV, floats with six digits."""
+    with writing(path) as fresh:
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(fresh, index=False, float_format="%.6f")
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a CSV that `write_csv` wrote, every cell as text.
+
+    Raises:
+        StorageError: the file is missing.
+    """
+    table = pd.read_csv(_existing(path), dtype=str, keep_default_na=False)
+    return cast(list[dict[str, str]], table.to_dict("records"))
+
+
+def digest(paths: Iterable[Path], *facts: Any) -> str:
+    """Short SHA-256 over the bytes of files and the JSON of facts: the key of what was computed from them."""
+    total = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    for path in paths:
+        with _existing(path).open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise StorageError(f"{path} is missing. Run `dvc repro`, which makes it")
+    return path
+
+
+# --- what users bring -------------------------------------------------------------------------------------------------
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """First sheet of a spreadsheet, every cell as text ('' where blank), column names stripped.
+
+    Raises:
+        DatasetError: the file is no readable spreadsheet.
+    """
+    try:
+        table = pd.read_excel(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise DatasetError(f"{path} is no readable spreadsheet ({error}). Copy it again from the release") from None
+    table.columns = [str(column).strip() for column in table.columns]
+    return table.map(str.strip)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image as `(H, W, 3)` uint8, BGR.
+
+    Raises:
+        DatasetError: the file is missing or is no image.
+    """
+    if not path.exists():
+        raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an image `(H, W, 3)` uint8, BGR, in the format its name asks for.
+
+    Raises:
+        StorageError: the name ends in no format that can be written.
+    """
+    try:
+        _, content = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        raise StorageError(f"{path}: cannot write {path.suffix or 'a picture without ending'}; use .png") from None
+    with writing(path) as fresh:
+        fresh.write_bytes(content.tobytes())
+
+
+# --- clips ------------------------------------------------------------------------------------------------------------
+
+_CLIP_COLUMNS = [
+    "corpus",
+    "subject",
+    "name",
+    "label",
+    "emotion",
+    "action_units",
+    "onset",
+    "apex",
+    "offset",
+    "apex_source",
+    "fps",
+    "frames",
+    "numbers",
+    "notes",
+]
+
+
+def write_clips(path: Path, clips: Sequence[Clip]) -> None:
+    """One row a clip; frame numbers as ranges, such as 46-78."""
+    rows = ({**asdict(clip), "numbers": _as_ranges(clip.numbers), "fps": f"{clip.fps:g}"} for clip in clips)
+    write_csv(path, rows, _CLIP_COLUMNS)
+
+
+def read_clips(path: Path) -> tuple[Clip, ...]:
+    """Read what `write_clips` wrote.
+
+    Raises:
+        StorageError: the file is missing.
+    """
+    return tuple(_read_clip(row) for row in read_csv(path))
+
+
+def _read_clip(row: dict[str, str]) -> Clip:
+    texts = {column: row[column] for column in ("corpus", "subject", "name", "label", "emotion", "action_units")}
+    return Clip(
+        **texts,
+        frames=row["frames"],
+        numbers=_from_ranges(row["numbers"]),
+        onset=int(row["onset"]),
+        apex=int(row["apex"]),
+        offset=int(row["offset"]),
+        apex_source=cast(ApexSource, row["apex_source"]),
+        fps=float(row["fps"]),
+        notes=row["notes"],
+    )
+
+
+def _as_ranges(numbers: Sequence[int]) -> str:
+    starts = [n for i, n in enumerate(numbers) if i == 0 or numbers[i - 1] != n - 1]
+    ends = [n for i, n in enumerate(numbers) if i == len(numbers) - 1 or numbers[i + 1] != n + 1]
+    return " ".join(f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
+
+
+def _from_ranges(text: str) -> tuple[int, ...]:
+    spans = (span.split("-") for span in text.split())
+    return tuple(number for start, end in spans for number in range(int(start), int(end) + 1))
+
+
+# --- faces ------------------------------------------------------------------------------------------------------------
+
+
+def write_faces(
+    folder: Path,
+    count: int,
+    located: Iterable[tuple[Face, NDArray[np.uint8]]],
+    regions: Sequence[str],
+    size_px: int,
+) -> None:
+    """Write transforms and boxes as faces.json, and the aligned onset and apex crops as crops.npy.
+
+    Args:
+        count: how many faces `located` yields, one by one.
+        located: each face with its crops, `(2, H, W, 3)` uint8, onset first.
+    """
+    with writing(folder) as fresh:
+        fresh.mkdir()
+        shape = (count, 2, size_px, size_px, 3)
+        crops = np.lib.format.open_memmap(fresh / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+        rows = []
+        for row, (face, pair) in enumerate(located):
+            crops[row] = pair
+            rows.append({**asdict(face), "transform": face.transform.tolist()})
+        crops.flush()
+        write_json(fresh / "faces.json", {"regions": list(regions), "size_px": size_px, "faces": rows})
+
+
+def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
+    """Faces, the names of their regions, and the aligned square's side in px, as `write_faces` wrote them.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    content = read_json(folder / "faces.json")
+    return tuple(_read_face(row) for row in content["faces"]), tuple(content["regions"]), content["size_px"]
+
+
+def _read_face(row: dict[str, Any]) -> Face:
+    return Face(
+        clip=row["clip"],
+        transform=np.array(row["transform"]),
+        boxes=tuple(cast(Box, tuple(box)) for box in row["boxes"]),
+        located_by=row["located_by"],
+    )
+
+
+def read_crops(folder: Path) -> NDArray[np.uint8]:
+    """Aligned onset and apex crops, `(N, 2, H, W, 3)` uint8, memory-mapped.
+
+    Raises:
+        StorageError: the file is missing.
+    """
+    return cast(NDArray[np.uint8], np.load(_existing(folder / "crops.npy"), mmap_mode="r"))
+
+
+# --- flow -------------------------------------------------------------------------------------------------------------
+
+
+class FlowWriter:
+    """Collects the flow of clips in a folder, clip by clip, and survives being killed between any two of them.
+
+    A clip counts as done when its line stands in done.txt, which is written after its flow has reached the file.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
+        self._folder = folder
+        self._log = folder / "done.txt"
+        array = folder / "flow.npy"
+        if not array.exists():
+            self._log.unlink(missing_ok=True)  # what it lists went away with the array
+            with writing(array) as fresh:
+                np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float16, shape=shape).flush()
+        self._flow = np.lib.format.open_memmap(array, mode="r+")
+
+    def done(self) -> set[str]:
+        """Keys of the clips that are finished."""
+        return set(self._log.read_text().splitlines()) if self._log.exists() else set()
+
+    def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
+        """Store the flow of one clip, `(T, C, H, W)`, and remember that it is done."""
+        self._flow[row] = flow
+        self._flow.flush()
+        with self._log.open("a") as log:
+            log.write(f"{key}\n")
+
+    def finish(self, out: Path, index: dict[str, Any]) -> None:
+        """Move the flow to `out`, with its index beside it; the folder is gone then."""
+        with writing(out) as fresh:
+            fresh.mkdir()
+            write_json(fresh / "index.json", index)
+            (self._folder / "flow.npy").replace(fresh / "flow.npy")
+        shutil.rmtree(self._folder)
+
+
+def read_flow(flow_folder: Path, faces_folder: Path) -> FlowStore:
+    """The flow of all clips, memory-mapped, with the boxes of their faces.
+
+    Raises:
+        StorageError: a file is missing or damaged, or faces and flow are not of the same clips.
+    """
+    index = read_json(flow_folder / "index.json")
+    faces, regions, _ = read_faces(faces_folder)
+    clips = tuple(index["clips"])
+    if clips != tuple(face.clip for face in faces):
+        raise StorageError(f"{flow_folder} and {faces_folder} are not of the same clips. Run `dvc repro`")
+    return FlowStore(
+        clips=clips,
+        flow=np.load(_existing(flow_folder / "flow.npy"), mmap_mode="r"),
+        windows=tuple(index["windows"]),
+        unit=cast(FlowUnit, index["unit"]),
+        boxes=np.array([face.boxes for face in faces], dtype=np.int64),
+        regions=regions,
+    )
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
+    """Write what a training came to: predictions, the audit of its folds, curves, scores and the two LOSO tables."""
+    model = evaluation.model
+    with writing(folder) as fresh:
+        fresh.mkdir()
+        write_json(fresh / "evaluation.json", asdict(evaluation))
+        _write_rows(fresh / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
+        _write_rows(fresh / "folds.csv", [_audit_row(fold, samples) for fold in folds])
+        write_csv(fresh / "history.csv", [row for fold in folds for row in _curve_rows(fold)], _CURVE_COLUMNS)
+        _write_rows(fresh / f"loso_{model}_results.csv", [_result_row(fold) for fold in folds])
+        _write_rows(fresh / f"loso_{model}_summary.csv", [_summary_row(evaluation)])
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Scores of one model, as `write_training` wrote them.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    content = read_json(folder / "evaluation.json")
+    return Evaluation(
+        **{
+            **content,
+            "classes": tuple(content["classes"]),
+            "overall": Score(**content["overall"]),
+            "corpora": {name: Score(**score) for name, score in content["corpora"].items()},
+            "uf1_interval": tuple(content["uf1_interval"]),
+            "uar_interval": tuple(content["uar_interval"]),
+        }
+    )
+
+
+_CURVE_COLUMNS = ("subject", "epoch", "training_loss", "validation_loss", "validation_uar")
+
+
+def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    write_csv(path, rows, list(rows[0]))
+
+
+def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, Any]]:
+    for row, truth, predicted, chances in zip(
+        fold.plan.held_out, fold.truth, fold.predicted, fold.probabilities, strict=True
+    ):
+        yield {
+            "clip": samples.clips[row],
+            "subject": fold.plan.subject,
+            "truth": samples.classes[truth],
+            "predicted": samples.classes[predicted],
+            **{f"p_{label}": chance for label, chance in zip(samples.classes, chances, strict=True)},
+        }
+
+
+def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
+    """Who was held out, who chose, who trained."""
+    plan = fold.plan
+    return {
+        "held_out": plan.subject,
+        "held_out_clips": len(plan.held_out),
+        "validation_subjects": " ".join(np.unique(samples.subjects[plan.validation])),
+        "validation_clips": len(plan.validation),
+        "training_subjects": " ".join(np.unique(samples.subjects[plan.training])),
+        "training_clips": len(plan.training),
+        "chosen": fold.chosen,
+        "seed": plan.seed,
+    }
+
+
+def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
+    curves = (fold.history.training_loss, fold.history.validation_loss, fold.history.validation_uar)
+    for epoch, values in enumerate(zip(*curves, strict=True), 1):
+        yield dict(zip(_CURVE_COLUMNS, (fold.plan.subject, epoch, *values), strict=True))
+
+
+def _result_row(fold: FoldResult) -> dict[str, Any]:
+    hits = int((fold.predicted == fold.truth).sum())
+    return {
+        "subject": fold.plan.subject,
+        "clips": len(fold.truth),
+        "right": hits,
+        "accuracy": hits / len(fold.truth),
+        "chosen": fold.chosen,
+    }
+
+
+def _summary_row(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "model": evaluation.model,
+        "subjects": evaluation.overall.subjects,
+        "clips": evaluation.overall.clips,
+        "uf1": evaluation.overall.uf1,
+        "uf1_low": evaluation.uf1_interval[0],
+        "uf1_high": evaluation.uf1_interval[1],
+        "uar": evaluation.overall.uar,
+        "uar_low": evaluation.uar_interval[0],
+        "uar_high": evaluation.uar_interval[1],
+        "accuracy": evaluation.overall.accuracy,
+        "mean_over_folds_uar": evaluation.mean_over_folds_uar,
+    }

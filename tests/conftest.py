@@ -1,0 +1,148 @@
+"""Data that tests make for themselves, in the layouts of the real releases."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from openpyxl import Workbook
+
+from microfacial.records import Clip, Samples
+from microfacial.tracking import connect
+
+ROOT = Path(__file__).parent.parent
+HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"]
+Row = tuple[str, str, int, int | str, int, int | str, str]
+WriteCasme2 = Callable[[Sequence[Row]], Path]
+WriteMaps = Callable[[dict[str, int]], Path]
+
+TINY_PARAMS = """
+clips: {name: tiny, reader: casme2, root: data/demo, scheme: casme2-4}
+faces: {template: casme2-cropped, rois: mission, size_px: 56}
+flow: {method: variational, head_motion: similarity, levels: 2}
+train: {protocol: loso, seed: 0, validation_share: 0.34, bootstrap_draws: 100}
+models:
+  majority: {}
+  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  roi_cnn: {input_px: 16, widths: [8, 8, 8, 8], epochs: 3, patience: 3}
+report: {hardest_clips: 3}
+"""
+
+
+def make_clip(**changes: Any) -> Clip:
+    """A clip of frames 1 to 9 with its apex at 5, but for the changes."""
+    facts: dict[str, Any] = {
+        "corpus": "c",
+        "subject": "s",
+        "name": "n",
+        "emotion": "e",
+        "label": "e",
+        "action_units": "",
+        "frames": "{}.jpg",
+        "numbers": tuple(range(1, 10)),
+        "onset": 1,
+        "apex": 5,
+        "offset": 9,
+        "apex_source": "annotated",
+        "fps": 200.0,
+    }
+    return Clip(**{**facts, **changes})
+
+
+def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A smooth random picture `(H, W, 3)` that flow can follow."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    stretched = cv2.normalize(smooth, np.empty(0), 20, 235, cv2.NORM_MINMAX)
+    return np.repeat(stretched[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.fixture
+def write_casme2(tmp_path: Path) -> WriteCasme2:
+    """Write a release of CASME II: the sheet with its blank columns and text subjects, and frames onset..offset."""
+
+    def write(rows: Sequence[Row]) -> Path:
+        book = Workbook()
+        sheet = book.worksheets[0]
+        sheet.append([*HEADER, "Estimated Emotion"])
+        for subject, name, onset, apex, offset, units, emotion in rows:
+            sheet.append([subject, name, None, onset, apex, offset, None, units, emotion])
+            folder = tmp_path / "Cropped" / f"sub{subject}" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(onset, offset + 1):
+                cv2.imwrite(str(folder / f"reg_img{number}.jpg"), texture(85, 70, number))
+        book.save(tmp_path / "CASME2-coding-20190701.xlsx")
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def write_maps(tmp_path: Path) -> WriteMaps:
+    """Write flow maps in the layout that HTNet publishes: so many a subject, labels taking turns."""
+
+    def write(counts: dict[str, int]) -> Path:
+        random = np.random.default_rng(0)
+        for subject, count in counts.items():
+            for number in range(count):
+                folder = tmp_path / subject / "u_test" / str(number % 3)
+                folder.mkdir(parents=True, exist_ok=True)
+                image = random.integers(0, 256, (28, 28, 3), dtype=np.uint8)
+                cv2.imwrite(str(folder / f"{subject}_{number} .png"), image)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def samples() -> Samples:
+    """Six subjects of four clips, one more of a single clip; three classes; class 2 belongs to two subjects only."""
+    random = np.random.default_rng(0)
+    labels = np.array([0, 1, 0, 1] * 4 + [0, 1, 2, 2] * 2 + [0])
+    subjects = np.array([f"a/{number // 4}" for number in range(24)] + ["b/0"])
+    inputs = random.normal(size=(25, 2, 3, 16, 16)).astype(np.float32)
+    inputs[:, 0, 0] += labels[:, None, None]
+    return Samples(
+        inputs=inputs,
+        labels=labels,
+        subjects=subjects,
+        corpora=np.array([subject.split("/")[0] for subject in subjects]),
+        clips=np.array([f"{subject}/{row}" for row, subject in enumerate(subjects)]),
+        classes=("x", "y", "z"),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo generator's smallest useful set."""
+    from microfacial.datasets.synthetic import DemoPlan, write_demo
+
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    write_demo(folder, DemoPlan(identities=4, clips_per_identity=3, others=1, frames=(6, 9), width_px=70))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs; making one takes seconds, copying it does not."""
+    root = tmp_path_factory.mktemp("store")
+    connect(root)
+    return root / "mlruns" / "mlflow.db"
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_demo: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder on the tiny demo, the current folder of the test."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "params.yaml").write_text(TINY_PARAMS)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    shutil.copytree(tiny_demo, tmp_path / "data" / "demo")
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,110 @@
+import re
+from pathlib import Path
+
+import pytest
+from conftest import WriteCasme2
+
+from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.errors import DatasetError
+
+
+def read(root: Path, **settings: object) -> Listing:
+    return list_clips(ClipsConfig(name="t", reader="casme2", root=str(root), scheme="casme2-4", **settings))  # type: ignore[arg-type]
+
+
+def test_text_subjects_blank_columns_and_mixed_action_units_are_read(write_casme2: WriteCasme2) -> None:
+    root = write_casme2(
+        [("01", "EP02_01f", 97, 100, 104, 12, "happiness"), ("02", "EP09f", 5, 7, 9, "L4+9", "Disgust")]
+    )
+    first, second = read(root).clips
+    assert (first.id, first.action_units, first.label) == ("casme2/sub01/EP02_01f", "12", "happiness")
+    assert (second.id, second.action_units, second.label) == ("casme2/sub02/EP09f", "L4+9", "disgust")
+    assert (first.onset, first.apex, first.offset) == (97, 100, 104)
+
+
+def test_frames_are_in_numeric_order_across_a_hundred(write_casme2: WriteCasme2) -> None:
+    (clip,) = read(write_casme2([("01", "EP01_01", 98, 100, 102, 12, "happiness")])).clips
+    assert clip.numbers == (98, 99, 100, 101, 102)
+    assert clip.frame(100) == "Cropped/sub01/EP01_01/reg_img100.jpg"
+
+
+@pytest.mark.parametrize("apex", ["/", 10, 99])
+def test_a_missing_or_impossible_apex_becomes_the_midpoint_and_says_so(
+    write_casme2: WriteCasme2, apex: int | str
+) -> None:
+    (clip,) = read(write_casme2([("01", "EP01_01", 10, apex, 16, 12, "happiness")])).clips
+    assert (clip.apex, clip.apex_source) == (13, "midpoint")
+    assert "midpoint 13" in clip.notes
+
+
+def test_similar_names_stay_different_clips(write_casme2: WriteCasme2) -> None:
+    rows = [("07", name, 1, 2, 4, 12, "happiness") for name in ("EP06_02_01", "EP06_02_02", "EP06_02", "EP06_02f")]
+    assert len(read(write_casme2(rows)).clips) == 4
+
+
+def test_emotions_outside_the_scheme_are_left_out_and_counted(write_casme2: WriteCasme2) -> None:
+    listing = read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness"), ("01", "b", 1, 2, 4, 12, "others")]))
+    assert [clip.name for clip in listing.clips] == ["a"]
+    assert listing.dropped == {"others": 1}
+
+
+def test_an_unknown_label_is_refused_by_name(write_casme2: WriteCasme2) -> None:
+    with pytest.raises(DatasetError, match=r"casme2/sub01/a: unknown label 'joy'.*exclude"):
+        read(write_casme2([("01", "a", 1, 2, 4, 12, "joy")]))
+
+
+def test_a_missing_key_frame_is_taken_from_the_nearest_and_noted(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 10, 14, 20, 12, "happiness")])
+    (root / "Cropped/sub01/a/reg_img20.jpg").unlink()
+    (clip,) = read(root).clips
+    assert clip.offset == 19
+    assert clip.notes == "offset frame 20 is missing, took 19"
+
+
+def test_a_key_frame_with_no_frame_near_is_refused(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 10, 14, 20, 12, "happiness")])
+    for number in range(16, 21):
+        (root / f"Cropped/sub01/a/reg_img{number}.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"a: offset: no frame 20 in .*\(found 10–15, nearest 15\)"):
+        read(root)
+
+
+def test_an_annotation_without_frames_is_refused_unless_excluded(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness"), ("01", "b", 1, 2, 4, 12, "disgust")])
+    for frame in (root / "Cropped/sub01/b").iterdir():
+        frame.unlink()
+    with pytest.raises(DatasetError, match=r"casme2/sub01/b: annotated, but .* has no frame reg_img<N>\.jpg"):
+        read(root)
+    assert len(read(root, exclude=("casme2/sub01/b",)).clips) == 1
+
+
+def test_an_interval_that_ends_before_it_starts_is_refused(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 4, 5, 9, 12, "happiness")])
+    root = write_casme2([("01", "a", 9, 5, 4, 12, "happiness")])
+    with pytest.raises(DatasetError, match="offset 4 is not after onset 9"):
+        read(root)
+
+
+def test_a_clip_annotated_twice_is_refused(write_casme2: WriteCasme2) -> None:
+    with pytest.raises(DatasetError, match="casme2/sub01/a is annotated twice"):
+        read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness")] * 2))
+
+
+def test_a_folder_without_the_sheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no CASME2-coding-\*\.xlsx in .*clips\.root"):
+        read(tmp_path)
+
+
+def test_a_sheet_that_is_no_spreadsheet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "CASME2-coding-20190701.xlsx").write_text("not a spreadsheet")
+    with pytest.raises(DatasetError, match="no readable spreadsheet"):
+        read(tmp_path)
+
+
+def test_a_text_where_a_frame_number_belongs_is_refused_with_its_row(write_casme2: WriteCasme2) -> None:
+    with pytest.raises(DatasetError, match=re.escape("row 2: ApexFrame is 'x'")):
+        read(write_casme2([("01", "a", 1, "x", 4, 12, "happiness")]))
+
+
+def test_demo_clips_never_pass_for_casme2(tiny_demo: Path) -> None:
+    assert {clip.corpus for clip in read(tiny_demo).clips} == {"demo"}

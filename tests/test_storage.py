@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_clip
+
+from microfacial.errors import DatasetError, StorageError
+from microfacial.storage import (
+    FlowWriter,
+    digest,
+    read_clips,
+    read_image,
+    read_json,
+    write_clips,
+    write_image,
+    write_json,
+    writing,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_scratch(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+
+    def fail() -> None:
+        with writing(path) as fresh:
+            fresh.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert read_json(path) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with writing(tmp_path / "out") as fresh:
+            fresh.mkdir()
+            (fresh / name).touch()
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["new"]
+
+
+def test_clips_survive_a_round_trip(tmp_path: Path) -> None:
+    clip = make_clip(
+        emotion="Happy",
+        label="happiness",
+        action_units="L2+26",
+        frames="a b/reg_img{}.jpg",
+        numbers=(98, 99, 100, 103),
+        onset=98,
+        apex=100,
+        offset=103,
+        apex_source="midpoint",
+        notes='no apex, "took" the midpoint 100',
+    )
+    write_clips(tmp_path / "clips.csv", [clip])
+    assert read_clips(tmp_path / "clips.csv") == (clip,)
+    assert "98-100 103-103" in (tmp_path / "clips.csv").read_text()
+
+
+def test_a_missing_or_damaged_file_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"a\.json is missing. Run `dvc repro`"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(StorageError, match="damaged"):
+        read_json(tmp_path / "a.json")
+
+
+def test_an_unreadable_or_missing_image_is_refused_never_zero(tmp_path: Path) -> None:
+    (tmp_path / "img1.jpg").write_bytes(b"\xff\xd8 truncated")
+    with pytest.raises(DatasetError, match=r"img1\.jpg cannot be read as an image"):
+        read_image(tmp_path / "img1.jpg")
+    with pytest.raises(DatasetError, match=r"no frame .*img2\.jpg"):
+        read_image(tmp_path / "img2.jpg")
+
+
+def test_a_picture_of_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"use \.png"):
+        write_image(tmp_path / "sheet.doc", np.zeros((2, 2, 3), np.uint8))
+
+
+def test_a_digest_changes_with_bytes_and_with_facts(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    keys = [digest([tmp_path / "a"], 1), digest([tmp_path / "a"], 2), digest([], 1)]
+    (tmp_path / "a").write_bytes(b"2")
+    assert len({*keys, digest([tmp_path / "a"], 1)}) == 4
+
+
+def test_flow_that_was_finished_before_a_kill_is_still_there(tmp_path: Path) -> None:
+    flow = np.full((1, 2, 4, 4), 1.5, np.float16)
+    FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).add(1, "second", flow)
+    resumed = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
+    assert resumed.done() == {"second"}
+    resumed.add(0, "first", 2 * flow)
+    resumed.finish(tmp_path / "out", {"clips": ["a", "b"]})
+    assert np.array_equal(np.load(tmp_path / "out" / "flow.npy"), np.stack([2 * flow, flow]))
+    assert not (tmp_path / "state").exists()
+
+
+def test_done_clips_do_not_outlive_their_array(tmp_path: Path) -> None:
+    """Killed between moving the array out and finishing: the next run must not take zeros for flow."""
+    FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
+    (tmp_path / "state" / "flow.npy").unlink()
+    assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
