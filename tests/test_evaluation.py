@@ -1,0 +1,164 @@
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+from sklearn.model_selection import LeaveOneGroupOut
+
+from microfacial.errors import ProtocolError
+from microfacial.evaluation import plan_folds, pool, run_folds
+from microfacial.models import MODELS
+from microfacial.records import FoldPlan, FoldResult, History, Samples
+from microfacial.training import TrainConfig, fit
+
+CONFIG = TrainConfig(bootstrap_draws=100)
+
+
+@dataclass
+class Recorder:
+    """A `fit` that remembers which rows it was shown: inputs carry their row number."""
+
+    seen: list[tuple[set[int], set[int]]] = field(default_factory=list)
+    chosen: str = ""
+    history: History = field(default_factory=History)
+
+    def __call__(self, training: Samples, validation: Samples, seed: int) -> "Recorder":
+        parts = [{int(value) for value in part.inputs.ravel()} for part in (training, validation)]
+        self.seen.append((parts[0], parts[1]))
+        return self
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.tile([0.5, 0.3, 0.2], (len(inputs), 1))
+
+
+def numbered(samples: Samples) -> Samples:
+    return replace(samples, inputs=np.arange(len(samples.labels), dtype=np.float32)[:, None])
+
+
+def fold_by_subject(samples: Samples, model: str = "linear_svm") -> dict[str, FoldResult]:
+    settings = MODELS[model].settings.model_validate(SETTINGS[model])
+
+    def fit_model(training: Samples, validation: Samples, seed: int):  # type: ignore[no-untyped-def]
+        return fit(training, validation, seed, model=model, settings=settings)
+
+    return {fold.plan.subject: fold for fold in run_folds(samples, plan_folds(samples, CONFIG), fit_model, 1)}
+
+
+SETTINGS: dict[str, dict[str, object]] = {
+    "majority": {},
+    "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
+    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3},
+}
+
+
+def test_held_out_rows_are_those_of_scikit_learns_leave_one_group_out(samples: Samples) -> None:
+    splits = LeaveOneGroupOut().split(samples.labels, groups=samples.subjects)
+    expected = {str(samples.subjects[rows[0]]): rows.tolist() for _, rows in splits}
+    assert {plan.subject: plan.held_out.tolist() for plan in plan_folds(samples, CONFIG)} == expected
+
+
+def test_no_subject_stands_in_two_parts_and_no_row_is_lost(samples: Samples) -> None:
+    for plan in plan_folds(samples, CONFIG):
+        parts = [set(samples.subjects[rows]) for rows in (plan.held_out, plan.validation, plan.training)]
+        assert all(parts)
+        assert parts[0].isdisjoint(parts[1] | parts[2])
+        assert parts[1].isdisjoint(parts[2])
+        rows = np.concatenate([plan.held_out, plan.validation, plan.training])
+        assert np.array_equal(np.sort(rows), np.arange(len(samples.labels)))
+
+
+def test_the_same_subject_id_in_two_corpora_is_two_people(samples: Samples) -> None:
+    assert {"a/0", "b/0"} <= {plan.subject for plan in plan_folds(samples, CONFIG)}
+
+
+def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
+    recorder, rows = Recorder(), numbered(samples)
+    plans = plan_folds(rows, CONFIG)
+    list(run_folds(rows, plans, recorder, 1))
+    for plan, (training, validation) in zip(plans, recorder.seen, strict=True):
+        assert training == set(plan.training)
+        assert validation == set(plan.validation)
+        assert not (training | validation) & set(plan.held_out)
+
+
+@pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
+def test_the_held_out_subjects_labels_change_nothing_in_its_predictions(samples: Samples, model: str) -> None:
+    held_out = samples.subjects == "a/1"
+    corrupted = replace(samples, labels=np.where(held_out, 1 - samples.labels, samples.labels))
+    honest, other = fold_by_subject(samples, model)["a/1"], fold_by_subject(corrupted, model)["a/1"]
+    assert np.array_equal(honest.probabilities, other.probabilities)
+    assert honest.chosen == other.chosen
+
+
+@pytest.mark.parametrize("model", ["linear_svm", "roi_cnn"])
+def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str) -> None:
+    from functools import partial
+
+    settings = MODELS[model].settings.model_validate(SETTINGS[model])
+    fit_model = partial(fit, model=model, settings=settings)
+    plans = plan_folds(samples, CONFIG)
+    runs = [list(run_folds(samples, plans, fit_model, processes)) for processes in (1, 1, 2)]
+    for folds in zip(*runs, strict=True):
+        assert all(np.array_equal(folds[0].probabilities, fold.probabilities) for fold in folds)
+        assert all(folds[0].history == fold.history for fold in folds)
+
+
+def test_a_folds_result_does_not_depend_on_which_others_are_run(samples: Samples) -> None:
+    whole = fold_by_subject(samples, "roi_cnn")
+    plans = [plan for plan in plan_folds(samples, CONFIG) if plan.subject in ("a/2", "b/0")]
+    settings = MODELS["roi_cnn"].settings.model_validate(SETTINGS["roi_cnn"])
+
+    def fit_model(training: Samples, validation: Samples, seed: int):  # type: ignore[no-untyped-def]
+        return fit(training, validation, seed, model="roi_cnn", settings=settings)
+
+    for fold in run_folds(samples, plans, fit_model, 1):
+        assert np.array_equal(fold.probabilities, whole[fold.plan.subject].probabilities)
+
+
+@pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
+def test_a_class_that_a_fold_lacks_keeps_its_column(samples: Samples, model: str) -> None:
+    only_one = replace(samples, labels=np.where((samples.labels == 2) & (samples.subjects == "a/5"), 0, samples.labels))
+    fold = fold_by_subject(only_one, model)["a/4"]
+    assert 2 not in only_one.labels[np.concatenate([fold.plan.training, fold.plan.validation])]
+    assert fold.probabilities.shape == (4, 3)
+    assert fold.probabilities.sum(axis=1) == pytest.approx(1)
+    if model != "roi_cnn":
+        assert not fold.probabilities[:, 2].any()
+
+
+def test_a_subject_with_one_clip_is_a_fold_of_one(samples: Samples) -> None:
+    assert len(fold_by_subject(samples, "majority")["b/0"].truth) == 1
+
+
+def test_two_subjects_are_refused(samples: Samples) -> None:
+    with pytest.raises(ProtocolError, match="at least 3 subjects, found 2"):
+        plan_folds(samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"]))), CONFIG)
+
+
+def folds_of(samples: Samples, guesses: NDArray[np.int64]) -> list[FoldResult]:
+    def result(plan: FoldPlan) -> FoldResult:
+        return FoldResult(
+            plan=plan,
+            truth=samples.labels[plan.held_out],
+            probabilities=np.eye(3)[guesses[plan.held_out]],
+            chosen="",
+            history=History(),
+            seconds=0.0,
+        )
+
+    return [result(plan) for plan in plan_folds(samples, CONFIG)]
+
+
+def test_scores_are_pooled_over_folds_and_per_corpus(samples: Samples) -> None:
+    guesses = np.random.default_rng(0).integers(0, 3, len(samples.labels))
+    scored = pool("m", samples, folds_of(samples, guesses), CONFIG)
+    assert scored.overall.uf1 == pytest.approx(f1_score(samples.labels, guesses, average="macro"))
+    assert (scored.overall.clips, scored.overall.subjects) == (25, 7)
+    assert (scored.corpora["b"].clips, scored.corpora["b"].subjects) == (1, 1)
+    assert scored.uf1_interval[0] <= scored.overall.uf1 <= scored.uf1_interval[1]
+
+
+def test_a_fold_that_is_missing_is_noticed(samples: Samples) -> None:
+    with pytest.raises(ProtocolError, match="every clip exactly once"):
+        pool("m", samples, folds_of(samples, samples.labels)[1:], CONFIG)
