@@ -1,0 +1,176 @@
+"""The command line: one command a stage, and a few around them. Run from the project's root.
+
+Commands import what they run when they run: torch and MLflow take seconds, and most commands need neither.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from microfacial import __version__
+from microfacial.errors import MicrofacialError, PipelineError
+from microfacial.locks import alone
+from microfacial.stages.project import PARAMS, STATE, Project, open_project
+
+_REPAIRABLE = 2  # exit code for what the user can repair
+
+
+def _all_cores() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_processes = click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=_all_cores,
+    envvar="MICROFACIAL_PROCESSES",
+    show_default="all cores",
+    help="Processes to use; they change the time, not the results.",
+)
+
+
+@click.group()
+@click.version_option(__version__, prog_name="microfacial")
+def main() -> None:
+    """Micro-expression recognition, from raw face clips to a promoted model.
+
+    The stages clips, faces, flow, train and report are run by DVC (`dvc repro`); each is a command of its own too.
+    Run from the project's root, where params.yaml is.
+    """
+
+
+@main.command()
+def clips() -> None:
+    """Stage 1: annotations and frames to clips.csv."""
+    from microfacial.stages import clips
+
+    with _stage() as project:
+        clips.run(project)
+
+
+@main.command()
+def faces() -> None:
+    """Stage 2: place the face of every clip."""
+    from microfacial.stages import faces
+
+    with _stage() as project:
+        faces.run(project)
+
+
+@main.command()
+@_processes
+def flow(processes: int) -> None:
+    """Stage 3: optical flow of every clip."""
+    from microfacial.stages import flow
+
+    with _stage() as project:
+        flow.run(project, processes)
+
+
+@main.command()
+@click.argument("model")
+@_processes
+def train(model: str, processes: int) -> None:
+    """Stage 4: leave-one-subject-out of MODEL, a name under models in params.yaml."""
+    from microfacial.stages import train
+
+    with _stage() as project:
+        train.run(project, model, processes)
+
+
+@main.command()
+def report() -> None:
+    """Stage 5: metrics.json and index.html of all models."""
+    from microfacial.stages import report
+
+    with _stage() as project:
+        report.run(project)
+
+
+@main.command()
+@_processes
+def repro(processes: int) -> None:
+    """Check the data, run `dvc repro`, show the leaderboard."""
+    from rich.console import Console
+
+    from microfacial import pipeline
+    from microfacial.config import load
+    from microfacial.stages.report import leaderboard
+
+    load(PARAMS)
+    project = open_project()
+    pipeline.reproduce(project, processes)
+    Console().print(leaderboard(project))
+    click.echo(
+        f"Next: open {project.build}/reports/index.html for the report; `make ui` for every fold in MLflow;\n"
+        "edit params.yaml and run `make repro` again: only what the edit touches runs anew."
+    )
+
+
+@main.command()
+@click.option(
+    "--contact-sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the demo into this PNG instead."
+)
+@_processes
+def demo(contact_sheet: Path | None, processes: int) -> None:
+    """Write the synthetic demo data in the layout of CASME II."""
+    from microfacial import pipeline
+    from microfacial.contact_sheet import demo_sheet
+    from microfacial.storage import write_image
+
+    if contact_sheet is None:
+        pipeline.make_demo(processes)
+        click.echo(f"demo: {pipeline.DEMO}")
+        return
+    if not pipeline.DEMO.exists():
+        raise PipelineError(f"no {pipeline.DEMO} to draw. Run `microfacial demo` first")
+    write_image(contact_sheet, demo_sheet(pipeline.DEMO))
+    click.echo(f"demo: {contact_sheet}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say whether set-up, data and disk are sound."""
+    from microfacial import doctor
+
+    findings = []
+    for finding in doctor.examine():
+        findings.append(finding)
+        click.echo(f"{'ok  ' if finding.sound else 'FAIL'} {finding.what}: {finding.detail}")
+    if not all(finding.sound for finding in findings):
+        sys.exit(_REPAIRABLE)
+
+
+@main.command()
+def ui() -> None:
+    """Open MLflow's page on the project's runs."""
+    from microfacial import pipeline
+
+    sys.exit(pipeline.show_runs())
+
+
+def run() -> None:
+    """Run a command; an error that the user can repair is one line and exit code 2."""
+    try:
+        main()
+    except MicrofacialError as error:
+        click.echo(f"microfacial: {error}", err=True)
+        sys.exit(_REPAIRABLE)
+
+
+@contextmanager
+def _stage() -> Iterator[Project]:
+    """The project, with the lock that keeps a stage from meeting one that a killed run left behind."""
+    project = open_project()
+    with alone(STATE / "stage.lock", "a stage of an earlier run"):
+        yield project
+
+
+if __name__ == "__main__":
+    run()

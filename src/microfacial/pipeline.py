@@ -1,0 +1,92 @@
+"""Run the whole pipeline through DVC: one run at a time, on data whose version is known."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from microfacial.errors import PipelineError
+from microfacial.locks import alone
+from microfacial.stages.project import STATE, Project
+from microfacial.tracking import connect, store_uri
+
+DATA = Path("data")
+DEMO = DATA / "demo"
+
+
+def make_demo(processes: int) -> None:
+    """Write the demo data into data/demo, whole or not at all.
+
+    Raises:
+        PipelineError: it is there already.
+    """
+    if DEMO.exists():
+        raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
+    from microfacial.datasets.synthetic import write_demo  # loads the photograph's package only where it is needed
+
+    scratch = STATE / "demo"
+    if not scratch.exists():
+        write_demo(scratch, processes=processes)
+    DATA.mkdir(exist_ok=True)
+    scratch.replace(DEMO)
+
+
+def reproduce(project: Project, processes: int) -> None:
+    """Make sure of the data, then run `dvc repro`. A second run waits for the first.
+
+    DVC inherits the lock: it is held until DVC ends, even if this process is killed before.
+
+    Raises:
+        PipelineError: the data is not the version in data.dvc, or DVC failed.
+    """
+    with alone(STATE / "repro.lock", "another `make repro`") as lock:
+        if project.frames == DEMO and not DEMO.exists():
+            click.echo("data/demo is absent: writing the demo data")
+            make_demo(processes)
+        check_data()
+        if _dvc("repro", pass_fds=[lock]).returncode != 0:
+            raise PipelineError("dvc repro stopped; the line above it says why. Mend that and run it again")
+
+
+def check_data() -> None:
+    """Refuse data that differs from data.dvc: `dvc repro` would adopt it without a word.
+
+    Raises:
+        PipelineError: data/ is missing or changed.
+    """
+    if not DATA.exists():
+        raise PipelineError("data/ is missing. Fetch it with `dvc pull`, or put your corpus there (README)")
+    answer = _dvc("status", "--json", "data.dvc", capture_output=True, text=True)
+    if answer.returncode != 0:
+        raise PipelineError(f"dvc status failed: {answer.stderr.strip()}")
+    if "modified" in _states(json.loads(answer.stdout)):
+        raise PipelineError(
+            "data/ is not the version in data.dvc. Run `dvc add data` if the change is meant, "
+            "or restore it (`dvc checkout data.dvc`; for the demo: delete data/demo)"
+        )
+
+
+def show_runs() -> int:
+    """Open MLflow's page on the project's runs; returns its exit code."""
+    connect(Path())
+    quick = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(Path())]
+    return subprocess.run(command, env={**os.environ, **quick}, check=False).returncode
+
+
+def _states(status: dict[str, list[dict[str, dict[str, str]]]]) -> set[str]:
+    """The words DVC has for data/: modified, deleted, not in cache."""
+    return {
+        word for entries in status.values() for entry in entries for outs in entry.values() for word in outs.values()
+    }
+
+
+def _dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run this environment's DVC, with its `python` first on the path that stages see."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, env={**os.environ, "PATH": path}, check=False, **options)

@@ -1,0 +1,53 @@
+"""Where a data set's outputs and state lie, below the project's root, from which every command runs."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from microfacial.datasets import ClipsConfig
+from microfacial.settings import read_section
+
+PARAMS = Path("params.yaml")
+STATE = Path(".microfacial")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One data set of the project: the one that `clips` in params.yaml names."""
+
+    clips: ClipsConfig
+
+    @property
+    def build(self) -> Path:
+        """Outputs that DVC knows."""
+        return Path("build") / self.clips.name
+
+    @property
+    def state(self) -> Path:
+        """What only this machine knows: finished clips and folds, seconds."""
+        return STATE / self.clips.name
+
+    @property
+    def frames(self) -> Path:
+        """The corpus root that frame paths are below."""
+        return Path(self.clips.root)
+
+
+def open_project() -> Project:
+    """The project in the current folder.
+
+    Raises:
+        ConfigError: there is no params.yaml, or its clips section is wrong.
+    """
+    return Project(read_section(PARAMS, "clips", ClipsConfig))
+
+
+def progress(items: Iterable[Item], stage: str, total: int | None = None) -> "tqdm[Item]":
+    """A bar on a terminal; a line every ten seconds in a log. Use it as a context, so that it ends its line."""
+    interval = 0.1 if sys.stderr.isatty() else 10
+    return tqdm(items, desc=stage, total=total, unit="clip", mininterval=interval, maxinterval=10)

@@ -1,0 +1,191 @@
+"""The seam to MLflow: one run a model, one nested run a fold. MLflow mirrors what the files in build/ decide.
+
+Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
+from mlflow.exceptions import MlflowException
+
+from microfacial.errors import PipelineError
+from microfacial.locks import alone
+from microfacial.records import Evaluation, FoldResult, Score
+
+_KEY, _SUBJECT, _PARENT = "microfacial.key", "microfacial.subject", "mlflow.parentRunId"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a run is about. `key` is the digest of everything the results depend on; `digests` name the data used."""
+
+    dataset: str
+    scheme: str
+    model: str
+    key: str
+    seed: int
+    tags: Mapping[str, str]
+    digests: Mapping[str, str]
+
+    @property
+    def experiment(self) -> str:
+        """One experiment per data set and label scheme."""
+        return f"{self.dataset} · {self.scheme}"
+
+
+def store_uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI, or the project's own database by its absolute path."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
+
+
+def connect(root: Path) -> MlflowClient:
+    """Open the tracking store, made on first use; only one process makes it.
+
+    Raises:
+        PipelineError: the store cannot be opened.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    (root / "mlruns").mkdir(exist_ok=True)
+    uri = store_uri(root)
+    try:
+        with alone(root / "mlruns" / ".lock", "another process that opens MLflow's store"):
+            client = MlflowClient(uri)
+            client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise PipelineError(f"MLflow's store {uri} cannot be opened ({error}). Correct MLFLOW_TRACKING_URI") from None
+    return client
+
+
+class ModelRun:
+    """The run of one model and its folds' nested runs; opened anew or taken up where a killed process left it."""
+
+    def __init__(self, client: MlflowClient, identity: Identity, params: Mapping[str, Any], root: Path) -> None:
+        self._client, self._identity = client, identity
+        self._experiment = _ensure_experiment(client, identity.experiment, root)
+        self._common = {
+            "microfacial.model": identity.model,
+            "microfacial.dataset": identity.dataset,
+            _KEY: identity.key,
+            "microfacial.seed": str(identity.seed),
+            **identity.tags,
+        }
+        parent = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`microfacial.role` = 'model'")
+        self._run_id = self._reopen(parent[0]) if parent else self._create(params)
+        self._folds = self._take_up_folds()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the run as KILLED or FAILED if the training did not reach `finish`."""
+        if kind is not None:
+            status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+            self._client.set_terminated(self._run_id, status)
+
+    def log_fold(self, fold: FoldResult) -> None:
+        """Write one nested run with its curves in one batch; a fold that is already there is left as it is."""
+        subject = fold.plan.subject
+        if subject in self._folds:
+            return
+        tags = {_PARENT: self._run_id, _SUBJECT: subject, "microfacial.role": "fold"}
+        name = f"{self._identity.model} {subject}"
+        run = self._client.create_run(self._experiment, tags={**self._common, **tags}, run_name=name)
+        self._client.log_batch(run.info.run_id, metrics=_fold_metrics(fold), params=self._fold_params(fold))
+        self._client.set_terminated(run.info.run_id)
+        self._folds[subject] = run.info.run_id
+
+    def finish(self, evaluation: Evaluation, figures: Mapping[str, Figure], files: Path) -> None:
+        """Write pooled scores, figures and the files of the train stage, then close the run."""
+        self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
+        for name, figure in figures.items():
+            self._client.log_figure(self._run_id, figure, name)
+        for path in sorted(files.iterdir()):
+            self._client.log_artifact(self._run_id, str(path))
+        self._client.set_terminated(self._run_id)
+
+    def _create(self, params: Mapping[str, Any]) -> str:
+        tags = {**self._common, "microfacial.role": "model"}
+        run = self._client.create_run(self._experiment, tags=tags, run_name=self._identity.model)
+        self._client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
+        datasets = [
+            DatasetInput(Dataset(name=name, digest=digest[:36], source_type="dvc", source=name), tags=[])
+            for name, digest in self._identity.digests.items()
+        ]
+        self._client.log_inputs(run.info.run_id, datasets)
+        return str(run.info.run_id)
+
+    def _reopen(self, run: Run) -> str:
+        self._client.update_run(run.info.run_id, status="RUNNING")
+        return str(run.info.run_id)
+
+    def _take_up_folds(self) -> dict[str, str]:
+        """Finished nested runs by subject; a nested run that a kill left half-written is deleted."""
+        finished: dict[str, str] = {}
+        for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}'"):
+            subject = run.data.tags[_SUBJECT]
+            if run.info.status == "FINISHED" and subject not in finished:
+                finished[subject] = run.info.run_id
+            else:
+                self._client.delete_run(run.info.run_id)
+        return finished
+
+    def _find(self, expression: str) -> list[Run]:
+        return list(self._client.search_runs([self._experiment], expression, max_results=10_000))
+
+    def _fold_params(self, fold: FoldResult) -> list[Param]:
+        facts = {
+            "model": self._identity.model,
+            "seed": self._identity.seed,
+            "subject": fold.plan.subject,
+            "fold_seed": fold.plan.seed,
+            "chosen": fold.chosen,
+        }
+        return [Param(key, str(value)) for key, value in facts.items()]
+
+
+def _ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    local = client.tracking_uri.startswith("sqlite:")
+    location = (root.resolve() / "mlruns" / "artifacts").as_uri() if local else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _fold_metrics(fold: FoldResult) -> list[Metric]:
+    now = int(time.time() * 1000)
+    curves = {
+        "training_loss": fold.history.training_loss,
+        "validation_loss": fold.history.validation_loss,
+        "validation_uar": fold.history.validation_uar,
+    }
+    points = [Metric(name, value, now, epoch) for name, curve in curves.items() for epoch, value in enumerate(curve, 1)]
+    hits = int((fold.predicted == fold.truth).sum())
+    facts = {"held_out_clips": len(fold.truth), "held_out_hits": hits, "seconds": fold.seconds}
+    return points + [Metric(name, value, now, 0) for name, value in facts.items()]
+
+
+def _pooled_metrics(evaluation: Evaluation) -> list[Metric]:
+    now = int(time.time() * 1000)
+    values = _score_values(evaluation.overall, "")
+    for corpus, score in evaluation.corpora.items():
+        values |= _score_values(score, f"{corpus}/")
+    values |= {
+        "uf1_low": evaluation.uf1_interval[0],
+        "uf1_high": evaluation.uf1_interval[1],
+        "uar_low": evaluation.uar_interval[0],
+        "uar_high": evaluation.uar_interval[1],
+        "mean_over_folds_uar": evaluation.mean_over_folds_uar,
+    }
+    return [Metric(name, value, now, 0) for name, value in values.items()]
+
+
+def _score_values(score: Score, prefix: str) -> dict[str, float]:
+    return {f"{prefix}uf1": score.uf1, f"{prefix}uar": score.uar, f"{prefix}accuracy": score.accuracy}

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, TINY_PARAMS
+
+from microfacial.config import load
+from microfacial.errors import ConfigError
+from microfacial.models.roi_cnn import RoiCnnSettings
+
+
+def write(folder: Path, **sections: object) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(TINY_PARAMS), **sections}))
+    return path
+
+
+def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
+    assert list(load(ROOT / "params.yaml").models) == ["majority", "linear_svm", "roi_cnn"]
+
+
+@pytest.mark.parametrize(
+    ("section", "content", "message"),
+    [
+        ("faces", {"sizepx": 56}, r"faces\.sizepx: no such key"),
+        ("faces", {"size_px": "56"}, r"faces\.size_px: .*valid integer, found '56'"),
+        ("faces", {"size_px": 3}, r"faces\.size_px: .*greater than or equal to 28, found 3"),
+        ("faces", None, "faces must be a mapping"),
+        ("flow", {"method": "raft"}, r"flow\.method: .*'variational'.*found 'raft'"),
+        ("train", {"validation_share": 1.0}, r"train\.validation_share"),
+        ("clips", {"reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
+        ("clips", {"name": "../up", "reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name"),
+        ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, roi_cnn"),
+        (
+            "models",
+            {"roi_cnn": {"preset": "huge"}},
+            r"models\.roi_cnn\.preset: no 'huge'; choose from default, mission",
+        ),
+        ("models", {"roi_cnn": {"epochs": 0}}, r"models\.roi_cnn\.epochs"),
+        ("models", {"roi_cnn": {"widths": [8, 8]}}, r"models\.roi_cnn\.widths"),
+        ("models", {}, "models must map"),
+        ("tarin", {}, "no section tarin"),
+    ],
+)
+def test_a_wrong_key_type_or_bound_is_refused_by_name(
+    tmp_path: Path, section: str, content: object, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(write(tmp_path, **{section: content}))
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("clips: {}")
+    with pytest.raises(ConfigError, match="section faces is missing"):
+        load(path)
+
+
+def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="project's root"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("clips: [")
+    with pytest.raises(ConfigError, match="not valid YAML") as caught:
+        load(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_mission_preset_is_the_missions_and_can_be_overridden(tmp_path: Path) -> None:
+    config = load(write(tmp_path, models={"roi_cnn": {"preset": "mission", "epochs": 1}}))
+    settings = config.models["roi_cnn"]
+    assert isinstance(settings, RoiCnnSettings)
+    assert (settings.input_px, settings.widths[-1], settings.dropout) == (224, 256, 0.2)
+    assert (settings.learning_rate, settings.batch_size, settings.patience, settings.epochs) == (1e-4, 32, 20, 1)

@@ -1,0 +1,144 @@
+"""The real commands on a tiny set, without DVC around them."""
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import WriteMaps
+
+from microfacial import __main__ as commands
+from microfacial.tracking import connect
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Exit code of a command."""
+    monkeypatch.setattr("sys.argv", ["microfacial", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        commands.run()
+    return int(stopped.value.code or 0)
+
+
+def change(section: str, **values: object) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params[section] = {**params[section], **values}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def spoil_frames() -> None:
+    for frame in Path("data/demo").rglob("reg_img*"):
+        frame.write_bytes(b"no image")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_from_frames_to_report(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = ("majority", "linear_svm", "roi_cnn")
+    for stage in (["clips"], ["faces"], ["flow", "--processes", "1"]):
+        assert run(monkeypatch, *stage) == 0
+    for model in models:
+        assert run(monkeypatch, "train", model, "--processes", "1") == 0
+    assert run(monkeypatch, "report") == 0
+
+    build = project / "build" / "tiny"
+    metrics = json.loads((build / "reports" / "metrics.json").read_text())
+    assert set(metrics) == set(models)
+    assert all(scores["clips"] == 12 and scores["subjects"] == 4 for scores in metrics.values())
+    for model in models:
+        out = build / "train" / model
+        assert len(rows(out / "predictions.csv")) == 12
+        assert [row["subject"] for row in rows(out / f"loso_{model}_results.csv")] == [
+            f"demo/sub0{n}" for n in (1, 2, 3, 4)
+        ]
+        assert float(rows(out / f"loso_{model}_summary.csv")[0]["uf1"]) == pytest.approx(
+            metrics[model]["uf1"], abs=1e-4
+        )
+        audit = rows(out / "folds.csv")[0]
+        assert audit["held_out"] not in audit["training_subjects"].split() + audit["validation_subjects"].split()
+    assert "fold 4/4 demo/sub04" in capsys.readouterr().out
+    experiments = [e.name for e in connect(project).search_experiments() if e.name != "Default"]
+    assert experiments == ["tiny · casme2-4"]
+    tracked = {entry.name for entry in (project / "mlruns").iterdir()}
+    assert tracked == {"mlflow.db", "artifacts", ".lock"}
+
+
+def test_finished_folds_are_not_trained_again_but_changed_settings_are(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stage in ("clips", "faces", "flow"):
+        run(monkeypatch, stage)
+    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
+    journal = sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
+    first = [path.stat().st_mtime_ns for path in journal]
+    predictions = (project / "build/tiny/train/roi_cnn/predictions.csv").read_bytes()
+
+    journal[0].unlink()
+    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
+    assert [path.stat().st_mtime_ns for path in journal[1:]] == first[1:]
+    assert (project / "build/tiny/train/roi_cnn/predictions.csv").read_bytes() == predictions
+
+    change("train", seed=1)
+    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
+    keys = list((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").iterdir())
+    assert sorted(len(list(key.iterdir())) for key in keys) == [4, 4]
+
+
+def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_maps({"sub01": 4, "sub02": 4, "s01": 4, "s02": 4})
+    change("clips", name="maps", reader="flow_maps", root=".", scheme="megc2019-3")
+    change("faces", template="flow-map", rois="grid-28", size_px=28)
+    change("flow", method="published")
+    for stage in ("clips", "faces", "flow"):
+        assert run(monkeypatch, stage) == 0
+    for model in ("majority", "linear_svm", "roi_cnn"):
+        assert run(monkeypatch, "train", model, "--processes", "1") == 0
+    assert run(monkeypatch, "report") == 0
+    corpora = json.loads(Path("build/maps/reports/metrics.json").read_text())["roi_cnn"]["corpora"]
+    assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 8, "smic": 8}
+
+
+@pytest.mark.parametrize(
+    ("break_it", "stage", "message"),
+    [
+        (lambda: change("faces", sizepx=3), ["faces"], "params.yaml: faces.sizepx: no such key"),
+        (lambda: Path("params.yaml").unlink(), ["clips"], "project's root"),
+        (lambda: change("clips", root="data/nowhere"), ["clips"], "no CASME2-coding-*.xlsx in data/nowhere"),
+        (lambda: None, ["train", "resnet"], "models has no 'resnet'"),
+        (lambda: None, ["flow"], "faces.json is missing. Run `dvc repro`"),
+        (lambda: spoil_frames(), ["faces"], "cannot be read as an image"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    break_it: Callable[[], None],
+    stage: list[str],
+    message: str,
+) -> None:
+    run(monkeypatch, "clips")
+    break_it()
+    capsys.readouterr()
+    assert run(monkeypatch, *stage) == 2
+    complaint = capsys.readouterr().err.strip().splitlines()[-1]
+    assert complaint.startswith("microfacial: ")
+    assert message in complaint
+
+
+def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--help") == 0
+    listed = capsys.readouterr().out
+    assert all(f"  {name} " in listed for name in ("clips", "faces", "flow", "train", "report", "demo", "doctor", "ui"))
+
+
+def test_processes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    monkeypatch.setitem(os.environ, "MICROFACIAL_PROCESSES", "0")
+    assert run(monkeypatch, "flow") == 2

@@ -1,0 +1,66 @@
+"""dvc.yaml lists, for each stage, exactly the modules whose code decides its results."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+from conftest import ROOT
+
+from microfacial.errors import PipelineError
+from microfacial.models import MODELS
+from microfacial.provenance import stage_code
+
+CORE = {
+    "clips": {"datasets", "storage"},
+    "faces": {"faces", "storage"},
+    "flow": {"faces", "flow", "storage"},
+    "train": {"evaluation", "samples", "storage"},
+    "report": {"report", "storage"},
+}
+DECIDES_NOTHING = {"errors", "models"}  # messages, and the list of all models
+
+
+def imports_below(roots: set[str]) -> set[str]:
+    graph = grimp.build_graph("microfacial")
+    found: set[str] = set()
+    waiting = {f"microfacial.{root}" for root in roots}
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        if module.removeprefix("microfacial.") not in DECIDES_NOTHING:
+            waiting |= graph.find_modules_directly_imported_by(module) - found
+    return {module.removeprefix("microfacial.") for module in found} - DECIDES_NOTHING
+
+
+def as_module(path: Path) -> str:
+    name = ".".join(path.with_suffix("").parts[2:])
+    return name.removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("stage", ["clips", "faces", "flow", "report"])
+def test_a_stage_depends_on_all_modules_it_uses_and_no_other(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert {as_module(path) for path in stage_code(stage)} == imports_below(CORE[stage])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_depends_on_its_own_file_and_not_on_another_model_s(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    expected = imports_below({*CORE["train"], f"models.{model}"}) | {"models.contract", "metrics"}
+    assert {as_module(path) for path in stage_code("train", model)} == expected
+
+
+def test_every_section_of_params_is_tracked_by_the_stage_of_its_name() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    sections = set(yaml.safe_load((ROOT / "params.yaml").read_text())) - {"models"}
+    assert sections == set(stages)
+    assert all(section in stages[section]["params"] for section in sections)
+
+
+def test_outside_of_a_project_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PipelineError, match="project's root"):
+        stage_code("flow")
