@@ -1,64 +1,20 @@
 """Data that tests make for themselves, in the layouts of the real releases."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from openpyxl import Workbook
 
-from microfacial.records import Clip, Samples
+from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
+from microfacial.datasets.synthetic import DemoPlan, write_demo
+from microfacial.records import Samples
 from microfacial.tracking import connect
 
-ROOT = Path(__file__).parent.parent
 HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"]
-Row = tuple[str, str, int, int | str, int, int | str, str]
-WriteCasme2 = Callable[[Sequence[Row]], Path]
-WriteMaps = Callable[[dict[str, int]], Path]
-
-TINY_PARAMS = """
-clips: {name: tiny, reader: casme2, root: data/demo, scheme: casme2-4}
-faces: {template: casme2-cropped, rois: mission, size_px: 56}
-flow: {method: variational, head_motion: similarity, levels: 2}
-train: {protocol: loso, seed: 0, validation_share: 0.34, bootstrap_draws: 100}
-models:
-  majority: {}
-  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
-  roi_cnn: {input_px: 16, widths: [8, 8, 8, 8], epochs: 3, patience: 3}
-report: {hardest_clips: 3}
-"""
-
-
-def make_clip(**changes: Any) -> Clip:
-    """A clip of frames 1 to 9 with its apex at 5, but for the changes."""
-    facts: dict[str, Any] = {
-        "corpus": "c",
-        "subject": "s",
-        "name": "n",
-        "emotion": "e",
-        "label": "e",
-        "action_units": "",
-        "frames": "{}.jpg",
-        "numbers": tuple(range(1, 10)),
-        "onset": 1,
-        "apex": 5,
-        "offset": 9,
-        "apex_source": "annotated",
-        "fps": 200.0,
-    }
-    return Clip(**{**facts, **changes})
-
-
-def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A smooth random picture `(H, W, 3)` that flow can follow."""
-    noise = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
-    stretched = cv2.normalize(smooth, np.empty(0), 20, 235, cv2.NORM_MINMAX)
-    return np.repeat(stretched[..., None], 3, axis=2).astype(np.uint8)
 
 
 @pytest.fixture
@@ -119,8 +75,6 @@ def samples() -> Samples:
 @pytest.fixture(scope="session")
 def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo generator's smallest useful set."""
-    from microfacial.datasets.synthetic import DemoPlan, write_demo
-
     folder = tmp_path_factory.mktemp("demo") / "demo"
     write_demo(folder, DemoPlan(identities=4, clips_per_identity=3, others=1, frames=(6, 9), width_px=70))
     return folder

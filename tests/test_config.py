@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, TINY_PARAMS
 
+from fakes import ROOT, TINY_PARAMS
 from microfacial.config import load
 from microfacial.errors import ConfigError
 from microfacial.models.roi_cnn import RoiCnnSettings

@@ -9,7 +9,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import plan_folds, pool, run_folds
 from microfacial.models import MODELS
-from microfacial.records import FoldPlan, FoldResult, History, Samples
+from microfacial.records import DEMO_CORPUS, SYNTHETIC, FoldPlan, FoldResult, History, Samples
 from microfacial.training import TrainConfig, fit
 
 CONFIG = TrainConfig(bootstrap_draws=100)
@@ -97,6 +97,9 @@ def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Sam
 
     settings = MODELS[model].settings.model_validate(SETTINGS[model])
     fit_model = partial(fit, model=model, settings=settings)
+    large = replace(samples, inputs=samples.inputs.repeat(3, axis=-1).repeat(3, axis=-2))
+    assert large.inputs.nbytes > 2**20  # from here on joblib hands arrays over as files
+    samples = large
     plans = plan_folds(samples, CONFIG)
     runs = [list(run_folds(samples, plans, fit_model, processes)) for processes in (1, 1, 2)]
     for folds in zip(*runs, strict=True):
@@ -157,6 +160,12 @@ def test_scores_are_pooled_over_folds_and_per_corpus(samples: Samples) -> None:
     assert (scored.overall.clips, scored.overall.subjects) == (25, 7)
     assert (scored.corpora["b"].clips, scored.corpora["b"].subjects) == (1, 1)
     assert scored.uf1_interval[0] <= scored.overall.uf1 <= scored.uf1_interval[1]
+
+
+def test_scores_of_demo_clips_carry_their_note_and_others_none(samples: Samples) -> None:
+    demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
+    assert pool("m", demo, folds_of(demo, demo.labels), CONFIG).note == SYNTHETIC
+    assert pool("m", samples, folds_of(samples, samples.labels), CONFIG).note == ""
 
 
 def test_a_fold_that_is_missing_is_noticed(samples: Samples) -> None:

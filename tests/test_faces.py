@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import make_clip, texture
 
+from fakes import make_clip, texture
 from microfacial.errors import ConfigError
 from microfacial.faces import FacesConfig, align, locate
 from microfacial.rois import ROI_SCHEMES, template_boxes

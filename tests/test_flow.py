@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import make_clip, texture
 from numpy.typing import NDArray
 
+from fakes import make_clip, texture
 from microfacial.flow import FlowConfig, compute_flow, key_frames, read_published, strain, variational
 from microfacial.records import ONSET_APEX
 

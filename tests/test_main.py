@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import WriteMaps
 
+from fakes import WriteMaps
 from microfacial import __main__ as commands
+from microfacial.records import SYNTHETIC
 from microfacial.tracking import connect
 
 
@@ -49,7 +50,9 @@ def test_from_frames_to_report(
     assert run(monkeypatch, "report") == 0
 
     build = project / "build" / "tiny"
-    metrics = json.loads((build / "reports" / "metrics.json").read_text())
+    content = json.loads((build / "reports" / "metrics.json").read_text())
+    assert content["note"] == SYNTHETIC
+    metrics = content["models"]
     assert set(metrics) == set(models)
     assert all(scores["clips"] == 12 and scores["subjects"] == 4 for scores in metrics.values())
     for model in models:
@@ -61,6 +64,7 @@ def test_from_frames_to_report(
         assert float(rows(out / f"loso_{model}_summary.csv")[0]["uf1"]) == pytest.approx(
             metrics[model]["uf1"], abs=1e-4
         )
+        assert rows(out / f"loso_{model}_summary.csv")[0]["note"] == SYNTHETIC
         audit = rows(out / "folds.csv")[0]
         assert audit["held_out"] not in audit["training_subjects"].split() + audit["validation_subjects"].split()
     assert "fold 4/4 demo/sub04" in capsys.readouterr().out
@@ -101,7 +105,7 @@ def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, mon
     for model in ("majority", "linear_svm", "roi_cnn"):
         assert run(monkeypatch, "train", model, "--processes", "1") == 0
     assert run(monkeypatch, "report") == 0
-    corpora = json.loads(Path("build/maps/reports/metrics.json").read_text())["roi_cnn"]["corpora"]
+    corpora = json.loads(Path("build/maps/reports/metrics.json").read_text())["models"]["roi_cnn"]["corpora"]
     assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 8, "smic": 8}
 
 

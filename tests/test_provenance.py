@@ -5,11 +5,11 @@ from pathlib import Path
 import grimp
 import pytest
 import yaml
-from conftest import ROOT
 
+from fakes import ROOT
 from microfacial.errors import PipelineError
 from microfacial.models import MODELS
-from microfacial.provenance import stage_code
+from microfacial.provenance import dvc_hash, stage_code
 
 CORE = {
     "clips": {"datasets", "storage"},
@@ -58,6 +58,13 @@ def test_every_section_of_params_is_tracked_by_the_stage_of_its_name() -> None:
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text())) - {"models"}
     assert sections == set(stages)
     assert all(section in stages[section]["params"] for section in sections)
+
+
+def test_a_folders_hash_is_the_one_dvc_computes(tmp_path: Path) -> None:
+    """The expected value is what `dvc add` of DVC 3.67 wrote for these two files."""
+    (tmp_path / "b.txt").write_text("two\n")
+    (tmp_path / "a.txt").write_text("one\n")
+    assert dvc_hash(tmp_path) == "0db8483de05df6afc987b04d47a9746b.dir"
 
 
 def test_outside_of_a_project_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

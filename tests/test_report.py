@@ -1,16 +1,16 @@
 from dataclasses import replace
 
 import pytest
-from conftest import make_clip
 
+from fakes import make_clip
 from microfacial.figures import as_png, draw_confusion
-from microfacial.records import Evaluation, Score
-from microfacial.report import SYNTHETIC, Prediction, ReportConfig, rank, render, summarise
+from microfacial.records import SYNTHETIC, Evaluation, Score
+from microfacial.report import Prediction, ReportConfig, rank, render, summarise
 
 SCORE = Score(confusion=((3, 1), (2, 4)), uf1=0.123456, uar=0.7, accuracy=0.7, clips=10, subjects=2)
 
 
-def evaluation(model: str, uf1: float = 0.123456) -> Evaluation:
+def evaluation(model: str, uf1: float = 0.123456, note: str = "") -> Evaluation:
     return Evaluation(
         model=model,
         classes=("happiness", "disgust"),
@@ -19,24 +19,20 @@ def evaluation(model: str, uf1: float = 0.123456) -> Evaluation:
         uf1_interval=(0.1, 0.2),
         uar_interval=(0.6, 0.8),
         mean_over_folds_uar=0.5,
+        note=note,
     )
 
 
-def page(corpus: str = "casme2", predictions: tuple[Prediction, ...] = ()) -> str:
-    return render(
-        "d",
-        "s",
-        [make_clip(corpus=corpus, label="happiness")],
-        [evaluation("<b>"), evaluation("m")],
-        predictions,
-        ReportConfig(hardest_clips=1),
-    )
+def page(note: str = "", predictions: tuple[Prediction, ...] = ()) -> str:
+    models = [evaluation("<b>", note=note), evaluation("m", note=note)]
+    return render("d", "s", [make_clip(label="happiness")], models, predictions, ReportConfig(hardest_clips=1))
 
 
 def test_metrics_are_rounded_to_four_digits_best_first() -> None:
     metrics = summarise([evaluation("a"), evaluation("b", 0.5)])
-    assert list(metrics) == ["b", "a"]
-    assert metrics["a"]["uf1"] == 0.1235
+    assert list(metrics["models"]) == ["b", "a"]
+    assert metrics["models"]["a"]["uf1"] == 0.1235
+    assert metrics["note"] == ""
 
 
 def test_ties_are_ordered_by_name() -> None:
@@ -44,8 +40,11 @@ def test_ties_are_ordered_by_name() -> None:
 
 
 def test_demo_scores_are_marked_synthetic_and_others_are_not() -> None:
-    assert SYNTHETIC in page("demo")
-    assert SYNTHETIC not in page("casme2")
+    assert SYNTHETIC in page(SYNTHETIC)
+    assert SYNTHETIC not in page()
+    assert summarise([evaluation("m", note=SYNTHETIC)])["note"] == SYNTHETIC
+    picture = draw_confusion(evaluation("m", note=SYNTHETIC))
+    assert SYNTHETIC in picture.axes[0].get_title()
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_names() -> None:

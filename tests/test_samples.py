@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import make_clip
 
+from fakes import make_clip
 from microfacial.errors import ProtocolError
 from microfacial.flow import strain
 from microfacial.records import ONSET_APEX, Clip, FlowStore
@@ -58,6 +58,12 @@ def test_rows_know_their_class_person_and_clip() -> None:
     assert samples.labels.tolist() == [1, 0]
     assert samples.subjects.tolist() == ["c/s", "c/s"]
     assert samples.take(np.array([1])).clips.tolist() == ["c/s/x"]
+
+
+def test_inputs_lie_in_memory_in_one_way_only() -> None:
+    """Copies in other processes are laid out anew, and kernels sum in the order of memory."""
+    channels_last = np.zeros((2, 4, 4, 3), np.float32).transpose(0, 3, 1, 2)
+    assert make_samples(channels_last, (clip("y"), clip("x")), ("x", "y")).inputs.flags.c_contiguous
 
 
 def test_a_label_outside_the_class_list_is_refused() -> None:

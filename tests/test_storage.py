@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_clip
 
+from fakes import make_clip
 from microfacial.errors import DatasetError, StorageError
 from microfacial.storage import (
     FlowWriter,

@@ -148,11 +148,12 @@ def doctor() -> None:
 
 
 @main.command()
-def ui() -> None:
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port of the page.")
+def ui(port: int) -> None:
     """Open MLflow's page on the project's runs."""
     from microfacial import pipeline
 
-    sys.exit(pipeline.show_runs())
+    pipeline.show_runs(port)
 
 
 def run() -> None:

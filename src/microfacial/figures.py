@@ -13,7 +13,9 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     counts = np.array(evaluation.overall.confusion)
     recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(4.2, 3.6), layout="constrained")
-    axes = figure.add_subplot(xlabel="predicted", ylabel="truth", title=evaluation.model)
+    axes = figure.add_subplot(
+        xlabel="predicted", ylabel="truth", title="\n".join(filter(None, [evaluation.model, evaluation.note]))
+    )
     axes.imshow(recall, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(evaluation.classes))
     axes.set_xticks(ticks, evaluation.classes, rotation=30, ha="right")

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -24,15 +25,17 @@ def make_demo(processes: int) -> None:
     Raises:
         PipelineError: it is there already.
     """
-    if DEMO.exists():
-        raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
     from microfacial.datasets.synthetic import write_demo  # loads the photograph's package only where it is needed
 
-    scratch = STATE / "demo"
-    if not scratch.exists():
-        write_demo(scratch, processes=processes)
-    DATA.mkdir(exist_ok=True)
-    scratch.replace(DEMO)
+    with alone(STATE / "demo.lock", "another process that writes the demo"):
+        if DEMO.exists():
+            raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
+        scratch = STATE / "demo"
+        shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
+        write_demo(scratch / "demo", processes=processes)
+        DATA.mkdir(exist_ok=True)
+        (scratch / "demo").replace(DEMO)
+        scratch.rmdir()
 
 
 def reproduce(project: Project, processes: int) -> None:
@@ -48,6 +51,7 @@ def reproduce(project: Project, processes: int) -> None:
             click.echo("data/demo is absent: writing the demo data")
             make_demo(processes)
         check_data()
+        os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # for the stages that DVC starts
         if _dvc("repro", pass_fds=[lock]).returncode != 0:
             raise PipelineError("dvc repro stopped; the line above it says why. Mend that and run it again")
 
@@ -70,12 +74,14 @@ def check_data() -> None:
         )
 
 
-def show_runs() -> int:
-    """Open MLflow's page on the project's runs; returns its exit code."""
+def show_runs(port: int) -> NoReturn:
+    """Become MLflow's page on the project's runs, on a port of this machine."""
     connect(Path())
     quick = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(Path())]
-    return subprocess.run(command, env={**os.environ, **quick}, check=False).returncode
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(Path()), "--port", str(port)]
+    click.echo(f"http://127.0.0.1:{port} (a few seconds to start; Ctrl-C ends it)")
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, **quick})
 
 
 def _states(status: dict[str, list[dict[str, dict[str, str]]]]) -> set[str]:

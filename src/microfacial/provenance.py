@@ -1,5 +1,7 @@
 """Where results come from: the commit, the version of the data, the code of a stage."""
 
+import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -19,10 +21,19 @@ def git_tags() -> dict[str, str]:
     return tags | {name: value for name, value in stage.items() if value}
 
 
-def data_version() -> str | None:
-    """DVC's hash of data/, or None where no data.dvc is."""
+def data_version() -> str:
+    """DVC's hash of data/, or "unversioned" where no data.dvc is."""
     path = Path("data.dvc")
-    return str(yaml.safe_load(path.read_text())["outs"][0]["md5"]) if path.exists() else None
+    return str(yaml.safe_load(path.read_text())["outs"][0]["md5"]) if path.exists() else "unversioned"
+
+
+def dvc_hash(folder: Path) -> str:
+    """DVC's hash of a folder of files: the MD5 of the list of their MD5s."""
+    entries = []
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as stream:
+            entries.append({"md5": hashlib.file_digest(stream, "md5").hexdigest(), "relpath": path.name})
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
 def stage_code(stage: str, model: str = "") -> list[Path]:

@@ -18,7 +18,8 @@ FlowUnit = Literal["px", "stretched"]
 Box = tuple[int, int, int, int]
 """A region in aligned pixels: top, left, bottom, right; bottom and right are exclusive."""
 
-DEMO_CORPUS = "demo"  # synthetic clips: their scores are no measure of accuracy
+DEMO_CORPUS = "demo"  # synthetic clips
+SYNTHETIC = "synthetic: no measure of accuracy"  # stands wherever a score of such clips does
 ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 
@@ -190,7 +191,10 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores of one model, pooled over all folds; intervals are 95 % subject-bootstrap percentiles."""
+    """Scores of one model, pooled over all folds; intervals are 95 % subject-bootstrap percentiles.
+
+    `note` says what keeps the scores from meaning what they seem to; it is empty for real clips.
+    """
 
     model: str
     classes: tuple[str, ...]
@@ -199,3 +203,4 @@ class Evaluation:
     uf1_interval: tuple[float, float]
     uar_interval: tuple[float, float]
     mean_over_folds_uar: float
+    note: str

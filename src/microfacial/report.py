@@ -10,10 +10,9 @@ from jinja2 import Environment, StrictUndefined
 from pydantic import Field
 
 from microfacial.figures import as_png, draw_confusion
-from microfacial.records import DEMO_CORPUS, Clip, Evaluation
+from microfacial.records import Clip, Evaluation
 from microfacial.settings import Section
 
-SYNTHETIC = "synthetic: no measure of accuracy"
 _DIGITS = 4
 
 
@@ -34,29 +33,25 @@ class Prediction:
 
 
 def summarise(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """Scores of every model, rounded to four digits, best UF1 first."""
+    """Scores of every model, rounded to four digits, best UF1 first, and the note that they share."""
+    return {"note": evaluations[0].note, "models": {e.model: _summarise_one(e) for e in rank(evaluations)}}
+
+
+def _summarise_one(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        evaluation.model: {
-            "uf1": _rounded(evaluation.overall.uf1),
-            "uf1_interval": [_rounded(edge) for edge in evaluation.uf1_interval],
-            "uar": _rounded(evaluation.overall.uar),
-            "uar_interval": [_rounded(edge) for edge in evaluation.uar_interval],
-            "accuracy": _rounded(evaluation.overall.accuracy),
-            "mean_over_folds_uar": _rounded(evaluation.mean_over_folds_uar),
-            "clips": evaluation.overall.clips,
-            "subjects": evaluation.overall.subjects,
-            "corpora": {
-                corpus: {"uf1": _rounded(score.uf1), "uar": _rounded(score.uar), "clips": score.clips}
-                for corpus, score in evaluation.corpora.items()
-            },
-        }
-        for evaluation in rank(evaluations)
+        "uf1": _rounded(evaluation.overall.uf1),
+        "uf1_interval": [_rounded(edge) for edge in evaluation.uf1_interval],
+        "uar": _rounded(evaluation.overall.uar),
+        "uar_interval": [_rounded(edge) for edge in evaluation.uar_interval],
+        "accuracy": _rounded(evaluation.overall.accuracy),
+        "mean_over_folds_uar": _rounded(evaluation.mean_over_folds_uar),
+        "clips": evaluation.overall.clips,
+        "subjects": evaluation.overall.subjects,
+        "corpora": {
+            corpus: {"uf1": _rounded(score.uf1), "uar": _rounded(score.uar), "clips": score.clips}
+            for corpus, score in evaluation.corpora.items()
+        },
     }
-
-
-def is_synthetic(clips: Sequence[Clip]) -> bool:
-    """Whether any clip is the demo's."""
-    return any(clip.corpus == DEMO_CORPUS for clip in clips)
 
 
 def rank(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -79,7 +74,7 @@ def render(
     return template.render(
         dataset=dataset,
         scheme=scheme,
-        warning=SYNTHETIC if is_synthetic(clips) else "",
+        note=evaluations[0].note,
         evaluations=ranked,
         pictures={evaluation.model: _as_data_uri(evaluation) for evaluation in ranked},
         classes=evaluations[0].classes,

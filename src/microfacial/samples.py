@@ -37,7 +37,7 @@ def make_samples(inputs: NDArray[np.float32], clips: tuple[Clip, ...], classes: 
     if strangers:
         raise ProtocolError(f"label {strangers[0]!r} is not in the class list {', '.join(classes)}. Run `dvc repro`")
     return Samples(
-        inputs=inputs,
+        inputs=np.ascontiguousarray(inputs),  # another layout in memory is another order of sums, in the last bits
         labels=np.array([classes.index(clip.label) for clip in clips], dtype=np.int64),
         subjects=np.array([clip.person for clip in clips]),
         corpora=np.array([clip.corpus for clip in clips]),

@@ -336,7 +336,7 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
         _write_rows(fresh / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
         _write_rows(fresh / "folds.csv", [_audit_row(fold, samples) for fold in folds])
         write_csv(fresh / "history.csv", [row for fold in folds for row in _curve_rows(fold)], _CURVE_COLUMNS)
-        _write_rows(fresh / f"loso_{model}_results.csv", [_result_row(fold) for fold in folds])
+        _write_rows(fresh / f"loso_{model}_results.csv", [_result_row(fold, evaluation.note) for fold in folds])
         _write_rows(fresh / f"loso_{model}_summary.csv", [_summary_row(evaluation)])
 
 
@@ -400,7 +400,7 @@ def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
         yield dict(zip(_CURVE_COLUMNS, (fold.plan.subject, epoch, *values), strict=True))
 
 
-def _result_row(fold: FoldResult) -> dict[str, Any]:
+def _result_row(fold: FoldResult, note: str) -> dict[str, Any]:
     hits = int((fold.predicted == fold.truth).sum())
     return {
         "subject": fold.plan.subject,
@@ -408,6 +408,7 @@ def _result_row(fold: FoldResult) -> dict[str, Any]:
         "right": hits,
         "accuracy": hits / len(fold.truth),
         "chosen": fold.chosen,
+        "note": note,
     }
 
 
@@ -424,4 +425,5 @@ def _summary_row(evaluation: Evaluation) -> dict[str, Any]:
         "uar_high": evaluation.uar_interval[1],
         "accuracy": evaluation.overall.accuracy,
         "mean_over_folds_uar": evaluation.mean_over_folds_uar,
+        "note": evaluation.note,
     }

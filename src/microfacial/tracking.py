@@ -102,8 +102,9 @@ class ModelRun:
         self._folds[subject] = run.info.run_id
 
     def finish(self, evaluation: Evaluation, figures: Mapping[str, Figure], files: Path) -> None:
-        """Write pooled scores, figures and the files of the train stage, then close the run."""
+        """Write pooled scores with their note, figures and the files of the train stage, then close the run."""
         self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
+        self._client.set_tag(self._run_id, "mlflow.note.content", evaluation.note)  # the description on its page
         for name, figure in figures.items():
             self._client.log_figure(self._run_id, figure, name)
         for path in sorted(files.iterdir()):

@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import WriteCasme2
 
+from fakes import WriteCasme2
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import WriteMaps
 
+from fakes import WriteMaps
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 

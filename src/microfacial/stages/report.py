@@ -29,13 +29,12 @@ def run(project: Project) -> None:
 def leaderboard(project: Project) -> Table:
     """What `report` found, best first, with the seconds this machine took."""
     metrics = storage.read_json(project.build / "reports" / "metrics.json")
-    clips = storage.read_clips(project.build / "clips.csv")
     title = f"{project.clips.name} · {project.clips.scheme}"
-    table = Table(title=title, caption=report.SYNTHETIC if report.is_synthetic(clips) else None)
+    table = Table(title=title, caption=metrics["note"] or None)
     table.add_column("model")
     for column in ("UF1", "95 %", "UAR", "95 %", "seconds"):
         table.add_column(column, justify="right")
-    for model, scores in metrics.items():
+    for model, scores in metrics["models"].items():
         low_high = ["{:.3f}–{:.3f}".format(*scores[name]) for name in ("uf1_interval", "uar_interval")]
         seconds = project.state / "seconds" / f"{model}.json"
         spent = f"{storage.read_json(seconds):.1f}" if seconds.exists() else "–"

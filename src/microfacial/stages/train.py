@@ -14,7 +14,7 @@ from microfacial.errors import ConfigError, StorageError
 from microfacial.figures import draw_confusion, draw_curves
 from microfacial.journal import FoldJournal
 from microfacial.models import MODELS
-from microfacial.provenance import data_version, git_tags, stage_code
+from microfacial.provenance import data_version, dvc_hash, git_tags, stage_code
 from microfacial.records import Evaluation, FoldPlan, FoldResult, Samples
 from microfacial.samples import make_samples
 from microfacial.settings import Section
@@ -73,7 +73,7 @@ def _identify(project: Project, model: str, config: Config) -> Identity:
         key=storage.digest([*data, *flow, *stage_code("train", model)], *settings),
         seed=config.train.seed,
         tags={"microfacial.protocol": config.train.protocol, **git_tags()},
-        digests={"data": data_version() or storage.digest(data[:1]), "flow": storage.digest(flow)},
+        digests={"data": data_version(), "flow": dvc_hash(project.build / "flow")},
     )
 
 

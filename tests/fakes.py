@@ -1,0 +1,56 @@
+"""Stand-ins for what users bring: clips, pictures, settings."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from microfacial.records import Clip
+
+ROOT = Path(__file__).parent.parent
+Row = tuple[str, str, int, int | str, int, int | str, str]
+WriteCasme2 = Callable[[Sequence[Row]], Path]
+WriteMaps = Callable[[dict[str, int]], Path]
+
+TINY_PARAMS = """
+clips: {name: tiny, reader: casme2, root: data/demo, scheme: casme2-4}
+faces: {template: casme2-cropped, rois: mission, size_px: 56}
+flow: {method: variational, head_motion: similarity, levels: 2}
+train: {protocol: loso, seed: 0, validation_share: 0.34, bootstrap_draws: 100}
+models:
+  majority: {}
+  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  roi_cnn: {input_px: 16, widths: [8, 8, 8, 8], epochs: 3, patience: 3}
+report: {hardest_clips: 3}
+"""
+
+
+def make_clip(**changes: Any) -> Clip:
+    """A clip of frames 1 to 9 with its apex at 5, but for the changes."""
+    facts: dict[str, Any] = {
+        "corpus": "c",
+        "subject": "s",
+        "name": "n",
+        "emotion": "e",
+        "label": "e",
+        "action_units": "",
+        "frames": "{}.jpg",
+        "numbers": tuple(range(1, 10)),
+        "onset": 1,
+        "apex": 5,
+        "offset": 9,
+        "apex_source": "annotated",
+        "fps": 200.0,
+    }
+    return Clip(**{**facts, **changes})
+
+
+def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A smooth random picture `(H, W, 3)` that flow can follow."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    stretched = cv2.normalize(smooth, np.empty(0), 20, 235, cv2.NORM_MINMAX)
+    return np.repeat(stretched[..., None], 3, axis=2).astype(np.uint8)

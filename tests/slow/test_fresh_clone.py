@@ -1,0 +1,129 @@
+"""What a newcomer meets: fresh clones, changed data, a lock that no longer fits."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from processes import ENVIRONMENT, MakeCheckout, dvc, execute, git, microfacial
+
+pytestmark = pytest.mark.slow
+PROCESSOR_DEPENDENT = {"dvc.lock", "build/demo/reports/metrics.json"}  # the last bits of floating point
+
+
+def test_two_fresh_clones_end_with_the_same_lock_and_a_clean_tree(checkout: MakeCheckout) -> None:
+    clones = [checkout("first clone"), checkout("second")]
+    for clone in clones:
+        done = microfacial(clone, "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "synthetic: no measure of accuracy" in done.stdout
+        assert {line[3:] for line in git(clone, "status", "--porcelain").splitlines()} <= PROCESSOR_DEPENDENT
+        assert "data.dvc" not in git(clone, "status", "--porcelain")
+    locks = [(clone / "dvc.lock").read_bytes() for clone in clones]
+    assert locks[0] == locks[1]
+
+    again = microfacial(clones[0], "repro")
+    assert again.returncode == 0
+    assert "Running stage" not in again.stdout
+    assert (clones[0] / "dvc.lock").read_bytes() == locks[0]
+
+
+def test_changed_data_is_announced_and_not_adopted(tiny_checkout: Path) -> None:
+    frame = next((tiny_checkout / "data").rglob("reg_img*.jpg"))
+    frame.write_bytes(frame.read_bytes() + b"\0")
+    done = microfacial(tiny_checkout, "repro")
+    assert done.returncode == 2
+    assert "data/ is not the version in data.dvc. Run `dvc add data` if the change is meant" in done.stderr
+    assert git(tiny_checkout, "status", "--porcelain") == ""
+
+
+def test_missing_data_that_is_not_the_demo_is_not_replaced_by_it(tiny_checkout: Path) -> None:
+    shutil.rmtree(tiny_checkout / "data")
+    params = tiny_checkout / "params.yaml"
+    params.write_text(params.read_text().replace("data/demo", "data/casme2"))
+    done = microfacial(tiny_checkout, "repro")
+    assert done.returncode == 2
+    assert "data/ is missing" in done.stderr
+    assert not (tiny_checkout / "data").exists()
+
+
+def test_a_changed_setting_of_one_model_runs_that_model_alone(tiny_checkout: Path) -> None:
+    assert dvc(tiny_checkout, "repro").returncode == 0
+    params = tiny_checkout / "params.yaml"
+    params.write_text(params.read_text().replace("input_px: 14", "input_px: 12"))
+    done = dvc(tiny_checkout, "repro")
+    assert done.returncode == 0, done.stderr
+    ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["train@linear_svm", "report"]
+
+
+@pytest.mark.parametrize("fault", ["params", "code", "none"])
+def test_the_lock_check_fails_when_code_or_parameters_have_moved_on(checkout: MakeCheckout, fault: str) -> None:
+    clone = checkout()
+    if fault == "params":
+        params = yaml.safe_load((clone / "params.yaml").read_text())
+        params["train"]["seed"] += 1
+        (clone / "params.yaml").write_text(yaml.safe_dump(params))
+    if fault == "code":
+        with (clone / "src/microfacial/flow.py").open("a") as code:
+            code.write("\n")
+    done = execute(clone, sys.executable, "tests/check_lock.py")
+    assert done.returncode == (0 if fault == "none" else 1), done.stdout
+    assert ("does not match code and parameters" in done.stdout) == (fault != "none")
+
+
+def test_doctor_finds_a_sound_project_sound_and_names_what_is_not(tiny_checkout: Path) -> None:
+    sound = microfacial(tiny_checkout, "doctor")
+    assert sound.returncode == 0, sound.stdout
+    assert "FAIL" not in sound.stdout
+    next((tiny_checkout / "data").rglob("CASME2-coding-*.xlsx")).unlink()
+    ill = microfacial(tiny_checkout, "doctor")
+    assert ill.returncode == 2
+    faults = [line.split()[1] for line in ill.stdout.splitlines() if line.startswith("FAIL")]
+    assert faults == ["data", "clips:", "disk:"]
+    assert "ok   MLflow store" in ill.stdout
+
+
+@contextmanager
+def serving(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield server
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def ask(url: str, body: dict[str, object]) -> dict[str, object]:
+    """Answer of a server that may still be starting."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            time.sleep(1)
+    raise AssertionError(f"{url} does not answer")
+
+
+@pytest.mark.usefixtures("no_strays")
+@pytest.mark.parametrize("command", [("microfacial", "ui", "--port"), ("mlflow", "ui", "--workers", "1", "--port")])
+def test_the_page_of_runs_shows_the_projects_experiment(
+    tiny_checkout: Path, unused_port: int, command: tuple[str, ...]
+) -> None:
+    for stage in (["clips"], ["faces"], ["flow"], ["train", "majority"]):
+        assert microfacial(tiny_checkout, *stage).returncode == 0
+    with serving(tiny_checkout, sys.executable, "-m", *command, str(unused_port)):
+        api = f"http://127.0.0.1:{unused_port}/api/2.0/mlflow/experiments/search"
+        experiments = ask(api, {"max_results": 10})["experiments"]
+        assert isinstance(experiments, list)
+        assert "tiny · casme2-4" in [experiment["name"] for experiment in experiments]

@@ -1,0 +1,158 @@
+"""Killed at any moment and started again, a run ends with the same results and trains no finished fold twice."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fakes import ROOT
+from processes import ENVIRONMENT, microfacial
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
+SLOW_CNN = "roi_cnn: {input_px: 64, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
+ENDS = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json")
+
+
+def slow_down(project: Path) -> Path:
+    """Make the ROI CNN take a second or two a fold."""
+    params = project / "params.yaml"
+    lines = params.read_text().splitlines()
+    params.write_text("\n".join(f"  {SLOW_CNN}" if line.strip().startswith("roi_cnn") else line for line in lines))
+    return project
+
+
+@pytest.fixture
+def project(tiny_checkout: Path) -> Path:
+    """A project to be killed in."""
+    return slow_down(tiny_checkout)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of a run that nobody killed."""
+    other = tmp_path_factory.mktemp("undisturbed") / "project"
+    done = microfacial(slow_down(Path(shutil.copytree(tiny_template, other, symlinks=True))), "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return other / "build" / "tiny" / "train" / "roi_cnn"
+
+
+def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
+    log = (project / "run.log").open("ab")
+    return subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def folds(project: Path) -> list[Path]:
+    return sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
+
+
+def tracked(project: Path) -> tuple[list[Run], list[Run]]:
+    """MLflow's runs of the ROI CNN: models, folds."""
+    client = MlflowClient(f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny · casme2-4")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], "tags.`microfacial.model` = 'roi_cnn'")
+    models = [run for run in found if run.data.tags["microfacial.role"] == "model"]
+    return models, [run for run in found if run not in models]
+
+
+def assert_same_results(project: Path, undisturbed: Path) -> None:
+    out = project / "build" / "tiny" / "train" / "roi_cnn"
+    assert all((out / name).read_bytes() == (undisturbed / name).read_bytes() for name in ENDS)
+
+
+def assert_one_finished_run(project: Path) -> None:
+    models, nested = tracked(project)
+    assert [run.info.status for run in models] == ["FINISHED"]
+    subjects = sorted(run.data.tags["microfacial.subject"] for run in nested)
+    assert subjects == [f"demo/sub0{number}" for number in (1, 2, 3, 4)]
+    assert {run.info.status for run in nested} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in nested} == {models[0].info.run_id}
+
+
+def test_killing_the_whole_group_between_folds_loses_no_finished_fold(project: Path, undisturbed: Path) -> None:
+    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
+    wait_for(lambda: len(folds(project)) >= 2, "two folds")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    finished = {path: path.stat().st_mtime_ns for path in folds(project)}
+    assert 2 <= len(finished) < 4
+
+    done = microfacial(project, "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert_same_results(project, undisturbed)
+    assert_one_finished_run(project)
+
+
+def test_killing_the_whole_group_while_flow_is_computed_changes_nothing(project: Path, undisturbed: Path) -> None:
+    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
+    wait_for(lambda: any((project / ".microfacial" / "tiny" / "flow").rglob("done.txt")), "the first clip's flow")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    done = microfacial(project, "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "clips were finished by an earlier run" in done.stdout
+    assert_same_results(project, undisturbed)
+    assert_one_finished_run(project)
+
+
+def test_killing_make_alone_lets_the_second_make_wait_for_the_first_run(project: Path, undisturbed: Path) -> None:
+    (project / ".venv").symlink_to(sys.prefix)
+    make = ("make", "--old-file", ".venv/installed", "repro")
+    first = start(project, *make)
+    wait_for(lambda: len(folds(project)) >= 1, "a fold")
+    first.kill()
+    first.wait()
+    second = subprocess.run(make, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "another `make repro` is at work here: waiting until it ends" in second.stdout
+    assert_same_results(project, undisturbed)
+    assert_one_finished_run(project)
+
+
+def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> None:
+    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
+    wait_for(lambda: len(folds(project)) >= 1, "a fold")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    old = {path.parent for path in folds(project)}
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("epochs: 40", "epochs: 2"))
+    done = microfacial(project, "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    fresh = {path.parent for path in folds(project)} - old
+    assert [len(list(folder.iterdir())) for folder in fresh] == [4]
+    evaluation = json.loads((project / "build/tiny/train/roi_cnn/evaluation.json").read_text())
+    assert evaluation["overall"]["clips"] == 12
+    history = (project / "build/tiny/train/roi_cnn/history.csv").read_text().splitlines()
+    assert len(history) == 1 + 4 * 2
+
+
+def test_a_demo_that_was_killed_half_written_is_written_whole_the_next_time(project: Path) -> None:
+    shutil.rmtree(project / "data")
+    run = start(project, sys.executable, "-m", "microfacial", "demo", "--processes", "1")
+    wait_for(lambda: any((project / ".microfacial").rglob("reg_img*.jpg")), "the first frames")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (project / "data" / "demo").exists()
+    done = microfacial(project, "demo")
+    assert done.returncode == 0, done.stderr
+    shutil.copy(ROOT / "data.dvc", project)
+    again = microfacial(project, "doctor")
+    assert "ok   data version" in again.stdout, again.stdout
