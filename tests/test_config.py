@@ -27,7 +27,7 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("faces", {"size_px": 3}, r"faces\.size_px: .*greater than or equal to 28, found 3"),
         ("faces", None, "faces must be a mapping"),
         ("flow", {"method": "raft"}, r"flow\.method: .*'variational'.*found 'raft'"),
-        ("train", {"validation_share": 1.0}, r"train\.validation_share"),
+        ("train", {"validation_parts": 1}, r"train\.validation_parts"),
         ("clips", {"reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
         ("clips", {"name": "../up", "reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name"),
         ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, roi_cnn"),
@@ -40,6 +40,12 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("models", {"roi_cnn": {"widths": [8, 8]}}, r"models\.roi_cnn\.widths"),
         ("models", {}, "models must map"),
         ("tarin", {}, "no section tarin"),
+        ("models", {"roi_cnn": {"widths": [10, 10, 10, 10]}}, r"models\.roi_cnn\.widths\.0: .*multiple of 8"),
+        ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
+        ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: no \['default'\]"),
+        ("models", {"linear_svm": {"strengths": [-1.0]}}, r"models\.linear_svm\.strengths\.0"),
+        ("faces", {"rois": "grid-28"}, "template casme2-cropped has no 'left eye'"),
+        ("flow", {"method": "published"}, "flow_maps and flow.method published go together"),
     ],
 )
 def test_a_wrong_key_type_or_bound_is_refused_by_name(

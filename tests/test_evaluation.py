@@ -1,4 +1,6 @@
+import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import plan_folds, pool, run_folds
 from microfacial.models import MODELS
-from microfacial.records import DEMO_CORPUS, SYNTHETIC, FoldPlan, FoldResult, History, Samples
+from microfacial.records import DEMO_CORPUS, SYNTHETIC, Fitted, FoldPlan, FoldResult, History, Samples
 from microfacial.training import TrainConfig, fit
 
 CONFIG = TrainConfig(bootstrap_draws=100)
@@ -93,15 +95,16 @@ def test_the_held_out_subjects_labels_change_nothing_in_its_predictions(samples:
 
 @pytest.mark.parametrize("model", ["linear_svm", "roi_cnn"])
 def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str) -> None:
-    from functools import partial
-
     settings = MODELS[model].settings.model_validate(SETTINGS[model])
     fit_model = partial(fit, model=model, settings=settings)
     large = replace(samples, inputs=samples.inputs.repeat(3, axis=-1).repeat(3, axis=-2))
     assert large.inputs.nbytes > 2**20  # from here on joblib hands arrays over as files
     samples = large
     plans = plan_folds(samples, CONFIG)
-    runs = [list(run_folds(samples, plans, fit_model, processes)) for processes in (1, 1, 2)]
+    runs = [
+        sorted(run_folds(samples, plans, fit_model, processes), key=lambda fold: fold.plan.subject)
+        for processes in (1, 1, 2)
+    ]
     for folds in zip(*runs, strict=True):
         assert all(np.array_equal(folds[0].probabilities, fold.probabilities) for fold in folds)
         assert all(folds[0].history == fold.history for fold in folds)
@@ -130,6 +133,21 @@ def test_a_class_that_a_fold_lacks_keeps_its_column(samples: Samples, model: str
         assert not fold.probabilities[:, 2].any()
 
 
+def test_a_finished_fold_is_handed_over_while_a_slow_one_goes_on(samples: Samples) -> None:
+    """Whoever kills the run then loses the slow fold only."""
+    plans = plan_folds(samples, CONFIG)
+    arrived = [fold.plan.subject for fold in run_folds(samples, plans, partial(fit_slowly, slow=plans[0].seed), 2)]
+    assert arrived[-1] == plans[0].subject
+    assert sorted(arrived) == [plan.subject for plan in plans]
+
+
+def test_three_people_of_one_class_each_are_evaluated_or_refused_in_one_line(samples: Samples) -> None:
+    rows = samples.take(np.array([0, 5, 18]))
+    assert len(fold_by_subject(rows, "majority")) == 3
+    with pytest.raises(ProtocolError, match="all training clips of a fold are"):
+        fold_by_subject(replace(rows, labels=np.zeros(3, np.int64)), "linear_svm")
+
+
 def test_a_subject_with_one_clip_is_a_fold_of_one(samples: Samples) -> None:
     assert len(fold_by_subject(samples, "majority")["b/0"].truth) == 1
 
@@ -137,6 +155,12 @@ def test_a_subject_with_one_clip_is_a_fold_of_one(samples: Samples) -> None:
 def test_two_subjects_are_refused(samples: Samples) -> None:
     with pytest.raises(ProtocolError, match="at least 3 subjects, found 2"):
         plan_folds(samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"]))), CONFIG)
+
+
+def fit_slowly(training: Samples, validation: Samples, seed: int, *, slow: int) -> Fitted:
+    if seed == slow:
+        time.sleep(3)
+    return fit(training, validation, seed, model="majority", settings=MODELS["majority"].settings())
 
 
 def folds_of(samples: Samples, guesses: NDArray[np.int64]) -> list[FoldResult]:
@@ -166,6 +190,12 @@ def test_scores_of_demo_clips_carry_their_note_and_others_none(samples: Samples)
     demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
     assert pool("m", demo, folds_of(demo, demo.labels), CONFIG).note == SYNTHETIC
     assert pool("m", samples, folds_of(samples, samples.labels), CONFIG).note == ""
+
+
+def test_folds_of_another_class_list_are_noticed(samples: Samples) -> None:
+    relabelled = replace(samples, labels=2 - samples.labels)
+    with pytest.raises(ProtocolError, match="every clip exactly once"):
+        pool("m", relabelled, folds_of(samples, samples.labels), CONFIG)
 
 
 def test_a_fold_that_is_missing_is_noticed(samples: Samples) -> None:

@@ -4,10 +4,15 @@ import pytest
 from numpy.typing import NDArray
 
 from fakes import make_clip, texture
+from microfacial.errors import DatasetError
 from microfacial.flow import FlowConfig, compute_flow, key_frames, read_published, strain, variational
-from microfacial.records import ONSET_APEX
+from microfacial.records import ONSET_APEX, Clip
 
 SIDE = 112
+
+
+def published() -> Clip:
+    return make_clip(frames="a map .png", numbers=(0,), onset=0, apex=0, offset=0)
 
 
 def warp(image: NDArray[np.uint8], u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -80,6 +85,23 @@ def test_key_frames_are_nearest_in_time_whatever_is_missing() -> None:
     assert key_frames(make_clip(numbers=(1, 5), offset=5)) == (1, 1, 5, 5, 5)
 
 
+def test_onset_and_apex_that_are_one_frame_are_refused_not_zero() -> None:
+    image = texture(SIDE, SIDE)
+    with pytest.raises(DatasetError, match=r"c/s/n: onset and apex are the same frame 0.*flow\.method: published"):
+        compute_flow(published(), {0: image}, FlowConfig())
+
+
+def test_frames_that_are_no_map_are_refused_as_published_flow() -> None:
+    with pytest.raises(DatasetError, match=r"c/s/n: has frames, not a flow map. Set flow\.method: variational"):
+        read_published(make_clip(), texture(28, 28))
+
+
+def test_a_frame_that_shows_nothing_is_refused_not_zero() -> None:
+    first, black = texture(SIDE, SIDE), np.zeros((SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(DatasetError, match="c/s/n: frame 5 shows nothing"):
+        compute_flow(make_clip(), {**frames(first, first), 5: black}, FlowConfig())
+
+
 def test_strain_of_analytic_fields() -> None:
     rows, columns = np.mgrid[0:9, 0:9].astype(np.float64)
     stretch = np.stack([0.3 * columns, -0.4 * rows])
@@ -93,7 +115,7 @@ def test_strain_of_analytic_fields() -> None:
 
 def test_published_maps_are_centred_by_their_median_and_keep_their_strain() -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8)
-    sequence = read_published(make_clip(), image)
+    sequence = read_published(published(), image)
     u, v, published_strain = sequence.flow[0].astype(np.float64)
     blue_green_red = image.astype(np.float64)
     assert np.array_equal(u, blue_green_red[..., 2] - np.median(image[..., 2]))
@@ -106,6 +128,6 @@ def test_mirrored_published_maps_give_mirrored_flow_with_u_negated() -> None:
     image = np.random.default_rng(1).integers(0, 256, (27, 27, 3), dtype=np.uint8)
     mirrored = image[:, ::-1].copy()
     mirrored[..., 2] = 255 - mirrored[..., 2]
-    flow, flipped = (read_published(make_clip(), picture).flow[0] for picture in (image, mirrored))
+    flow, flipped = (read_published(published(), picture).flow[0] for picture in (image, mirrored))
     assert np.array_equal(flipped[0], -flow[0, :, ::-1])
     assert np.array_equal(flipped[1], flow[1, :, ::-1])

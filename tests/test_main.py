@@ -2,8 +2,9 @@
 
 import csv
 import json
-import os
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import yaml
 
 from fakes import WriteMaps
 from microfacial import __main__ as commands
+from microfacial.datasets import synthetic
+from microfacial.datasets.synthetic import DemoPlan
 from microfacial.records import SYNTHETIC
 from microfacial.tracking import connect
 
@@ -144,5 +147,30 @@ def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_processes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
-    monkeypatch.setitem(os.environ, "MICROFACIAL_PROCESSES", "0")
-    assert run(monkeypatch, "flow") == 2
+    for stage in ("clips", "faces"):
+        run(monkeypatch, stage)
+    for processes, code in (("0", 2), ("1", 0)):
+        monkeypatch.setenv("MICROFACIAL_PROCESSES", processes)
+        assert run(monkeypatch, "flow") == code
+
+
+def test_writing_the_demo_leaves_the_journals_of_a_data_set_named_demo(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = project / ".microfacial" / "demo" / "folds" / "kept.npz"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    shutil.rmtree(project / "data")
+    small = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(4, 4), width_px=70)
+    monkeypatch.setattr(synthetic, "write_demo", partial(synthetic.write_demo, plan=small))
+    assert run(monkeypatch, "demo", "--processes", "1") == 0
+    assert (project / "data" / "demo" / "Cropped").is_dir()
+    assert kept.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "build").touch()
+    assert run(monkeypatch, "clips") == 2
+    assert "microfacial: Not a directory: build" in capsys.readouterr().err

@@ -15,7 +15,7 @@ CORE = {
     "clips": {"datasets", "storage"},
     "faces": {"faces", "storage"},
     "flow": {"faces", "flow", "storage"},
-    "train": {"evaluation", "samples", "storage"},
+    "train": {"datasets.schemes", "evaluation", "samples", "storage"},
     "report": {"report", "storage"},
 }
 DECIDES_NOTHING = {"errors", "models"}  # messages, and the list of all models

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from microfacial.errors import PipelineError
 from microfacial.evaluation import plan_folds, pool
 from microfacial.records import Evaluation, FoldResult, History, Samples
 from microfacial.tracking import Identity, ModelRun, connect
@@ -112,6 +113,27 @@ def test_a_killed_run_is_taken_up_and_no_fold_is_written_twice(
     assert [run.info.run_id for run in parents] == [parent.info.run_id]
     assert parents[0].info.status == "FINISHED"
     assert sorted(run.data.tags["microfacial.subject"] for run in children) == [fold.plan.subject for fold in folds]
+
+
+def test_a_run_killed_before_it_was_described_is_described_when_taken_up(root: Path) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", die)
+        with pytest.raises(KeyboardInterrupt):
+            open_run(root)
+    open_run(root)
+    (parent,), _ = runs(connect(root))
+    assert parent.data.params == {"epochs": "2"}
+    assert parent.inputs is not None
+    assert len(parent.inputs.dataset_inputs) == 1
+
+
+def test_a_store_that_cannot_be_opened_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://127.0.0.1/none")
+    with pytest.raises(PipelineError, match="Correct MLFLOW_TRACKING_URI"):
+        connect(root)
 
 
 def test_a_finished_run_that_is_run_again_stays_one_run(

@@ -115,7 +115,11 @@ def repro(processes: int) -> None:
 
 @main.command()
 @click.option(
-    "--contact-sheet", type=click.Path(dir_okay=False, path_type=Path), help="Draw the demo into this PNG instead."
+    "--contact-sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_flag=False,
+    flag_value=Path("demo.png"),
+    help="Draw the demo into a PNG instead (demo.png if none is named).",
 )
 @_processes
 def demo(contact_sheet: Path | None, processes: int) -> None:
@@ -162,6 +166,9 @@ def run() -> None:
         main()
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
+        sys.exit(_REPAIRABLE)
+    except OSError as error:  # a full or read-only disk, a folder without permission
+        click.echo(f"microfacial: {error.strerror or error}: {error.filename or 'no file named'}. Mend it", err=True)
         sys.exit(_REPAIRABLE)
 
 

@@ -11,6 +11,7 @@ from microfacial.faces import FacesConfig
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS
 from microfacial.report import ReportConfig
+from microfacial.rois import template_boxes
 from microfacial.settings import Section, check, read_sections
 from microfacial.training import TrainConfig
 
@@ -44,10 +45,14 @@ def load(path: Path) -> Config:
     """
     content = read_sections(path)
     expected = {*_SECTIONS, "models"}
-    for name in sorted(expected ^ content.keys()):
+    for name in sorted(expected ^ content.keys(), key=str):
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
-    return Config(**sections, models=_resolve_models(content["models"], path))
+    config = Config(**sections, models=_resolve_models(content["models"], path))
+    template_boxes(config.faces.template, config.faces.rois, config.faces.size_px)
+    if (config.clips.reader == "flow_maps") != (config.flow.method == "published"):
+        raise ConfigError(f"{path}: clips.reader flow_maps and flow.method published go together, and only together")
+    return config
 
 
 def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
@@ -69,7 +74,7 @@ def resolve_model(name: str, settings: Any, path: Path) -> Section:
         raise ConfigError(f"{where} must be a mapping, such as {{}} for all defaults")
     variant = MODELS[name]
     preset = settings.get("preset", "default")
-    if preset not in variant.presets:
+    if not isinstance(preset, str) or preset not in variant.presets:
         raise ConfigError(f"{where}.preset: no {preset!r}; choose from {', '.join(variant.presets)}")
     own = {key: value for key, value in settings.items() if key != "preset"}
     return check({**variant.presets[preset], **own}, variant.settings, where)

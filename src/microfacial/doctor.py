@@ -12,12 +12,14 @@ from packaging.requirements import Requirement
 from microfacial.config import load
 from microfacial.datasets import list_clips
 from microfacial.errors import MicrofacialError
-from microfacial.flow import WINDOWS
+from microfacial.flow import layout
 from microfacial.pipeline import check_data
+from microfacial.settings import read_sections
 from microfacial.stages.project import PARAMS
 from microfacial.tracking import connect
 
-_BYTES_PER_VALUE, _COPIES = 2, 2  # float16, in build/ and in DVC's cache
+_FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
+_COPIES = 2  # in build/ and in DVC's cache
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _check_packages() -> str:
-    requirements = [Requirement(line) for line in metadata.requires("microfacial") or ()]
-    faults = [fault for line in requirements if line.marker is None if (fault := _package_fault(line))]
+    lines = (Requirement(line) for line in metadata.requires("microfacial") or ())
+    requirements = [line for line in lines if line.marker is None]
+    faults = [fault for line in requirements if (fault := _package_fault(line))]
     if faults:
         raise MicrofacialError(f"{'; '.join(faults)}. Run `make setup`")
     return f"Python {sys.version.split()[0]}, {len(requirements)} requirements"
@@ -92,13 +95,16 @@ def _check_clips() -> str:
 
 
 def _check_tracking() -> str:
+    read_sections(PARAMS)  # so that no store is made outside of a project
     return f"{len(connect(Path()).search_experiments())} experiments"
 
 
 def _check_disk() -> str:
     config = load(PARAMS)
-    values = len(list_clips(config.clips).clips) * len(WINDOWS) * 2 * config.faces.size_px**2
-    needed, free = values * _BYTES_PER_VALUE * _COPIES / 1e9, shutil.disk_usage(Path()).free / 1e9
+    windows, channels, _ = layout(config.flow)
+    bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
+    pixels = len(list_clips(config.clips).clips) * config.faces.size_px**2
+    needed, free = pixels * bytes_per_pixel * _COPIES / 1e9, shutil.disk_usage(Path()).free / 1e9
     if free < needed:
-        raise MicrofacialError(f"{free:.1f} GB free, the flow store needs {needed:.1f} GB. Make room")
-    return f"{free:.0f} GB free, the flow store needs {needed:.1f} GB"
+        raise MicrofacialError(f"{free:.1f} GB free, faces and flow need {needed:.1f} GB. Make room")
+    return f"{free:.0f} GB free, faces and flow need {needed:.1f} GB"

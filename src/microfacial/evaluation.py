@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from microfacial.errors import ProtocolError
@@ -46,7 +46,7 @@ def _plan_fold(samples: Samples, subject: str, config: TrainConfig) -> FoldPlan:
     seed = zlib.crc32(f"{config.seed}:{subject}".encode())
     held_out = samples.subjects == subject
     rest = np.flatnonzero(~held_out)
-    validation = _draw_subjects(samples.labels[rest], samples.subjects[rest], config.validation_share, seed)
+    validation = _draw_subjects(samples.labels[rest], samples.subjects[rest], config.validation_parts, seed)
     return FoldPlan(
         subject=subject,
         seed=seed,
@@ -56,10 +56,12 @@ def _plan_fold(samples: Samples, subject: str, config: TrainConfig) -> FoldPlan:
     )
 
 
-def _draw_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], share: float, seed: int) -> NDArray[np.bool_]:
-    """Mask `(n,)` of the rows of some subjects, whose classes are as mixed as those of all rows."""
-    most = min(len(np.unique(subjects)), int(np.bincount(labels).max()))
-    splitter = StratifiedGroupKFold(max(2, min(round(1 / share), most)), shuffle=True, random_state=seed)
+def _draw_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], parts: int, seed: int) -> NDArray[np.bool_]:
+    """Mask `(n,)` of the rows of one in `parts` subjects, whose classes are as mixed as those of all rows."""
+    most = min(parts, len(np.unique(subjects)))
+    stratified = np.bincount(labels).max() >= most  # the splitter wants as many clips of some class as it makes parts
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    splitter = kind(most, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # rare classes are usual here; the splitter does the best it can
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         _, drawn = next(splitter.split(labels, labels, subjects))
@@ -69,12 +71,12 @@ def _draw_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], share:
 
 
 def run_folds(samples: Samples, plans: Sequence[FoldPlan], fit: Fit, processes: int) -> Iterator[FoldResult]:
-    """Yield the folds in the order of `plans`, each as soon as it is finished; one thread a fold.
+    """Yield the folds as they finish, in whatever order that is; one thread a fold.
 
     The number of processes changes the time, not the results.
     """
     jobs = (delayed(run_fold)(samples, plan, fit) for plan in plans)
-    yield from Parallel(n_jobs=min(processes, max(1, len(plans))), return_as="generator")(jobs)
+    yield from Parallel(n_jobs=min(processes, max(1, len(plans))), return_as="generator_unordered")(jobs)
 
 
 def run_fold(samples: Samples, plan: FoldPlan, fit: Fit) -> FoldResult:
@@ -100,9 +102,9 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
     Raises:
         ProtocolError: the folds do not predict every row exactly once.
     """
-    rows = np.concatenate([fold.plan.held_out for fold in folds])
-    if not np.array_equal(np.sort(rows), np.arange(len(samples.labels))):
-        raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial/folds")
+    rows, truth = (np.concatenate(parts) for parts in zip(*((f.plan.held_out, f.truth) for f in folds), strict=True))
+    if not (np.array_equal(np.sort(rows), np.arange(len(samples.labels))) and (truth == samples.labels[rows]).all()):
+        raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial")
     per_subject = np.stack([_counts([fold], samples) for fold in folds])
     uf1_interval, uar_interval = bootstrap_intervals(per_subject, config.bootstrap_draws, config.seed)
     return Evaluation(

@@ -21,6 +21,7 @@ from microfacial.settings import Section
 
 Gray = NDArray[np.float32]
 WINDOWS = (ONSET_APEX, *PHASE_WINDOWS)
+_FAINTEST = 1.0  # grey levels between a high-passed frame's darkest and brightest pixel
 _FIT_STEP_PX = 8  # every 8th pixel is plenty for the four parameters of a similarity
 
 
@@ -31,7 +32,7 @@ class FlowConfig(Section):
     head_motion: Literal["off", "similarity"] = "similarity"
     highpass_sigma_px: float = Field(8.0, gt=0)
     blur_sigma_px: float = Field(0.8, gt=0)
-    levels: int = Field(3, ge=1)
+    levels: int = Field(3, ge=1, le=5)
     calls_per_level: int = Field(3, ge=1)
     alpha: float = Field(14.0, gt=0)  # smoothness
     gamma: float = Field(10.0, ge=0)  # constancy of gradients
@@ -59,15 +60,22 @@ def compute_flow(clip: Clip, frames: Mapping[int, NDArray[np.uint8]], config: Fl
     """Flow over onset→apex and over the four phase windows, from aligned BGR frames by number, `(H, W, 3)` each.
 
     Raises:
-        DatasetError: no head motion can be fitted, because a frame has no texture.
+        DatasetError: onset and apex are one frame, or a frame shows nothing.
     """
     onset, rise, apex, fall, offset = key_frames(clip)
+    if onset == apex:
+        raise DatasetError(
+            f"{clip.id}: onset and apex are the same frame {onset}, so there is no motion to compute. "
+            "Exclude the clip, or set flow.method: published if it is a flow map"
+        )
     pairs = ((onset, apex), (onset, rise), (rise, apex), (apex, fall), (fall, offset))
     filtered = {number: _prepare(frame, config) for number, frame in frames.items()}
-    try:
-        windows = [_window_flow(filtered[first], filtered[last], config) for first, last in pairs]
-    except cv2.error as error:
-        raise DatasetError(f"{clip.id}: no flow can be computed ({error.err}). Look at its frames") from None
+    blank = [number for number, frame in filtered.items() if np.ptp(frame) < _FAINTEST]
+    if blank:
+        raise DatasetError(
+            f"{clip.id}: frame {blank[0]} shows nothing (all of one grey). Re-extract or exclude the clip"
+        )
+    windows = [_window_flow(filtered[first], filtered[last], config) for first, last in pairs]
     return FlowSequence(
         clip=clip.id, flow=np.stack(windows).transpose(0, 3, 1, 2).astype(np.float16), windows=WINDOWS, unit="px"
     )
@@ -78,7 +86,12 @@ def read_published(clip: Clip, image: NDArray[np.uint8]) -> FlowSequence:
 
     The maps were stretched to 0–255 per channel, which moved their zero; most of a face does not move, so the median is
     where zero went. What amplitude they had is lost.
+
+    Raises:
+        DatasetError: the clip has frames, so the image is no map.
     """
+    if clip.onset != clip.apex:
+        raise DatasetError(f"{clip.id}: has frames, not a flow map. Set flow.method: variational in params.yaml")
     levels = image[..., ::-1].astype(np.float32).transpose(2, 0, 1)
     levels[:2] -= np.median(levels[:2], axis=(1, 2), keepdims=True)
     return FlowSequence(clip=clip.id, flow=levels[None].astype(np.float16), windows=(ONSET_APEX,), unit="stretched")
@@ -134,8 +147,7 @@ def _fit_similarity(flow: NDArray[np.float32]) -> NDArray[np.float64]:
     points = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float32)
     moved = points + flow[rows, columns].reshape(-1, 2)
     motion, _ = cv2.estimateAffinePartial2D(points, moved, method=cv2.LMEDS)
-    if motion is None:
-        raise DatasetError("no head motion can be fitted: a frame has no texture. Look at the clip's frames")
+    assert motion is not None, "points on a grid are not degenerate"
     return np.asarray(motion, dtype=np.float64)
 
 

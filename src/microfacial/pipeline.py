@@ -30,7 +30,7 @@ def make_demo(processes: int) -> None:
     with alone(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
             raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
-        scratch = STATE / "demo"
+        scratch = STATE / "demo.part"  # no data set has a dot in its name
         shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
         write_demo(scratch / "demo", processes=processes)
         DATA.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from microfacial.errors import ConfigError
 class Section(BaseModel):
     """One section of params.yaml, declared beside the code that owns it."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class OptimiserSettings(Section):
@@ -39,7 +39,7 @@ def read_sections(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no {path} here ({Path.cwd()}). Run the command from the project's root") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must be a mapping of sections, found {type(content).__name__}")

@@ -4,11 +4,12 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -36,10 +37,13 @@ from microfacial.records import (
 def writing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside `path`; on success it takes the name `path`, on an error it is gone.
 
-    The scratch path may be written as a file or made a folder; an existing `path` is replaced.
+    One writer at a time. The scratch path may be written as a file or made a folder; an existing `path` is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+    prefix = f".scratch-{path.name}-"  # .dvcignore names it: what a kill leaves must not count as output
+    for left_by_a_kill in path.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left_by_a_kill)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as scratch:
         fresh = Path(scratch) / path.name
         yield fresh
         if fresh.is_dir() and path.exists():
@@ -66,7 +70,7 @@ def read_json(path: Path) -> Any:
         StorageError: the file is missing or no JSON.
     """
     try:
-        return json.loads(_existing(path).read_text())
+        return json.loads(_existing(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise StorageError(f"{path} is damaged ({error}). Delete it and run `dvc repro`") from None
 
@@ -112,25 +116,58 @@ def read_table(path: Path) -> pd.DataFrame:
         DatasetError: the file is no readable spreadsheet.
     """
     try:
-        table = pd.read_excel(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, KeyError) as error:
+        table = pd.read_excel(path, dtype=str, keep_default_na=False).fillna("")
+    except (ValueError, OSError, KeyError, BadZipFile) as error:
         raise DatasetError(f"{path} is no readable spreadsheet ({error}). Copy it again from the release") from None
     table.columns = [str(column).strip() for column in table.columns]
     return table.map(str.strip)
+
+
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # how JPEG and PNG start and end
+_TAIL = 1024  # bytes; some writers pad after the end
+
+
+def find_frame(path: Path) -> Path:
+    """The path of a frame, if it is there.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    if not path.exists():
+        raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
+    return path
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """An image as `(H, W, 3)` uint8, BGR.
 
     Raises:
-        DatasetError: the file is missing or is no image.
+        DatasetError: the file is missing, cut short (decoders fill the rest with grey) or no image.
     """
-    if not path.exists():
-        raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    content = find_frame(path).read_bytes()
+    cut = any(content.startswith(start) and end not in content[-_TAIL:] for start, end in _ENDS.items())
+    image = None if cut or not content else cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
     return np.asarray(image, dtype=np.uint8)
+
+
+def read_frames(paths: Mapping[int, Path]) -> dict[int, NDArray[np.uint8]]:
+    """Frames of one clip by number, `(H, W, 3)` uint8 each, all of one size.
+
+    Raises:
+        DatasetError: a frame is missing, unreadable or of another size than the first.
+    """
+    frames = {number: read_image(path) for number, path in paths.items()}
+    first = next(iter(frames))
+    for number, frame in frames.items():
+        if frame.shape != frames[first].shape:
+            sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in (frame, frames[first])]
+            raise DatasetError(
+                f"{paths[number]} is {sizes[0]}, but frame {first} of its clip is {sizes[1]}. "
+                "Re-extract the clip or list it under clips.exclude"
+            )
+    return frames
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
@@ -253,15 +290,6 @@ def _read_face(row: dict[str, Any]) -> Face:
         boxes=tuple(cast(Box, tuple(box)) for box in row["boxes"]),
         located_by=row["located_by"],
     )
-
-
-def read_crops(folder: Path) -> NDArray[np.uint8]:
-    """Aligned onset and apex crops, `(N, 2, H, W, 3)` uint8, memory-mapped.
-
-    Raises:
-        StorageError: the file is missing.
-    """
-    return cast(NDArray[np.uint8], np.load(_existing(folder / "crops.npy"), mmap_mode="r"))
 
 
 # --- flow -------------------------------------------------------------------------------------------------------------

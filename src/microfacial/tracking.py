@@ -19,6 +19,11 @@ from microfacial.errors import PipelineError
 from microfacial.locks import alone
 from microfacial.records import Evaluation, FoldResult, Score
 
+_QUIET_AND_QUICK = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is said to be, within seconds
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
 _KEY, _SUBJECT, _PARENT = "microfacial.key", "microfacial.subject", "mlflow.parentRunId"
 
 
@@ -51,14 +56,15 @@ def connect(root: Path) -> MlflowClient:
     Raises:
         PipelineError: the store cannot be opened.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in _QUIET_AND_QUICK.items():
+        os.environ.setdefault(name, value)
     (root / "mlruns").mkdir(exist_ok=True)
     uri = store_uri(root)
     try:
         with alone(root / "mlruns" / ".lock", "another process that opens MLflow's store"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-    except MlflowException as error:
+    except (MlflowException, ImportError) as error:
         raise PipelineError(f"MLflow's store {uri} cannot be opened ({error}). Correct MLFLOW_TRACKING_URI") from None
     return client
 
@@ -77,14 +83,21 @@ class ModelRun:
             **identity.tags,
         }
         parent = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`microfacial.role` = 'model'")
-        self._run_id = self._reopen(parent[0]) if parent else self._create(params)
+        self._run_id = self._reopen(parent[0]) if parent else self._create()
+        self._describe(params)
         self._folds = self._take_up_folds()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close the run as KILLED or FAILED if the training did not reach `finish`."""
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Close the run as KILLED or FAILED if the training did not reach `finish`.
+
+        Raises:
+            PipelineError: MLflow itself failed.
+        """
+        if isinstance(error, MlflowException):
+            raise PipelineError(f"MLflow failed ({error}). Finished folds are kept: mend it and run again") from error
         if kind is not None:
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
             self._client.set_terminated(self._run_id, status)
@@ -111,16 +124,18 @@ class ModelRun:
             self._client.log_artifact(self._run_id, str(path))
         self._client.set_terminated(self._run_id)
 
-    def _create(self, params: Mapping[str, Any]) -> str:
+    def _create(self) -> str:
         tags = {**self._common, "microfacial.role": "model"}
-        run = self._client.create_run(self._experiment, tags=tags, run_name=self._identity.model)
-        self._client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
+        return str(self._client.create_run(self._experiment, tags=tags, run_name=self._identity.model).info.run_id)
+
+    def _describe(self, params: Mapping[str, Any]) -> None:
+        """Log parameters and data, which stay the same however often they are logged."""
+        self._client.log_batch(self._run_id, params=[Param(key, str(value)) for key, value in params.items()])
         datasets = [
             DatasetInput(Dataset(name=name, digest=digest[:36], source_type="dvc", source=name), tags=[])
             for name, digest in self._identity.digests.items()
         ]
-        self._client.log_inputs(run.info.run_id, datasets)
-        return str(run.info.run_id)
+        self._client.log_inputs(self._run_id, datasets)
 
     def _reopen(self, run: Run) -> str:
         self._client.update_run(run.info.run_id, status="RUNNING")

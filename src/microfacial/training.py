@@ -21,7 +21,7 @@ class TrainConfig(Section):
 
     protocol: Literal["loso"] = "loso"
     seed: int = Field(0, ge=0)
-    validation_share: float = Field(0.2, gt=0, lt=1)  # of the subjects that are not held out
+    validation_parts: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
     bootstrap_draws: int = Field(2000, ge=100)
 
 

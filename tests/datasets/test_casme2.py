@@ -101,6 +101,30 @@ def test_a_sheet_that_is_no_spreadsheet_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_spreadsheet_that_is_cut_short_is_refused(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])
+    sheet = root / "CASME2-coding-20190701.xlsx"
+    sheet.write_bytes(sheet.read_bytes()[:2000])
+    with pytest.raises(DatasetError, match="no readable spreadsheet"):
+        read(root)
+
+
+@pytest.mark.parametrize("apex", ["2.5", "inf", "#N/A?"])
+def test_a_number_that_is_no_frame_number_is_refused(write_casme2: WriteCasme2, apex: str) -> None:
+    with pytest.raises(DatasetError, match=r"ApexFrame is .*, not a frame number"):
+        read(write_casme2([("01", "a", 1, apex, 4, 12, "happiness")]))
+
+
+def test_a_row_without_a_subject_is_refused_not_dropped(write_casme2: WriteCasme2) -> None:
+    with pytest.raises(DatasetError, match="row 3: has no Subject or no Filename"):
+        read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness"), ("", "b", 1, 2, 4, 12, "disgust")]))
+
+
+def test_phases_without_frames_of_their_own_are_noted(write_casme2: WriteCasme2) -> None:
+    (clip,) = read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])).clips
+    assert clip.notes == "no frame between onset and apex"
+
+
 def test_a_text_where_a_frame_number_belongs_is_refused_with_its_row(write_casme2: WriteCasme2) -> None:
     with pytest.raises(DatasetError, match=re.escape("row 2: ApexFrame is 'x'")):
         read(write_casme2([("01", "a", 1, "x", 4, 12, "happiness")]))

@@ -85,13 +85,16 @@ def assert_one_finished_run(project: Path) -> None:
     assert {run.data.tags["mlflow.parentRunId"] for run in nested} == {models[0].info.run_id}
 
 
-def test_killing_the_whole_group_between_folds_loses_no_finished_fold(project: Path, undisturbed: Path) -> None:
-    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
-    wait_for(lambda: len(folds(project)) >= 2, "two folds")
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_killing_the_whole_group_between_folds_loses_no_finished_fold(
+    project: Path, undisturbed: Path, processes: str
+) -> None:
+    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", processes)
+    wait_for(lambda: len(folds(project)) >= 1, "a fold")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     finished = {path: path.stat().st_mtime_ns for path in folds(project)}
-    assert 2 <= len(finished) < 4
+    assert 1 <= len(finished) < 4
 
     done = microfacial(project, "repro")
     assert done.returncode == 0, done.stdout + done.stderr

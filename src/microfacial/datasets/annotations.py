@@ -66,6 +66,7 @@ def make_clip(row: Annotation, label: str, root: Path, frames: str, max_gap: int
             notes.append(f"{moment} frame {wanted} is missing, took {found[moment]}")
     if found["apex"] == found["onset"]:
         raise DatasetError(f"{row.id}: too many frames are missing in {folder}: onset and apex fall together")
+    notes += _note_gaps(numbers, **found)
     used = tuple(number for number in numbers if found["onset"] <= number <= found["offset"])
     return Clip(
         corpus=row.corpus,
@@ -90,6 +91,16 @@ def _settle_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
     middle = (row.onset + row.offset + 1) // 2
     reason = "no apex annotated" if row.apex is None else f"annotated apex {row.apex} is outside onset–offset"
     return middle, "midpoint", [f"{reason}, took the midpoint {middle}"]
+
+
+def _note_gaps(numbers: tuple[int, ...], onset: int, apex: int, offset: int) -> list[str]:
+    """Say where a phase has no frame of its own between its ends, so that a window of it shows no motion."""
+    notes = []
+    if not any(onset < number < apex for number in numbers):
+        notes.append("no frame between onset and apex")
+    if not any(apex < number < offset for number in numbers):
+        notes.append("no frame between apex and offset")
+    return notes
 
 
 def _nearest(numbers: tuple[int, ...], wanted: int, max_gap: int, what: str, folder: str) -> int:

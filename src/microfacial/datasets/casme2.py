@@ -7,6 +7,7 @@ they are: dropping their `f` or third field would merge distinct clips.
 Source: Yan et al., CASME II, PLoS ONE 2014, doi:10.1371/journal.pone.0086041.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,11 +57,13 @@ def _read_annotations(sheet: Path, corpus: str) -> Iterator[Annotation]:
     if missing:
         raise DatasetError(f"{sheet}: no column {', '.join(missing)} (found {', '.join(filter(None, table.columns))})")
     for line, row in table.iterrows():
-        if row["Subject"]:
+        if any(row):
             yield _read_row(row, corpus, f"{sheet.name}, row {int(str(line)) + 2}")
 
 
 def _read_row(row: "pd.Series[str]", corpus: str, where: str) -> Annotation:
+    if not row["Subject"] or not row["Filename"]:
+        raise DatasetError(f"{where}: has no Subject or no Filename. Correct the sheet")
     onset, offset = (_read_number(row[column], column, where) for column in ("OnsetFrame", "OffsetFrame"))
     apex = None if row["ApexFrame"] in ("/", "") else _read_number(row["ApexFrame"], "ApexFrame", where)
     return Annotation(
@@ -78,6 +81,9 @@ def _read_row(row: "pd.Series[str]", corpus: str, where: str) -> Annotation:
 
 def _read_number(text: str, column: str, where: str) -> int:
     try:
-        return int(float(text))
+        number = float(text)
     except ValueError:
-        raise DatasetError(f"{where}: {column} is {text!r}, not a frame number. Correct the sheet") from None
+        number = math.nan
+    if not number.is_integer():
+        raise DatasetError(f"{where}: {column} is {text!r}, not a frame number. Correct the sheet")
+    return int(number)

@@ -7,28 +7,33 @@ Data Leakage and Evaluation Issues in Micro-Expression Analysis, arXiv:2211.1142
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from microfacial.errors import ProtocolError
 from microfacial.metrics import confusion, uf1
 from microfacial.models.contract import Estimator
 from microfacial.records import FlowStore, History, Samples
 from microfacial.samples import full_face
 from microfacial.settings import Section
 
+Strength = Annotated[float, Field(gt=0)]
+
 
 class LinearSvmSettings(Section):
     """`models.linear_svm` of params.yaml."""
 
     input_px: int = Field(28, ge=4)
-    strengths: tuple[float, ...] = Field(  # candidates for C
+    strengths: tuple[Strength, ...] = Field(  # candidates for C
         (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1
     )
     inner_folds: int = Field(10, ge=2)  # groups of subjects that choose C
@@ -59,7 +64,11 @@ def make_inputs(store: FlowStore, settings: LinearSvmSettings) -> NDArray[np.flo
 
 
 def fit(training: Samples, validation: Samples, settings: LinearSvmSettings, seed: int) -> FittedSvm:
-    """Choose C by pooled UF1 over groups of subjects inside the training part, then fit on all of it."""
+    """Choose C by pooled UF1 over groups of subjects inside the training part, then fit on all of it.
+
+    Raises:
+        ProtocolError: the training part has one class only.
+    """
     inputs = np.concatenate([part.inputs.reshape(len(part.inputs), -1) for part in (training, validation)])
     labels = np.concatenate([training.labels, validation.labels])
     subjects = np.concatenate([training.subjects, validation.subjects])
@@ -67,15 +76,27 @@ def fit(training: Samples, validation: Samples, settings: LinearSvmSettings, see
 
     def inner_uf1(strength: float) -> float:
         folds = GroupKFold(min(settings.inner_folds, len(np.unique(subjects))))
-        guesses = cross_val_predict(_machine(strength), inputs, labels, groups=subjects, cv=folds)
+        guesses = np.empty_like(labels)
+        for known, asked in folds.split(inputs, labels, subjects):
+            guesses[asked] = _fit_machine(strength, inputs[known], labels[known]).predict(inputs[asked])
         return float(uf1(confusion(labels, guesses, classes)))
 
+    if len(np.unique(labels)) == 1:
+        raise ProtocolError(
+            f"linear_svm: all training clips of a fold are {training.classes[labels[0]]}. Add people who show others"
+        )
     best = max(settings.strengths, key=inner_uf1)
-    return FittedSvm(_machine(best).fit(inputs, labels), classes, f"C={best:g}")
+    return FittedSvm(_fit_machine(best, inputs, labels), classes, f"C={best:g}")
 
 
-def _machine(strength: float) -> Pipeline:
-    return make_pipeline(StandardScaler(), SVC(kernel="linear", C=strength, class_weight="balanced", break_ties=True))
+def _fit_machine(strength: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:
+    """A fitted machine; where an inner part has one class only, that class for every input."""
+    if len(np.unique(labels)) == 1:
+        return DummyClassifier().fit(inputs, labels)
+    machine = make_pipeline(
+        StandardScaler(), SVC(kernel="linear", C=strength, class_weight="balanced", break_ties=True)
+    )
+    return machine.fit(inputs, labels)
 
 
 LINEAR_SVM = Estimator(settings=LinearSvmSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit)

@@ -8,6 +8,7 @@ doi:10.1007/978-3-030-01261-8_1.
 """
 
 from collections import OrderedDict
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,14 @@ from microfacial.samples import face_regions
 from microfacial.settings import OptimiserSettings
 
 _GROUPS = 8
+Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
 
 
 class RoiCnnSettings(OptimiserSettings):
     """`models.roi_cnn` of params.yaml."""
 
     input_px: int = Field(28, ge=16)  # side of a region's map
-    widths: tuple[int, int, int, int] = Field((16, 32, 64, 256), strict=False)  # channels; the last is D
+    widths: tuple[Width, Width, Width, Width] = Field((16, 32, 64, 256), strict=False)  # channels; the last is D
     dropout: float = Field(0.2, ge=0, lt=1)
 
 

@@ -22,6 +22,6 @@ def run(project: Project) -> None:
 
 
 def _locate(clip: Clip, project: Project, config: FacesConfig) -> tuple[Face, NDArray[np.uint8]]:
-    onset, apex = (storage.read_image(project.frames / clip.frame(number)) for number in (clip.onset, clip.apex))
-    face = faces.locate(clip, onset, config)
-    return face, np.stack([faces.align(frame, face, config.size_px) for frame in (onset, apex)])
+    frames = storage.read_frames({n: project.frames / clip.frame(n) for n in (clip.onset, clip.apex)})
+    face = faces.locate(clip, frames[clip.onset], config)
+    return face, np.stack([faces.align(frames[n], face, config.size_px) for n in (clip.onset, clip.apex)])

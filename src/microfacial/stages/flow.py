@@ -29,10 +29,11 @@ def run(project: Project, processes: int) -> None:
         click.echo(f"flow: {len(clips) - len(todo)} clips were finished by an earlier run")
     root = project.frames.resolve()  # another process may stand in another folder
     jobs = (delayed(_compute)(clips[row], faces[row], root, size_px, config) for row in todo)
-    flows = Parallel(n_jobs=min(processes, max(1, len(todo))), return_as="generator")(jobs)
+    flows = Parallel(n_jobs=min(processes, max(1, len(todo))), return_as="generator_unordered")(jobs)
+    rows = {clip.id: row for row, clip in enumerate(clips)}
     with progress(flows, "flow", len(todo)) as bar:
-        for row, sequence in zip(todo, bar, strict=True):
-            writer.add(row, keys[row], sequence.flow)
+        for sequence in bar:
+            writer.add(rows[sequence.clip], keys[rows[sequence.clip]], sequence.flow)
     writer.finish(project.build / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
 
@@ -40,7 +41,7 @@ def run(project: Project, processes: int) -> None:
 def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfig) -> FlowSequence:
     """Read and align the key frames of one clip, then compute its flow."""
     paths = {number: root / clip.frame(number) for number in sorted(set(flow.key_frames(clip)))}
-    aligned = {number: align(storage.read_image(path), face, size_px) for number, path in paths.items()}
+    aligned = {number: align(frame, face, size_px) for number, frame in storage.read_frames(paths).items()}
     if config.method == "published":
         return flow.read_published(clip, aligned[clip.apex])
     return flow.compute_flow(clip, aligned, config)
@@ -48,7 +49,7 @@ def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfi
 
 def _key(clip: Clip, face: Face, project: Project, size_px: int, config: FlowConfig) -> str:
     """Digest of all that a clip's flow depends on: frames, place of the face, settings, code."""
-    frames = [project.frames / clip.frame(number) for number in sorted(set(flow.key_frames(clip)))]
+    frames = [storage.find_frame(project.frames / clip.frame(n)) for n in sorted(set(flow.key_frames(clip)))]
     return storage.digest(
         [*frames, *stage_code("flow")], clip.id, face.transform.tolist(), size_px, config.model_dump()
     )

@@ -34,7 +34,7 @@ def run(project: Project, model: str, processes: int) -> None:
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
     plans = evaluation.plan_folds(samples, config.train)
-    identity = _identify(project, model, config)
+    identity = _identify(project, model, config, samples)
     journal = FoldJournal(project.state / "folds" / model, identity.key)
     fit = partial(training.fit, model=model, settings=settings)
     params = {**config.train.model_dump(), **settings.model_dump(), "model": model}
@@ -44,6 +44,7 @@ def run(project: Project, model: str, processes: int) -> None:
             tracked.log_fold(fold)
             folds.append(fold)
             _report_fold(model, fold, len(folds), len(plans))
+        folds.sort(key=lambda fold: fold.plan.subject)
         scored = evaluation.pool(model, samples, folds, config.train)
         out = project.build / "train" / model
         storage.write_training(out, samples, folds, scored)
@@ -61,11 +62,11 @@ def _prepare_samples(project: Project, model: str, settings: Section) -> Samples
     return make_samples(inputs, clips, SCHEMES[project.clips.scheme].classes)
 
 
-def _identify(project: Project, model: str, config: Config) -> Identity:
+def _identify(project: Project, model: str, config: Config, samples: Samples) -> Identity:
     """Name the run by the digest of everything that its results depend on."""
     data = [project.build / "clips.csv", project.build / "faces" / "faces.json"]
     flow = [project.build / "flow" / name for name in ("flow.npy", "index.json")]
-    settings = (config.train.model_dump(), model, config.models[model].model_dump(), config.clips.scheme)
+    settings = (config.train.model_dump(), model, config.models[model].model_dump(), samples.classes)
     return Identity(
         dataset=config.clips.name,
         scheme=config.clips.scheme,
@@ -80,15 +81,13 @@ def _identify(project: Project, model: str, config: Config) -> Identity:
 def _folds(
     samples: Samples, plans: list[FoldPlan], fit: evaluation.Fit, journal: FoldJournal, processes: int
 ) -> Iterator[FoldResult]:
-    """All folds in the order of the plans: finished ones from the journal, the others trained and journaled."""
-    kept = {plan.subject: journal.read(plan) for plan in plans}
-    todo = [plan for plan in plans if kept[plan.subject] is None]
-    fresh = evaluation.run_folds(samples, todo, fit, processes)
-    for plan in plans:
-        fold = kept[plan.subject]
-        if fold is None:
-            fold = next(fresh)
-            journal.write(fold)
+    """All folds: finished ones from the journal, then the others as they finish, each journaled at once."""
+    kept = [fold for plan in plans if (fold := journal.read(plan)) is not None]
+    yield from kept
+    finished = {fold.plan.subject for fold in kept}
+    todo = [plan for plan in plans if plan.subject not in finished]
+    for fold in evaluation.run_folds(samples, todo, fit, processes):
+        journal.write(fold)
         yield fold
 
 
