@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from openpyxl import Workbook
 
-from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
+from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial.datasets.synthetic import DemoPlan, write_demo
 from microfacial.records import Samples
 from microfacial.tracking import connect
-
-HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"]
 
 
 @pytest.fixture
@@ -24,7 +22,7 @@ def write_casme2(tmp_path: Path) -> WriteCasme2:
     def write(rows: Sequence[Row]) -> Path:
         book = Workbook()
         sheet = book.worksheets[0]
-        sheet.append([*HEADER, "Estimated Emotion"])
+        sheet.append([*CASME2_HEADER, "Estimated Emotion"])
         for subject, name, onset, apex, offset, units, emotion in rows:
             sheet.append([subject, name, None, onset, apex, offset, None, units, emotion])
             folder = tmp_path / "Cropped" / f"sub{subject}" / name

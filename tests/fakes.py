@@ -1,6 +1,6 @@
 """Stand-ins for what users bring: clips, pictures, settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from microfacial.records import Clip
 
 ROOT = Path(__file__).parent.parent
+CASME2_HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"]
 Row = tuple[str, str, int, int | str, int, int | str, str]
 WriteCasme2 = Callable[[Sequence[Row]], Path]
 WriteMaps = Callable[[dict[str, int]], Path]
@@ -54,3 +55,10 @@ def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
     stretched = cv2.normalize(smooth, np.empty(0), 20, 235, cv2.NORM_MINMAX)
     return np.repeat(stretched[..., None], 3, axis=2).astype(np.uint8)
+
+
+def touch_frames(folder: Path, form: str, numbers: Iterable[int]) -> None:
+    """Write empty frames, as readers look at names only; `form` is a name such as `006_{:05d}.jpg`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        (folder / form.format(number)).touch()

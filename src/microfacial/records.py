@@ -7,6 +7,7 @@ Axes: N clips or samples · T windows · R regions · C channels · H, W pixels 
       Report ◀──summarise── Evaluation ◀──pool── FoldResult × S ◀──run_folds┘
 """
 
+import re
 from dataclasses import dataclass, fields
 from typing import Literal, Protocol, Self
 
@@ -18,6 +19,9 @@ FlowUnit = Literal["px", "stretched"]
 Box = tuple[int, int, int, int]
 """A region in aligned pixels: top, left, bottom, right; bottom and right are exclusive."""
 
+FRAME_NUMBER = re.compile(r"\{(?::0(\d+)d)?\}")
+"""Where the number of a frame goes in a path: `{}` as it is, `{:05d}` filled with zeros to five digits."""
+
 DEMO_CORPUS = "demo"  # synthetic clips
 SYNTHETIC = "synthetic: no measure of accuracy"  # stands wherever a score of such clips does
 ONSET_APEX = "onset>apex"
@@ -28,8 +32,8 @@ PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 class Clip:
     """One annotated micro-expression; nothing is loaded.
 
-    `frames` is a path below the corpus root with `{}` where the frame number goes; `numbers` are the frame numbers
-    that exist on disk, ascending. `onset`, `apex` and `offset` are members of `numbers`.
+    `frames` is a path below the corpus root with `{}`, or `{:05d}` where names are zero-padded, where the frame number
+    goes; `numbers` are the frame numbers that exist on disk, ascending. `onset`, `apex` and `offset` are among them.
     """
 
     corpus: str
@@ -59,7 +63,7 @@ class Clip:
 
     def frame(self, number: int) -> str:
         """Path of one frame below the corpus root."""
-        return self.frames.replace("{}", str(number))
+        return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), self.frames)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,18 +109,35 @@ def _existing(path: Path) -> Path:
 # --- what users bring -------------------------------------------------------------------------------------------------
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """First sheet of a spreadsheet, every cell as text ('' where blank), column names stripped.
+def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFrame:
+    """A sheet of a spreadsheet, every cell as stripped text ('' where blank), indexed by the sheet's row numbers.
+
+    Args:
+        heading: the header is the first row that holds this cell.
+        sheet: the sheet of this name where the file has one, else the first.
 
     Raises:
-        DatasetError: the file is no readable spreadsheet.
+        DatasetError: the file is no readable spreadsheet, or no row holds the heading.
     """
     try:
-        table = pd.read_excel(path, dtype=str, keep_default_na=False).fillna("")
+        with pd.ExcelFile(path) as book:
+            name = sheet if sheet in book.sheet_names else 0
+            cells = pd.read_excel(book, sheet_name=name, header=None, dtype=str, keep_default_na=False)
     except (ValueError, OSError, KeyError, BadZipFile) as error:
         raise DatasetError(f"{path} is no readable spreadsheet ({error}). Copy it again from the release") from None
-    table.columns = [str(column).strip() for column in table.columns]
-    return table.map(str.strip)
+    cells = cells.fillna("").map(str.strip)  # an error such as #N/A is no text
+    top = _find_row(cells, heading, path)
+    table = cells.iloc[top + 1 :]
+    table.columns = cells.iloc[top].tolist()
+    table.index = pd.RangeIndex(top + 2, len(cells) + 1)
+    return table
+
+
+def _find_row(cells: pd.DataFrame, heading: str, path: Path) -> int:
+    rows = (cells == heading).any(axis=1).to_numpy().nonzero()[0]
+    if not len(rows):
+        raise DatasetError(f"{path}: no row holds a cell {heading!r}. Copy the sheet again from the release")
+    return int(rows[0])
 
 
 _ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # how JPEG and PNG start and end

@@ -1,9 +1,11 @@
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook, load_workbook
 
-from fakes import WriteCasme2
+from fakes import CASME2_HEADER, WriteCasme2, touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 
@@ -132,3 +134,92 @@ def test_a_text_where_a_frame_number_belongs_is_refused_with_its_row(write_casme
 
 def test_demo_clips_never_pass_for_casme2(tiny_demo: Path) -> None:
     assert {clip.corpus for clip in read(tiny_demo).clips} == {"demo"}
+
+
+# --- the two sheets ---
+
+
+def write_sheet(path: Path, emotion: str, notes: int = 0, *, objective: bool = True) -> None:
+    """Write a sheet of one clip, sub01/a, with notes above its header, and objective classes as those of 2019 have."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for number in range(notes):
+        sheet.append([f"note {number}"])
+    sheet.append([*CASME2_HEADER, "Estimated Emotion", *(["Objective Classes"] if objective else [])])
+    sheet.append(["01", "a", None, 1, 2, 4, None, 12, emotion, *([1] if objective else [])])
+    book.save(path)
+
+
+@pytest.mark.parametrize(("year", "objective"), [("20140508", False), ("20190701", True)])
+@pytest.mark.parametrize("notes", [0, 2])
+def test_either_sheet_is_read_wherever_its_header_stands(
+    write_casme2: WriteCasme2, year: str, objective: bool, notes: int
+) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])
+    (root / "CASME2-coding-20190701.xlsx").unlink()
+    write_sheet(root / f"CASME2-coding-{year}.xlsx", "disgust", notes, objective=objective)
+    assert [clip.label for clip in read(root).clips] == ["disgust"]
+
+
+def test_of_both_sheets_the_later_is_read(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])
+    write_sheet(root / "CASME2-coding-20140508.xlsx", "disgust", objective=False)
+    assert [clip.label for clip in read(root).clips] == ["happiness"]
+
+
+def test_a_row_is_named_as_the_spreadsheet_numbers_it(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])
+    write_sheet(root / "CASME2-coding-20200101.xlsx", "disgust", notes=5)
+    book = load_workbook(root / "CASME2-coding-20200101.xlsx")
+    book.worksheets[0]["F7"] = "end"
+    book.save(root / "CASME2-coding-20200101.xlsx")
+    with pytest.raises(DatasetError, match="row 7: OffsetFrame is 'end'"):
+        read(root)
+
+
+def test_an_empty_sheet_is_refused(tmp_path: Path) -> None:
+    Workbook().save(tmp_path / "CASME2-coding-20190701.xlsx")
+    with pytest.raises(DatasetError, match="no row holds a cell 'Filename'"):
+        read(tmp_path)
+
+
+# --- the kinds of frames ---
+
+
+@pytest.mark.parametrize("variant", ["CASME2_RAW", "CASME2-RAW", "CASME2_RAW_selected"])
+def test_raw_frames_are_read_where_there_are_no_cropped_ones(write_casme2: WriteCasme2, variant: str) -> None:
+    root = write_casme2([("01", "a", 98, 100, 102, 12, "happiness")])
+    touch_frames(root / variant / "sub01/a", "img{}.jpg", range(90, 110))
+    assert read(root).clips[0].frames == "Cropped/sub01/a/reg_img{}.jpg"
+    shutil.rmtree(root / "Cropped")
+    (clip,) = read(root).clips
+    assert clip.frames == f"{variant}/sub01/a/img{{}}.jpg"
+    assert clip.numbers == (98, 99, 100, 101, 102)
+
+
+def test_stray_files_among_subjects_and_frames_are_ignored(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 2, 4, 12, "happiness")])
+    (root / "Cropped/sub01/Desktop - Shortcut.lnk").touch()
+    (root / "Cropped/sub01/a/reg_img03.jpg").touch()
+    (root / "Cropped/sub01/a/Thumbs.db").touch()
+    assert read(root).clips[0].numbers == (1, 2, 3, 4)
+
+
+# --- MEGC2019 ---
+
+
+def test_the_labels_of_2014_are_used_for_megc2019_and_counted_with_their_reason(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("24", "EP07_01", 1, 2, 4, 12, "surprise"), ("24", "EP01_08", 1, 2, 4, 12, "surprise")])
+    assert len(read(root).clips) == 2
+    config = ClipsConfig(name="t", reader="casme2", root=str(root), scheme="megc2019-3")
+    listing = list_clips(config)
+    assert [clip.name for clip in listing.clips] == ["EP01_08"]
+    (dropped,) = listing.dropped
+    assert dropped.startswith("sadness (emotion surprise corrected to sadness: MEGC2019 uses")
+
+
+def test_an_excluded_clip_that_is_not_there_is_refused_and_one_that_is_is_counted(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness"), ("01", "b", 1, 3, 5, 12, "happiness")])
+    assert read(root, exclude=("casme2/sub01/a",)).dropped == {"excluded casme2/sub01/a": 1}
+    with pytest.raises(DatasetError, match=r"clips\.exclude names casme2/sub1/a, which is not there"):
+        read(root, exclude=("casme2/sub1/a",))

@@ -1,11 +1,21 @@
-"""From one annotated row and one folder of frames to a Clip: what every corpus of frame folders needs."""
+"""From annotated rows and folders of frames to Clips: what every corpus of frame folders needs."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
+from microfacial.datasets.patches import Patch, find_exclusion, find_patches
+from microfacial.datasets.schemes import Scheme, spell
 from microfacial.errors import DatasetError
-from microfacial.records import ApexSource, Clip
+from microfacial.records import FRAME_NUMBER, ApexSource, Clip
+from microfacial.storage import read_table
+
+EXCLUDED = "excluded "  # before the id of a clip that clips.exclude leaves out
+_NO_APEX = ("/", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +31,7 @@ class Annotation:
     apex: int | None
     offset: int
     fps: float
+    notes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -28,11 +39,186 @@ class Annotation:
         return f"{self.corpus}/{self.subject}/{self.name}"
 
 
-def find_frames(folder: Path, prefix: str, suffix: str) -> tuple[int, ...]:
-    """Numbers of the frames `<prefix><N><suffix>` in a folder, in numeric order; empty if there are none."""
-    pattern = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix))
-    matches = (pattern.fullmatch(path.name) for path in folder.glob(f"{prefix}*{suffix}"))
-    return tuple(sorted(int(match[1]) for match in matches if match))
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What a corpus calls the columns of its table."""
+
+    subject: str = "Subject"
+    name: str = "Filename"
+    onset: str
+    apex: str
+    offset: str
+    action_units: str
+    emotion: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every column that has to be there."""
+        return (self.subject, self.name, self.onset, self.apex, self.offset, self.action_units, self.emotion)
+
+
+def find_table(root: Path, corpus: str, pattern: str) -> Path:
+    """The last by name of the tables that match a pattern, in the root or else in a folder directly below.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    tables = sorted(root.glob(pattern)) or sorted(root.glob(f"*/{pattern}"))
+    if not tables:
+        raise DatasetError(
+            f"{corpus}: no {pattern} in {root}. Put the release there or correct clips.root in params.yaml"
+        )
+    return tables[-1]
+
+
+def read_annotations(
+    table: Path, columns: Columns, corpus: str, fps: float, sheet: str | None = None
+) -> Iterator[Annotation]:
+    """Yield each row, subject and clip name as the table has them; blank rows and notes below the table are no rows.
+
+    Raises:
+        DatasetError: the table lacks a column, or has text where a frame number belongs.
+    """
+    rows = read_table(table, heading=columns.name, sheet=sheet)
+    missing = [column for column in columns.all() if column not in rows.columns]
+    if missing:
+        raise DatasetError(f"{table}: no column {', '.join(missing)} (found {', '.join(filter(None, rows.columns))})")
+    for line, row in rows.iterrows():
+        if (row[columns.subject] and row[columns.name]) or row[columns.onset]:
+            yield _read_row(row, columns, corpus, fps, f"{table.name}, row {line}")
+
+
+def _read_row(row: "pd.Series[str]", columns: Columns, corpus: str, fps: float, where: str) -> Annotation:
+    if not row[columns.subject] or not row[columns.name]:
+        raise DatasetError(f"{where}: has no {columns.subject} or no {columns.name}. Correct the sheet")
+    onset, offset = (_read_number(row[column], column, where) for column in (columns.onset, columns.offset))
+    apex = None if row[columns.apex] in _NO_APEX else _read_number(row[columns.apex], columns.apex, where)
+    return Annotation(
+        corpus=corpus,
+        subject=row[columns.subject],
+        name=row[columns.name],
+        emotion=spell(row[columns.emotion]),
+        action_units=row[columns.action_units],
+        onset=onset,
+        apex=apex,
+        offset=offset,
+        fps=fps,
+    )
+
+
+def _read_number(text: str, column: str, where: str) -> int:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise DatasetError(f"{where}: {column} is {text!r}, not a frame number. Correct the sheet")
+    return int(number)
+
+
+# --- labels -----------------------------------------------------------------------------------------------------------
+
+
+def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
+    """The annotation as corrected by `patches`, its notes saying so, and its class, None if the scheme leaves it out.
+
+    Raises:
+        DatasetError: the scheme does not know the emotion.
+    """
+    for patch in find_patches(row.corpus, row.subject, row.name, scheme.name):
+        row = _correct(row, patch)
+    label = scheme.label(row.corpus, row.emotion, row.id)
+    exclusion = find_exclusion(row.corpus, row.subject, row.name, scheme.name)
+    if exclusion is None:
+        return row, label
+    return replace(row, notes=(*row.notes, f"{row.name}: {exclusion.reason}")), None
+
+
+def _correct(row: Annotation, patch: Patch) -> Annotation:
+    note = f"{patch.field} {patch.wrong} corrected to {patch.right}: {patch.reason}"
+    match patch.field, patch.right:
+        case "apex", int(apex) if row.apex == patch.wrong:
+            return replace(row, apex=apex, notes=(*row.notes, note))
+        case "emotion", str(emotion) if row.emotion == patch.wrong:
+            return replace(row, emotion=emotion, notes=(*row.notes, note))
+    return row
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
+    """Numbers of the frames in a folder, in numeric order; empty if there are none.
+
+    Args:
+        pattern: name of a frame, with `{}` or `{:05d}` for its number.
+    """
+    prefix, width, suffix = _split(pattern)
+    form = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix))
+    texts = [match[1] for path in folder.glob("*") if (match := form.fullmatch(path.name))]
+    return tuple(sorted(int(text) for text in texts if text == str(int(text)).zfill(width)))
+
+
+def find_pattern(folder: Path, endings: tuple[str, ...], absent: str) -> str:
+    """The pattern of the frame names in a folder, whose last integer is the frame number, zero-padded or not.
+
+    Args:
+        endings: endings of the frames, such as `.jpg`.
+        absent: what to answer where there is no frame.
+
+    Raises:
+        DatasetError: the folder mixes names of two forms.
+    """
+    form = re.compile(r"(?!\.)(.*?)(\d+)(" + "|".join(map(re.escape, endings)) + ")")
+    matches = [match for path in folder.glob("*") if (match := form.fullmatch(path.name))]
+    if not matches:
+        return absent
+    forms = sorted({(match[1], match[3]) for match in matches})
+    if len(forms) > 1:
+        names = " and ".join(f"{prefix}<N>{ending}" for prefix, ending in forms)
+        raise DatasetError(f"{folder} mixes frames {names}. Keep those of one form only")
+    (prefix, ending), digits = forms[0], [match[2] for match in matches]
+    padded = any(text.startswith("0") and len(text) > 1 for text in digits)
+    return f"{prefix}{{:0{min(map(len, digits))}d}}{ending}" if padded else f"{prefix}{{}}{ending}"
+
+
+def _split(pattern: str) -> tuple[str, int, str]:
+    """What stands before the number, how many digits it has at least, and what stands behind."""
+    place = FRAME_NUMBER.search(pattern)
+    assert place is not None, f"{pattern} has no place for a number"
+    return pattern[: place.start()], int(place[1] or 0), pattern[place.end() :]
+
+
+# --- clips ------------------------------------------------------------------------------------------------------------
+
+
+def join(
+    rows: Iterable[Annotation],
+    scheme: Scheme,
+    exclude: frozenset[str],
+    max_gap: int,
+    root: Path,
+    locate: Callable[[Annotation], str],
+) -> Iterator[Clip | str]:
+    """Yield a Clip for each row that the scheme keeps, or the emotion of a row that it leaves out.
+
+    Args:
+        locate: path of a row's frames below `root`, with `{}` or `{:05d}` for their number.
+
+    Raises:
+        DatasetError: a label is unknown, or frames are missing.
+    """
+    for annotated in rows:
+        if annotated.id in exclude:
+            yield EXCLUDED + annotated.id
+            continue
+        row, label = classify(annotated, scheme)
+        if label is None:
+            yield f"{row.emotion} ({'; '.join(row.notes)})" if row.notes else row.emotion
+        else:
+            yield make_clip(row, label, root, locate(row), max_gap)
 
 
 def make_clip(row: Annotation, label: str, root: Path, frames: str, max_gap: int) -> Clip:
@@ -41,16 +227,16 @@ def make_clip(row: Annotation, label: str, root: Path, frames: str, max_gap: int
     A frame that is missing is replaced by the nearest one within `max_gap` frames, and the clip's `notes` say so.
 
     Args:
-        frames: path of a frame below `root`, with `{}` for its number.
+        frames: path of a frame below `root`, with `{}` or `{:05d}` for its number.
 
     Raises:
         DatasetError: no frames, an impossible interval, or no frame near enough.
     """
     folder, _, pattern = (root / frames).as_posix().rpartition("/")
-    numbers = find_frames(Path(folder), *pattern.split("{}"))
+    numbers = find_frames(Path(folder), pattern)
     if not numbers:
         raise DatasetError(
-            f"{row.id}: annotated, but {folder} has no frame {pattern.replace('{}', '<N>')}. "
+            f"{row.id}: annotated, but {folder} has no frame {FRAME_NUMBER.sub('<N>', pattern)}. "
             "Re-extract the clip or list it under clips.exclude"
         )
     if row.offset <= row.onset:
@@ -58,7 +244,8 @@ def make_clip(row: Annotation, label: str, root: Path, frames: str, max_gap: int
             f"{row.id}: offset {row.offset} is not after onset {row.onset}. "
             "Correct the annotation or list the clip under clips.exclude"
         )
-    apex, source, notes = _settle_apex(row)
+    apex, source, reasons = _settle_apex(row)
+    notes = [*row.notes, *reasons]
     found: dict[str, int] = {}
     for moment, wanted in (("onset", row.onset), ("apex", apex), ("offset", row.offset)):
         found[moment] = _nearest(numbers, wanted, max_gap, f"{row.id}: {moment}", folder)

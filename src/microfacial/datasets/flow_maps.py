@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from microfacial.datasets.schemes import Scheme
+from microfacial.datasets.annotations import EXCLUDED
+from microfacial.datasets.schemes import MEGC2019_MAPS, Scheme
 from microfacial.errors import DatasetError
 from microfacial.records import Clip
 
@@ -35,7 +36,7 @@ def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> I
             f"flow maps: no <subject>/u_test/<label>/*.png in {root}. Put the maps there or correct clips.root"
         )
     _check_counts(Counter(clip.corpus for clip in clips), root)
-    yield from (clip for clip in clips if clip.id not in exclude)
+    yield from (EXCLUDED + clip.id if clip.id in exclude else clip for clip in clips)
 
 
 def _make_clip(path: Path, root: Path, scheme: Scheme) -> Clip:
@@ -49,7 +50,7 @@ def _make_clip(path: Path, root: Path, scheme: Scheme) -> Clip:
         subject=subject,
         name=path.stem.strip(),
         emotion=emotion,
-        label=scheme.label(emotion, str(path)) or emotion,
+        label=scheme.label(MEGC2019_MAPS, emotion, str(path)) or emotion,
         action_units="",
         frames=path.relative_to(root).as_posix(),
         numbers=(0,),

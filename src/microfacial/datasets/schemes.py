@@ -1,53 +1,107 @@
-"""Label schemes by name: which annotated emotion belongs to which class, and which are left out on purpose."""
+"""Label schemes by name: which annotated emotion of which corpus belongs to which class, and which are left out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from microfacial.errors import DatasetError
+from microfacial.records import DEMO_CORPUS
+
+MEGC2019_MAPS = "megc2019-maps"  # not a corpus: published maps of the composite, labelled with its three classes
+
+Rule = Mapping[str, str | None]
+"""Class of each emotion of a corpus; None where the scheme leaves the emotion out on purpose."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A fixed class list. An emotion that is neither mapped nor dropped is an error, never silently skipped."""
+    """A fixed class list. An emotion that its corpus has no rule for is an error, never silently skipped."""
 
     name: str
     classes: tuple[str, ...]
-    class_of: Mapping[str, str]
-    dropped: frozenset[str] = frozenset()
+    rules: Mapping[str, Rule]
 
-    def label(self, emotion: str, where: str) -> str | None:
-        """Class of an annotated emotion, or None if the scheme leaves the emotion out.
+    def label(self, corpus: str, emotion: str, where: str) -> str | None:
+        """Class of an emotion annotated in a corpus, or None if the scheme leaves the emotion out.
 
         Raises:
-            DatasetError: the scheme does not know the emotion.
+            DatasetError: the scheme is not made for the corpus, or does not know the emotion there.
         """
-        if emotion in self.dropped:
-            return None
-        if emotion not in self.class_of:
-            known = ", ".join(sorted({*self.class_of, *self.dropped}))
+        if corpus not in self.rules:
             raise DatasetError(
-                f"{where}: unknown label {emotion!r} (scheme {self.name} knows {known}). "
+                f"{where}: scheme {self.name} has no rule for corpus {corpus} (only for {', '.join(self.rules)}). "
+                "Choose another clips.scheme"
+            )
+        rule = self.rules[corpus]
+        if spell(emotion) not in rule:
+            raise DatasetError(
+                f"{where}: unknown label {emotion!r} (scheme {self.name} knows {', '.join(sorted(rule))}). "
                 "Correct the annotation or list the clip under clips.exclude"
             )
-        return self.class_of[emotion]
+        return rule[spell(emotion)]
 
 
+def spell(emotion: str) -> str:
+    """The one spelling of an emotion: lower case, and `others` for what SAMM calls `Other`."""
+    plain = emotion.strip().lower()
+    return "others" if plain == "other" else plain
+
+
+def _keep(kept: Iterable[str], dropped: Iterable[str] = ()) -> Rule:
+    """Each kept emotion is a class of its own."""
+    return MappingProxyType({**{emotion: emotion for emotion in kept}, **dict.fromkeys(dropped)})
+
+
+def _merge(dropped: Iterable[str] = (), **members: Iterable[str]) -> Rule:
+    """Each class is made of the emotions listed for it."""
+    merged = {emotion: label for label, emotions in members.items() for emotion in emotions}
+    return MappingProxyType({**merged, **dict.fromkeys(dropped)})
+
+
+def _scheme(name: str, classes: tuple[str, ...], **rules: Rule) -> Scheme:
+    """A scheme; the demo is labelled as CASME II is."""
+    demo = {DEMO_CORPUS: rules["casme2"]} if "casme2" in rules else {}
+    return Scheme(name, classes, MappingProxyType({**rules, **demo}))
+
+
+_THREE = ("negative", "positive", "surprise")
 _CASME2_FOUR = ("happiness", "disgust", "surprise", "repression")
-_MEGC2019_THREE = ("negative", "positive", "surprise")
+_CASME2_FIVE = (*_CASME2_FOUR, "others")
+_SAMM_FIVE = ("anger", "others", "happiness", "surprise", "contempt")
+_CASME3_SEVEN = ("disgust", "surprise", "others", "fear", "anger", "sad", "happy")
+_MMEW_FOUR = ("happiness", "surprise", "disgust", "others")
 
-SCHEMES: Mapping[str, Scheme] = MappingProxyType(
-    {
-        "casme2-4": Scheme(
-            "casme2-4",
-            _CASME2_FOUR,
-            MappingProxyType({emotion: emotion for emotion in _CASME2_FOUR}),
-            frozenset({"others", "sadness", "fear"}),
-        ),
-        "megc2019-3": Scheme(
-            "megc2019-3",
-            _MEGC2019_THREE,
-            MappingProxyType({emotion: emotion for emotion in _MEGC2019_THREE}),
-        ),
-    }
+_MEGC2019_CASME2 = _merge(
+    negative=("disgust", "repression"),
+    positive=("happiness",),
+    surprise=("surprise",),
+    dropped=("others", "fear", "sadness"),
 )
+_MEGC2019_SAMM = _merge(
+    negative=("anger", "contempt", "disgust", "fear", "sadness"),
+    positive=("happiness",),
+    surprise=("surprise",),
+    dropped=("others",),
+)
+_CASME3_MERGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"negative": ("disgust", "fear", "anger", "sad"), "positive": ("happy",), "surprise": ("surprise",)}
+)
+
+_ALL = (
+    _scheme("casme2-4", _CASME2_FOUR, casme2=_keep(_CASME2_FOUR, dropped=("others", "sadness", "fear"))),
+    _scheme("casme2-5", _CASME2_FIVE, casme2=_keep(_CASME2_FIVE, dropped=("sadness", "fear"))),
+    _scheme("samm-5", _SAMM_FIVE, samm=_keep(_SAMM_FIVE, dropped=("disgust", "fear", "sadness"))),
+    _scheme(
+        "megc2019-3",
+        _THREE,
+        casme2=_MEGC2019_CASME2,
+        samm=_MEGC2019_SAMM,
+        smic=_keep(_THREE),
+        **{MEGC2019_MAPS: _keep(_THREE)},
+    ),
+    _scheme("casme3-3", _THREE, casme3=_merge(**_CASME3_MERGED, dropped=("others",))),
+    _scheme("casme3-4", (*_THREE, "others"), casme3=_merge(**_CASME3_MERGED, others=("others",))),
+    _scheme("casme3-7", _CASME3_SEVEN, casme3=_keep(_CASME3_SEVEN)),
+    _scheme("mmew-4", _MMEW_FOUR, mmew=_keep(_MMEW_FOUR, dropped=("anger", "fear", "sadness"))),
+)
+SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})

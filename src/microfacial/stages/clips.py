@@ -16,5 +16,5 @@ def run(project: Project) -> None:
             click.echo(f"clips: {clip.id}: {clip.notes}")
     dropped = ", ".join(f"{emotion} {count}" for emotion, count in sorted(listing.dropped.items()))
     people = len({clip.person for clip in listing.clips})
-    left_out = f"; left out by scheme {project.clips.scheme}: {dropped}" if dropped else ""
+    left_out = f"; left out of scheme {project.clips.scheme}: {dropped}" if dropped else ""
     click.echo(f"clips: {len(listing.clips)} clips of {people} subjects{left_out}")

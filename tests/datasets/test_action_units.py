@@ -1,0 +1,63 @@
+"""Expected values are read off the annotators' notation by hand."""
+
+import pytest
+
+from microfacial.datasets.action_units import ActionUnit, parse_action_units
+
+
+def unit(number: int, **facts: object) -> ActionUnit:
+    return ActionUnit(number=number, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12", (unit(12),)),
+        ("4+7", (unit(4), unit(7))),
+        ("L2+26+38", (unit(2, side="left"), unit(26), unit(38))),
+        ("7C", (unit(7, intensity="C"),)),
+        ("R12", (unit(12, side="right"),)),
+        ("A12", (unit(12, side="asymmetric"),)),
+        ("12A", (unit(12, intensity="A"),)),
+        ("A12A", (unit(12, side="asymmetric", intensity="A"),)),
+        ("T18", (unit(18, side="top"),)),
+        ("B18", (unit(18, side="bottom"),)),
+        ("ref(7B)+43", (unit(7, intensity="B", reference=True), unit(43))),
+        ("ref(4+7B)", (unit(4, reference=True), unit(7, intensity="B", reference=True))),
+        ("L12 or L14", (unit(12, side="left", alternatives=(unit(14, side="left"),)),)),
+        (
+            "(R6 or R12)+R15",
+            (unit(6, side="right", alternatives=(unit(12, side="right"),)), unit(15, side="right")),
+        ),
+        ("(6+12)+L14", (unit(6), unit(12), unit(14, side="left"))),
+        ("(L12) or (L14)", (unit(12, side="left", alternatives=(unit(14, side="left"),)),)),
+        ("ref(4 or 7)", (unit(4, reference=True, alternatives=(unit(7, reference=True),)),)),
+        ("10A/B", (unit(10, intensity="A", alternatives=(unit(10, intensity="B"),)),)),
+        ("L12/L14", (unit(12, side="left", alternatives=(unit(14, side="left"),)),)),
+        ("4(k)+7", (unit(4, static=True), unit(7))),
+        ("4?", (unit(4, doubtful=True),)),
+        ("AU4+AU12", (unit(4), unit(12))),
+        ("r12+7c", (unit(12, side="right"), unit(7, intensity="C"))),
+    ],
+)
+def test_a_notation_means_these_units(text: str, expected: tuple[ActionUnit, ...]) -> None:
+    assert parse_action_units(text) == expected
+
+
+@pytest.mark.parametrize("text", ["12+15 ", "12+15+", " 12 + 15", "12,15", "12，15", "12＋15", "12;15"])
+def test_blanks_joints_and_their_full_width_forms_make_no_difference(text: str) -> None:
+    assert parse_action_units(text) == (unit(12), unit(15))
+
+
+@pytest.mark.parametrize("text", ["soft focus", "?", "12 15", "(12", "12 or something", "12)", "100", "0"])
+def test_what_is_no_unit_is_kept_as_text(text: str) -> None:
+    assert parse_action_units(text) == (text,)
+
+
+def test_text_beside_units_leaves_the_units() -> None:
+    assert parse_action_units("4+soft focus") == (unit(4), "soft focus")
+
+
+@pytest.mark.parametrize("text", ["", "  ", "+"])
+def test_nothing_annotated_is_no_unit(text: str) -> None:
+    assert parse_action_units(text) == ()

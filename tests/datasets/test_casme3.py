@@ -1,0 +1,100 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from fakes import touch_frames
+from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.errors import DatasetError
+
+HEADER = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+Row = tuple[str, str, int, int, int, str]
+WriteCasme3 = Callable[[Sequence[Row]], Path]
+
+
+@pytest.fixture
+def write_casme3(tmp_path: Path) -> WriteCasme3:
+    """Write part A of a release of CAS(ME)^3: its table, and the frames of whole videos, in colour and depth."""
+
+    def write(rows: Sequence[Row]) -> Path:
+        book = Workbook()
+        sheet = book.worksheets[0]
+        sheet.title = "label"
+        sheet.append(HEADER)
+        for subject, video, onset, apex, offset, emotion in rows:
+            sheet.append([subject, video, onset, apex, offset, "4+7", "VII", emotion])
+            for kind, form in (("color", "{}.jpg"), ("depth", "{}.png")):
+                touch_frames(tmp_path / "part_A" / subject / video.lower() / kind, form, range(1, offset + 3))
+        book.save(tmp_path / "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx")
+        return tmp_path
+
+    return write
+
+
+def read(root: Path, scheme: str = "casme3-4", **settings: object) -> Listing:
+    return list_clips(ClipsConfig(name="t", reader="casme3", root=str(root), scheme=scheme, **settings))  # type: ignore[arg-type]
+
+
+def test_several_clips_of_one_video_are_told_apart_by_their_onset(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.1", "a", 3, 5, 9, "happy"), ("spNO.1", "a", 98, 100, 102, "sad")])
+    first, second = read(root).clips
+    assert (first.id, second.id) == ("casme3/spNO.1/a_3", "casme3/spNO.1/a_98")
+    assert (first.label, second.label) == ("positive", "negative")
+
+
+def test_a_clip_has_the_frames_from_onset_to_offset_unpadded(write_casme3: WriteCasme3) -> None:
+    (clip,) = read(write_casme3([("spNO.1", "a", 98, 100, 102, "happy")])).clips
+    assert clip.numbers == (98, 99, 100, 101, 102)
+    assert clip.frame(100) == "part_A/spNO.1/a/color/100.jpg"
+    assert (clip.action_units, clip.fps) == ("4+7", 30.0)
+
+
+def test_a_video_is_found_whatever_its_case(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.1", "J", 1, 2, 4, "happy"), ("spNO.1", "j", 7, 8, 9, "happy")])
+    assert [clip.id for clip in read(root).clips] == ["casme3/spNO.1/j_1", "casme3/spNO.1/j_7"]
+    (root / "part_A/spNO.1/j").rename(root / "part_A/spNO.1/J")
+    assert {clip.frames for clip in read(root).clips} == {"part_A/spNO.1/J/color/{}.jpg"}
+
+
+def test_an_apex_on_the_onset_becomes_the_midpoint(write_casme3: WriteCasme3) -> None:
+    (clip,) = read(write_casme3([("spNO.1", "a", 10, 10, 16, "happy")])).clips
+    assert (clip.apex, clip.apex_source) == (13, "midpoint")
+
+
+def test_an_offset_that_was_not_annotated_is_refused_unless_excluded(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.40", "e", 5, 7, 0, "happy"), ("spNO.40", "e", 20, 22, 25, "happy")])
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.40/e_5: offset 0 is not after onset 5"):
+        read(root)
+    assert [clip.name for clip in read(root, exclude=("casme3/spNO.40/e_5",)).clips] == ["e_20"]
+
+
+def test_others_in_either_spelling_are_one_emotion(write_casme3: WriteCasme3) -> None:
+    root = write_casme3(
+        [("spNO.1", "a", 1, 2, 4, "others"), ("spNO.1", "a", 5, 6, 8, "Others"), ("spNO.1", "b", 1, 2, 4, "happy")]
+    )
+    assert [clip.label for clip in read(root).clips] == ["others", "others", "positive"]
+    assert read(root, "casme3-3").dropped == {"others": 2}
+
+
+def test_a_clip_annotated_twice_is_refused(write_casme3: WriteCasme3) -> None:
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1 is annotated twice"):
+        read(write_casme3([("spNO.1", "a", 1, 2, 4, "happy")] * 2))
+
+
+def test_an_unknown_label_is_refused(write_casme3: WriteCasme3) -> None:
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1: unknown label 'happiness'"):
+        read(write_casme3([("spNO.1", "a", 1, 2, 4, "happiness")]))
+
+
+def test_missing_frames_are_refused(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.1", "a", 1, 2, 4, "happy")])
+    for frame in (root / "part_A/spNO.1/a/color").iterdir():
+        frame.unlink()
+    with pytest.raises(DatasetError, match=r"a_1: annotated, but .*/a/color has no frame <N>\.jpg"):
+        read(root)
+
+
+def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: no .* in .*clips\.root"):
+        read(tmp_path)

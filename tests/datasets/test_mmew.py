@@ -1,0 +1,91 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from fakes import touch_frames
+from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.errors import DatasetError
+
+HEADER = [
+    "Subject",
+    "Filename",
+    "OnsetFrame",
+    "ApexFrame",
+    "OffsetFrame",
+    "Action Units",
+    "Estimated Emotion",
+    "remarks",
+]
+Row = tuple[int | str, str, int, int, int, str]
+WriteMmew = Callable[..., Path]
+
+
+@pytest.fixture
+def write_mmew(tmp_path: Path) -> WriteMmew:
+    """Write a release of MMEW: its table, a folder of frames a clip below the emotion, and macro-expressions."""
+
+    def write(rows: Sequence[Row], table: str = "MMEW_Micro_Exp.xlsx") -> Path:
+        book = Workbook()
+        sheet = book.worksheets[0]
+        sheet.append(HEADER)
+        for subject, name, onset, apex, offset, emotion in rows:
+            sheet.append([subject, name, onset, apex, offset, "4", emotion, None])
+            folder = tmp_path / "MMEW_Final/Micro_Expression" / emotion.lower() / name
+            touch_frames(folder, "{}.jpg", range(1, offset + 1))
+        touch_frames(tmp_path / "MMEW_Final/Macro_Expression/S01/anger", "S01-07-{:03d}.jpg", range(1, 3))
+        (tmp_path / table).parent.mkdir(exist_ok=True)
+        book.save(tmp_path / table)
+        return tmp_path
+
+    return write
+
+
+def read(root: Path) -> Listing:
+    return list_clips(ClipsConfig(name="t", reader="mmew", root=str(root), scheme="mmew-4"))
+
+
+def test_the_person_is_read_from_the_clip_s_name(write_mmew: WriteMmew) -> None:
+    (clip,) = read(write_mmew([(13, "S13-07-001", 1, 8, 12, "Surprise")])).clips
+    assert (clip.id, clip.label, clip.fps) == ("mmew/S13/S13-07-001", "surprise", 90.0)
+
+
+def test_frames_count_from_one_unpadded(write_mmew: WriteMmew) -> None:
+    (clip,) = read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")])).clips
+    assert clip.numbers == tuple(range(1, 13))
+    assert clip.frame(12) == "MMEW_Final/Micro_Expression/surprise/S13-07-001/12.jpg"
+
+
+@pytest.mark.parametrize("table", ["MMEW_Micro_Exp_v2.xlsx", "MMEW_Final/MMEW_Micro_Exp.xlsx"])
+def test_the_table_may_be_the_second_version_or_lie_with_the_frames(write_mmew: WriteMmew, table: str) -> None:
+    assert len(read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")], table)).clips) == 1
+
+
+def test_emotions_outside_the_scheme_are_left_out_and_counted(write_mmew: WriteMmew) -> None:
+    listing = read(write_mmew([(1, "S01-07-001", 1, 2, 4, "others"), (1, "S01-02-001", 1, 2, 4, "fear")]))
+    assert [clip.label for clip in listing.clips] == ["others"]
+    assert listing.dropped == {"fear": 1}
+
+
+def test_an_unknown_label_is_refused(write_mmew: WriteMmew) -> None:
+    with pytest.raises(DatasetError, match="mmew/S01/S01-07-001: unknown label 'repression'"):
+        read(write_mmew([(1, "S01-07-001", 1, 2, 4, "repression")]))
+
+
+def test_a_name_that_is_no_clip_is_refused(write_mmew: WriteMmew) -> None:
+    with pytest.raises(DatasetError, match=r"'clip1' is no clip of MMEW \(S13-07-001\)"):
+        read(write_mmew([(1, "clip1", 1, 2, 4, "others")]))
+
+
+def test_missing_frames_are_refused(write_mmew: WriteMmew) -> None:
+    root = write_mmew([(1, "S01-07-001", 1, 2, 4, "others")])
+    for frame in (root / "MMEW_Final/Micro_Expression/others/S01-07-001").iterdir():
+        frame.unlink()
+    with pytest.raises(DatasetError, match=r"S01-07-001: annotated, but .* has no frame <N>\.jpg"):
+        read(root)
+
+
+def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"MMEW: no MMEW_Micro_Exp\*\.xlsx in .*clips\.root"):
+        read(tmp_path)
