@@ -143,6 +143,19 @@ def test_a_finished_run_that_is_run_again_stays_one_run(
     finish(root, scored, folds)
     parents, children = runs(connect(root))
     assert (len(parents), len(children)) == (1, len(folds))
+    assert parents[0].inputs is not None
+    assert len(parents[0].inputs.dataset_inputs) == 1
+
+
+def test_curves_longer_than_one_batch_are_whole(root: Path, folds: list[FoldResult]) -> None:
+    curve = tuple(float(epoch) for epoch in range(500))
+    history = History(training_loss=curve, validation_loss=curve, validation_uar=curve)
+    with open_run(root) as run:
+        run.log_fold(replace(folds[0], history=history))
+    client = connect(root)
+    (child,) = runs(client)[1]
+    for name in ("training_loss", "validation_loss", "validation_uar"):
+        assert tuple(point.value for point in client.get_metric_history(child.info.run_id, name)) == curve
 
 
 def test_other_settings_are_another_run(root: Path, scored: Evaluation, folds: list[FoldResult]) -> None:

@@ -24,6 +24,7 @@ _QUIET_AND_QUICK = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is said to be, within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
+_BATCH = 1000  # points that MLflow takes at once
 _KEY, _SUBJECT, _PARENT = "microfacial.key", "microfacial.subject", "mlflow.parentRunId"
 
 
@@ -103,14 +104,17 @@ class ModelRun:
             self._client.set_terminated(self._run_id, status)
 
     def log_fold(self, fold: FoldResult) -> None:
-        """Write one nested run with its curves in one batch; a fold that is already there is left as it is."""
+        """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is."""
         subject = fold.plan.subject
         if subject in self._folds:
             return
         tags = {_PARENT: self._run_id, _SUBJECT: subject, "microfacial.role": "fold"}
         name = f"{self._identity.model} {subject}"
         run = self._client.create_run(self._experiment, tags={**self._common, **tags}, run_name=name)
-        self._client.log_batch(run.info.run_id, metrics=_fold_metrics(fold), params=self._fold_params(fold))
+        self._client.log_batch(run.info.run_id, params=self._fold_params(fold))
+        metrics = _fold_metrics(fold)
+        for start in range(0, len(metrics), _BATCH):
+            self._client.log_batch(run.info.run_id, metrics=metrics[start : start + _BATCH])
         self._client.set_terminated(run.info.run_id)
         self._folds[subject] = run.info.run_id
 
