@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import yaml
 
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
@@ -51,6 +53,7 @@ def reproduce(project: Project, processes: int) -> None:
             click.echo("data/demo is absent: writing the demo data")
             make_demo(processes)
         check_data()
+        sweep_after_kill()
         os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # for the stages that DVC starts
         if _dvc("repro", pass_fds=[lock]).returncode != 0:
             raise PipelineError("dvc repro stopped; the line above it says why. Mend that and run it again")
@@ -74,6 +77,17 @@ def check_data() -> None:
         )
 
 
+def sweep_after_kill() -> None:
+    """Remove a file that DVC was writing when it was killed; DVC refuses a cut one, and makes a missing one anew.
+
+    Call it while no DVC runs.
+    """
+    for path, parse in ((Path(".dvc/tmp/rwlock"), json.loads), (Path("dvc.lock"), yaml.safe_load)):
+        if path.exists() and not _holds_mapping(path, parse):
+            click.echo(f"{path} is damaged, as a kill leaves it: it is made anew")
+            path.unlink()
+
+
 def show_runs(port: int) -> NoReturn:
     """Become MLflow's page on the project's runs, on a port of this machine."""
     connect(Path())
@@ -82,6 +96,13 @@ def show_runs(port: int) -> NoReturn:
     click.echo(f"http://127.0.0.1:{port} (a few seconds to start; Ctrl-C ends it)")
     sys.stdout.flush()
     os.execve(sys.executable, command, {**os.environ, **quick})
+
+
+def _holds_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
+    try:
+        return isinstance(parse(path.read_text(encoding="utf-8")), dict)
+    except (ValueError, yaml.YAMLError):
+        return False
 
 
 def _states(status: dict[str, list[dict[str, dict[str, str]]]]) -> set[str]:
