@@ -70,7 +70,9 @@ def test_from_frames_to_report(
         assert rows(out / f"loso_{model}_summary.csv")[0]["note"] == SYNTHETIC
         audit = rows(out / "folds.csv")[0]
         assert audit["held_out"] not in audit["training_subjects"].split() + audit["validation_subjects"].split()
-    assert "fold 4/4 demo/sub04" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "clips: 12 clips (demo 12) of 4 subjects" in printed
+    assert "fold 4/4 demo/sub04" in printed
     experiments = [e.name for e in connect(project).search_experiments() if e.name != "Default"]
     assert experiments == ["tiny · casme2-4"]
     tracked = {entry.name for entry in (project / "mlruns").iterdir()}

@@ -1,5 +1,7 @@
 """Stage `clips`: annotations and frames on disk → clips.csv."""
 
+from collections import Counter
+
 import click
 
 from microfacial import storage
@@ -17,4 +19,6 @@ def run(project: Project) -> None:
     dropped = ", ".join(f"{emotion} {count}" for emotion, count in sorted(listing.dropped.items()))
     people = len({clip.person for clip in listing.clips})
     left_out = f"; left out of scheme {project.clips.scheme}: {dropped}" if dropped else ""
-    click.echo(f"clips: {len(listing.clips)} clips of {people} subjects{left_out}")
+    corpora = Counter(clip.corpus for clip in listing.clips)
+    counts = ", ".join(f"{corpus} {count}" for corpus, count in sorted(corpora.items()))
+    click.echo(f"clips: {len(listing.clips)} clips ({counts}) of {people} subjects{left_out}")
