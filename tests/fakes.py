@@ -45,6 +45,7 @@ def make_clip(**changes: Any) -> Clip:
         "offset": 9,
         "apex_source": "annotated",
         "fps": 200.0,
+        "cropped": True,
     }
     return Clip(**{**facts, **changes})
 

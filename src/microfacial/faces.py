@@ -64,7 +64,7 @@ def locate(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
     shift = [0.5 * scale - 0.5 - scale * start * width for start in (template.left, template.top)]
     transform = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
     boxes = template_boxes(config.template, config.rois, config.size_px)
-    return Face(clip=clip.id, transform=transform, boxes=boxes, located_by=f"template {config.template}")
+    return Face(clip=clip.id, transform=transform, boxes=boxes, source="template", confidence=None)
 
 
 def align(frame: NDArray[np.uint8], face: Face, size_px: int) -> NDArray[np.uint8]:

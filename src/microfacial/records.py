@@ -14,7 +14,8 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-ApexSource = Literal["annotated", "midpoint"]
+ApexSource = Literal["annotated", "midpoint", "spotted"]
+FaceSource = Literal["landmarks", "template", "whole"]
 FlowUnit = Literal["px", "stretched"]
 Box = tuple[int, int, int, int]
 """A region in aligned pixels: top, left, bottom, right; bottom and right are exclusive."""
@@ -22,7 +23,7 @@ Box = tuple[int, int, int, int]
 FRAME_NUMBER = re.compile(r"\{(?::0(\d+)d)?\}")
 """Where the number of a frame goes in a path: `{}` as it is, `{:05d}` filled with zeros to five digits."""
 
-DEMO_CORPUS = "demo"  # synthetic clips
+DEMO_CORPUS = "demo"  # synthetic clips in the layout of CASME II; those in another corpus' layout are demo-<corpus>
 SYNTHETIC = "synthetic: no measure of accuracy"  # stands wherever a score of such clips does
 ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
@@ -32,8 +33,10 @@ PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 class Clip:
     """One annotated micro-expression; nothing is loaded.
 
-    `frames` is a path below the corpus root with `{}`, or `{:05d}` where names are zero-padded, where the frame number
-    goes; `numbers` are the frame numbers that exist on disk, ascending. `onset`, `apex` and `offset` are among them.
+    `frames` is a path below the root with `{}`, or `{:05d}` where names are zero-padded, where the frame number goes; of
+    a video it is the path alone, and its first frame is number 1. `numbers` are the frame numbers that exist on disk,
+    ascending; `onset`, `apex` and `offset` are among them. `cropped` says that the release has cropped the frames to the
+    face. `digest` stands for the bytes of all frames.
     """
 
     corpus: str
@@ -49,6 +52,8 @@ class Clip:
     offset: int
     apex_source: ApexSource
     fps: float
+    cropped: bool
+    digest: str = ""
     notes: str = ""
 
     @property
@@ -71,12 +76,14 @@ class Face:
     """Where the face of one clip lies: one similarity for the whole clip, found on its onset frame.
 
     `transform` is `(2, 3)` float64 and maps frame pixels to aligned pixels; `boxes` has one `Box` a region of interest.
+    `source` says how the face was found, `confidence` how sure that is, 0 to 1; None where nothing was looked for.
     """
 
     clip: str
     transform: NDArray[np.float64]
     boxes: tuple[Box, ...]
-    located_by: str
+    source: FaceSource
+    confidence: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

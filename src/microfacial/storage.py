@@ -23,6 +23,7 @@ from microfacial.records import (
     Clip,
     Evaluation,
     Face,
+    FaceSource,
     FlowStore,
     FlowUnit,
     FoldResult,
@@ -215,8 +216,10 @@ _CLIP_COLUMNS = [
     "offset",
     "apex_source",
     "fps",
+    "cropped",
     "frames",
     "numbers",
+    "digest",
     "notes",
 ]
 
@@ -247,6 +250,8 @@ def _read_clip(row: dict[str, str]) -> Clip:
         offset=int(row["offset"]),
         apex_source=cast(ApexSource, row["apex_source"]),
         fps=float(row["fps"]),
+        cropped=row["cropped"] == "True",
+        digest=row["digest"],
         notes=row["notes"],
     )
 
@@ -305,7 +310,8 @@ def _read_face(row: dict[str, Any]) -> Face:
         clip=row["clip"],
         transform=np.array(row["transform"]),
         boxes=tuple(cast(Box, tuple(box)) for box in row["boxes"]),
-        located_by=row["located_by"],
+        source=cast(FaceSource, row["source"]),
+        confidence=row["confidence"],
     )
 
 

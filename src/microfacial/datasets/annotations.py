@@ -31,6 +31,7 @@ class Annotation:
     apex: int | None
     offset: int
     fps: float
+    cropped: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -264,10 +265,13 @@ def make_clip(row: Annotation, label: str, root: Path, frames: str, max_gap: int
         action_units=row.action_units,
         frames=frames,
         numbers=used,
+        onset=found["onset"],
+        apex=found["apex"],
+        offset=found["offset"],
         apex_source=source,
         fps=row.fps,
+        cropped=row.cropped,
         notes="; ".join(notes),
-        **found,
     )
 
 

@@ -59,6 +59,7 @@ def _make_clip(path: Path, root: Path, scheme: Scheme) -> Clip:
         offset=0,
         apex_source="annotated",
         fps=_FPS[corpus],
+        cropped=True,
     )
 
 
