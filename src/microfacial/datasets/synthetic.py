@@ -34,7 +34,7 @@ from openpyxl import Workbook
 from skimage import data
 from tqdm import tqdm
 
-from microfacial.datasets.casme2 import SYNTHETIC_MARKER
+from microfacial.datasets.annotations import SYNTHETIC_MARKER
 from microfacial.errors import DatasetError
 
 Floats = NDArray[np.float64]

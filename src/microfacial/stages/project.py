@@ -34,7 +34,7 @@ class Project:
 
     @property
     def frames(self) -> Path:
-        """The corpus root that frame paths are below."""
+        """The root of the corpora, which frame paths are below."""
         return Path(self.clips.root)
 
 
