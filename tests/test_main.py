@@ -176,3 +176,23 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     (project / "build").touch()
     assert run(monkeypatch, "clips") == 2
     assert "microfacial: Not a directory: build" in capsys.readouterr().err
+
+
+def test_doctor_walks_a_release_and_names_what_is_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "doctor", "data") == 0
+    assert "ok   casme2-4: 12 clips of 4 subjects: " in capsys.readouterr().out
+    next(Path("data/demo").rglob("reg_img*")).parent.rename(project / "moved")
+    assert run(monkeypatch, "doctor", "data/demo") == 2
+    printed = capsys.readouterr().out
+    assert printed.startswith("missing     demo/sub0")
+    assert "FAIL casme2 in data/demo: 13 rows, 12 give a clip, " in printed
+    assert "disk: " in printed
+
+
+def test_doctor_finds_no_release_where_there_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "doctor", "mlruns") == 2
+    assert "microfacial: mlruns: no release of casme2, " in capsys.readouterr().err

@@ -139,14 +139,15 @@ def demo(contact_sheet: Path | None, processes: int) -> None:
 
 
 @main.command()
-def doctor() -> None:
-    """Say whether set-up, data and disk are sound."""
+@click.argument("path", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def doctor(path: Path | None) -> None:
+    """Say whether set-up, data and disk are sound; of a release at PATH, row by row, what is not."""
     from microfacial import doctor
 
     findings = []
-    for finding in doctor.examine():
+    for finding in doctor.examine() if path is None else doctor.examine_releases(path):
         findings.append(finding)
-        click.echo(f"{'ok  ' if finding.sound else 'FAIL'} {finding.what}: {finding.detail}")
+        click.echo(str(finding))
     if not all(finding.sound for finding in findings):
         sys.exit(_REPAIRABLE)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from microfacial.datasets.schemes import spell
-from microfacial.errors import DatasetError
+from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import DEMO_CORPUS, Clip
 from microfacial.storage import read_table
 
@@ -128,11 +128,11 @@ def find_table(root: Path, corpus: str, pattern: str) -> Path:
     """The last by name of the tables that match a pattern, in the root or else in a folder directly below.
 
     Raises:
-        DatasetError: there is none.
+        AbsentError: there is none.
     """
     tables = sorted(root.glob(pattern)) or sorted(root.glob(f"*/{pattern}"))
     if not tables:
-        raise DatasetError(f"{corpus}: no {pattern} in {root}. Put the release there or correct clips in params.yaml")
+        raise AbsentError(f"{corpus}: no {pattern} in {root}. Put the release there or correct clips in params.yaml")
     return tables[-1]
 
 

@@ -21,13 +21,19 @@ def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
     Raises:
         DatasetError: the scheme does not know the emotion.
     """
-    for patch in find_patches(row.vocabulary, row.subject, row.name, scheme.name):
-        row = _correct(row, patch)
+    row = correct(row, scheme.name)
     label = scheme.label(row.vocabulary, row.emotion, row.id)
     exclusion = find_exclusion(row.vocabulary, row.subject, row.name, scheme.name)
     if exclusion is None:
         return row, label
     return replace(row, notes=(*row.notes, f"{row.name}: {exclusion.reason}")), None
+
+
+def correct(row: Annotation, scheme: str) -> Annotation:
+    """The annotation with the corrections that hold under a scheme, or under any where `scheme` is empty."""
+    for patch in find_patches(row.vocabulary, row.subject, row.name, scheme):
+        row = _correct(row, patch)
+    return row
 
 
 def _correct(row: Annotation, patch: Patch) -> Annotation:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, Fault, Release, Row
 from microfacial.datasets.schemes import MEGC2019_MAPS
-from microfacial.errors import DatasetError
+from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
 COMPOSITE_CLIPS = {"casme2": 145, "smic": 164, "samm": 133}
@@ -30,7 +30,7 @@ def open_release(folder: Path) -> Release:
     """
     maps = sorted(folder.glob("*/u_test/*/*.png"))
     if not maps:
-        raise DatasetError(
+        raise AbsentError(
             f"flow maps: no <subject>/u_test/<label>/*.png in {folder}. "
             "Put the maps there or correct clips in params.yaml"
         )

@@ -16,7 +16,7 @@ from typing import Literal
 from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id, name_corpus
 from microfacial.datasets.clips import find_frames, find_pattern, release
 from microfacial.datasets.schemes import spell
-from microfacial.errors import DatasetError
+from microfacial.errors import AbsentError, DatasetError
 
 Camera = Literal["HS", "VIS", "NIR"]
 
@@ -37,7 +37,7 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
     top = next((one for one in tops if one.is_dir()), tops[-1])
     places = [place for place in sorted(top.glob("*/micro/*/*")) if place.is_dir()]
     if not places:
-        raise DatasetError(
+        raise AbsentError(
             f"SMIC: no s<k>/micro/<emotion>/<clip> in {top}. Put the release there or correct clips in params.yaml"
         )
     corpus, cropped = name_corpus(folder, "smic"), top.parent.name == _CROPPED
