@@ -1,6 +1,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -45,6 +46,29 @@ def test_a_missing_or_impossible_apex_becomes_the_midpoint_and_says_so(
     (clip,) = read(write_casme2([("01", "EP01_01", 10, apex, 16, 12, "happiness")])).clips
     assert (clip.apex, clip.apex_source) == (13, "midpoint")
     assert "midpoint 13" in clip.notes
+
+
+def test_which_apex_is_used_is_a_setting(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "EP01_01", 10, 11, 16, 12, "happiness")])
+    found = {apex: read(root, apex=apex).clips[0] for apex in ("annotated", "midpoint")}
+    assert (found["annotated"].apex, found["annotated"].apex_source) == (11, "annotated")
+    assert (found["midpoint"].apex, found["midpoint"].apex_source) == (13, "midpoint")
+
+
+@pytest.mark.parametrize(
+    ("apex", "missing_apex", "spots"),
+    [
+        ("annotated", "midpoint", False),
+        ("annotated", "spotted", True),
+        ("midpoint", "spotted", False),
+        ("spotted", "midpoint", True),
+    ],
+)
+def test_frames_are_looked_at_only_where_a_spotted_apex_is_asked_for(
+    apex: Literal["annotated", "midpoint", "spotted"], missing_apex: Literal["midpoint", "spotted"], spots: bool
+) -> None:
+    config = ClipsConfig(name="t", corpora=("casme2",), scheme="casme2-4", apex=apex, missing_apex=missing_apex)
+    assert config.spots == spots
 
 
 def test_similar_names_stay_different_clips(write_casme2: WriteCasme2) -> None:

@@ -69,8 +69,15 @@ class ClipsConfig(Section):
     root: str = "data"  # every corpus lies in its own folder below
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: Literal["casme2-4", "casme2-5", "casme3-3", "casme3-4", "casme3-7", "megc2019-3", "mmew-4", "samm-5"]
+    apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # which apex every clip has
+    missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # what stands for an annotated apex that is not there
     max_frame_gap: int = Field(3, ge=0)  # frames; a missing key frame is taken from at most this far
     exclude: tuple[str, ...] = Field((), strict=False)  # clip ids, corpus/subject/name
+
+    @property
+    def spots(self) -> bool:
+        """Whether a spotted apex takes the place of the midpoint, which clips have until frames have been looked at."""
+        return (self.missing_apex if self.apex == "annotated" else self.apex) == "spotted"
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,8 @@ def _read(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
         elif isinstance(row, LeftOut):
             yield row.reason
         else:
-            yield _make_clip(row, release, scheme, config.max_frame_gap, dataset.folder)
+            annotated = row if config.apex == "annotated" else replace(row, apex=None)
+            yield _make_clip(annotated, release, scheme, config.max_frame_gap, dataset.folder)
 
 
 def _make_clip(annotated: Annotation, release: Release, scheme: Scheme, max_gap: int, folder: str) -> Clip | str:
