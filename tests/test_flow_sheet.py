@@ -9,7 +9,7 @@ from fakes import make_clip, texture
 from microfacial.drawing import Page, wrap
 from microfacial.errors import StorageError
 from microfacial.flow import WINDOWS
-from microfacial.flow_sheet import ClipView, SheetFacts, draw_page, is_synthetic
+from microfacial.flow_sheet import ClipView, SheetFacts, draw_page
 from microfacial.records import ONSET_APEX, Box, Face
 
 SIDE = 56
@@ -99,7 +99,6 @@ def test_published_maps_are_drawn_without_phases() -> None:
 def test_synthetic_clips_are_called_synthetic_and_others_are_not() -> None:
     warned = [_has_warning(draw_page([make_view(corpus=corpus)], FACTS, 1, 1)) for corpus in ("demo", "demo-samm", "c")]
     assert warned == [True, True, False]
-    assert not is_synthetic(make_clip(corpus="demonstration"))
 
 
 def _has_warning(page: NDArray[np.uint8]) -> bool:
