@@ -79,7 +79,7 @@ def test_a_mirrored_face_is_not_mirrored_back() -> None:
 def test_the_mean_face_is_upright_symmetric_and_inside_the_square() -> None:
     face = mean_face(224)
     left, right = eyes(face)
-    assert left[1] == right[1] == pytest.approx(56 - 0.5, abs=0.1)
+    assert left[1] == right[1] == pytest.approx(0.24 * 224 - 0.5, abs=0.1)
     assert left[0] + right[0] == pytest.approx(223, abs=0.1)
     forehead = face[:, 1] < 0
     assert forehead.sum() < 20

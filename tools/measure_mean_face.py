@@ -18,8 +18,8 @@ from microfacial.rois import EYE_CORNERS
 
 Floats = NDArray[np.float64]
 
-SIDE = 2.4  # of the aligned square, in distances between the eyes: cheeks, brows and chin, and a little margin
-EYE_LINE = 0.25  # where the eyes lie, from the top of the square
+SIDE = 2.25  # of the aligned square, in distances between the eyes: cheeks, brows and chin, and a little margin
+EYE_LINE = 0.24  # where the eyes lie, from the top of the square
 HEADER = """\
 Mean face on the aligned square of side 1: x and y of the 468 points of the face mesh, right and down.
 Measured by tools/measure_mean_face.py on the resting faces of the demo's synthetic identities.
