@@ -94,7 +94,7 @@ def test_faces_that_fill_the_crop_are_found(top: int, left: int, bottom: int, ri
 def test_faces_that_are_small_in_the_scene_are_found() -> None:
     """With a grey border the detector misses this one: the eyes are 43 px apart in a frame of 712×512 px."""
     scene = np.asarray(cv2.copyMakeBorder(PHOTO, 0, 0, 100, 100, cv2.BORDER_REPLICATE), dtype=np.uint8)
-    assert eyes(points(scene)) == pytest.approx(np.array(EYES) + [100, 0], abs=1.5)
+    assert eyes(points(scene)) == pytest.approx(np.array(EYES) + np.array([100, 0]), abs=1.5)
 
 
 @pytest.mark.parametrize("name", ["face_detection_short_range.tflite", "face_landmark.tflite"])
