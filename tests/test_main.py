@@ -105,7 +105,7 @@ def test_finished_folds_are_not_trained_again_but_changed_settings_are(
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     write_maps({"sub01": 4, "sub02": 4, "s01": 4, "s02": 4})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", template="flow-map", rois="grid-28", size_px=28)
+    change("faces", method="whole", rois="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
@@ -143,7 +143,7 @@ def test_contact_sheets_of_people_are_not_written_where_git_keeps_them(
 ) -> None:
     write_maps({"sub01": 2})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", template="flow-map", rois="grid-28", size_px=28)
+    change("faces", method="whole", rois="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
