@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from openpyxl import load_workbook
 
 from microfacial.contact_sheet import demo_sheet
+from microfacial.datasets.releases import ANNOTATIONS, Row, Table, write_demo
 from microfacial.datasets.synthetic import (
     ACTION_UNITS,
-    ANNOTATIONS,
     DemoClip,
     DemoPlan,
     Identity,
@@ -26,7 +27,6 @@ from microfacial.datasets.synthetic import (
     plan_clips,
     render_clip,
     true_motion,
-    write_demo,
 )
 from microfacial.errors import DatasetError
 
@@ -135,7 +135,7 @@ def test_the_bytes_do_not_depend_on_the_processors_extensions(demo: Path, tmp_pa
     """Numpy and libjpeg run other code without these instruction sets; every result must stay the same."""
     code = (
         "import sys; from pathlib import Path;"
-        "from microfacial.datasets.synthetic import DemoPlan, write_demo;"
+        "from microfacial.datasets.releases import write_demo; from microfacial.datasets.synthetic import DemoPlan;"
         f"write_demo(Path(sys.argv[1]), {TINY!r})"
     )
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": EXTENSIONS, "JSIMD_FORCENONE": "1"}
@@ -152,10 +152,10 @@ def test_an_existing_folder_is_refused_and_kept(demo: Path) -> None:
 
 
 def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: tuple[DemoClip, ...]) -> bytes:
+    def stop(_table: Table, _rows: Iterable[Row]) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("microfacial.datasets.synthetic.annotations", stop)
+    monkeypatch.setattr("microfacial.datasets.releases.spreadsheet", stop)
     with pytest.raises(KeyboardInterrupt):
         write_demo(tmp_path / "demo", replace(TINY, identities=1, clips_per_identity=1, others=0))
     assert not list(tmp_path.iterdir())
