@@ -19,9 +19,11 @@ from microfacial.contact_sheet import demo_sheet
 from microfacial.datasets.releases import ANNOTATIONS, Row, Table, write_demo
 from microfacial.datasets.synthetic import (
     ACTION_UNITS,
+    CROP,
     DemoClip,
     DemoPlan,
     Identity,
+    View,
     build_face,
     draw_identity,
     plan_clips,
@@ -226,6 +228,20 @@ def test_the_truth_maps_onset_pixels_onto_apex_pixels(face: NDArray[np.float64])
     inner = (slice(20, 320), slice(20, 260))
     left, moved = (cv2.GaussianBlur(image - onset, (0, 0), 1.5)[inner] for image in (back, apex))
     assert np.abs(left).mean() < 0.35 * np.abs(moved).mean()
+
+
+def test_a_room_shows_of_the_face_what_a_crop_shows(person: Identity) -> None:
+    plan, room = replace(PLAN, width_px=140), View(left=-20, top=-10, width=320, height=380, room=True)
+    long = quiet_clip(12, drift=(1.2, -0.8, 0.002))
+    clip = replace(long, apex=long.onset + 2, offset=long.onset + 4)
+    np.testing.assert_array_equal(true_motion(plan, clip, view=room)[:, 5:175, 10:150], true_motion(plan, clip))
+    crops, scenes = (render_clip(plan, clip, build_face(plan, person, view), view) for view in (CROP, room))
+    for crop, scene in zip(crops, scenes, strict=True):
+        # Noise and pores are drawn anew for another size of the picture.
+        near, far = (cv2.GaussianBlur(image.astype(np.float32), (0, 0), 3) for image in (crop, scene))
+        same, moved = (np.abs(near - far[5:175, left : left + 140])[30:140, 30:110].mean() for left in (10, 11))
+        assert same < 0.8
+        assert moved > 1.5 * same
 
 
 def test_amplitudes_are_those_of_micro_expressions() -> None:

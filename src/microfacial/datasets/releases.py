@@ -2,7 +2,7 @@
 
 `LAYOUTS` says for each corpus where a frame goes, what its camera sees, how its table looks, and which function gives
 the corpus' own names, numbers and oddities to the clips that `synthetic` draws. The first people of a release show all
-of them, so that a plan of three people with two or three clips each has every quirk. The readers' modules say what
+of them: a plan of three people with two clips each, and two `others`, has every quirk. The readers' modules say what
 each layout is and where it was published; only what they do not mention is explained here.
 """
 
@@ -187,30 +187,37 @@ def _enter_smic(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iter
 
 
 def _enter_smic_e(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
-    """As the short release, but with apexes; of one clip the long video was lost."""
-    for clip, row in zip(clips, _enter_smic(layout, subject, clips), strict=True):
-        lost = (subject, row.name[-2:]) == (3, "02")
+    """As the short release, but with apexes; of one clip of s3 the long video was lost."""
+    rows = _enter_smic(layout, subject, clips)
+    for index, (clip, row) in enumerate(zip(clips, rows, strict=True)):
+        lost = (subject, index) == (3, 1)
         apex = row.onset + clip.apex - clip.onset
         yield replace(row, offset=None, frames=range(0)) if lost else replace(row, apex=apex)
 
 
 def _enter_casme3(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
-    """Two clips to a video; `J` is `j` on disk. spNO.1 has an apex on the onset, spNO.40 an offset 0 and `Others`."""
+    """Two clips to a video, and one numbering for both; spNO.1 and spNO.40 have the oddities."""
     start = 0
     for index, clip in enumerate(clips):
         start = start if index % 2 else 0
-        video = "ajbcdefghiklm"[index // 2]
+        video = ("jabcdefghiklm" if subject == 1 else "abcdefghijklm")[index // 2]
         row = _enter(layout, subject, clip, start + layout.around - clip.onset, name=video, video=video)
         start = row.frames.stop
-        if (video, index % 2) == ("j", 0):
-            row = replace(row, name="J")
-        if (subject, index) == (1, 1):
-            row = replace(row, apex=row.onset)
-        if (subject, index) == (40, 1):
-            row = replace(row, offset=0)
-        if subject == 40 and row.emotion == "others":
-            row = replace(row, emotion="Others")
-        yield row
+        yield _spoil_casme3(row, index)
+
+
+def _spoil_casme3(row: Row, index: int) -> Row:
+    """Return the row of a person's clip `index` with what is odd about it."""
+    if row.subject == 40 and row.emotion == "others":
+        return replace(row, emotion="Others")
+    match row.subject, index:
+        case 1, 0:
+            return replace(row, name="J")
+        case 1, 1:
+            return replace(row, apex=row.onset)
+        case 40, 1:
+            return replace(row, offset=0)
+    return row
 
 
 _MMEW_CODES = ("happiness", "surprise", "disgust", "fear", "sadness", "others", "anger")
