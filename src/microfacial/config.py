@@ -50,8 +50,8 @@ def load(path: Path) -> Config:
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     config = Config(**sections, models=_resolve_models(content["models"], path))
     template_boxes(config.faces.template, config.faces.rois, config.faces.size_px)
-    if (config.clips.reader == "flow_maps") != (config.flow.method == "published"):
-        raise ConfigError(f"{path}: clips.reader flow_maps and flow.method published go together, and only together")
+    if (config.clips.corpora == ("flow_maps",)) != (config.flow.method == "published"):
+        raise ConfigError(f"{path}: clips.corpora [flow_maps] and flow.method published go together, and only together")
     return config
 
 

@@ -29,14 +29,19 @@ ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 
 
+def is_synthetic(corpus: str) -> bool:
+    """Whether a corpus is one that the generator wrote."""
+    return corpus.partition("-")[0] == DEMO_CORPUS
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """One annotated micro-expression; nothing is loaded.
 
-    `frames` is a path below the root with `{}`, or `{:05d}` where names are zero-padded, where the frame number goes; of
-    a video it is the path alone, and its first frame is number 1. `numbers` are the frame numbers that exist on disk,
-    ascending; `onset`, `apex` and `offset` are among them. `cropped` says that the release has cropped the frames to the
-    face. `digest` stands for the bytes of all frames.
+    `frames` is a path below the root of the corpora with `{}`, or `{:05d}` where names are zero-padded, where the frame
+    number goes; of a video it is the path alone, and its first frame is number 1. `numbers` are the frame numbers that
+    exist on disk, ascending; `onset`, `apex` and `offset` are among them. `cropped` says that the release has cropped
+    the frames to the face. `digest` stands for the bytes of all frames.
     """
 
     corpus: str

@@ -3,8 +3,9 @@
 Expected counts were published, or joined by hand from the published lists.
 """
 
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from microfacial.records import Clip
 MEGC2019 = "megc2019-3"
 
 
-def read(root: Path, reader: str, scheme: str, exclude: tuple[str, ...] = ()) -> Listing:
-    config = {"name": "t", "reader": reader, "root": str(root), "scheme": scheme, "exclude": exclude}
+def read(folder: Path, corpus: str, scheme: str, exclude: tuple[str, ...] = ()) -> Listing:
+    return read_all(folder.parent, (corpus,), scheme, exclude)
+
+
+def read_all(root: Path, corpora: tuple[str, ...], scheme: str, exclude: tuple[str, ...] = ()) -> Listing:
+    config = {"name": "t", "root": str(root), "corpora": corpora, "scheme": scheme, "exclude": exclude}
     return list_clips(ClipsConfig.model_validate(config))
 
 
@@ -35,45 +40,50 @@ def find(listing: Listing, name: str) -> Clip:
     return clip
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture(scope="module", params=[2014, 2019])
-def casme2(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+def casme2(request: pytest.FixtureRequest, root: Path) -> Iterator[tuple[int, Path]]:
+    """One of both sheets."""
     year: int = request.param
-    root = tmp_path_factory.mktemp(f"casme2-{year}")
-    census.write_census("casme2_2014" if year == 2014 else "casme2", root, census.casme2_rows(year))
-    return year, root
+    corpus = "casme2_2014" if year == 2014 else "casme2"
+    yield year, census.write_census(corpus, root / "casme2", census.casme2_rows(year))
+    shutil.rmtree(root / "casme2")
 
 
 @pytest.fixture(scope="module")
-def samm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return census.write_census("samm", tmp_path_factory.mktemp("samm"), census.samm_rows())
+def samm(root: Path) -> Path:
+    return census.write_census("samm", root / "samm", census.samm_rows())
 
 
 @pytest.fixture(scope="module")
-def smic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All cameras below one root, as they come."""
-    root = tmp_path_factory.mktemp("smic")
-    census.write_census("smic_hs", root, census.smic_rows())
+def smic(root: Path) -> Path:
+    """All cameras, and the long clips of one of them, in one folder."""
+    census.write_census("smic_e_hs", root / "smic", census.smic_e_rows())
     for camera in ("smic_nir", "smic_vis"):
-        census.write_census(camera, root, census.smic_rows(census.SMIC_LATER, census.SMIC_LATER_PEOPLE))
-    return root
+        census.write_census(camera, root / "smic", census.smic_rows(census.SMIC_LATER, census.SMIC_LATER_PEOPLE))
+    return census.write_census("smic_hs", root / "smic", census.smic_rows())
 
 
 @pytest.fixture(scope="module")
-def casme3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return census.write_census("casme3", tmp_path_factory.mktemp("casme3"), census.casme3_rows())
+def casme3(root: Path) -> Path:
+    return census.write_census("casme3", root / "casme3", census.casme3_rows())
 
 
 # --- CASME II ---
 
 
 def test_casme2_has_so_many_clips_of_four_classes_and_of_five(casme2: tuple[int, Path]) -> None:
-    year, root = casme2
-    four = read(root, "casme2", "casme2-4")
+    year, folder = casme2
+    four = read(folder, "casme2", "casme2-4")
     expected = {"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25 if year == 2014 else 28}
     assert count(four) == expected
     assert len(four.clips) == (147 if year == 2014 else 150)
     assert people(four) == {f"sub{number:02d}" for number in range(1, 27) if number not in (10, 18)}
-    five = read(root, "casme2", "casme2-5")
+    five = read(folder, "casme2", "casme2-5")
     assert count(five) == {**expected, "others": 99}
     assert len(people(five)) == 26
 
@@ -93,8 +103,8 @@ def test_clips_of_casme2_that_look_alike_stay_apart(casme2: tuple[int, Path]) ->
 
 
 def test_an_apex_of_casme2_is_missing_in_2019_and_another_is_its_onset(casme2: tuple[int, Path]) -> None:
-    year, root = casme2
-    listing = read(root, "casme2", "casme2-4")
+    year, folder = casme2
+    listing = read(folder, "casme2", "casme2-4")
     slash, still = find(listing, "EP12_01f"), find(listing, "EP09_05f")
     assert (slash.apex, slash.apex_source) == ((300, "annotated") if year == 2014 else (291, "midpoint"))
     assert (still.apex, still.apex_source) == (86, "midpoint")
@@ -137,24 +147,20 @@ def test_the_other_cameras_of_smic_have_71_clips_of_8_subjects(smic: Path, reade
     assert (len(listing.clips), len(people(listing))) == (71, 8)
 
 
-def test_long_videos_of_smic_hold_157_clips(tmp_path: Path) -> None:
-    rows = census.smic_e_rows()
-    census.write_census("smic_e_hs", tmp_path, rows)
-    assert len(rows) == 164
-    assert len(list(tmp_path.glob("HS_long/SMIC-HS-E/*/*"))) == 157
-    assert {row.name for row in rows if row.offset is None} == set(census.SMIC_LOST)
+def test_long_videos_of_smic_hold_157_clips(smic: Path) -> None:
+    listing = read(smic, "smic_e_hs", MEGC2019)
+    assert (len(listing.clips), len(people(listing))) == (157, 16)
+    assert sum(listing.dropped.values()) == 7
+    assert not {clip.name for clip in listing.clips} & set(census.SMIC_LOST)
+    assert all(clip.apex_source == "annotated" for clip in listing.clips)
 
 
 # --- the composite of MEGC2019 ---
 
 
-def test_the_composite_has_442_clips_of_68_subjects_by_either_sheet(
-    casme2: tuple[int, Path], samm: Path, smic: Path
-) -> None:
-    parts = [
-        read(root, reader, MEGC2019) for reader, root in (("casme2", casme2[1]), ("samm", samm), ("smic_hs", smic))
-    ]
-    clips = [clip for part in parts for clip in part.clips]
+@pytest.mark.usefixtures("casme2", "samm", "smic")
+def test_the_composite_has_442_clips_of_68_subjects_by_either_sheet(root: Path) -> None:
+    clips = read_all(root, ("casme2", "samm", "smic_hs"), MEGC2019).clips
     assert Counter(clip.label for clip in clips) == {"negative": 250, "positive": 109, "surprise": 83}
     assert len(clips) == 442
     assert len({clip.person for clip in clips}) == 68
@@ -183,7 +189,7 @@ def test_a_video_of_casme3_holds_several_clips(casme3: Path) -> None:
 
 
 def test_mmew_has_300_clips_of_30_subjects(tmp_path: Path) -> None:
-    listing = read(census.write_census("mmew", tmp_path, census.mmew_rows()), "mmew", "mmew-4")
+    listing = read(census.write_census("mmew", tmp_path / "mmew", census.mmew_rows()), "mmew", "mmew-4")
     assert count(listing) == {"happiness": 36, "surprise": 89, "disgust": 72, "others": 66}
     assert len(listing.clips) + sum(listing.dropped.values()) == 300
     assert len(people(listing)) == 30

@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from openpyxl import load_workbook
 
-from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets import DATASETS, ClipsConfig, CorpusName, list_clips
 from microfacial.datasets.action_units import parse_action_units
-from microfacial.datasets.casme2 import SYNTHETIC_MARKER
+from microfacial.datasets.annotations import SYNTHETIC_MARKER
 from microfacial.datasets.releases import LAYOUTS, NOTICE, Row, write_release
 from microfacial.datasets.synthetic import DemoPlan, build_face, draw_identity, plan_clips, render_clip, scene
 from microfacial.errors import DatasetError
-from microfacial.records import Clip
+from microfacial.records import Clip, is_synthetic
 
 SMALL = DemoPlan(identities=3, clips_per_identity=3, others=2, frames=(6, 9), width_px=70)
 SIZES = {  # height and width of a frame, a quarter of the full size
@@ -29,42 +29,56 @@ SIZES = {  # height and width of a frame, a quarter of the full size
     "mmew": (73, 73),
     "samm": (162, 240),
     "smic_e_hs": (120, 160),
+    "smic_e_nir": (120, 160),
+    "smic_e_vis": (120, 160),
     "smic_hs": (120, 160),
     "smic_nir": (120, 160),
     "smic_vis": (120, 160),
 }
-SCHEMES = {
+SCHEMES: dict[CorpusName, str] = {
     "casme2": "casme2-5",
     "casme3": "casme3-7",
     "mmew": "mmew-4",
     "samm": "samm-5",
+    "smic_e_hs": "megc2019-3",
+    "smic_e_nir": "megc2019-3",
+    "smic_e_vis": "megc2019-3",
     "smic_hs": "megc2019-3",
     "smic_nir": "megc2019-3",
     "smic_vis": "megc2019-3",
 }
-READERS = {corpus: corpus for corpus in SCHEMES} | {"casme2_2014": "casme2", "casme2_raw": "casme2"}
-NO_OFFSET = "casme3/spNO.40/a_17"
+READ_AS: dict[str, CorpusName] = {
+    **{corpus: corpus for corpus in SCHEMES},
+    "casme2_2014": "casme2",
+    "casme2_raw": "casme2",
+}
+NO_OFFSET = "demo-casme3/spNO.40/a_17"
 
 Release = Callable[[str], Path]
 
 
-def read(root: Path, corpus: str) -> list[Clip]:
-    """The clips that the corpus' reader finds; of CAS(ME)^3 without the one whose offset is not annotated."""
-    reader = READERS[corpus]
-    exclude = (NO_OFFSET,) if reader == "casme3" else ()
-    config = {"name": "t", "reader": reader, "root": str(root), "scheme": SCHEMES[reader], "exclude": exclude}
+def read(folder: Path, corpus: str) -> list[Clip]:
+    """The clips of a release; of CAS(ME)^3 without the one whose offset is not annotated."""
+    config = {
+        "name": "t",
+        "root": str(folder.parent),
+        "corpora": (READ_AS[corpus],),
+        "scheme": SCHEMES[READ_AS[corpus]],
+        "exclude": (NO_OFFSET,) if corpus == "casme3" else (),
+    }
     return list(list_clips(ClipsConfig.model_validate(config)).clips)
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Write a small release of a corpus, once each."""
-    folder = tmp_path_factory.mktemp("releases")
+    root = tmp_path_factory.mktemp("releases")
 
     def write(corpus: str) -> Path:
-        if not (folder / corpus).exists():
-            write_release(corpus, folder / corpus, SMALL)
-        return folder / corpus
+        folder = root / corpus / DATASETS[READ_AS[corpus]].folder
+        if not folder.exists():
+            write_release(corpus, folder, SMALL)
+        return folder
 
     return write
 
@@ -89,12 +103,13 @@ def read_frame(path: Path) -> NDArray[np.uint8]:
 # --- what holds for every corpus ---
 
 
-@pytest.mark.parametrize("corpus", READERS)
+@pytest.mark.parametrize("corpus", LAYOUTS)
 def test_the_reader_of_a_corpus_finds_every_clip_and_its_frames(release: Release, corpus: str) -> None:
-    root = release(corpus)
-    clips = read(root, corpus)
-    left_out = {"casme3": 1, "mmew": 2}.get(corpus, 0)  # the offset that is not annotated; two clips of sadness
-    assert len(clips) == 11 - left_out
+    root = release(corpus).parent
+    clips = read(release(corpus), corpus)
+    left_out = {"casme3": 1, "mmew": 2, "smic_e_hs": 1}  # no offset annotated; two clips of sadness; a lost video
+    assert len(clips) == 11 - left_out.get(corpus, 0)
+    assert all(map(is_synthetic, {clip.corpus for clip in clips}))
     for clip in clips:
         assert {(root / clip.frame(number)).suffix for number in clip.numbers} <= {".jpg", ".bmp"}
         assert all((root / clip.frame(number)).is_file() for number in clip.numbers)
@@ -107,7 +122,7 @@ def test_frames_have_the_size_and_colours_of_the_corpus_camera(release: Release,
     path = next(path for path in sorted(root.rglob("*")) if path.suffix in (".jpg", ".bmp"))
     image = read_frame(path)
     assert image.shape == (*SIZES[corpus], 3)
-    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("samm", "smic_nir"))
+    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("samm", "smic_e_nir", "smic_nir"))
 
 
 @pytest.mark.parametrize("corpus", LAYOUTS)
@@ -160,7 +175,7 @@ def test_three_surprises_of_2019_were_sad_in_2014() -> None:
 def test_raw_clips_are_longer_than_what_is_annotated(release: Release) -> None:
     root = release("casme2_raw")
     clip = read(root, "casme2_raw")[0]
-    folder = (root / clip.frame(clip.onset)).parent
+    folder = (root.parent / clip.frame(clip.onset)).parent
     numbers = range(clip.onset - 3, clip.offset + 4)
     assert names(folder) == sorted(f"img{number}.jpg" for number in numbers)
 
@@ -235,6 +250,11 @@ def test_long_videos_of_smic_start_at_the_first_frame_and_hold_more_than_the_cli
     assert found[-1] == f"image{facts['OffsetF'] + 4:06d}.jpg"
     assert facts["OnsetF"] == facts["FirstF"] + 4
     assert facts["OnsetF"] < facts["ApexF"] < facts["OffsetF"]
+
+
+@pytest.mark.parametrize(("corpus", "source"), [("smic_e_nir", "midpoint"), ("smic_e_vis", "annotated")])
+def test_an_older_table_of_smic_e_gives_no_apex(release: Release, corpus: str, source: str) -> None:
+    assert {clip.apex_source for clip in read(release(corpus), corpus)} == {source}
 
 
 # --- CAS(ME)^3 ---

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from census import CASME2_2014, CASME2_2019, CASME3, SAMM, SMIC
-from microfacial.datasets.annotations import Annotation, classify
+from microfacial.datasets.annotations import Annotation
+from microfacial.datasets.clips import classify
 from microfacial.datasets.patches import EXCLUSIONS, PATCHES
 from microfacial.datasets.schemes import MEGC2019_MAPS, SCHEMES
 from microfacial.errors import DatasetError
@@ -22,6 +23,7 @@ CASME2_NAMED = {  # emotion of the clips that corrections speak of; the three su
 def annotate(subject: str, name: str, emotion: str, corpus: str = "casme2") -> Annotation:
     return Annotation(
         corpus=corpus,
+        vocabulary="casme2",
         subject=subject,
         name=name,
         emotion=emotion,
@@ -125,11 +127,6 @@ def test_others_are_spelt_in_many_ways(spelling: str) -> None:
     assert SCHEMES["casme2-5"].label("casme2", spelling, "here") == "others"
 
 
-@pytest.mark.parametrize("scheme", ["casme2-4", "casme2-5", "megc2019-3"])
-def test_the_demo_is_labelled_as_casme2_is(scheme: str) -> None:
-    assert SCHEMES[scheme].rules["demo"] == SCHEMES[scheme].rules["casme2"]
-
-
 def test_an_emotion_of_another_corpus_is_refused() -> None:
     with pytest.raises(DatasetError, match=r"here: unknown label 'contempt' \(scheme megc2019-3 knows disgust, fear"):
         SCHEMES["megc2019-3"].label("casme2", "contempt", "here")
@@ -170,9 +167,10 @@ def test_what_megc2019_excludes_is_kept_elsewhere() -> None:
     assert excluded.notes == ("EP12_01f: not in the composite of MEGC2019; the sheet gives no apex",)
 
 
-def test_a_clip_of_the_demo_is_not_corrected() -> None:
-    row = annotate("sub04", "EP12_01f", "disgust", corpus="demo")
-    assert classify(row, SCHEMES["megc2019-3"]) == (row, "negative")
+def test_a_synthetic_clip_is_labelled_and_corrected_by_the_vocabulary_of_its_layout() -> None:
+    row = annotate("sub24", "EP07_01", "surprise", corpus="demo")
+    assert classify(row, SCHEMES["casme2-4"])[1] == "surprise"
+    assert classify(row, SCHEMES["megc2019-3"])[1] is None
 
 
 def test_every_correction_says_why_and_speaks_of_a_clip_once() -> None:

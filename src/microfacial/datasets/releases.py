@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from openpyxl import Workbook
 from tqdm import tqdm
 
-from microfacial.datasets.casme2 import SYNTHETIC_MARKER
+from microfacial.datasets.annotations import SYNTHETIC_MARKER
 from microfacial.datasets.synthetic import (
     CROP,
     DemoClip,
@@ -270,6 +270,11 @@ def _smic_e_cells(row: Row, line: int) -> Cells:
     return (row.subject, row.name, None, *frames, *video, None, None, row.apex, row.emotion)
 
 
+def _smic_e_cells_before_2019(row: Row, line: int) -> Cells:
+    *others, _apex, emotion = _smic_e_cells(row, line)
+    return (*others, emotion)
+
+
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
@@ -318,6 +323,12 @@ _SMIC_E = Table(
         (None, "lost: the long video could not be saved"),
         (None, None, "OnsetF2: of a second micro-expression"),
     ),
+)
+_SMIC_E_BEFORE_2019 = replace(
+    _SMIC_E,
+    path="HS_long/SMIC-HS-E_annotation.xlsx",
+    header=(*_SMIC_E.header[:-2], "Emotion"),
+    cells=_smic_e_cells_before_2019,
 )
 _CASME3 = Table(
     path="cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
@@ -395,15 +406,21 @@ _SMIC_HS = Layout(
 )
 
 
-def _film(camera: str, view: View) -> Layout:
-    """Return the layout of another camera of SMIC, which recorded the later people only."""
-    return replace(
-        _SMIC_HS,
-        frame=_SMIC_HS.frame.replace("HS", camera, 1),
-        beside=_SMIC_HS.beside.replace("HS", camera, 1),
-        people=_SMIC_LATER_PEOPLE,
-        view=view,
-    )
+_SMIC_E_HS = replace(
+    _SMIC_HS,
+    frame="HS_long/SMIC-HS-E/s{subject:02d}/{name}/image{number:0{digits}d}.jpg",
+    beside="",
+    enter=_enter_smic_e,
+    table=_SMIC_E,
+    around=4,
+)
+
+
+def _film(layout: Layout, camera: str, view: View) -> Layout:
+    """Return a layout of SMIC for another camera, which recorded the later people only."""
+    table = layout.table and replace(layout.table, path=layout.table.path.replace("HS", camera))
+    frame, beside = (path.replace("HS", camera) for path in (layout.frame, layout.beside))
+    return replace(layout, frame=frame, beside=beside, table=table, people=_SMIC_LATER_PEOPLE, view=view)
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
@@ -442,17 +459,12 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             table=_SAMM,
             view=scene(960, 650, grey=True),
         ),
-        "smic_e_hs": replace(
-            _SMIC_HS,
-            frame="HS_long/SMIC-HS-E/s{subject:02d}/{name}/image{number:0{digits}d}.jpg",
-            beside="",
-            enter=_enter_smic_e,
-            table=_SMIC_E,
-            around=4,
-        ),
+        "smic_e_hs": _SMIC_E_HS,
+        "smic_e_nir": _film(replace(_SMIC_E_HS, table=_SMIC_E_BEFORE_2019), "NIR", _GREY_VGA),
+        "smic_e_vis": _film(_SMIC_E_HS, "VIS", _VGA),
         "smic_hs": _SMIC_HS,
-        "smic_nir": _film("NIR", _GREY_VGA),
-        "smic_vis": _film("VIS", _VGA),
+        "smic_nir": _film(_SMIC_HS, "NIR", _GREY_VGA),
+        "smic_vis": _film(_SMIC_HS, "VIS", _VGA),
     }
 )
 

@@ -19,7 +19,7 @@ def run(project: Project, processes: int) -> None:
     clips = storage.read_clips(project.build / "clips.csv")
     faces, _, size_px = storage.read_faces(project.build / "faces")
     config = read_section(PARAMS, "flow", FlowConfig)
-    keys = [_key(clip, face, project, size_px, config) for clip, face in zip(clips, faces, strict=True)]
+    keys = [_key(clip, face, size_px, config) for clip, face in zip(clips, faces, strict=True)]
     windows, channels, unit = flow.layout(config)
     shape = (len(clips), len(windows), channels, size_px, size_px)
     writer = storage.FlowWriter(project.state / "flow" / storage.digest([], keys, shape), shape)
@@ -47,9 +47,7 @@ def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfi
     return flow.compute_flow(clip, aligned, config)
 
 
-def _key(clip: Clip, face: Face, project: Project, size_px: int, config: FlowConfig) -> str:
+def _key(clip: Clip, face: Face, size_px: int, config: FlowConfig) -> str:
     """Digest of all that a clip's flow depends on: frames, place of the face, settings, code."""
-    frames = [storage.find_frame(project.frames / clip.frame(n)) for n in sorted(set(flow.key_frames(clip)))]
-    return storage.digest(
-        [*frames, *stage_code("flow")], clip.id, face.transform.tolist(), size_px, config.model_dump()
-    )
+    facts = (clip.id, clip.digest, flow.key_frames(clip), face.transform.tolist(), size_px, config.model_dump())
+    return storage.digest(stage_code("flow"), *facts)
