@@ -142,7 +142,7 @@ def test_contact_sheets_of_people_are_not_written_where_git_keeps_them(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_maps({"sub01": 2})
-    change("clips", name="maps", reader="flow_maps", root=".", scheme="megc2019-3")
+    change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
     change("faces", template="flow-map", rois="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):

@@ -20,7 +20,7 @@ from microfacial.flow_colours import (
     require_finite,
     robust_maximum,
 )
-from microfacial.records import DEMO_CORPUS, ONSET_APEX, SYNTHETIC, Clip, Face, FlowUnit
+from microfacial.records import ONSET_APEX, SYNTHETIC, Clip, Face, FlowUnit, is_synthetic
 
 CLIPS_PER_PAGE = 8
 _MARGIN, _GAP, _LINE = 18, 10, 16  # px, as all sizes below
@@ -83,18 +83,13 @@ def draw_page(views: Sequence[ClipView], facts: SheetFacts, number: int, count: 
     return page.pixels()
 
 
-def is_synthetic(clip: Clip) -> bool:
-    """Whether the clip is of the demo, in the layout of whatever corpus, so that nobody's face moved."""
-    return clip.corpus == DEMO_CORPUS or clip.corpus.startswith(f"{DEMO_CORPUS}-")
-
-
 # --- legend -----------------------------------------------------------------------------------------------------------
 
 
 def _draw_header(page: Page, facts: SheetFacts, clips: list[Clip], place: str) -> None:
     page.write(facts.data_set, _MARGIN, _MARGIN, size_px=20, bold=True)
     page.write(f"faces and flow, {place}", _MARGIN, _MARGIN + 28, colour=FAINT)
-    if any(map(is_synthetic, clips)):
+    if any(is_synthetic(clip.corpus) for clip in clips):
         warning = wrap(SYNTHETIC, _CAPTION_WIDTH - 2 * _GAP, size_px=13, bold=True)
         page.write(warning, _MARGIN, _MARGIN + 54, size_px=13, bold=True, colour=WARNING)
     _draw_wheel(page, _tile_left(0) + (_TILE - _WHEEL) // 2 - 14, 34)

@@ -10,9 +10,9 @@ import click
 from microfacial import storage
 from microfacial.errors import PipelineError, StorageError
 from microfacial.flow import FlowConfig
-from microfacial.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_page, is_synthetic
+from microfacial.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_page
 from microfacial.provenance import would_commit
-from microfacial.records import FlowStore
+from microfacial.records import FlowStore, is_synthetic
 from microfacial.settings import read_section
 from microfacial.stages.project import PARAMS, Project, progress
 
@@ -28,7 +28,7 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
     views = _choose(_read_views(project, store), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
-    if not all(is_synthetic(view.clip) for view in views) and would_commit(paths[0]):
+    if not all(is_synthetic(view.clip.corpus) for view in views) and would_commit(paths[0]):
         raise PipelineError(f"{folder}: pages show faces, and git would keep them there. Name a folder that it ignores")
     facts = _gather(project, store)
     with progress(paths, "flow", unit="page") as bar:
