@@ -20,7 +20,7 @@ from microfacial.datasets.synthetic import DemoPlan, build_face, draw_identity, 
 from microfacial.errors import DatasetError
 from microfacial.records import Clip, is_synthetic
 
-SMALL = DemoPlan(identities=3, clips_per_identity=3, others=2, frames=(6, 9), width_px=70)
+SMALL = DemoPlan(identities=3, clips_per_identity=3, others=2, frames=(5, 6), width_px=70)
 SIZES = {  # height and width of a frame, a quarter of the full size
     "casme2": (85, 70),
     "casme2_2014": (85, 70),
@@ -52,7 +52,7 @@ READ_AS: dict[str, CorpusName] = {
     "casme2_2014": "casme2",
     "casme2_raw": "casme2",
 }
-NO_OFFSET = "demo-casme3/spNO.40/a_17"
+NO_OFFSET = "demo-casme3/spNO.40/a_15"
 
 Release = Callable[[str], Path]
 
