@@ -21,8 +21,8 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
 
 from microfacial import faces, flow, metrics
 from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets.releases import write_demo
 from microfacial.datasets.schemes import SCHEMES
-from microfacial.datasets.synthetic import write_demo
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.records import Clip, FlowSequence, FlowStore, Samples
 from microfacial.samples import make_samples

@@ -10,7 +10,8 @@ import pytest
 from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
-from microfacial.datasets.synthetic import DemoPlan, write_demo
+from microfacial.datasets.releases import write_demo
+from microfacial.datasets.synthetic import DemoPlan
 from microfacial.records import Samples
 from microfacial.tracking import connect
 

@@ -13,7 +13,7 @@ import yaml
 
 from fakes import ROOT, WriteMaps
 from microfacial import __main__ as commands
-from microfacial.datasets import synthetic
+from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.records import SYNTHETIC
 from microfacial.storage import read_image
@@ -207,7 +207,7 @@ def test_writing_the_demo_leaves_the_journals_of_a_data_set_named_demo(
     kept.touch()
     shutil.rmtree(project / "data")
     small = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(4, 4), width_px=70)
-    monkeypatch.setattr(synthetic, "write_demo", partial(synthetic.write_demo, plan=small))
+    monkeypatch.setattr(releases, "write_demo", partial(releases.write_demo, plan=small))
     assert run(monkeypatch, "demo", "--processes", "1") == 0
     assert (project / "data" / "demo" / "Cropped").is_dir()
     assert kept.exists()

@@ -27,7 +27,7 @@ def make_demo(processes: int) -> None:
     Raises:
         PipelineError: it is there already.
     """
-    from microfacial.datasets.synthetic import write_demo  # loads the photograph's package only where it is needed
+    from microfacial.datasets.releases import write_demo  # loads the photograph's package only where it is needed
 
     with alone(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
