@@ -103,7 +103,7 @@ def test_a_picture_that_was_moved_is_aligned_to_the_same_square(degrees: float, 
 def test_every_clip_of_the_demo_is_found_with_its_eyes_where_the_mean_face_has_them(tiny_demo: Path) -> None:
     """The face found again on the aligned crop lies where alignment was to bring it."""
     for clip in list_demo(tiny_demo):
-        frame = storage.read_image(tiny_demo / clip.frame(clip.onset))
+        frame = storage.read_image(tiny_demo.parent / clip.frame(clip.onset))
         face = locate(clip, frame, FacesConfig())
         assert face.source == "landmarks"
         assert face.confidence is not None
