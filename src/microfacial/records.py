@@ -29,6 +29,11 @@ ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 
 
+def frame_path(frames: str, number: int) -> str:
+    """Path of one frame, from a path with `{}` or `{:05d}` where its number goes."""
+    return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), frames)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """One annotated micro-expression; nothing is loaded.
@@ -68,7 +73,7 @@ class Clip:
 
     def frame(self, number: int) -> str:
         """Path of one frame below the corpus root."""
-        return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), self.frames)
+        return frame_path(self.frames, number)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Columns, find_pattern, find_table, join, read_annotations
+from microfacial.datasets.annotations import Annotation, Columns, find_table, join, read_annotations
 from microfacial.datasets.schemes import Scheme
+from microfacial.frames import find_pattern
 from microfacial.records import Clip
 
 FPS = 200.0

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from microfacial.datasets.annotations import EXCLUDED, Annotation, find_frames, find_pattern, join
+from microfacial.datasets.annotations import EXCLUDED, Annotation, join
 from microfacial.datasets.schemes import Scheme, spell
 from microfacial.errors import DatasetError
+from microfacial.frames import find_frames, find_pattern
 from microfacial.records import Clip
 
 Camera = Literal["HS", "VIS", "NIR"]

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from microfacial import faces, storage
 from microfacial.faces import FacesConfig
+from microfacial.frames import read_clip
 from microfacial.records import Clip, Face
 from microfacial.rois import ROI_SCHEMES
 from microfacial.settings import read_section
@@ -22,6 +23,6 @@ def run(project: Project) -> None:
 
 
 def _locate(clip: Clip, project: Project, config: FacesConfig) -> tuple[Face, NDArray[np.uint8]]:
-    frames = storage.read_frames({n: project.frames / clip.frame(n) for n in (clip.onset, clip.apex)})
+    frames = read_clip(clip, project.frames, (clip.onset, clip.apex))
     face = faces.locate(clip, frames[clip.onset], config)
     return face, np.stack([faces.align(frames[n], face, config.size_px) for n in (clip.onset, clip.apex)])
