@@ -21,8 +21,8 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
 
 from microfacial import faces, flow, metrics
 from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets.releases import write_demo
 from microfacial.datasets.schemes import SCHEMES
-from microfacial.datasets.synthetic import write_demo
 from microfacial.frames import read_clip
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.records import Clip, FlowSequence, FlowStore, Samples
@@ -44,7 +44,7 @@ def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
 
 def read_samples(folder: Path, processes: int) -> Samples:
     """Run the pipeline on the demo data, from frames to what the SVM sees."""
-    clips = list_clips(ClipsConfig(name="demo", reader="casme2", root=str(folder), scheme=SCHEME)).clips
+    clips = list_clips(ClipsConfig(name="demo", root=str(folder.parent), corpora=(folder.name,), scheme=SCHEME)).clips
     flows = Parallel(n_jobs=processes)(delayed(measure_flow)(folder, clip) for clip in clips)
     store = FlowStore(
         clips=tuple(clip.id for clip in clips),

@@ -21,19 +21,13 @@ from microfacial.errors import DatasetError
 from microfacial.faces import FacesConfig, align, locate
 from microfacial.frames import read_image
 from microfacial.records import Box, Clip
-from microfacial.rois import ROI_SCHEMES, template_boxes
-from microfacial.spotting import SpottingConfig, spot_apex, spot_interval
+from microfacial.rois import ROI_SCHEMES
+from microfacial.spotting import Spotting, SpottingConfig, spot_apex, spot_interval
 
 Frames = dict[int, NDArray[np.uint8]]
 FPS = 200.0
 NOISE = 1.5  # grey levels, as in the demo
 SWAY_PX = 1.5
-
-
-def eye_boxes() -> tuple[Box, ...]:
-    """The eyes on the aligned square."""
-    boxes = template_boxes("casme2-cropped", "mission", FacesConfig().size_px)
-    return (boxes[ROI_SCHEMES["mission"].index("eyes")],)
 
 
 def read_clip_of(folder: Path, clip: DemoClip) -> Frames:
@@ -42,14 +36,15 @@ def read_clip_of(folder: Path, clip: DemoClip) -> Frames:
     return {number: read_image(place / f"reg_img{number}.jpg") for number in range(clip.onset, clip.offset + 1)}
 
 
-def align_all(frames: Frames) -> Frames:
-    """Frames on the aligned square, placed by the template."""
+def align_all(frames: Frames) -> tuple[Frames, tuple[Box, ...]]:
+    """Frames on the aligned square, placed by the landmarks of the first, and the box of the eyes there."""
     first = min(frames)
     moments = {"onset": first, "apex": first, "offset": first, "apex_source": "annotated"}
     names = dict.fromkeys(("subject", "name", "emotion", "label", "action_units", "frames"), "")
     clip = Clip(corpus="demo", numbers=(first,), fps=FPS, cropped=True, **moments, **names)  # type: ignore[arg-type]
     face = locate(clip, frames[first], FacesConfig())
-    return {number: align(frame, face, FacesConfig().size_px) for number, frame in frames.items()}
+    eyes = face.boxes[list(ROI_SCHEMES["mission"]).index("eyes")]
+    return {number: align(frame, face, FacesConfig().size_px) for number, frame in frames.items()}, (eyes,)
 
 
 def make_raw(frames: Frames, random: np.random.Generator, *, still: bool) -> tuple[Frames, int]:
@@ -75,8 +70,9 @@ def sway(
     return np.asarray(np.clip(np.rint(noisy), 0, 255), dtype=np.uint8)
 
 
-def apex_errors(clip: DemoClip, aligned: Frames, eyes: tuple[Box, ...]) -> tuple[float, float, float]:
+def apex_errors(clip: DemoClip, frames: Frames) -> tuple[float, float, float]:
     """Frames between truth and the spotted apex with eyes, without eyes, and the midpoint."""
+    aligned, eyes = align_all(frames)
     guesses = (
         spot_apex(aligned, FPS, clip.onset, clip.offset),
         spot_apex(aligned, FPS, clip.onset, clip.offset, eyes=eyes),
@@ -96,7 +92,7 @@ def interval_errors(clip: DemoClip, frames: Frames, seed: int, config: SpottingC
     """Signed errors of onset, apex, offset in frames, and the overlap; None where nothing was spotted."""
     raw, before = make_raw(frames, np.random.default_rng(seed), still=False)
     try:
-        found = spot_interval(align_all(raw), FPS, config, eye_boxes())
+        found = spot(raw, config)
     except DatasetError:
         return None
     shift = clip.onset - before
@@ -105,11 +101,17 @@ def interval_errors(clip: DemoClip, frames: Frames, seed: int, config: SpottingC
     return *errors, overlap((onset, offset), (clip.onset, clip.offset))
 
 
+def spot(raw: Frames, config: SpottingConfig) -> Spotting:
+    """Spot in a raw clip, eyes left out."""
+    aligned, eyes = align_all(raw)
+    return spot_interval(aligned, FPS, config, eyes)
+
+
 def is_false_alarm(frames: Frames, seed: int, config: SpottingConfig) -> bool:
     """Whether something is spotted in a clip without an expression."""
     raw, _ = make_raw(frames, np.random.default_rng(seed), still=True)
     try:
-        spot_interval(align_all(raw), FPS, config, eye_boxes())
+        spot(raw, config)
     except DatasetError:
         return False
     return True
@@ -117,8 +119,7 @@ def is_false_alarm(frames: Frames, seed: int, config: SpottingConfig) -> bool:
 
 def report_apexes(folder: Path, clips: list[DemoClip]) -> Iterator[str]:
     """Lines on the apex inside the annotated interval."""
-    eyes = eye_boxes()
-    errors = np.array([apex_errors(clip, align_all(read_clip_of(folder, clip)), eyes) for clip in clips])
+    errors = np.array([apex_errors(clip, read_clip_of(folder, clip)) for clip in clips])
     lengths = np.array([clip.offset - clip.onset for clip in clips])[:, None]
     blinks = np.array([clip.blink is not None for clip in clips])
     yield f"apex in the annotated interval, {len(clips)} clips, {blinks.sum()} with a blink:"

@@ -10,7 +10,8 @@ import pytest
 from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
-from microfacial.datasets.synthetic import DemoPlan, write_demo
+from microfacial.datasets.releases import write_demo
+from microfacial.datasets.synthetic import DemoPlan
 from microfacial.records import Samples
 from microfacial.tracking import connect
 
@@ -23,14 +24,15 @@ def write_casme2(tmp_path: Path) -> WriteCasme2:
         book = Workbook()
         sheet = book.worksheets[0]
         sheet.append([*CASME2_HEADER, "Estimated Emotion"])
+        root = tmp_path / "casme2"
         for subject, name, onset, apex, offset, units, emotion in rows:
             sheet.append([subject, name, None, onset, apex, offset, None, units, emotion])
-            folder = tmp_path / "Cropped" / f"sub{subject}" / name
+            folder = root / "Cropped" / f"sub{subject}" / name
             folder.mkdir(parents=True, exist_ok=True)
             for number in range(onset, offset + 1):
                 cv2.imwrite(str(folder / f"reg_img{number}.jpg"), texture(85, 70, number))
-        book.save(tmp_path / "CASME2-coding-20190701.xlsx")
-        return tmp_path
+        book.save(root / "CASME2-coding-20190701.xlsx")
+        return root
 
     return write
 
@@ -43,11 +45,11 @@ def write_maps(tmp_path: Path) -> WriteMaps:
         random = np.random.default_rng(0)
         for subject, count in counts.items():
             for number in range(count):
-                folder = tmp_path / subject / "u_test" / str(number % 3)
+                folder = tmp_path / "flow_maps" / subject / "u_test" / str(number % 3)
                 folder.mkdir(parents=True, exist_ok=True)
                 image = random.integers(0, 256, (28, 28, 3), dtype=np.uint8)
                 cv2.imwrite(str(folder / f"{subject}_{number} .png"), image)
-        return tmp_path
+        return tmp_path / "flow_maps"
 
     return write
 

@@ -17,8 +17,8 @@ WriteCasme2 = Callable[[Sequence[Row]], Path]
 WriteMaps = Callable[[dict[str, int]], Path]
 
 TINY_PARAMS = """
-clips: {name: tiny, reader: casme2, root: data/demo, scheme: casme2-4}
-faces: {template: casme2-cropped, rois: mission, size_px: 56}
+clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
+faces: {method: landmarks, rois: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity, levels: 2}
 train: {protocol: loso, seed: 0, validation_parts: 3, bootstrap_draws: 100}
 models:

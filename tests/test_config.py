@@ -28,8 +28,8 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("faces", None, "faces must be a mapping"),
         ("flow", {"method": "raft"}, r"flow\.method: .*'variational'.*found 'raft'"),
         ("train", {"validation_parts": 1}, r"train\.validation_parts"),
-        ("clips", {"reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
-        ("clips", {"name": "../up", "reader": "casme2", "root": "d", "scheme": "casme2-4"}, r"clips\.name"),
+        ("clips", {"corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name: is missing"),
+        ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
         ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, roi_cnn"),
         (
             "models",
@@ -44,8 +44,11 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
         ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: no \['default'\]"),
         ("models", {"linear_svm": {"strengths": [-1.0]}}, r"models\.linear_svm\.strengths\.0"),
-        ("faces", {"rois": "grid-28"}, "template casme2-cropped has no 'left eye'"),
-        ("flow", {"method": "published"}, "flow_maps and flow.method published go together"),
+        ("faces", {"rois": "grid-28"}, r"faces\.rois: grid-28 is only for faces\.method whole"),
+        ("faces", {"method": "whole", "rois": "facs-8"}, r"faces\.rois: facs-8 is not for faces\.method whole"),
+        ("faces", {"method": "whole"}, r"faces\.method whole and flow\.method published go together"),
+        ("faces", {"template": "casme2-cropped"}, r"faces\.template: no such key"),
+        ("flow", {"method": "published"}, r"\[flow_maps\], faces\.method whole and flow\.method published go together"),
     ],
 )
 def test_a_wrong_key_type_or_bound_is_refused_by_name(

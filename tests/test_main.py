@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes import WriteMaps, texture
+from fakes import ROOT, WriteMaps, texture
 from microfacial import __main__ as commands
-from microfacial.datasets import synthetic
+from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
+from microfacial.frames import read_image
 from microfacial.records import SYNTHETIC
 from microfacial.tracking import connect
 
@@ -105,8 +107,8 @@ def test_finished_folds_are_not_trained_again_but_changed_settings_are(
 
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     write_maps({"sub01": 4, "sub02": 4, "s01": 4, "s02": 4})
-    change("clips", name="maps", reader="flow_maps", root=".", scheme="megc2019-3")
-    change("faces", template="flow-map", rois="grid-28", size_px=28)
+    change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
+    change("faces", method="whole", rois="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
@@ -117,9 +119,50 @@ def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, mon
     assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 8, "smic": 8}
 
 
+def test_contact_sheets_show_what_was_built(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stage in (["clips"], ["faces"], ["flow", "--processes", "1"]):
+        run(monkeypatch, *stage)
+    pages = project / "contact-sheets" / "tiny"
+    pages.mkdir(parents=True)
+    for name in ("flow-9.png", "flow-mine.png"):  # of an earlier run with more clips, and what is not ours
+        (pages / name).touch()
+    assert run(monkeypatch, "flow", "--contact-sheet") == 0
+    assert "flow: 12 clips on 2 pages in contact-sheets/tiny" in capsys.readouterr().out
+    assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", "flow-mine.png"]
+
+    one = rows(project / "build/tiny/clips.csv")[0]
+    clip = f"{one['corpus']}/{one['subject']}/{one['name']}"
+    assert run(monkeypatch, "flow", "--contact-sheet", "out", "--clip", clip) == 0
+    assert read_image(project / "out" / "flow-selected-1.png").shape[0] < read_image(pages / "flow-1.png").shape[0]
+    assert run(monkeypatch, "flow", "--contact-sheet", "--clip", "demo/sub01/none") == 2
+    assert "no clip 'demo/sub01/none' has been built. Name one" in capsys.readouterr().err
+    assert run(monkeypatch, "flow", "--clip", clip) == 2
+
+
+def test_contact_sheets_of_people_are_not_written_where_git_keeps_them(
+    project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_maps({"sub01": 2})
+    change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
+    change("faces", method="whole", rois="grid-28", size_px=28)
+    change("flow", method="published")
+    for stage in ("clips", "faces", "flow"):
+        assert run(monkeypatch, stage) == 0
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    shutil.copy(ROOT / ".gitignore", project)
+    assert run(monkeypatch, "flow", "--contact-sheet", "docs") == 2
+    assert "microfacial: docs: pages show faces, and git would keep them there" in capsys.readouterr().err
+    assert not (project / "docs").exists()
+    assert run(monkeypatch, "flow", "--contact-sheet") == 0
+    assert (project / "contact-sheets" / "maps" / "flow-1.png").exists()
+
+
 @pytest.mark.parametrize(
     ("break_it", "stage", "message"),
     [
+        (lambda: None, ["flow", "--contact-sheet"], "index.json is missing. Run `dvc repro`"),
         (lambda: change("faces", sizepx=3), ["faces"], "params.yaml: faces.sizepx: no such key"),
         (lambda: Path("params.yaml").unlink(), ["clips"], "project's root"),
         (lambda: change("clips", root="data/nowhere"), ["clips"], "no CASME2-coding-*.xlsx in data/nowhere"),
@@ -221,7 +264,7 @@ def test_writing_the_demo_leaves_the_journals_of_a_data_set_named_demo(
     kept.touch()
     shutil.rmtree(project / "data")
     small = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(4, 4), width_px=70)
-    monkeypatch.setattr(synthetic, "write_demo", partial(synthetic.write_demo, plan=small))
+    monkeypatch.setattr(releases, "write_demo", partial(releases.write_demo, plan=small))
     assert run(monkeypatch, "demo", "--processes", "1") == 0
     assert (project / "data" / "demo" / "Cropped").is_dir()
     assert kept.exists()
@@ -233,3 +276,23 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     (project / "build").touch()
     assert run(monkeypatch, "clips") == 2
     assert "microfacial: Not a directory: build" in capsys.readouterr().err
+
+
+def test_doctor_walks_a_release_and_names_what_is_missing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "doctor", "data") == 0
+    assert "ok   casme2-4: 12 clips of 4 subjects: " in capsys.readouterr().out
+    next(Path("data/demo").rglob("reg_img*")).parent.rename(project / "moved")
+    assert run(monkeypatch, "doctor", "data/demo") == 2
+    printed = capsys.readouterr().out
+    assert printed.startswith("missing     demo/sub0")
+    assert "FAIL casme2 in data/demo: 13 rows, 12 give a clip, " in printed
+    assert "disk: " in printed
+
+
+def test_doctor_finds_no_release_where_there_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "doctor", "mlruns") == 2
+    assert "microfacial: mlruns: no release of casme2, " in capsys.readouterr().err

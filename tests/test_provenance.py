@@ -1,5 +1,6 @@
 """dvc.yaml lists, for each stage, exactly the modules whose code decides its results."""
 
+import subprocess
 from pathlib import Path
 
 import grimp
@@ -9,7 +10,7 @@ import yaml
 from fakes import ROOT
 from microfacial.errors import PipelineError
 from microfacial.models import MODELS
-from microfacial.provenance import dvc_hash, stage_code
+from microfacial.provenance import dvc_hash, stage_code, would_commit
 
 CORE = {
     "clips": {"datasets", "storage"},
@@ -71,3 +72,12 @@ def test_outside_of_a_project_the_remedy_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PipelineError, match="project's root"):
         stage_code("flow")
+
+
+def test_git_keeps_what_lies_in_a_checkout_and_is_not_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "page.png"
+    assert not would_commit(path)  # no checkout
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    assert would_commit(path)
+    (tmp_path / ".gitignore").write_text("/kept/\n")
+    assert not would_commit(path)

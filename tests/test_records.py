@@ -1,6 +1,7 @@
 import pytest
 
 from fakes import make_clip
+from microfacial.records import is_synthetic
 
 
 @pytest.mark.parametrize(
@@ -15,3 +16,10 @@ from fakes import make_clip
 )
 def test_a_frame_s_path_has_its_number_padded_as_asked_and_nothing_else_replaced(frames: str, path: str) -> None:
     assert make_clip(frames=frames).frame(37) == path
+
+
+@pytest.mark.parametrize(
+    ("corpus", "synthetic"), [("demo", True), ("demo-samm", True), ("samm", False), ("demonstration", False)]
+)
+def test_corpora_that_the_generator_wrote_are_told_by_their_name(corpus: str, synthetic: bool) -> None:
+    assert is_synthetic(corpus) == synthetic

@@ -72,13 +72,13 @@ def test_an_apex_needs_an_onset_and_motion() -> None:
 
 
 def test_an_interval_is_spotted_in_a_raw_clip_by_its_frame_numbers() -> None:
-    found = spot_interval(film(rise_and_fall(18, 5, 7, 18, 1.5), drift_px=0.05), FPS, CONFIG)
-    assert abs(found.apex - 33) <= 1
+    found = spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5), drift_px=0.05), FPS, CONFIG)
+    assert abs(found.apex - 32) <= 1
     assert abs(found.onset - 28) <= 2
-    assert abs(found.offset - 40) <= 2
+    assert abs(found.offset - 42) <= 2
     assert found.peaks[0] == found.apex
-    assert found.numbers == tuple(range(10, 58))
-    assert found.signal.shape == (48,)
+    assert found.numbers == tuple(range(10, 60))
+    assert found.signal.shape == (50,)
     assert found.signal.argmax() == found.apex - 10
     assert found.threshold == pytest.approx(found.signal.mean() + 0.55 * (found.signal.max() - found.signal.mean()))
 

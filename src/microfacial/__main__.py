@@ -64,11 +64,27 @@ def faces() -> None:
 
 
 @main.command()
+@click.option(
+    "--contact-sheet",
+    metavar="[FOLDER]",
+    is_flag=False,
+    flag_value="",
+    help="Draw what the pipeline has built instead: PNG pages of crops, regions, flow and strain, into FOLDER "
+    "(contact-sheets/<data set>/ if none is named). Pages show faces, so except for the demo's they are only "
+    "written where git ignores them.",
+)
+@click.option("--clip", "clip_ids", metavar="ID", multiple=True, help="Draw this clip only; may be given repeatedly.")
 @_processes
-def flow(processes: int) -> None:
+def flow(contact_sheet: str | None, clip_ids: tuple[str, ...], processes: int) -> None:
     """Stage 3: optical flow of every clip."""
-    from microfacial.stages import flow
+    from microfacial.stages import flow, flow_sheet
 
+    if contact_sheet is not None:
+        project = open_project()
+        flow_sheet.run(project, Path(contact_sheet) if contact_sheet else project.sheets, clip_ids)
+        return
+    if clip_ids:
+        raise click.UsageError("--clip goes with --contact-sheet")
     with _stage() as project:
         flow.run(project, processes)
 
@@ -153,14 +169,15 @@ def demo(contact_sheet: Path | None, processes: int) -> None:
 
 
 @main.command()
-def doctor() -> None:
-    """Say whether set-up, data and disk are sound."""
+@click.argument("path", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def doctor(path: Path | None) -> None:
+    """Say whether set-up, data and disk are sound; of a release at PATH, row by row, what is not."""
     from microfacial import doctor
 
     findings = []
-    for finding in doctor.examine():
+    for finding in doctor.examine() if path is None else doctor.examine_releases(path):
         findings.append(finding)
-        click.echo(f"{'ok  ' if finding.sound else 'FAIL'} {finding.what}: {finding.detail}")
+        click.echo(str(finding))
     if not all(finding.sound for finding in findings):
         sys.exit(_REPAIRABLE)
 

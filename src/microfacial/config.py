@@ -7,11 +7,10 @@ from typing import Any
 
 from microfacial.datasets import ClipsConfig
 from microfacial.errors import ConfigError
-from microfacial.faces import FacesConfig
+from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS
 from microfacial.report import ReportConfig
-from microfacial.rois import template_boxes
 from microfacial.settings import Section, check, read_sections
 from microfacial.training import TrainConfig
 
@@ -49,9 +48,17 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     config = Config(**sections, models=_resolve_models(content["models"], path))
-    template_boxes(config.faces.template, config.faces.rois, config.faces.size_px)
-    if (config.clips.reader == "flow_maps") != (config.flow.method == "published"):
-        raise ConfigError(f"{path}: clips.reader flow_maps and flow.method published go together, and only together")
+    region_names(config.faces)
+    maps = {
+        config.clips.corpora == ("flow_maps",),
+        config.faces.method == "whole",
+        config.flow.method == "published",
+    }
+    if len(maps) > 1:
+        raise ConfigError(
+            f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published go together, "
+            "and only together"
+        )
     return config
 
 

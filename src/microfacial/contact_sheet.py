@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from openpyxl import load_workbook
 
-from microfacial.datasets.synthetic import ANNOTATIONS
+from microfacial.datasets.releases import ANNOTATIONS
 from microfacial.errors import DatasetError
 
 Image = NDArray[np.uint8]

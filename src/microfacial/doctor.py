@@ -4,22 +4,28 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from microfacial.config import load
-from microfacial.datasets import list_clips
-from microfacial.errors import MicrofacialError
-from microfacial.flow import layout
+from microfacial.datasets import DATASETS, list_clips
+from microfacial.datasets.survey import Found, Remark, Surveyed, count_classes, find_releases, survey
+from microfacial.errors import DatasetError, MicrofacialError
+from microfacial.faces import FacesConfig
+from microfacial.flow import FlowConfig, key_frames, layout
+from microfacial.frames import read_clip
 from microfacial.pipeline import check_data
+from microfacial.records import Clip
 from microfacial.settings import read_sections
 from microfacial.stages.project import PARAMS
 from microfacial.tracking import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in build/ and in DVC's cache
+_MAX_GAP = 3  # frames, as clips.max_frame_gap has it where nothing is set
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,25 @@ class Finding:
     what: str
     sound: bool
     detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.sound else 'FAIL'} {self.what}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the doctor says about one row of a release; only what is missing keeps it from being sound."""
+
+    remark: Remark
+    row: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether the row gives a clip."""
+        return self.remark.kind != "missing"
+
+    def __str__(self) -> str:
+        return f"{self.remark.kind:<10}  {self.row}{': ' if self.row else ''}{self.remark.text}"
 
 
 def examine() -> Iterator[Finding]:
@@ -101,10 +126,70 @@ def _check_tracking() -> str:
 
 def _check_disk() -> str:
     config = load(PARAMS)
-    windows, channels, _ = layout(config.flow)
-    bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
-    pixels = len(list_clips(config.clips).clips) * config.faces.size_px**2
-    needed, free = pixels * bytes_per_pixel * _COPIES / 1e9, shutil.disk_usage(Path()).free / 1e9
+    needed = _built_gb(len(list_clips(config.clips).clips), config.flow, config.faces.size_px)
+    free = shutil.disk_usage(Path()).free / 1e9
     if free < needed:
         raise MicrofacialError(f"{free:.1f} GB free, faces and flow need {needed:.1f} GB. Make room")
     return f"{free:.0f} GB free, faces and flow need {needed:.1f} GB"
+
+
+def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
+    """Disk that faces and flow of so many clips take, DVC's copies counted."""
+    windows, channels, _ = layout(flow)
+    bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
+    return clips * size_px**2 * bytes_per_pixel * _COPIES / 1e9
+
+
+# --- a release --------------------------------------------------------------------------------------------------------
+
+
+def examine_releases(path: Path) -> Iterator[Finding | Line]:
+    """Walk every release at a path row by row, then say what the schemes make of it and what disk it needs.
+
+    Raises:
+        DatasetError: there is no release of a known corpus.
+    """
+    found = find_releases(path)
+    if not found:
+        raise DatasetError(
+            f"{path}: no release of {', '.join(DATASETS)} in it or in folders of these names. Name another folder"
+        )
+    for release in found:
+        yield from _examine_release(release)
+
+
+def _examine_release(found: Found) -> Iterator[Finding | Line]:
+    what = f"{found.corpus} in {found.folder}"
+    if isinstance(found.release, DatasetError):
+        yield Finding(what, False, str(found.release))
+        return
+    rows = []
+    for row in survey(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
+        rows.append(row)
+        yield from (Line(remark, row.name) for remark in row.remarks)
+    usable = [row.clip for row in rows if row.clip is not None]
+    missing = sum(any(remark.kind == "missing" for remark in row.remarks) for row in rows)
+    noted = sum(bool(row.remarks) for row in rows)
+    yield Finding(what, not missing, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
+    yield from _count_schemes(rows)
+    yield _need_disk(found.folder, usable)
+
+
+def _look(clip: Clip, folder: Path) -> object:
+    """Decode the key frames of a clip, as the flow stage will."""
+    return read_clip(clip, folder, key_frames(clip))
+
+
+def _count_schemes(rows: list[Surveyed]) -> Iterator[Finding]:
+    for scheme, counts in count_classes(rows).items():
+        people = {row.clip.person for row in rows if row.clip is not None and scheme in row.labels}
+        classes = ", ".join(f"{label} {count}" for label, count in counts.items())
+        yield Finding(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
+
+
+def _need_disk(folder: Path, clips: list[Clip]) -> Finding:
+    raw = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
+    built = _built_gb(len(clips), FlowConfig(), FacesConfig().size_px)
+    free = shutil.disk_usage(folder).free / 1e9
+    detail = f"{free:.0f} GB free; DVC's copy of the release needs {raw:.1f} GB, faces and flow {built:.1f} GB"
+    return Finding("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")

@@ -16,6 +16,14 @@ class DatasetError(MicrofacialError):
     """Annotations and frames on disk are missing, unreadable or contradict each other."""
 
 
+class AbsentError(DatasetError):
+    """There is no release of the corpus in the folder where it was looked for."""
+
+
+class NoFaceError(DatasetError):
+    """A clip shows no face that could be found, and its frames have no template."""
+
+
 class ProtocolError(MicrofacialError):
     """The data cannot be evaluated by the protocol that was asked for."""
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from microfacial.errors import ProtocolError
 from microfacial.metrics import accuracy, confusion, uar, uf1
-from microfacial.records import DEMO_CORPUS, SYNTHETIC, Evaluation, Fitted, FoldPlan, FoldResult, Samples, Score
+from microfacial.records import SYNTHETIC, Evaluation, Fitted, FoldPlan, FoldResult, Samples, Score, is_synthetic
 from microfacial.statistics import bootstrap_intervals
 from microfacial.training import TrainConfig
 
@@ -115,7 +115,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         uf1_interval=uf1_interval,
         uar_interval=uar_interval,
         mean_over_folds_uar=float(np.mean(uar(per_subject))),
-        note=SYNTHETIC if DEMO_CORPUS in samples.corpora else "",
+        note=SYNTHETIC if any(map(is_synthetic, samples.corpora)) else "",
     )
 
 

@@ -1,70 +1,91 @@
-"""Where the face of a clip lies: one similarity transform a clip, from its onset frame to the aligned square.
+"""Where the face of a clip lies: one similarity a clip, from its onset frame to the aligned square.
 
-Per-frame alignment is not offered: landmarks jitter by as much as a micro-expression moves.
+On the aligned square the mean face is upright and symmetric, with brows, cheeks and chin inside. Per-frame alignment is
+not offered: landmarks jitter by as much as a micro-expression moves.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from microfacial.errors import DatasetError
-from microfacial.records import DEMO_CORPUS, Clip, Face
-from microfacial.rois import RoiSchemeName, TemplateName, template_boxes
+from microfacial import rois
+from microfacial.errors import DatasetError, NoFaceError
+from microfacial.landmarks import WEIGHTS, find_landmarks
+from microfacial.records import DEMO_CORPUS, Box, Clip, Face
+from microfacial.rois import EYE_CORNERS, RoiSchemeName
 from microfacial.settings import Section
+
+Floats = NDArray[np.float64]
+
+MEAN_FACE = WEIGHTS / "mean_face.csv"
+_STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
 
 
 class FacesConfig(Section):
     """The `faces` section of params.yaml."""
 
-    template: TemplateName = "casme2-cropped"
+    method: Literal["landmarks", "template", "whole"] = "landmarks"
+    fallback: Literal["template", "none"] = "template"  # of landmarks: where no face is found
     rois: RoiSchemeName = "mission"
     size_px: int = Field(224, ge=28)  # side of the aligned square
 
 
 @dataclass(frozen=True)
 class Template:
-    """The square of a released crop that is kept: its side and place as fractions of the frame's width.
+    """Where the eyes lie in the cropped frames of one corpus, on average; frames are symmetric.
 
-    `corpora` are those whose crops it was made for; crops of different corpora are not registered with each other.
+    `eye_line` is a fraction of the frame's height, from the top; `half_distance`, from the midline to the middle of an
+    eye, a fraction of its width.
     """
 
-    left: float
-    top: float
-    side: float
-    corpora: frozenset[str]
+    eye_line: float
+    half_distance: float
 
 
+# Released crops of different corpora are not registered with each other. Means over the crops of CASME II and SMIC that
+# flow maps were published for: eye lines at rows 64 and 61 of 224, distances from where those maps move about the eyes.
+# For SAMM, whose eye line is at row 87, the distance is not known, so that there is no template.
 _TEMPLATES: Mapping[str, Template] = MappingProxyType(
     {
-        "casme2-cropped": Template(left=0.05, top=0.14, side=0.90, corpora=frozenset({"casme2", DEMO_CORPUS})),
-        "flow-map": Template(left=0.0, top=0.0, side=1.0, corpora=frozenset({"casme2", "samm", "smic"})),
+        "casme2": Template(eye_line=64 / 224, half_distance=0.28),
+        "smic": Template(eye_line=61 / 224, half_distance=0.28),
+        DEMO_CORPUS: Template(eye_line=118 / 340, half_distance=54 / 280),
     }
 )
 
 
-def locate(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
-    """Place the corpus crop's template on the onset frame, `(H, W, 3)`.
+def region_names(config: FacesConfig) -> tuple[str, ...]:
+    """Names of the regions that a face's boxes stand for, in their order.
 
     Raises:
-        DatasetError: the template was not made for such frames.
+        ConfigError: the regions cannot be had by this method.
     """
-    template, (height, width) = _TEMPLATES[config.template], frame.shape[:2]
-    if clip.corpus not in template.corpora or (template.top + template.side) * width > height:
-        raise DatasetError(
-            f"{clip.id}: template {config.template} does not fit {width}×{height} frames of {clip.corpus}; it is for "
-            f"crops of {', '.join(sorted(template.corpora))}. Choose another faces.template"
-        )
-    scale = config.size_px / (template.side * width)
-    # Pixel centres lie at +½, so that a transform of scale 1 and offset 0 is the identity.
-    shift = [0.5 * scale - 0.5 - scale * start * width for start in (template.left, template.top)]
-    transform = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
-    boxes = template_boxes(config.template, config.rois, config.size_px)
-    return Face(clip=clip.id, transform=transform, boxes=boxes, source="template", confidence=None)
+    return rois.region_names(config.rois, on_map=config.method == "whole")
+
+
+def locate(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
+    """Find the face on the onset frame, BGR `(H, W, 3)`.
+
+    Raises:
+        NoFaceError: no face was found that has all regions, and there is no template for such frames.
+        DatasetError: a map is not square.
+    """
+    if config.method == "whole":
+        return _take_whole(clip, frame, config)
+    found = find_landmarks(frame) if config.method == "landmarks" else None
+    if found is not None:
+        transform = fit_similarity(found.points[list(_STABLE)], mean_face(config.size_px)[list(_STABLE)])
+        points = found.points @ transform[:, :2].T + transform[:, 2]
+        boxes = _boxes(clip, points, config)
+        return Face(clip=clip.id, transform=transform, boxes=boxes, source="landmarks", confidence=found.confidence)
+    return _place_template(clip, frame, config)
 
 
 def align(frame: NDArray[np.uint8], face: Face, size_px: int) -> NDArray[np.uint8]:
@@ -73,3 +94,60 @@ def align(frame: NDArray[np.uint8], face: Face, size_px: int) -> NDArray[np.uint
         frame, face.transform, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(warped, dtype=np.uint8)
+
+
+def fit_similarity(points: Floats, targets: Floats) -> Floats:
+    """The similarity `(2, 3)` that brings points `(n, 2)` closest to targets by least squares; it never mirrors.
+
+    Source: Umeyama 1991, doi:10.1109/34.88573, which in the plane is a ratio of complex numbers.
+    """
+    source, target = (values[:, 0] + 1j * values[:, 1] for values in (points, targets))
+    spread = source - source.mean()
+    turn = (spread.conj() @ target) / (spread.conj() @ spread)
+    shift = target.mean() - turn * source.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def mean_face(size_px: int) -> Floats:
+    """Points of the mean face, `(468, 2)`, in pixels of the aligned square."""
+    return _read_mean_face() * size_px - 0.5  # pixel centres lie at +½
+
+
+@lru_cache
+def _read_mean_face() -> Floats:
+    return np.loadtxt(MEAN_FACE, delimiter=",")
+
+
+def _boxes(clip: Clip, points: Floats, config: FacesConfig) -> tuple[Box, ...]:
+    try:
+        return rois.face_boxes(config.rois, points, config.size_px)
+    except DatasetError as error:
+        raise NoFaceError(f"{clip.id}: {error}") from None
+
+
+def _place_template(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
+    """Put the eyes of the corpus' mean crop onto those of the mean face."""
+    wanted = config.method == "template" or config.fallback == "template"
+    if not (wanted and clip.cropped and clip.corpus in _TEMPLATES):
+        raise NoFaceError(
+            f"{clip.id}: no face was found in frame {clip.onset}, and such frames have no template. "
+            "List the clip under clips.exclude"
+        )
+    template, (height, width) = _TEMPLATES[clip.corpus], frame.shape[:2]
+    across = np.array([0.5 - template.half_distance, 0.5 + template.half_distance]) * width
+    eyes = np.stack([across, np.full(2, template.eye_line * height)], axis=1) - 0.5
+    mean = mean_face(config.size_px)
+    transform = fit_similarity(eyes, np.stack([mean[list(corners)].mean(axis=0) for corners in EYE_CORNERS]))
+    boxes = _boxes(clip, mean, config)
+    return Face(clip=clip.id, transform=transform, boxes=boxes, source="template", confidence=None)
+
+
+def _take_whole(clip: Clip, image: NDArray[np.uint8], config: FacesConfig) -> Face:
+    height, width = image.shape[:2]
+    if height != width:
+        raise DatasetError(f"{clip.id}: a frame of {width}×{height} px is no map. Set faces.method: landmarks")
+    scale = config.size_px / width
+    shift = 0.5 * scale - 0.5  # pixel centres lie at +½, so that a map of the square's size is left as it is
+    transform = np.array([[scale, 0.0, shift], [0.0, scale, shift]])
+    boxes = rois.map_boxes(config.rois, config.size_px)
+    return Face(clip=clip.id, transform=transform, boxes=boxes, source="whole", confidence=None)

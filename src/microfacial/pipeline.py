@@ -27,7 +27,7 @@ def make_demo(processes: int) -> None:
     Raises:
         PipelineError: it is there already.
     """
-    from microfacial.datasets.synthetic import write_demo  # loads the photograph's package only where it is needed
+    from microfacial.datasets.releases import write_demo  # loads the photograph's package only where it is needed
 
     with alone(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
@@ -49,7 +49,7 @@ def reproduce(project: Project, processes: int) -> None:
         PipelineError: the data is not the version in data.dvc, or DVC failed.
     """
     with alone(STATE / "repro.lock", "another `make repro`") as lock:
-        if project.frames == DEMO and not DEMO.exists():
+        if "demo" in project.clips.corpora and project.frames == DATA and not DEMO.exists():
             click.echo("data/demo is absent: writing the demo data")
             make_demo(processes)
         check_data()

@@ -51,6 +51,13 @@ def stage_code(stage: str, model: str = "") -> list[Path]:
     return [Path(name) for name in names if name.endswith(".py")]
 
 
+def would_commit(path: Path) -> bool:
+    """Whether `path` lies in a git checkout that does not ignore it."""
+    standing = next(folder for folder in path.absolute().parents if folder.is_dir())
+    asked = ["git", "-C", str(standing), "check-ignore", "--quiet", str(path.absolute())]
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 1  # 128 is outside of any checkout
+
+
 def _is_dirty() -> bool:
     return bool(_git("status", "--porcelain", "--untracked-files=no"))
 

@@ -29,6 +29,11 @@ ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 
 
+def is_synthetic(corpus: str) -> bool:
+    """Whether a corpus is one that the generator wrote."""
+    return corpus.partition("-")[0] == DEMO_CORPUS
+
+
 def frame_path(frames: str, number: int) -> str:
     """Path of one frame, from a path with `{}` or `{:05d}` where its number goes."""
     return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), frames)
@@ -38,10 +43,10 @@ def frame_path(frames: str, number: int) -> str:
 class Clip:
     """One annotated micro-expression; nothing is loaded.
 
-    `frames` is a path below the root with `{}`, or `{:05d}` where names are zero-padded, where the frame number goes; of
-    a video it is the path alone, and its first frame is number 1. `numbers` are the frame numbers that exist on disk,
-    ascending; `onset`, `apex` and `offset` are among them. `cropped` says that the release has cropped the frames to the
-    face. `digest` stands for the bytes of all frames.
+    `frames` is a path below the root of the corpora with `{}`, or `{:05d}` where names are zero-padded, where the frame
+    number goes; of a video it is the path alone, and its first frame is number 1. `numbers` are the frame numbers that
+    exist on disk, ascending; `onset`, `apex` and `offset` are among them. `cropped` says that the release has cropped
+    the frames to the face. `digest` stands for the bytes of all frames.
     """
 
     corpus: str

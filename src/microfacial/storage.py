@@ -261,6 +261,16 @@ def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
     return tuple(_read_face(row) for row in content["faces"]), tuple(content["regions"]), content["size_px"]
 
 
+def read_crops(folder: Path) -> NDArray[np.uint8]:
+    """Aligned onset and apex crops `(N, 2, H, W, 3)` uint8, BGR, memory-mapped, as `write_faces` wrote them.
+
+    Raises:
+        StorageError: the file is missing.
+    """
+    crops: NDArray[np.uint8] = np.load(_existing(folder / "crops.npy"), mmap_mode="r")
+    return crops
+
+
 def _read_face(row: dict[str, Any]) -> Face:
     return Face(
         clip=row["clip"],

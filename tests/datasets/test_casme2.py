@@ -1,6 +1,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -10,8 +11,16 @@ from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "casme2"
+    path.mkdir()
+    return path
+
+
 def read(root: Path, **settings: object) -> Listing:
-    return list_clips(ClipsConfig(name="t", reader="casme2", root=str(root), scheme="casme2-4", **settings))  # type: ignore[arg-type]
+    return list_clips(ClipsConfig(name="t", corpora=("casme2",), root=str(root.parent), scheme="casme2-4", **settings))  # type: ignore[arg-type]
 
 
 def test_text_subjects_blank_columns_and_mixed_action_units_are_read(write_casme2: WriteCasme2) -> None:
@@ -27,7 +36,7 @@ def test_text_subjects_blank_columns_and_mixed_action_units_are_read(write_casme
 def test_frames_are_in_numeric_order_across_a_hundred(write_casme2: WriteCasme2) -> None:
     (clip,) = read(write_casme2([("01", "EP01_01", 98, 100, 102, 12, "happiness")])).clips
     assert clip.numbers == (98, 99, 100, 101, 102)
-    assert clip.frame(100) == "Cropped/sub01/EP01_01/reg_img100.jpg"
+    assert clip.frame(100) == "casme2/Cropped/sub01/EP01_01/reg_img100.jpg"
 
 
 @pytest.mark.parametrize("apex", ["/", 10, 99])
@@ -37,6 +46,29 @@ def test_a_missing_or_impossible_apex_becomes_the_midpoint_and_says_so(
     (clip,) = read(write_casme2([("01", "EP01_01", 10, apex, 16, 12, "happiness")])).clips
     assert (clip.apex, clip.apex_source) == (13, "midpoint")
     assert "midpoint 13" in clip.notes
+
+
+def test_which_apex_is_used_is_a_setting(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "EP01_01", 10, 11, 16, 12, "happiness")])
+    found = {apex: read(root, apex=apex).clips[0] for apex in ("annotated", "midpoint")}
+    assert (found["annotated"].apex, found["annotated"].apex_source) == (11, "annotated")
+    assert (found["midpoint"].apex, found["midpoint"].apex_source) == (13, "midpoint")
+
+
+@pytest.mark.parametrize(
+    ("apex", "missing_apex", "spots"),
+    [
+        ("annotated", "midpoint", False),
+        ("annotated", "spotted", True),
+        ("midpoint", "spotted", False),
+        ("spotted", "midpoint", True),
+    ],
+)
+def test_frames_are_looked_at_only_where_a_spotted_apex_is_asked_for(
+    apex: Literal["annotated", "midpoint", "spotted"], missing_apex: Literal["midpoint", "spotted"], spots: bool
+) -> None:
+    config = ClipsConfig(name="t", corpora=("casme2",), scheme="casme2-4", apex=apex, missing_apex=missing_apex)
+    assert config.spots == spots
 
 
 def test_similar_names_stay_different_clips(write_casme2: WriteCasme2) -> None:
@@ -92,15 +124,15 @@ def test_a_clip_annotated_twice_is_refused(write_casme2: WriteCasme2) -> None:
         read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness")] * 2))
 
 
-def test_a_folder_without_the_sheet_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no CASME2-coding-\*\.xlsx in .*clips\.root"):
-        read(tmp_path)
+def test_a_folder_without_the_sheet_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no CASME2-coding-\*\.xlsx in .*correct clips in"):
+        read(folder)
 
 
-def test_a_sheet_that_is_no_spreadsheet_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "CASME2-coding-20190701.xlsx").write_text("not a spreadsheet")
+def test_a_sheet_that_is_no_spreadsheet_is_refused(folder: Path) -> None:
+    (folder / "CASME2-coding-20190701.xlsx").write_text("not a spreadsheet")
     with pytest.raises(DatasetError, match="no readable spreadsheet"):
-        read(tmp_path)
+        read(folder)
 
 
 def test_a_spreadsheet_that_is_cut_short_is_refused(write_casme2: WriteCasme2) -> None:
@@ -133,7 +165,8 @@ def test_a_text_where_a_frame_number_belongs_is_refused_with_its_row(write_casme
 
 
 def test_demo_clips_never_pass_for_casme2(tiny_demo: Path) -> None:
-    assert {clip.corpus for clip in read(tiny_demo).clips} == {"demo"}
+    config = ClipsConfig(name="t", root=str(tiny_demo.parent), corpora=("demo",), scheme="casme2-4")
+    assert {clip.corpus for clip in list_clips(config).clips} == {"demo"}
 
 
 # --- the two sheets ---
@@ -177,10 +210,10 @@ def test_a_row_is_named_as_the_spreadsheet_numbers_it(write_casme2: WriteCasme2)
         read(root)
 
 
-def test_an_empty_sheet_is_refused(tmp_path: Path) -> None:
-    Workbook().save(tmp_path / "CASME2-coding-20190701.xlsx")
+def test_an_empty_sheet_is_refused(folder: Path) -> None:
+    Workbook().save(folder / "CASME2-coding-20190701.xlsx")
     with pytest.raises(DatasetError, match="no row holds a cell 'Filename'"):
-        read(tmp_path)
+        read(folder)
 
 
 # --- the kinds of frames ---
@@ -190,10 +223,10 @@ def test_an_empty_sheet_is_refused(tmp_path: Path) -> None:
 def test_raw_frames_are_read_where_there_are_no_cropped_ones(write_casme2: WriteCasme2, variant: str) -> None:
     root = write_casme2([("01", "a", 98, 100, 102, 12, "happiness")])
     touch_frames(root / variant / "sub01/a", "img{}.jpg", range(90, 110))
-    assert read(root).clips[0].frames == "Cropped/sub01/a/reg_img{}.jpg"
+    assert read(root).clips[0].frames == "casme2/Cropped/sub01/a/reg_img{}.jpg"
     shutil.rmtree(root / "Cropped")
     (clip,) = read(root).clips
-    assert clip.frames == f"{variant}/sub01/a/img{{}}.jpg"
+    assert clip.frames == f"casme2/{variant}/sub01/a/img{{}}.jpg"
     assert clip.numbers == (98, 99, 100, 101, 102)
 
 
@@ -211,7 +244,7 @@ def test_stray_files_among_subjects_and_frames_are_ignored(write_casme2: WriteCa
 def test_the_labels_of_2014_are_used_for_megc2019_and_counted_with_their_reason(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("24", "EP07_01", 1, 2, 4, 12, "surprise"), ("24", "EP01_08", 1, 2, 4, 12, "surprise")])
     assert len(read(root).clips) == 2
-    config = ClipsConfig(name="t", reader="casme2", root=str(root), scheme="megc2019-3")
+    config = ClipsConfig(name="t", corpora=("casme2",), root=str(root.parent), scheme="megc2019-3")
     listing = list_clips(config)
     assert [clip.name for clip in listing.clips] == ["EP01_08"]
     (dropped,) = listing.dropped

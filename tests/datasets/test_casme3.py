@@ -14,7 +14,15 @@ WriteCasme3 = Callable[[Sequence[Row]], Path]
 
 
 @pytest.fixture
-def write_casme3(tmp_path: Path) -> WriteCasme3:
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "casme3"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def write_casme3(folder: Path) -> WriteCasme3:
     """Write part A of a release of CAS(ME)^3: its table, and the frames of whole videos, in colour and depth."""
 
     def write(rows: Sequence[Row]) -> Path:
@@ -25,15 +33,15 @@ def write_casme3(tmp_path: Path) -> WriteCasme3:
         for subject, video, onset, apex, offset, emotion in rows:
             sheet.append([subject, video, onset, apex, offset, "4+7", "VII", emotion])
             for kind, form in (("color", "{}.jpg"), ("depth", "{}.png")):
-                touch_frames(tmp_path / "part_A" / subject / video.lower() / kind, form, range(1, offset + 3))
-        book.save(tmp_path / "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx")
-        return tmp_path
+                touch_frames(folder / "part_A" / subject / video.lower() / kind, form, range(1, offset + 3))
+        book.save(folder / "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx")
+        return folder
 
     return write
 
 
 def read(root: Path, scheme: str = "casme3-4", **settings: object) -> Listing:
-    return list_clips(ClipsConfig(name="t", reader="casme3", root=str(root), scheme=scheme, **settings))  # type: ignore[arg-type]
+    return list_clips(ClipsConfig(name="t", corpora=("casme3",), root=str(root.parent), scheme=scheme, **settings))  # type: ignore[arg-type]
 
 
 def test_several_clips_of_one_video_are_told_apart_by_their_onset(write_casme3: WriteCasme3) -> None:
@@ -46,7 +54,7 @@ def test_several_clips_of_one_video_are_told_apart_by_their_onset(write_casme3: 
 def test_a_clip_has_the_frames_from_onset_to_offset_unpadded(write_casme3: WriteCasme3) -> None:
     (clip,) = read(write_casme3([("spNO.1", "a", 98, 100, 102, "happy")])).clips
     assert clip.numbers == (98, 99, 100, 101, 102)
-    assert clip.frame(100) == "part_A/spNO.1/a/color/100.jpg"
+    assert clip.frame(100) == "casme3/part_A/spNO.1/a/color/100.jpg"
     assert (clip.action_units, clip.fps) == ("4+7", 30.0)
 
 
@@ -54,7 +62,7 @@ def test_a_video_is_found_whatever_its_case(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.1", "J", 1, 2, 4, "happy"), ("spNO.1", "j", 7, 8, 9, "happy")])
     assert [clip.id for clip in read(root).clips] == ["casme3/spNO.1/j_1", "casme3/spNO.1/j_7"]
     (root / "part_A/spNO.1/j").rename(root / "part_A/spNO.1/J")
-    assert {clip.frames for clip in read(root).clips} == {"part_A/spNO.1/J/color/{}.jpg"}
+    assert {clip.frames for clip in read(root).clips} == {"casme3/part_A/spNO.1/J/color/{}.jpg"}
 
 
 def test_an_apex_on_the_onset_becomes_the_midpoint(write_casme3: WriteCasme3) -> None:
@@ -95,6 +103,6 @@ def test_missing_frames_are_refused(write_casme3: WriteCasme3) -> None:
         read(root)
 
 
-def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: no .* in .*clips\.root"):
-        read(tmp_path)
+def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: no .* in .*correct clips in"):
+        read(folder)

@@ -9,8 +9,16 @@ from microfacial.errors import DatasetError
 COMPOSITE = {"sub01": 100, "sub02": 45, "s01": 164, "006": 133}
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "flow_maps"
+    path.mkdir()
+    return path
+
+
 def read(root: Path) -> Listing:
-    return list_clips(ClipsConfig(name="t", reader="flow_maps", root=str(root), scheme="megc2019-3"))
+    return list_clips(ClipsConfig(name="t", corpora=("flow_maps",), root=str(root.parent), scheme="megc2019-3"))
 
 
 def test_the_form_of_a_subject_tells_its_corpus(write_maps: WriteMaps) -> None:
@@ -21,7 +29,7 @@ def test_the_form_of_a_subject_tells_its_corpus(write_maps: WriteMaps) -> None:
 
 def test_names_lose_the_blank_before_png_but_paths_keep_it(write_maps: WriteMaps) -> None:
     clip = read(write_maps({"s03": 1})).clips[0]
-    assert (clip.name, clip.frame(0)) == ("s03_0", "s03/u_test/0/s03_0 .png")
+    assert (clip.name, clip.frame(0)) == ("s03_0", "flow_maps/s03/u_test/0/s03_0 .png")
 
 
 def test_the_composite_of_all_three_corpora_has_442_maps(write_maps: WriteMaps) -> None:
@@ -49,6 +57,6 @@ def test_an_unknown_label_is_refused(write_maps: WriteMaps) -> None:
         read(root)
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"no <subject>/u_test/<label>/\*\.png"):
-        read(tmp_path)
+        read(folder)

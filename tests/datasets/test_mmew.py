@@ -23,7 +23,15 @@ WriteMmew = Callable[..., Path]
 
 
 @pytest.fixture
-def write_mmew(tmp_path: Path) -> WriteMmew:
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "mmew"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def write_mmew(folder: Path) -> WriteMmew:
     """Write a release of MMEW: its table, a folder of frames a clip below the emotion, and macro-expressions."""
 
     def write(rows: Sequence[Row], table: str = "MMEW_Micro_Exp.xlsx") -> Path:
@@ -32,18 +40,18 @@ def write_mmew(tmp_path: Path) -> WriteMmew:
         sheet.append(HEADER)
         for subject, name, onset, apex, offset, emotion in rows:
             sheet.append([subject, name, onset, apex, offset, "4", emotion, None])
-            folder = tmp_path / "MMEW_Final/Micro_Expression" / emotion.lower() / name
-            touch_frames(folder, "{}.jpg", range(1, offset + 1))
-        touch_frames(tmp_path / "MMEW_Final/Macro_Expression/S01/anger", "S01-07-{:03d}.jpg", range(1, 3))
-        (tmp_path / table).parent.mkdir(exist_ok=True)
-        book.save(tmp_path / table)
-        return tmp_path
+            frames = folder / "MMEW_Final/Micro_Expression" / emotion.lower() / name
+            touch_frames(frames, "{}.jpg", range(1, offset + 1))
+        touch_frames(folder / "MMEW_Final/Macro_Expression/S01/anger", "S01-07-{:03d}.jpg", range(1, 3))
+        (folder / table).parent.mkdir(exist_ok=True)
+        book.save(folder / table)
+        return folder
 
     return write
 
 
 def read(root: Path) -> Listing:
-    return list_clips(ClipsConfig(name="t", reader="mmew", root=str(root), scheme="mmew-4"))
+    return list_clips(ClipsConfig(name="t", corpora=("mmew",), root=str(root.parent), scheme="mmew-4"))
 
 
 def test_the_person_is_read_from_the_clip_s_name(write_mmew: WriteMmew) -> None:
@@ -54,7 +62,7 @@ def test_the_person_is_read_from_the_clip_s_name(write_mmew: WriteMmew) -> None:
 def test_frames_count_from_one_unpadded(write_mmew: WriteMmew) -> None:
     (clip,) = read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")])).clips
     assert clip.numbers == tuple(range(1, 13))
-    assert clip.frame(12) == "MMEW_Final/Micro_Expression/surprise/S13-07-001/12.jpg"
+    assert clip.frame(12) == "mmew/MMEW_Final/Micro_Expression/surprise/S13-07-001/12.jpg"
 
 
 @pytest.mark.parametrize("table", ["MMEW_Micro_Exp_v2.xlsx", "MMEW_Final/MMEW_Micro_Exp.xlsx"])
@@ -86,6 +94,6 @@ def test_missing_frames_are_refused(write_mmew: WriteMmew) -> None:
         read(root)
 
 
-def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"MMEW: no MMEW_Micro_Exp\*\.xlsx in .*clips\.root"):
-        read(tmp_path)
+def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"MMEW: no MMEW_Micro_Exp\*\.xlsx in .*correct clips in"):
+        read(folder)

@@ -27,10 +27,18 @@ WriteSamm = Callable[..., Path]
 
 
 @pytest.fixture
-def write_samm(tmp_path: Path) -> WriteSamm:
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "samm"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def write_samm(folder: Path) -> WriteSamm:
     """Write a release of SAMM: notes above the header, text subjects, a formula, and frames of some zero padding."""
 
-    def write(rows: Sequence[Row], notes: int = 13, form: str = "{:04d}", folder: str = "SAMM") -> Path:
+    def write(rows: Sequence[Row], notes: int = 13, form: str = "{:04d}", variant: str = "SAMM") -> Path:
         book = Workbook()
         book.worksheets[0].title = "READ ME"
         sheet = book.create_sheet("MICRO_ONLY")
@@ -40,15 +48,15 @@ def write_samm(tmp_path: Path) -> WriteSamm:
         for line, (subject, name, onset, apex, offset, emotion) in enumerate(rows, notes + 2):
             duration = f"=SUM(F{line}-D{line})+1"
             sheet.append([subject, name, 1, onset, apex, offset, duration, "Micro - 1/2", "12+15 ", emotion, 1, None])
-            touch_frames(tmp_path / folder / subject / name, f"{subject}_{form}.jpg", range(onset, offset + 1))
-        book.save(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx")
-        return tmp_path
+            touch_frames(folder / variant / subject / name, f"{subject}_{form}.jpg", range(onset, offset + 1))
+        book.save(folder / "SAMM_Micro_FACS_Codes_v2.xlsx")
+        return folder
 
     return write
 
 
 def read(root: Path, scheme: str = "samm-5") -> Listing:
-    return list_clips(ClipsConfig(name="t", reader="samm", root=str(root), scheme=scheme))  # type: ignore[arg-type]
+    return list_clips(ClipsConfig(name="t", corpora=("samm",), root=str(root.parent), scheme=scheme))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("notes", [0, 1, 13])
@@ -64,15 +72,15 @@ def test_the_header_is_found_below_any_number_of_notes(write_samm: WriteSamm, no
 )
 def test_frames_keep_the_zero_padding_that_they_have_on_disk(write_samm: WriteSamm, form: str, first: str) -> None:
     (clip,) = read(write_samm([("006", "006_1_2", 998, 1000, 1003, "Anger")], form=form)).clips
-    assert clip.frame(998) == f"SAMM/006/006_1_2/{first}"
+    assert clip.frame(998) == f"samm/SAMM/006/006_1_2/{first}"
     assert clip.numbers == (998, 999, 1000, 1001, 1002, 1003)
 
 
 def test_frames_grow_a_digit_beyond_their_padding(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 998, 10001, 10002, "Anger")])
     (clip,) = read(root).clips
-    assert (root / clip.frame(998)).exists()
-    assert (root / clip.frame(10002)).exists()
+    assert (root.parent / clip.frame(998)).exists()
+    assert (root.parent / clip.frame(10002)).exists()
 
 
 def test_subjects_are_padded_to_three_digits(write_samm: WriteSamm) -> None:
@@ -87,8 +95,8 @@ def test_subjects_are_padded_to_three_digits(write_samm: WriteSamm) -> None:
 def test_crops_come_before_whole_frames(write_samm: WriteSamm) -> None:
     row = ("006", "006_1_2", 1, 2, 4, "Anger")
     write_samm([row])
-    (clip,) = read(write_samm([row], folder="SAMM_CROP")).clips
-    assert clip.frames == "SAMM_CROP/006/006_1_2/006_{:04d}.jpg"
+    (clip,) = read(write_samm([row], variant="SAMM_CROP")).clips
+    assert clip.frames == "samm/SAMM_CROP/006/006_1_2/006_{:04d}.jpg"
 
 
 def test_two_apexes_outside_of_their_clips_are_corrected_and_noted(write_samm: WriteSamm) -> None:
@@ -135,20 +143,20 @@ def test_a_folder_that_mixes_two_kinds_of_frames_is_refused(write_samm: WriteSam
         read(root)
 
 
-def test_a_sheet_without_the_header_is_refused(tmp_path: Path) -> None:
+def test_a_sheet_without_the_header_is_refused(folder: Path) -> None:
     book = Workbook()
     book.worksheets[0].append(["notes only"])
-    book.save(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx")
+    book.save(folder / "SAMM_Micro_FACS_Codes_v2.xlsx")
     with pytest.raises(DatasetError, match="no row holds a cell 'Filename'"):
-        read(tmp_path)
+        read(folder)
 
 
-def test_a_sheet_without_a_column_is_refused(tmp_path: Path) -> None:
+def test_a_sheet_without_a_column_is_refused(folder: Path) -> None:
     book = Workbook()
     book.worksheets[0].append([column for column in HEADER if column != "Apex Frame"])
-    book.save(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx")
+    book.save(folder / "SAMM_Micro_FACS_Codes_v2.xlsx")
     with pytest.raises(DatasetError, match=r"no column Apex Frame \(found Subject, Filename"):
-        read(tmp_path)
+        read(folder)
 
 
 def test_the_later_release_s_file_name_is_found_too(write_samm: WriteSamm) -> None:
@@ -157,6 +165,6 @@ def test_the_later_release_s_file_name_is_found_too(write_samm: WriteSamm) -> No
     assert len(read(root).clips) == 1
 
 
-def test_a_folder_without_the_sheet_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"SAMM: no SAMM\*Micro_FACS_Codes_v\*\.xlsx in .*clips\.root"):
-        read(tmp_path)
+def test_a_folder_without_the_sheet_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"SAMM: no SAMM\*Micro_FACS_Codes_v\*\.xlsx in .*correct clips in"):
+        read(folder)

@@ -10,6 +10,14 @@ from microfacial.errors import DatasetError
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the release, below the root of the corpora."""
+    path = tmp_path / "smic"
+    path.mkdir()
+    return path
+
+
 def write_clip(
     root: Path,
     subject: str,
@@ -25,85 +33,85 @@ def write_clip(
     return root
 
 
-def read(root: Path, reader: str = "smic_hs", **settings: object) -> Listing:
-    return list_clips(ClipsConfig(name="t", reader=reader, root=str(root), scheme="megc2019-3", **settings))  # type: ignore[arg-type]
+def read(root: Path, corpus: str = "smic_hs", **settings: object) -> Listing:
+    return list_clips(ClipsConfig(name="t", corpora=(corpus,), root=str(root.parent), scheme="megc2019-3", **settings))  # type: ignore[arg-type]
 
 
-def test_the_folder_is_the_label_and_the_subject_is_padded(tmp_path: Path) -> None:
+def test_the_folder_is_the_label_and_the_subject_is_padded(folder: Path) -> None:
     for number, emotion in enumerate(CODES, 3):
-        write_clip(tmp_path, f"s{number}", emotion, range(20, 30))
-    clips = read(tmp_path).clips
+        write_clip(folder, f"s{number}", emotion, range(20, 30))
+    clips = read(folder).clips
     assert [clip.id for clip in clips] == ["smic/s03/s3_ne_01", "smic/s04/s4_po_01", "smic/s05/s5_sur_01"]
     assert [clip.label for clip in clips] == ["negative", "positive", "surprise"]
 
 
-def test_the_clip_is_all_frames_and_its_apex_the_midpoint(tmp_path: Path) -> None:
-    (clip,) = read(write_clip(tmp_path, "s1", "negative", range(101, 112))).clips
+def test_the_clip_is_all_frames_and_its_apex_the_midpoint(folder: Path) -> None:
+    (clip,) = read(write_clip(folder, "s1", "negative", range(101, 112))).clips
     assert (clip.onset, clip.apex, clip.offset, clip.apex_source) == (101, 106, 111, "midpoint")
-    assert clip.notes == "no apex annotated, took the midpoint 106"
+    assert clip.notes == "no apex is given, took the midpoint 106"
 
 
-def test_a_midpoint_that_is_no_frame_is_taken_from_the_nearest_and_noted(tmp_path: Path) -> None:
+def test_a_midpoint_that_is_no_frame_is_taken_from_the_nearest_and_noted(folder: Path) -> None:
     numbers = [number for number in range(101, 112) if number != 106]
-    (clip,) = read(write_clip(tmp_path, "s1", "negative", numbers)).clips
+    (clip,) = read(write_clip(folder, "s1", "negative", numbers)).clips
     assert clip.apex == 105
     assert clip.notes.endswith("apex frame 106 is missing, took 105")
 
 
-def test_counters_are_padded_to_six_digits_and_grow_to_eight(tmp_path: Path) -> None:
-    write_clip(tmp_path, "s1", "negative", range(995, 1004))
-    write_clip(tmp_path, "s20", "negative", range(17581039, 17581049))
-    short, long = read(tmp_path).clips
-    assert short.frame(short.onset) == "HS/s1/micro/negative/s1_ne_01/image000995.bmp"
-    assert long.frame(long.onset) == "HS/s20/micro/negative/s20_ne_01/image17581039.bmp"
-    assert all((tmp_path / clip.frame(number)).exists() for clip in (short, long) for number in clip.numbers)
+def test_counters_are_padded_to_six_digits_and_grow_to_eight(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(995, 1004))
+    write_clip(folder, "s20", "negative", range(17581039, 17581049))
+    short, long = read(folder).clips
+    assert short.frame(short.onset) == "smic/HS/s1/micro/negative/s1_ne_01/image000995.bmp"
+    assert long.frame(long.onset) == "smic/HS/s20/micro/negative/s20_ne_01/image17581039.bmp"
+    assert all((folder.parent / clip.frame(number)).exists() for clip in (short, long) for number in clip.numbers)
 
 
-def test_crops_come_before_whole_frames(tmp_path: Path) -> None:
-    write_clip(tmp_path, "s1", "negative", range(9))
-    write_clip(tmp_path, "s1", "negative", range(9), place="SMIC_all_cropped/HS", form="reg_image{:06d}.bmp")
-    (clip,) = read(tmp_path).clips
-    assert clip.frames == "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image{:06d}.bmp"
+def test_crops_come_before_whole_frames(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s1", "negative", range(9), place="SMIC_all_cropped/HS", form="reg_image{:06d}.bmp")
+    (clip,) = read(folder).clips
+    assert clip.frames == "smic/SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image{:06d}.bmp"
 
 
 @pytest.mark.parametrize(("reader", "camera", "fps"), [("smic_hs", "HS", 100), ("smic_vis", "VIS", 25)])
-def test_a_reader_reads_its_camera_only(tmp_path: Path, reader: str, camera: str, fps: int) -> None:
+def test_a_reader_reads_its_camera_only(folder: Path, reader: str, camera: str, fps: int) -> None:
     for place in ("HS", "VIS", "NIR"):
-        write_clip(tmp_path, "s1", "negative", range(9), place=place)
-    (clip,) = read(tmp_path, reader).clips
-    assert (clip.frames.split("/")[0], clip.fps) == (camera, fps)
+        write_clip(folder, "s1", "negative", range(9), place=place)
+    (clip,) = read(folder, reader).clips
+    assert (clip.frames.split("/")[1], clip.fps) == (camera, fps)
 
 
-def test_clips_beside_the_micro_expressions_are_not_read(tmp_path: Path) -> None:
-    write_clip(tmp_path, "s1", "negative", range(9))
-    touch_frames(tmp_path / "HS/s1/non_micro/s1_non_01", "image{:06d}.bmp", range(9))
-    touch_frames(tmp_path / "HS/s1/non_micro/negative/s1_ne_09", "image{:06d}.bmp", range(9))
-    assert len(read(tmp_path).clips) == 1
+def test_clips_beside_the_micro_expressions_are_not_read(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    touch_frames(folder / "HS/s1/non_micro/s1_non_01", "image{:06d}.bmp", range(9))
+    touch_frames(folder / "HS/s1/non_micro/negative/s1_ne_09", "image{:06d}.bmp", range(9))
+    assert len(read(folder).clips) == 1
 
 
-def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_label_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match="unknown label 'neutral'"):
-        read(write_clip(tmp_path, "s1", "neutral", range(9)))
+        read(write_clip(folder, "s1", "neutral", range(9)))
 
 
-def test_a_clip_without_frames_is_refused_unless_excluded(tmp_path: Path) -> None:
-    write_clip(tmp_path, "s1", "negative", range(9))
-    write_clip(tmp_path, "s1", "positive", [])
+def test_a_clip_without_frames_is_refused_unless_excluded(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s1", "positive", [])
     with pytest.raises(DatasetError, match=r"s1_po_01 has no frame.*smic/s01/s1_po_01 under clips\.exclude"):
-        read(tmp_path)
-    assert len(read(tmp_path, exclude=("smic/s01/s1_po_01",)).clips) == 1
+        read(folder)
+    assert len(read(folder, exclude=("smic/s01/s1_po_01",)).clips) == 1
 
 
-def test_a_clip_of_one_frame_is_refused(tmp_path: Path) -> None:
+def test_a_clip_of_one_frame_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match="offset 7 is not after onset 7"):
-        read(write_clip(tmp_path, "s1", "negative", [7]))
+        read(write_clip(folder, "s1", "negative", [7]))
 
 
-def test_a_folder_that_is_no_subject_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_subject_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match="'person' is no subject of SMIC"):
-        read(write_clip(tmp_path, "person", "negative", range(9)))
+        read(write_clip(folder, "person", "negative", range(9)))
 
 
-def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_clips_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"SMIC: no s<k>/micro/<emotion>/<clip> in .*HS"):
-        read(tmp_path)
+        read(folder)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,19 @@ from numpy.typing import NDArray
 from openpyxl import load_workbook
 
 from microfacial.contact_sheet import demo_sheet
+from microfacial.datasets.releases import ANNOTATIONS, Row, Table, write_demo
 from microfacial.datasets.synthetic import (
     ACTION_UNITS,
-    ANNOTATIONS,
+    CROP,
     DemoClip,
     DemoPlan,
     Identity,
+    View,
     build_face,
     draw_identity,
     plan_clips,
     render_clip,
     true_motion,
-    write_demo,
 )
 from microfacial.errors import DatasetError
 
@@ -135,7 +137,7 @@ def test_the_bytes_do_not_depend_on_the_processors_extensions(demo: Path, tmp_pa
     """Numpy and libjpeg run other code without these instruction sets; every result must stay the same."""
     code = (
         "import sys; from pathlib import Path;"
-        "from microfacial.datasets.synthetic import DemoPlan, write_demo;"
+        "from microfacial.datasets.releases import write_demo; from microfacial.datasets.synthetic import DemoPlan;"
         f"write_demo(Path(sys.argv[1]), {TINY!r})"
     )
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": EXTENSIONS, "JSIMD_FORCENONE": "1"}
@@ -152,10 +154,10 @@ def test_an_existing_folder_is_refused_and_kept(demo: Path) -> None:
 
 
 def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: tuple[DemoClip, ...]) -> bytes:
+    def stop(_table: Table, _rows: Iterable[Row]) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("microfacial.datasets.synthetic.annotations", stop)
+    monkeypatch.setattr("microfacial.datasets.releases.spreadsheet", stop)
     with pytest.raises(KeyboardInterrupt):
         write_demo(tmp_path / "demo", replace(TINY, identities=1, clips_per_identity=1, others=0))
     assert not list(tmp_path.iterdir())
@@ -226,6 +228,20 @@ def test_the_truth_maps_onset_pixels_onto_apex_pixels(face: NDArray[np.float64])
     inner = (slice(20, 320), slice(20, 260))
     left, moved = (cv2.GaussianBlur(image - onset, (0, 0), 1.5)[inner] for image in (back, apex))
     assert np.abs(left).mean() < 0.35 * np.abs(moved).mean()
+
+
+def test_a_room_shows_of_the_face_what_a_crop_shows(person: Identity) -> None:
+    plan, room = replace(PLAN, width_px=140), View(left=-20, top=-10, width=320, height=380, room=True)
+    long = quiet_clip(12, drift=(1.2, -0.8, 0.002))
+    clip = replace(long, apex=long.onset + 2, offset=long.onset + 4)
+    np.testing.assert_array_equal(true_motion(plan, clip, view=room)[:, 5:175, 10:150], true_motion(plan, clip))
+    crops, scenes = (render_clip(plan, clip, build_face(plan, person, view), view) for view in (CROP, room))
+    for crop, scene in zip(crops, scenes, strict=True):
+        # Noise and pores are drawn anew for another size of the picture.
+        near, far = (cv2.GaussianBlur(image.astype(np.float32), (0, 0), 3) for image in (crop, scene))
+        same, moved = (np.abs(near - far[5:175, left : left + 140])[30:140, 30:110].mean() for left in (10, 11))
+        assert same < 0.8
+        assert moved > 1.5 * same
 
 
 def test_amplitudes_are_those_of_micro_expressions() -> None:

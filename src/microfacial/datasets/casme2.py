@@ -9,16 +9,21 @@ merge distinct clips.
 Source: Yan et al., CASME II, PLoS ONE 2014, doi:10.1371/journal.pone.0086041.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Columns, find_table, join, read_annotations
-from microfacial.datasets.schemes import Scheme
-from microfacial.records import DEMO_CORPUS, Clip
+from microfacial.datasets.annotations import (
+    Annotation,
+    Columns,
+    Release,
+    amend,
+    find_table,
+    name_corpus,
+    read_annotations,
+)
+from microfacial.datasets.clips import release
 
 FPS = 200.0
-SYNTHETIC_MARKER = "SYNTHETIC.txt"  # stands beside the sheet of the demo, whose clips must not pass for CASME II's
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
@@ -35,18 +40,19 @@ _VARIANTS = (
 )
 
 
-def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> Iterator[Clip | str]:
-    """Yield a Clip for each annotated row that the scheme keeps, or the emotion of a row that it leaves out.
+def open_release(folder: Path) -> Release:
+    """The rows of the sheet, and the frames of the first variant that is there.
 
     Raises:
-        DatasetError: the sheet is missing or lacks a column, a label is unknown, or a clip's frames are.
+        DatasetError: the sheet is missing or lacks a column.
     """
-    corpus = DEMO_CORPUS if (root / SYNTHETIC_MARKER).exists() else "casme2"
-    table = find_table(root, "CASME II", "CASME2-coding-*.xlsx")
-    rows = (replace(row, subject=f"sub{row.subject:0>2}") for row in read_annotations(table, _COLUMNS, corpus, FPS))
-    folder, frame = next((variant for variant in _VARIANTS if (root / variant[0]).is_dir()), _CROPPED)
+    table = find_table(folder, "CASME II", "CASME2-coding-*.xlsx")
+    found = read_annotations(table, _COLUMNS, name_corpus(folder, "casme2"), "casme2", FPS)
+    variant, frame = next((one for one in _VARIANTS if (folder / one[0]).is_dir()), _CROPPED)
+    cropped = variant == _CROPPED[0]
+    rows = amend(found, lambda row: replace(row, subject=f"sub{row.subject:0>2}", cropped=cropped))
 
     def locate(row: Annotation) -> str:
-        return f"{folder}/{row.subject}/{row.name}/{frame}"
+        return f"{variant}/{row.subject}/{row.name}/{frame}"
 
-    return join(rows, scheme, exclude, max_gap, root, locate)
+    return release(rows, folder, locate)

@@ -7,33 +7,39 @@ after its video and its onset, such as `a_120`. The table writes videos in upper
 Source: Li et al., CAS(ME)^3, IEEE TPAMI 2023, doi:10.1109/TPAMI.2022.3174895.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Columns, find_table, join, read_annotations
-from microfacial.datasets.schemes import Scheme
-from microfacial.records import Clip
+from microfacial.datasets.annotations import (
+    Annotation,
+    Columns,
+    Release,
+    amend,
+    find_table,
+    name_corpus,
+    read_annotations,
+)
+from microfacial.datasets.clips import release
 
 FPS = 30.0
 _COLUMNS = Columns(onset="Onset", apex="Apex", offset="Offset", action_units="AU", emotion="emotion")
 
 
-def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> Iterator[Clip | str]:
-    """Yield a Clip for each annotated row that the scheme keeps, or the emotion of a row that it leaves out.
+def open_release(folder: Path) -> Release:
+    """The rows of the table, and the colour frames of the videos.
 
     Raises:
-        DatasetError: the table is missing or lacks a column, a label is unknown, or a clip's frames are.
+        DatasetError: the table is missing or lacks a column.
     """
-    table = find_table(root, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
-    found = read_annotations(table, _COLUMNS, "casme3", FPS, sheet="label")
-    rows = (replace(row, name=f"{row.name.lower()}_{row.onset}") for row in found)
+    table = find_table(folder, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
+    found = read_annotations(table, _COLUMNS, name_corpus(folder, "casme3"), "casme3", FPS, sheet="label")
+    rows = amend(found, lambda row: replace(row, name=f"{row.name.lower()}_{row.onset}"))
 
     def locate(row: Annotation) -> str:
         video, _, _ = row.name.rpartition("_")
-        return f"part_A/{row.subject}/{_find_video(root / 'part_A' / row.subject, video)}/color/{{}}.jpg"
+        return f"part_A/{row.subject}/{_find_video(folder / 'part_A' / row.subject, video)}/color/{{}}.jpg"
 
-    return join(rows, scheme, exclude, max_gap, root, locate)
+    return release(rows, folder, locate)
 
 
 def _find_video(folder: Path, video: str) -> str:

@@ -9,12 +9,11 @@ Source: github.com/wangzhifengharrison/HTNet; See et al., MEGC 2019, doi:10.1109
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-from microfacial.datasets.annotations import EXCLUDED
-from microfacial.datasets.schemes import MEGC2019_MAPS, Scheme
-from microfacial.errors import DatasetError
+from microfacial.datasets.annotations import Annotation, Fault, Release, Row
+from microfacial.datasets.schemes import MEGC2019_MAPS
+from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
 COMPOSITE_CLIPS = {"casme2": 145, "smic": 164, "samm": 133}
@@ -23,50 +22,72 @@ _FPS = {"casme2": 200.0, "smic": 100.0, "samm": 200.0}
 _EMOTIONS = {"0": "negative", "1": "positive", "2": "surprise"}
 
 
-def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> Iterator[Clip | str]:
-    """Yield a Clip for each map; its one "frame" is the map itself, so onset, apex and offset are all 0.
+def open_release(folder: Path) -> Release:
+    """Each map as a row; its one "frame" is the map itself, so onset, apex and offset are all 0.
 
     Raises:
-        DatasetError: there are no maps, a folder is not of the layout, or all three corpora are there but not the
-            composite's 442 clips.
+        DatasetError: there are no maps, or all three corpora are there but not the composite's 442 clips.
     """
-    clips = [_make_clip(path, root, scheme) for path in sorted(root.glob("*/u_test/*/*.png"))]
-    if not clips:
-        raise DatasetError(
-            f"flow maps: no <subject>/u_test/<label>/*.png in {root}. Put the maps there or correct clips.root"
+    maps = sorted(folder.glob("*/u_test/*/*.png"))
+    if not maps:
+        raise AbsentError(
+            f"flow maps: no <subject>/u_test/<label>/*.png in {folder}. "
+            "Put the maps there or correct clips in params.yaml"
         )
-    _check_counts(Counter(clip.corpus for clip in clips), root)
-    yield from (EXCLUDED + clip.id if clip.id in exclude else clip for clip in clips)
+    rows = tuple(_read_map(path, folder) for path in maps)
+    annotated = {row.id: (row, path) for row, path in zip(rows, maps, strict=True) if isinstance(row, Annotation)}
+    _check_counts(Counter(row.corpus for row, _ in annotated.values()), folder)
+
+    def make_clip(row: Annotation, label: str, max_gap: int) -> Clip:
+        return _make_clip(row, label, annotated[row.id][1].relative_to(folder).as_posix())
+
+    return Release(rows=rows, make_clip=make_clip)
 
 
-def _make_clip(path: Path, root: Path, scheme: Scheme) -> Clip:
-    subject, _, code, _ = path.relative_to(root).parts
+def _read_map(path: Path, folder: Path) -> Row:
+    subject, _, code, _ = path.relative_to(folder).parts
     corpus = next((name for form, name in _CORPUS_OF.items() if re.fullmatch(form, subject)), None)
     if corpus is None:
-        raise DatasetError(f"{path}: {subject!r} is no subject of CASME II (sub01), SMIC (s01) or SAMM (006)")
-    emotion = _EMOTIONS.get(code, code)
-    return Clip(
+        return Fault(id="", reason=f"{path}: {subject!r} is no subject of CASME II (sub01), SMIC (s01) or SAMM (006)")
+    return Annotation(
         corpus=corpus,
+        vocabulary=MEGC2019_MAPS,
         subject=subject,
         name=path.stem.strip(),
-        emotion=emotion,
-        label=scheme.label(MEGC2019_MAPS, emotion, str(path)) or emotion,
+        emotion=_EMOTIONS.get(code, code),
         action_units="",
-        frames=path.relative_to(root).as_posix(),
+        onset=0,
+        apex=0,
+        offset=0,
+        fps=_FPS[corpus],
+        cropped=True,
+        where=str(path),
+    )
+
+
+def _make_clip(row: Annotation, label: str, frames: str) -> Clip:
+    return Clip(
+        corpus=row.corpus,
+        subject=row.subject,
+        name=row.name,
+        emotion=row.emotion,
+        label=label,
+        action_units="",
+        frames=frames,
         numbers=(0,),
         onset=0,
         apex=0,
         offset=0,
         apex_source="annotated",
-        fps=_FPS[corpus],
+        fps=row.fps,
         cropped=True,
     )
 
 
-def _check_counts(found: Counter[str], root: Path) -> None:
+def _check_counts(found: Counter[str], folder: Path) -> None:
     """The composite is asserted only where all of its three corpora are there."""
     if set(found) == set(COMPOSITE_CLIPS) and found != COMPOSITE_CLIPS:
         counts = ", ".join(f"{corpus} {found[corpus]} of {n}" for corpus, n in COMPOSITE_CLIPS.items())
         raise DatasetError(
-            f"{root}: not the composite of {sum(COMPOSITE_CLIPS.values())} maps: {counts}. Copy it again"
+            f"{folder}: not the composite of {sum(COMPOSITE_CLIPS.values())} maps: {counts}. Copy it again"
         )

@@ -8,14 +8,20 @@ Source: Ben et al., MMEW, IEEE TPAMI 2022, doi:10.1109/TPAMI.2021.3067464.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Columns, find_table, join, read_annotations
-from microfacial.datasets.schemes import Scheme
+from microfacial.datasets.annotations import (
+    Annotation,
+    Columns,
+    Release,
+    amend,
+    find_table,
+    name_corpus,
+    read_annotations,
+)
+from microfacial.datasets.clips import release
 from microfacial.errors import DatasetError
-from microfacial.records import Clip
 
 FPS = 90.0
 _COLUMNS = Columns(
@@ -28,25 +34,25 @@ _COLUMNS = Columns(
 _FRAMES = "MMEW_Final/Micro_Expression"
 
 
-def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> Iterator[Clip | str]:
-    """Yield a Clip for each annotated row that the scheme keeps, or the emotion of a row that it leaves out.
+def open_release(folder: Path) -> Release:
+    """The rows of the table, and the frames below the folders of emotions.
 
     Raises:
-        DatasetError: the table is missing or lacks a column, a label or a clip's name is unknown, or its frames are.
+        DatasetError: the table is missing or lacks a column.
     """
-    table = find_table(root, "MMEW", "MMEW_Micro_Exp*.xlsx")
-    found = read_annotations(table, _COLUMNS, "mmew", FPS)
-    rows = (replace(row, subject=_subject(row.name, table)) for row in found)
-    emotions = {folder.name: folder.parent.name for folder in sorted((root / _FRAMES).glob("*/*"))}
+    table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx")
+    found = read_annotations(table, _COLUMNS, name_corpus(folder, "mmew"), "mmew", FPS)
+    rows = amend(found, lambda row: replace(row, subject=_subject(row), cropped=True))
+    emotions = {clip.name: clip.parent.name for clip in sorted((folder / _FRAMES).glob("*/*"))}
 
     def locate(row: Annotation) -> str:
         return f"{_FRAMES}/{emotions.get(row.name, row.emotion)}/{row.name}/{{}}.jpg"
 
-    return join(rows, scheme, exclude, max_gap, root, locate)
+    return release(rows, folder, locate)
 
 
-def _subject(name: str, table: Path) -> str:
-    match = re.fullmatch(r"(S\d+)-\d+-\d+", name)
+def _subject(row: Annotation) -> str:
+    match = re.fullmatch(r"(S\d+)-\d+-\d+", row.name)
     if match is None:
-        raise DatasetError(f"{table}: {name!r} is no clip of MMEW (S13-07-001). Correct the sheet")
+        raise DatasetError(f"{row.where}: {row.name!r} is no clip of MMEW (S13-07-001). Correct the sheet")
     return match[1]

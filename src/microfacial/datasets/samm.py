@@ -7,14 +7,20 @@ digits as it comes, and the number that the sheet annotates. Two apexes lie outs
 Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi:10.1109/TAFFC.2016.2573832.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Columns, find_table, join, read_annotations
-from microfacial.datasets.schemes import Scheme
+from microfacial.datasets.annotations import (
+    Annotation,
+    Columns,
+    Release,
+    amend,
+    find_table,
+    name_corpus,
+    read_annotations,
+)
+from microfacial.datasets.clips import release
 from microfacial.frames import find_pattern
-from microfacial.records import Clip
 
 FPS = 200.0
 _COLUMNS = Columns(
@@ -24,22 +30,23 @@ _COLUMNS = Columns(
     action_units="Action Units",
     emotion="Estimated Emotion",
 )
-_VARIANTS = ("SAMM_CROP", "SAMM")
+_CROPPED = "SAMM_CROP"
+_VARIANTS = (_CROPPED, "SAMM")
 
 
-def read(root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int) -> Iterator[Clip | str]:
-    """Yield a Clip for each annotated row that the scheme keeps, or the emotion of a row that it leaves out.
+def open_release(folder: Path) -> Release:
+    """The rows of the sheet, and the frames of the first variant that is there.
 
     Raises:
-        DatasetError: the sheet is missing or lacks a column, a label is unknown, or a clip's frames are.
+        DatasetError: the sheet is missing or lacks a column.
     """
-    table = find_table(root, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx")
-    found = read_annotations(table, _COLUMNS, "samm", FPS, sheet="MICRO_ONLY")
-    rows = (replace(row, subject=f"{row.subject:0>3}") for row in found)
-    variant = next((name for name in _VARIANTS if (root / name).is_dir()), "SAMM")
+    table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx")
+    found = read_annotations(table, _COLUMNS, name_corpus(folder, "samm"), "samm", FPS, sheet="MICRO_ONLY")
+    variant = next((name for name in _VARIANTS if (folder / name).is_dir()), "SAMM")
+    rows = amend(found, lambda row: replace(row, subject=f"{row.subject:0>3}", cropped=variant == _CROPPED))
 
     def locate(row: Annotation) -> str:
-        folder = f"{variant}/{row.subject}/{row.name}"
-        return f"{folder}/{find_pattern(root / folder, ('.jpg',), absent=f'{row.subject}_{{}}.jpg')}"
+        place = f"{variant}/{row.subject}/{row.name}"
+        return f"{place}/{find_pattern(folder / place, ('.jpg',), absent=f'{row.subject}_{{}}.jpg')}"
 
-    return join(rows, scheme, exclude, max_gap, root, locate)
+    return release(rows, folder, locate)

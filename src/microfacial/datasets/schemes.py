@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from microfacial.errors import DatasetError
-from microfacial.records import DEMO_CORPUS
 
 MEGC2019_MAPS = "megc2019-maps"  # not a corpus: published maps of the composite, labelled with its three classes
 
@@ -15,7 +14,10 @@ Rule = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Scheme:
-    """A fixed class list. An emotion that its corpus has no rule for is an error, never silently skipped."""
+    """A fixed class list. `rules` has, for each corpus whose words for emotions the scheme knows, what becomes of them.
+
+    An emotion that its corpus has no rule for is an error, never silently skipped.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -59,9 +61,7 @@ def _merge(dropped: Iterable[str] = (), **members: Iterable[str]) -> Rule:
 
 
 def _scheme(name: str, classes: tuple[str, ...], **rules: Rule) -> Scheme:
-    """A scheme; the demo is labelled as CASME II is."""
-    demo = {DEMO_CORPUS: rules["casme2"]} if "casme2" in rules else {}
-    return Scheme(name, classes, MappingProxyType({**rules, **demo}))
+    return Scheme(name, classes, MappingProxyType(rules))
 
 
 _THREE = ("negative", "positive", "surprise")

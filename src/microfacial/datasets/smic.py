@@ -10,77 +10,80 @@ Source: Li et al., SMIC, FG 2013, doi:10.1109/FG.2013.6553717.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from microfacial.datasets.annotations import EXCLUDED, Annotation, join
-from microfacial.datasets.schemes import Scheme, spell
-from microfacial.errors import DatasetError
+from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id, name_corpus
+from microfacial.datasets.clips import release
+from microfacial.datasets.schemes import spell
+from microfacial.errors import AbsentError, DatasetError
 from microfacial.frames import find_frames, find_pattern
-from microfacial.records import Clip
 
 Camera = Literal["HS", "VIS", "NIR"]
 
 FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
-_VARIANTS = ("SMIC_all_cropped/", "")
+_CROPPED = "SMIC_all_cropped"
+_VARIANTS = (_CROPPED, "")
 _ENDINGS = (".bmp", ".jpg", ".png")
 _ABSENT = "image{:06d}.bmp"
 
 
-def read(
-    root: Path, scheme: Scheme, exclude: frozenset[str], max_gap: int, *, camera: Camera = "HS"
-) -> Iterator[Clip | str]:
-    """Yield a Clip for each folder of a camera's micro-expressions, or the emotion of one that the scheme leaves out.
+def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
+    """Each clip folder of a camera's micro-expressions as a row.
 
     Raises:
-        DatasetError: there are no clips, a folder is no known emotion or no subject, or a clip has no frames.
+        DatasetError: there are no clips, or a folder is no subject.
     """
-    variants = [f"{variant}{camera}" for variant in _VARIANTS]
-    top = next((root / variant for variant in variants if (root / variant).is_dir()), root / camera)
-    folders = [folder for folder in sorted(top.glob("*/micro/*/*")) if folder.is_dir()]
-    if not folders:
-        raise DatasetError(
-            f"SMIC: no s<k>/micro/<emotion>/<clip> in {top}. Put the release there or correct clips.root in params.yaml"
+    tops = [folder / variant / camera for variant in _VARIANTS]
+    top = next((one for one in tops if one.is_dir()), tops[-1])
+    places = [place for place in sorted(top.glob("*/micro/*/*")) if place.is_dir()]
+    if not places:
+        raise AbsentError(
+            f"SMIC: no s<k>/micro/<emotion>/<clip> in {top}. Put the release there or correct clips in params.yaml"
         )
-    places = {_clip_id(folder): folder.relative_to(root).as_posix() for folder in folders}
+    corpus, cropped = name_corpus(folder, "smic"), top.parent.name == _CROPPED
+    found = {clip_id(corpus, read_subject(place.parents[2].name, str(place)), place.name): place for place in places}
 
     def locate(row: Annotation) -> str:
-        return f"{places[row.id]}/{_pattern(root / places[row.id])}"
+        place = found[row.id]
+        return f"{place.relative_to(folder).as_posix()}/{_pattern(place)}"
 
-    rows = (_read_folder(folder, camera) for folder in folders if _clip_id(folder) not in exclude)
-    yield from (EXCLUDED + clip for clip in places if clip in exclude)
-    yield from join(rows, scheme, exclude, max_gap, root, locate)
+    rows = tuple(_read_place(place, name, camera, cropped) for name, place in found.items())
+    return release(rows, folder, locate)
 
 
-def _read_folder(folder: Path, camera: Camera) -> Annotation:
-    numbers = find_frames(folder, _pattern(folder))
+def _read_place(place: Path, name: str, camera: Camera, cropped: bool) -> Annotation | Fault:
+    numbers = find_frames(place, _pattern(place))
     if not numbers:
-        raise DatasetError(f"{folder} has no frame. Copy the clip again or list {_clip_id(folder)} under clips.exclude")
+        return Fault(id=name, reason=f"{place} has no frame. Copy the clip again or list {name} under clips.exclude")
+    corpus, subject, clip = name.split("/")
     return Annotation(
-        corpus="smic",
-        subject=_subject(folder),
-        name=folder.name,
-        emotion=spell(folder.parent.name),
+        corpus=corpus,
+        vocabulary="smic",
+        subject=subject,
+        name=clip,
+        emotion=spell(place.parent.name),
         action_units="",
         onset=numbers[0],
         apex=None,
         offset=numbers[-1],
         fps=FPS[camera],
+        cropped=cropped,
+        where=str(place),
     )
 
 
-def _clip_id(folder: Path) -> str:
-    return f"smic/{_subject(folder)}/{folder.name}"
+def read_subject(text: str, where: str) -> str:
+    """A subject as MEGC2019 names it, `s01` for `s1`, `s01` or `1`.
 
-
-def _subject(folder: Path) -> str:
-    text = folder.parents[2].name
-    match = re.fullmatch(r"s0*(\d+)", text)
+    Raises:
+        DatasetError: the text is no subject of SMIC.
+    """
+    match = re.fullmatch(r"s?0*(\d+)", text)
     if match is None:
-        raise DatasetError(f"{folder}: {text!r} is no subject of SMIC (s1). Remove the folder")
+        raise DatasetError(f"{where}: {text!r} is no subject of SMIC (s1). Correct its name")
     return f"s{match[1]:0>2}"
 
 
-def _pattern(folder: Path) -> str:
-    return find_pattern(folder, _ENDINGS, absent=_ABSENT)
+def _pattern(place: Path) -> str:
+    return find_pattern(place, _ENDINGS, absent=_ABSENT)

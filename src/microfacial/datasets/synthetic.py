@@ -1,56 +1,31 @@
-"""Writes the demo data set: synthetic clips on disk in the layout of CASME II.
+"""Draws synthetic clips: people, what they show, and the frames that a camera would record of it.
 
 Every face derives from ONE photograph, `skimage.data.astronaut()` (NASA, public domain): smooth warps, blends
 with its mirror image, tone, light and pore texture make the "identities", and known motion fields make the
-expressions. The set exercises the pipeline from frames to report. Scores on it are no measure of accuracy on
-people.
+expressions. The clips exercise the pipeline from frames to report. Scores on them are no measure of
+accuracy on people. `releases` writes them to disk in the layouts of the corpora.
 
-The bytes are the same on every processor, because their checksum is part of the project's data version.
+The bytes are the same on every processor, because the demo's checksum is part of the project's data version.
 Rendering therefore uses integers, comparisons, gathers and elementwise float64 `+ - * /` and `floor`, all of
 which IEEE 754 defines to the last bit. Library functions (`exp`, `sin`, `**`), float sums and matrix products
 are not so defined and do not occur: bumps are rational, rotations use the half-angle tangent, noise is a sum of
 uniform integers.
 
-Units: a face unit is 1/280 of the frame's width, so one pixel in the shipped demo; x points right, y down.
+Units: a face unit is 1/280 of a face's width, so one pixel in the shipped demo; x points right, y down.
 """
 
-import io
-import os
-import re
-import shutil
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import canonicalize
 
-import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from openpyxl import Workbook
 from skimage import data
-from tqdm import tqdm
-
-from microfacial.datasets.casme2 import SYNTHETIC_MARKER
-from microfacial.errors import DatasetError
 
 Floats = NDArray[np.float64]
 
-ANNOTATIONS = "CASME2-coding-20190701.xlsx"
-NOTICE = """\
-Synthetic data in the layout of CASME II. No clip of CASME II is among them.
-All faces derive from one photograph of NASA (public domain, scikit-image's astronaut).
-The expressions are drawn, and so are the action units and emotions that the sheet lists.
-Scores on these clips exercise the software. They are no measure of accuracy on people.
-"""
 FACE_WIDTH, FACE_HEIGHT = 280, 340
-MIDLINE = 140.0
-MARGIN = 12  # face units around the frame that head motion may bring into view
+MIDLINE, EYE_LINE = 140.0, 118.0
 EMOTIONS = {"h": "happiness", "d": "disgust", "s": "surprise", "r": "repression"}
-OBJECTIVE_CLASSES = {"happiness": 1, "surprise": 2, "disgust": 4, "repression": 7, "others": 7}
 
 # Who shows what. Uneven as in CASME II (disgust leads), and nobody shows all four.
 CAST = ("dhdrdh", "sdshsd", "rdrhdr", "hdhdhd", "dsdsds", "rdhrdh", "sdrdsd", "hdsdhs", "drdhdr", "srdsdr")
@@ -80,6 +55,36 @@ class DemoPlan:
     def unit(self) -> float:
         """Pixels per face unit."""
         return self.width_px / FACE_WIDTH
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The part of the face's plane that a camera records, in face units; the default is a crop of the face.
+
+    With `room` the head stands before a wall, which keeps still while the head moves. A `grey` camera records three
+    equal channels.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    width: float = FACE_WIDTH
+    height: float = FACE_HEIGHT
+    room: bool = False
+    grey: bool = False
+
+    @property
+    def margin(self) -> int:
+        """Face units around the crop of the face that the view, or head motion, may bring into sight."""
+        return 116 if self.room else 12
+
+
+CROP = View()
+
+
+def scene(width: float, height: float, *, grey: bool = False) -> View:
+    """Return the view of a head before a wall, in a frame of so many face units."""
+    left, top = MIDLINE - 0.5 * width, EYE_LINE - 0.46 * height
+    return View(left=left, top=top, width=width, height=height, room=True, grey=grey)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -402,18 +407,32 @@ def _eyelids(clip: DemoClip, frame: int) -> float:
     return 5.0 * _smoothstep(1.0 - abs(frame - clip.blink) / 12.0)
 
 
+def _time(clip: DemoClip, frame: int) -> float:
+    """Return how much of the clip has passed, 0 up to the onset and 1 from the offset on."""
+    return min(max((frame - clip.onset) / (clip.offset - clip.onset), 0.0), 1.0)
+
+
 def _head(clip: DemoClip, frame: int) -> tuple[float, float, float]:
     """Return the head's pose: shift right, shift down (face units) and half-angle tangent."""
-    time = (frame - clip.onset) / (clip.offset - clip.onset)
+    time = _time(clip, frame)
     progress = time + clip.bend * time * (1.0 - time)
     x, y, turn = (start + change * progress for start, change in zip(clip.pose, clip.drift, strict=True))
     return x, y, turn
 
 
-def _frame_points(plan: DemoPlan) -> Floats:
+def continue_motion(clips: Iterable[DemoClip]) -> Iterator[DemoClip]:
+    """Yield the clips as parts of one video: each head starts where the one before ended, in steady light."""
+    pose = None
+    for clip in clips:
+        part = replace(clip, pose=clip.pose if pose is None else pose, light=(0.0, 0.0, 0.0))
+        pose = _head(part, part.offset)
+        yield part
+
+
+def _frame_points(plan: DemoPlan, view: View) -> Floats:
     """Return the face coordinates (2, H, W) of a frame's pixels."""
-    rows, columns = np.indices((plan.height_px, plan.width_px))
-    return np.stack([columns / plan.unit, rows / plan.unit])
+    rows, columns = np.indices((round(view.height * plan.unit), round(view.width * plan.unit)))
+    return np.stack([columns / plan.unit + view.left, rows / plan.unit + view.top])
 
 
 def _unpose(points: Floats, pose: tuple[float, float, float]) -> Floats:
@@ -432,14 +451,16 @@ def _pose(points: Floats, pose: tuple[float, float, float]) -> Floats:
     return np.stack([centred[0] + dx, centred[1] + dy])
 
 
-def true_motion(plan: DemoPlan, clip: DemoClip, frame: int | None = None, *, head: bool = True) -> Floats:
+def true_motion(
+    plan: DemoPlan, clip: DemoClip, frame: int | None = None, *, head: bool = True, view: View = CROP
+) -> Floats:
     """Return the motion of each onset pixel up to `frame` (the apex if not given), (2, H, W) in pixels.
 
     Convention: channel 0 is right, channel 1 down. With `head=False` the drift of the head is left out, which is
-    what flow should show after the rigid part is removed.
+    what flow should show after the rigid part is removed. In a view with a room the truth holds on the head.
     """
     frame = clip.apex if frame is None else frame
-    start = _frame_points(plan)
+    start = _frame_points(plan, view)
     pose = _head(clip, frame if head else clip.onset)
     # Rendering looks back: pixel p shows the face at unpose(p) - shift(p). Solve for the p that now shows what
     # `start` showed; the shifts vary so gently over the face that each round of substitution shrinks the error.
@@ -459,12 +480,12 @@ def _shift(clip: DemoClip, frame: int, points: Floats) -> Floats:
 # --- the still face ---
 
 
-def build_face(plan: DemoPlan, identity: Identity) -> Floats:
-    """Return the resting face (H', W', 3), blue first, at twice the frame's resolution and with a margin."""
+def build_face(plan: DemoPlan, identity: Identity, view: View = CROP) -> Floats:
+    """Return the resting face (H', W', 3), blue first, at twice the frame's resolution and with the view's margin."""
     step = 2 * plan.unit
-    rows, columns = (round(step * (length + 2 * MARGIN)) for length in (FACE_HEIGHT, FACE_WIDTH))
+    rows, columns = (round(step * (length + 2 * view.margin)) for length in (FACE_HEIGHT, FACE_WIDTH))
     y, x = np.indices((rows, columns))
-    points = np.stack([x / step - MARGIN, y / step - MARGIN])
+    points = np.stack([x / step - view.margin, y / step - view.margin])
     points = _close_mouth(points - displace(points, identity.warp), identity.mouth)
     photo = np.asarray(data.astronaut(), dtype=np.float64)[:, :, ::-1]  # type: ignore[no-untyped-call]
     face = (1.0 - identity.mirror) * _sample_photo(photo, points)
@@ -484,7 +505,7 @@ def _close_mouth(points: Floats, amount: float) -> Floats:
 
 def _sample_photo(photo: Floats, points: Floats) -> Floats:
     """Return the photograph's colours (H, W, 3) at face points (2, H, W), by Catmull-Rom interpolation."""
-    x, y = points[0] - MIDLINE, points[1] - 118.0
+    x, y = points[0] - MIDLINE, points[1] - EYE_LINE
     # The photographed eyes are 43 px apart at (203, 101) and (246, 103), so the head leans by 0.0465.
     across, down = 224.5 + (x - 0.0465 * y) / 2.5, 102.0 + (y + 0.0465 * x) / 2.5
     column, row = np.floor(across).astype(np.int64), np.floor(down).astype(np.int64)
@@ -526,118 +547,82 @@ def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
 # --- frames ---
 
 
-def render_clip(plan: DemoPlan, clip: DemoClip, face: Floats) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames (H, W, 3) of a clip from onset to offset, blue first."""
-    points = _frame_points(plan)
-    expression, lids = displace(points, clip.expression), displace(points, clip.lids)
+def render_clip(
+    plan: DemoPlan, clip: DemoClip, face: Floats, view: View = CROP, *, around: int = 0
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames (H, W, 3) of a clip from onset to offset, blue first.
+
+    Args:
+        face: what `build_face` returns for this view.
+        around: so many frames more before the onset and after the offset.
+    """
+    points = _frame_points(plan, view)
+    wall = _build_wall(plan, view, points) if view.room else None
+    window = _find_head(points, view)
+    inner = points[:, *window]
+    expression, lids = displace(inner, clip.expression), displace(inner, clip.lids)
     rng = _rng(clip.noise)
-    for frame in range(clip.onset, clip.offset + 1):
+    for frame in range(clip.onset - around, clip.offset + around + 1):
         shift = _intensity(clip, frame) * expression + _eyelids(clip, frame) * lids
-        still = _gather(face, _unpose(points, _head(clip, frame)) - shift, 2 * plan.unit)
-        yield _expose(still, points, clip, frame, rng)
+        rest = _unpose(inner, _head(clip, frame))
+        still = _gather(face, rest - shift + view.margin, 2 * plan.unit)
+        if wall is not None:
+            cover = _cover(rest)[..., None]
+            seen = wall.copy()
+            seen[window] = cover * still + (1.0 - cover) * wall[window]
+            still = seen
+        yield _expose(still, points, clip, frame, rng, grey=view.grey)
 
 
-def _gather(face: Floats, points: Floats, step: float) -> Floats:
-    """Return the colours of a resting face at face points (2, H, W), bilinear."""
-    across, down = (points + MARGIN) * step
-    across, down = np.clip(across, 0.0, face.shape[1] - 2.0), np.clip(down, 0.0, face.shape[0] - 2.0)
+def _find_head(points: Floats, view: View) -> tuple[slice, slice]:
+    """Return the rows and columns of the frame in which the head may be seen; all of them in a crop."""
+    if not view.room:
+        return slice(None), slice(None)
+    rows = np.flatnonzero((points[1, :, 0] > -116.0) & (points[1, :, 0] < 340.0))
+    columns = np.flatnonzero((points[0, 0] > -60.0) & (points[0, 0] < 340.0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _gather(picture: Floats, points: Floats, step: float) -> Floats:
+    """Return the colours of a picture at points (2, H, W) from its corner, bilinear; `step` is its pixels per unit."""
+    across, down = points * step
+    across, down = np.clip(across, 0.0, picture.shape[1] - 2.0), np.clip(down, 0.0, picture.shape[0] - 2.0)
     column, row = np.floor(across), np.floor(down)
     right, low = (across - column)[..., None], (down - row)[..., None]
-    flat, width = face.reshape(-1, 3), face.shape[1]
+    flat, width = picture.reshape(-1, 3), picture.shape[1]
     first = (row * width + column).astype(np.int64)
     top = flat[first] * (1.0 - right) + flat[first + 1] * right
     bottom = flat[first + width] * (1.0 - right) + flat[first + width + 1] * right
     return np.asarray(top * (1.0 - low) + bottom * low, dtype=np.float64)
 
 
-def _expose(still: Floats, points: Floats, clip: DemoClip, frame: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _build_wall(plan: DemoPlan, view: View, points: Floats) -> Floats:
+    """Return the wall (H, W, 3) behind the head: grey, in soft blotches of some 20 face units."""
+    corner = np.array([view.left, view.top])[:, None, None]
+    blotches = _grain(_rng(plan.seed, 0), (round(view.height / 10) + 3, round(view.width / 10) + 3))
+    return _gather(150.0 + 3.0 * np.stack([blotches] * 3, axis=-1), points - corner, 0.1)
+
+
+def _cover(rest: Floats) -> Floats:
+    """Return how much of the wall the head hides (H, W), 0 to 1, at points (2, H, W) of the resting head."""
+    down = rest[1] - 112.0
+    across, down = (rest[0] - MIDLINE) / np.maximum(160.0 - 0.22 * down, 1.0), down / 208.0  # wide hair, narrow jaw
+    inside = np.clip((1.0 - (across * across + down * down)) / 0.14, 0.0, 1.0)
+    return np.asarray(inside * inside * (3.0 - 2.0 * inside), dtype=np.float64)
+
+
+def _expose(
+    still: Floats, points: Floats, clip: DemoClip, frame: int, rng: np.random.Generator, *, grey: bool
+) -> NDArray[np.uint8]:
     """Return what the camera records: slowly changing light, sensor noise, whole grey levels."""
-    time = (frame - clip.onset) / (clip.offset - clip.onset)
+    time = _time(clip, frame)
     gain, right, down = (change * time * (2.0 - time) for change in clip.light)
     ramp = right * (points[0] - MIDLINE) / MIDLINE + down * (points[1] - 170.0) / 170.0
     raw = rng.integers(0, 256, (3, *still.shape), dtype=np.uint8).astype(np.int64)
     noise = (raw[0] + raw[1] + raw[2] - 382) / 85.0  # 1.5 grey levels root mean square
     levels = np.floor(still * (1.0 + gain) + ramp[..., None] + noise + 0.5)
+    if grey:
+        levels = np.stack(
+            [np.floor(0.125 * levels[..., 0] + 0.5 * levels[..., 1] + 0.375 * levels[..., 2])] * 3, axis=-1
+        )
     return np.asarray(np.clip(levels, 0.0, 255.0), dtype=np.uint8)
-
-
-# --- files ---
-
-
-def write_demo(folder: Path, plan: DemoPlan | None = None, *, processes: int = 1) -> None:
-    """Write the demo data set to a new folder; the bytes do not depend on `processes`.
-
-    All is written beside `folder` first and renamed at the end, so a stopped run leaves nothing that looks
-    complete.
-
-    Raises:
-        DatasetError: if `folder` exists.
-    """
-    plan = plan or DemoPlan()
-    if folder.exists():
-        raise DatasetError(f"demo: {folder} exists already and is not overwritten. Delete it or choose another folder")
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    part.mkdir(parents=True)
-    try:
-        _write_frames(part / "Cropped", plan, processes)
-        (part / SYNTHETIC_MARKER).write_bytes(NOTICE.encode())
-        (part / ANNOTATIONS).write_bytes(annotations(plan_clips(plan)))
-        part.replace(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _write_frames(folder: Path, plan: DemoPlan, processes: int) -> None:
-    """Write all clips, one task per person because the resting face serves all of a person's clips."""
-    tasks = (delayed(_write_person)(folder, plan, number) for number in range(1, plan.identities + 1))
-    with tqdm(total=len(plan_clips(plan)), desc="demo", unit="clip") as bar:
-        for written in Parallel(n_jobs=processes, return_as="generator_unordered")(tasks):
-            bar.update(written)
-
-
-def _write_person(folder: Path, plan: DemoPlan, number: int) -> int:
-    """Write one person's clips and return their count."""
-    identity = draw_identity(plan, number)
-    face, clips = build_face(plan, identity), _draw_clips(plan, identity)
-    for clip in clips:
-        target = folder / f"sub{clip.subject_name}" / clip.name
-        target.mkdir(parents=True)
-        for frame, image in enumerate(render_clip(plan, clip, face), clip.onset):
-            (target / f"reg_img{frame}.jpg").write_bytes(_jpeg(image))
-    return len(clips)
-
-
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    """Return the picture as JPEG of quality 95; its transform is in integers and so the same everywhere."""
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-
-
-def annotations(clips: tuple[DemoClip, ...]) -> bytes:
-    """Return the workbook that lists the clips, with the original's text subjects and two blank columns."""
-    book = Workbook()
-    sheet: Any = book.active
-    sheet.title = "Sheet1"
-    header = ("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None)
-    sheet.append((*header, "Action Units", "Estimated Emotion", "Objective Classes"))
-    for clip in clips:
-        apex = clip.apex if clip.apex_known else "/"
-        row = (clip.subject_name, clip.name, None, clip.onset, apex, clip.offset, None)
-        sheet.append((*row, clip.action_units, clip.emotion, OBJECTIVE_CLASSES[clip.emotion]))
-        sheet.cell(sheet.max_row, 1).number_format = "@"
-    book.create_sheet("Sheet2")
-    book.create_sheet("Sheet3")
-    return _stable_bytes(book)
-
-
-def _stable_bytes(book: Workbook) -> bytes:
-    """Return the workbook's bytes free of the clock, of zlib's version and of the XML writer in use."""
-    saved, stable = io.BytesIO(), io.BytesIO()
-    book.save(saved)
-    undate = partial(re.sub, r"\d{4}-\d\d-\d\dT[\d:.]+Z", "2019-07-01T00:00:00Z")
-    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stable, "w", zipfile.ZIP_STORED) as target:
-        for name in sorted(source.namelist()):
-            text = undate(canonicalize(source.read(name).decode()))
-            entry = zipfile.ZipInfo(name, date_time=(2019, 7, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, on whatever system
-            target.writestr(entry, text)
-    return stable.getvalue()

@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from microfacial import flow, storage
 from microfacial.faces import align
 from microfacial.flow import FlowConfig
-from microfacial.frames import frame_files, read_clip
+from microfacial.frames import read_clip
 from microfacial.provenance import stage_code
 from microfacial.records import Clip, Face, FlowSequence
 from microfacial.settings import read_section
@@ -20,7 +20,7 @@ def run(project: Project, processes: int) -> None:
     clips = storage.read_clips(project.build / "clips.csv")
     faces, _, size_px = storage.read_faces(project.build / "faces")
     config = read_section(PARAMS, "flow", FlowConfig)
-    keys = [_key(clip, face, project, size_px, config) for clip, face in zip(clips, faces, strict=True)]
+    keys = [_key(clip, face, size_px, config) for clip, face in zip(clips, faces, strict=True)]
     windows, channels, unit = flow.layout(config)
     shape = (len(clips), len(windows), channels, size_px, size_px)
     writer = storage.FlowWriter(project.state / "flow" / storage.digest([], keys, shape), shape)
@@ -48,9 +48,7 @@ def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfi
     return flow.compute_flow(clip, aligned, config)
 
 
-def _key(clip: Clip, face: Face, project: Project, size_px: int, config: FlowConfig) -> str:
+def _key(clip: Clip, face: Face, size_px: int, config: FlowConfig) -> str:
     """Digest of all that a clip's flow depends on: frames, place of the face, settings, code."""
-    frames = frame_files(clip, project.frames, sorted(set(flow.key_frames(clip))))
-    return storage.digest(
-        [*frames, *stage_code("flow")], clip.id, face.transform.tolist(), size_px, config.model_dump()
-    )
+    facts = (clip.id, clip.digest, flow.key_frames(clip), face.transform.tolist(), size_px, config.model_dump())
+    return storage.digest(stage_code("flow"), *facts)

@@ -33,8 +33,13 @@ class Project:
         return STATE / self.clips.name
 
     @property
+    def sheets(self) -> Path:
+        """Pages for people to look at, which may show faces: neither git nor DVC keeps them."""
+        return Path("contact-sheets") / self.clips.name
+
+    @property
     def frames(self) -> Path:
-        """The corpus root that frame paths are below."""
+        """The root of the corpora, which frame paths are below."""
         return Path(self.clips.root)
 
 
@@ -47,7 +52,7 @@ def open_project() -> Project:
     return Project(read_section(PARAMS, "clips", ClipsConfig))
 
 
-def progress(items: Iterable[Item], stage: str, total: int | None = None) -> "tqdm[Item]":
+def progress(items: Iterable[Item], stage: str, total: int | None = None, unit: str = "clip") -> "tqdm[Item]":
     """A bar on a terminal; a line every ten seconds in a log. Use it as a context, so that it ends its line."""
     interval = 0.1 if sys.stderr.isatty() else 10
-    return tqdm(items, desc=stage, total=total, unit="clip", mininterval=interval, maxinterval=10)
+    return tqdm(items, desc=stage, total=total, unit=unit, mininterval=interval, maxinterval=10)

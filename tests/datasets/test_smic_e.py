@@ -1,0 +1,102 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from fakes import touch_frames
+from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.errors import DatasetError
+
+HEADER = ["Subject", "Filename", "OnsetF", "OffsetF", "FirstF", "ApexF", "Emotion"]
+Row = tuple[Any, ...]
+WriteSmicE = Callable[..., Path]
+
+
+@pytest.fixture
+def write_smic_e(tmp_path: Path) -> WriteSmicE:
+    """Write a release of SMIC-E whose long clips have 40 frames, counted from `start` or from FirstF."""
+
+    def write(rows: Sequence[Row], start: int | None = None, camera: str = "HS") -> Path:
+        folder = tmp_path / "smic"
+        book = Workbook()
+        sheet = book.worksheets[0]
+        sheet.append(HEADER)
+        for row in rows:
+            sheet.append(row)
+            if len(row) == len(HEADER) and isinstance(row[4], int):
+                first = row[4] if start is None else start
+                place = folder / f"{camera}_long/SMIC-{camera}-E/s{row[0]:02d}/{row[1]}"
+                touch_frames(place, "image{:06d}.jpg", range(first, first + 40))
+        folder.mkdir(exist_ok=True)
+        book.save(folder / f"SMIC-{camera}-E_annotation_2019.xlsx")
+        return folder
+
+    return write
+
+
+def read(folder: Path, corpus: str = "smic_e_hs", **settings: Any) -> Listing:
+    settings = {"scheme": "megc2019-3", "corpora": (corpus,), **settings}
+    return list_clips(ClipsConfig(name="t", root=str(folder.parent), **settings))
+
+
+@pytest.mark.parametrize(
+    ("start", "onset", "apex", "offset"), [(None, 110, 115, 120), (0, 10, 15, 20), (1, 11, 16, 21)]
+)
+def test_numbers_count_from_the_first_frame_of_the_long_clip(
+    write_smic_e: WriteSmicE, start: int | None, onset: int, apex: int, offset: int
+) -> None:
+    (clip,) = read(write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start)).clips
+    assert (clip.id, clip.label) == ("smic/s01/s1_ne_01", "negative")
+    assert (clip.onset, clip.apex, clip.offset, clip.apex_source) == (onset, apex, offset, "annotated")
+    assert clip.numbers == tuple(range(onset, offset + 1))
+    assert clip.frame(onset) == f"smic/HS_long/SMIC-HS-E/s01/s1_ne_01/image{onset:06d}.jpg"
+
+
+def test_without_an_apex_the_midpoint_stands_for_it(write_smic_e: WriteSmicE) -> None:
+    (clip,) = read(write_smic_e([(1, "s1_po_01", 110, 120, 100, None, "positive")])).clips
+    assert (clip.apex, clip.apex_source) == (115, "midpoint")
+
+
+def test_rows_without_a_long_clip_are_left_out_and_texts_below_the_rows_are_no_rows(write_smic_e: WriteSmicE) -> None:
+    rows: list[Row] = [
+        (1, "s1_ne_01", 110, 120, 100, None, "negative"),
+        (3, "s3_ne_03", 150, None, None, None, "negative"),
+        (None, None, None, None, None, None, None),
+        ("Frames are counted by the camera",),
+    ]
+    listing = read(write_smic_e(rows))
+    assert [clip.name for clip in listing.clips] == ["s1_ne_01"]
+    assert listing.dropped == {"SMIC-E gives no offset and no long clip": 1}
+
+
+def test_a_camera_has_its_own_table_and_speed(write_smic_e: WriteSmicE) -> None:
+    write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
+    folder = write_smic_e([(11, "s11_ne_01", 8, 12, 5, 10, "negative")], camera="NIR")
+    (clip,) = read(folder, "smic_e_nir").clips
+    assert (clip.subject, clip.fps) == ("s11", 25.0)
+
+
+def test_text_where_a_number_belongs_is_refused_with_its_row(write_smic_e: WriteSmicE) -> None:
+    with pytest.raises(DatasetError, match="row 2: FirstF is 'x', not a frame number"):
+        read(write_smic_e([(1, "s1_ne_01", 110, 120, "x", 115, "negative")]))
+
+
+def test_a_long_clip_that_is_not_there_is_refused(write_smic_e: WriteSmicE) -> None:
+    folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
+    (folder / "HS_long").rename(folder / "elsewhere")
+    with pytest.raises(DatasetError, match=r"s1_ne_01: annotated, but .* has no frame image<N>\.jpg"):
+        read(folder)
+
+
+def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"SMIC-HS-E: no SMIC-HS-E_annotation\*\.xlsx in"):
+        read(tmp_path / "smic")
+
+
+def test_short_and_long_release_in_one_set_are_the_same_clips(write_smic_e: WriteSmicE) -> None:
+    folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
+    touch_frames(folder / "HS/s1/micro/negative/s1_ne_01", "image{:06d}.bmp", range(110, 121))
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 is annotated twice.*clips\.corpora"):
+        read(folder, corpora=("smic_hs", "smic_e_hs"))
