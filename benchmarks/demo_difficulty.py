@@ -23,10 +23,10 @@ from microfacial import faces, flow, metrics
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.datasets.releases import write_demo
 from microfacial.datasets.schemes import SCHEMES
+from microfacial.frames import read_clip
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.records import Clip, FlowSequence, FlowStore, Samples
 from microfacial.samples import make_samples
-from microfacial.storage import read_image
 
 SCHEME: Literal["casme2-4"] = "casme2-4"
 SEEDS = range(10)
@@ -35,7 +35,7 @@ Rows = NDArray[np.int64]
 
 def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
     """Align the key frames of one clip and compute their flow."""
-    frames = {number: read_image(folder / clip.frame(number)) for number in flow.key_frames(clip)}
+    frames = read_clip(clip, folder, flow.key_frames(clip))
     config = faces.FacesConfig()
     face = faces.locate(clip, frames[clip.onset], config)
     aligned = {number: faces.align(frame, face, config.size_px) for number, frame in frames.items()}

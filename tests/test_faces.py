@@ -13,6 +13,7 @@ from microfacial import storage
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.faces import FacesConfig, align, fit_similarity, locate, mean_face, region_names
+from microfacial.frames import read_image
 from microfacial.landmarks import find_landmarks
 from microfacial.records import Clip
 from microfacial.rois import EYE_CORNERS
@@ -103,7 +104,7 @@ def test_a_picture_that_was_moved_is_aligned_to_the_same_square(degrees: float, 
 def test_every_clip_of_the_demo_is_found_with_its_eyes_where_the_mean_face_has_them(tiny_demo: Path) -> None:
     """The face found again on the aligned crop lies where alignment was to bring it."""
     for clip in list_demo(tiny_demo):
-        frame = storage.read_image(tiny_demo.parent / clip.frame(clip.onset))
+        frame = read_image(tiny_demo.parent / clip.frame(clip.onset))
         face = locate(clip, frame, FacesConfig())
         assert face.source == "landmarks"
         assert face.confidence is not None

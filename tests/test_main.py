@@ -2,21 +2,24 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
-from fakes import ROOT, WriteMaps
+from fakes import ROOT, WriteMaps, texture
 from microfacial import __main__ as commands
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
+from microfacial.frames import read_image
 from microfacial.records import SYNTHETIC
-from microfacial.storage import read_image
 from microfacial.tracking import connect
 
 
@@ -188,7 +191,61 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--help") == 0
     listed = capsys.readouterr().out
-    assert all(f"  {name} " in listed for name in ("clips", "faces", "flow", "train", "report", "demo", "doctor", "ui"))
+    assert all(
+        f"  {name} " in listed for name in ("clips", "faces", "flow", "train", "report", "demo", "doctor", "spot", "ui")
+    )
+
+
+def write_raw_clip(folder: Path, name: str) -> None:
+    """A video of 30 frames in which a patch moves by 3 px and back around frame 15, and its frames in a folder."""
+    folder.mkdir()
+    skin, (y, x) = texture(112, 112), np.mgrid[:112, :112].astype(np.float32)
+    bump = np.exp(-((x - 35) ** 2 + (y - 80) ** 2) / 200)
+    video = cv2.VideoWriter(name, cv2.VideoWriter.fourcc(*"MJPG"), 50.0, (112, 112))
+    for number in range(1, 31):
+        down = 3 * max(0, 1 - abs(number - 15) / 5) * bump
+        frame = cv2.remap(skin, x, (y + down).astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        video.write(frame)
+        cv2.imwrite(str(folder / f"img{number}.png"), frame)
+    video.release()
+
+
+def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_raw_clip(tmp_path / "frames", "raw.avi")
+    line = re.compile(r"spot: onset (\d+)(?: \((.*) s\))?, apex (\d+)(?: \((.*) s\))?, offset (\d+)(?: \((.*) s\))?\n")
+    for arguments, timed, complaint in (
+        (["raw.avi"], True, ""),
+        (["frames", "--fps", "50"], True, ""),
+        (["frames"], False, "the frame rate is unknown, took 200 frames a second; give it by --fps"),
+    ):
+        assert run(monkeypatch, "spot", *arguments) == 0
+        printed = capsys.readouterr()
+        found = line.match(printed.out)
+        assert found is not None
+        onset, apex, offset = (int(found[place]) for place in (1, 3, 5))
+        assert abs(apex - 15) <= 1
+        assert 8 <= onset < apex < offset <= 22
+        assert (found[4] == f"{(apex - 1) / 50:.3f}") is timed
+        assert complaint in printed.err
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("nowhere", "no folder of frames and no video"), ("empty", "has no frames"), ("a.avi", "cut")]
+)
+def test_nothing_to_spot_in_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], path: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("a.avi").touch()
+    assert run(monkeypatch, "spot", path) == 2
+    complaint = capfd.readouterr().err
+    assert complaint.startswith("microfacial: ")
+    assert message in complaint
+    assert complaint.count("\n") == 1
 
 
 def test_processes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:

@@ -14,8 +14,8 @@ from microfacial.provenance import dvc_hash, stage_code, would_commit
 
 CORE = {
     "clips": {"datasets", "storage"},
-    "faces": {"faces", "storage"},
-    "flow": {"faces", "flow", "storage"},
+    "faces": {"faces", "frames", "storage"},
+    "flow": {"faces", "flow", "frames", "storage"},
     "train": {"datasets.schemes", "evaluation", "samples", "storage"},
     "report": {"report", "storage"},
 }

@@ -110,6 +110,20 @@ def report() -> None:
 
 
 @main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    help="Frames a second, where the files do not tell or tell how fast to play them.",
+)
+def spot(path: Path, fps: float | None) -> None:
+    """Find onset, apex and offset of the strongest movement in PATH, a video or a folder of frames."""
+    from microfacial.stages import spot
+
+    spot.run(path, fps)
+
+
+@main.command()
 @_processes
 def repro(processes: int) -> None:
     """Check the data, run `dvc repro`, show the leaderboard."""

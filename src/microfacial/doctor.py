@@ -16,11 +16,11 @@ from microfacial.datasets.survey import Found, Remark, Surveyed, count_classes, 
 from microfacial.errors import DatasetError, MicrofacialError
 from microfacial.faces import FacesConfig
 from microfacial.flow import FlowConfig, key_frames, layout
+from microfacial.frames import read_clip
 from microfacial.pipeline import check_data
 from microfacial.records import Clip
 from microfacial.settings import read_sections
 from microfacial.stages.project import PARAMS
-from microfacial.storage import read_frames
 from microfacial.tracking import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
@@ -177,7 +177,7 @@ def _examine_release(found: Found) -> Iterator[Finding | Line]:
 
 def _look(clip: Clip, folder: Path) -> object:
     """Decode the key frames of a clip, as the flow stage will."""
-    return read_frames({number: folder / clip.frame(number) for number in sorted(set(key_frames(clip)))})
+    return read_clip(clip, folder, key_frames(clip))
 
 
 def _count_schemes(rows: list[Surveyed]) -> Iterator[Finding]:

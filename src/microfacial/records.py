@@ -34,6 +34,11 @@ def is_synthetic(corpus: str) -> bool:
     return corpus.partition("-")[0] == DEMO_CORPUS
 
 
+def frame_path(frames: str, number: int) -> str:
+    """Path of one frame, from a path with `{}` or `{:05d}` where its number goes."""
+    return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), frames)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """One annotated micro-expression; nothing is loaded.
@@ -73,7 +78,7 @@ class Clip:
 
     def frame(self, number: int) -> str:
         """Path of one frame below the corpus root."""
-        return FRAME_NUMBER.sub(lambda match: str(number).zfill(int(match[1] or 0)), self.frames)
+        return frame_path(self.frames, number)
 
 
 @dataclass(frozen=True, kw_only=True)

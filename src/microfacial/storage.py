@@ -1,10 +1,13 @@
-"""The only module that knows file formats. Every write is atomic: a file is there whole, or not at all."""
+"""The file formats of what the pipeline writes, and of tables; `frames` has those that cameras write.
+
+Every write is atomic: a file is there whole, or not at all.
+"""
 
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -139,53 +142,6 @@ def _find_row(cells: pd.DataFrame, heading: str, path: Path) -> int:
     if not len(rows):
         raise DatasetError(f"{path}: no row holds a cell {heading!r}. Copy the sheet again from the release")
     return int(rows[0])
-
-
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND"}  # how JPEG and PNG start and end
-_TAIL = 1024  # bytes; some writers pad after the end
-
-
-def find_frame(path: Path) -> Path:
-    """The path of a frame, if it is there.
-
-    Raises:
-        DatasetError: it is not.
-    """
-    if not path.exists():
-        raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
-    return path
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as `(H, W, 3)` uint8, BGR.
-
-    Raises:
-        DatasetError: the file is missing, cut short (decoders fill the rest with grey) or no image.
-    """
-    content = find_frame(path).read_bytes()
-    cut = any(content.startswith(start) and end not in content[-_TAIL:] for start, end in _ENDS.items())
-    image = None if cut or not content else cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def read_frames(paths: Mapping[int, Path]) -> dict[int, NDArray[np.uint8]]:
-    """Frames of one clip by number, `(H, W, 3)` uint8 each, all of one size.
-
-    Raises:
-        DatasetError: a frame is missing, unreadable or of another size than the first.
-    """
-    frames = {number: read_image(path) for number, path in paths.items()}
-    first = next(iter(frames))
-    for number, frame in frames.items():
-        if frame.shape != frames[first].shape:
-            sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in (frame, frames[first])]
-            raise DatasetError(
-                f"{paths[number]} is {sizes[0]}, but frame {first} of its clip is {sizes[1]}. "
-                "Re-extract the clip or list it under clips.exclude"
-            )
-    return frames
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -1,6 +1,5 @@
 """An annotated row, its class, and the frames on disk → a Clip."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,7 @@ from microfacial.datasets.annotations import Annotation, Release, Row
 from microfacial.datasets.patches import Patch, find_exclusion, find_patches
 from microfacial.datasets.schemes import Scheme
 from microfacial.errors import DatasetError
+from microfacial.frames import find_frames
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -44,51 +44,6 @@ def _correct(row: Annotation, patch: Patch) -> Annotation:
         case "emotion", str(emotion) if row.emotion == patch.wrong:
             return replace(row, emotion=emotion, notes=(*row.notes, note))
     return row
-
-
-# --- frames -----------------------------------------------------------------------------------------------------------
-
-
-def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
-    """Numbers of the frames in a folder, in numeric order; empty if there are none.
-
-    Args:
-        pattern: name of a frame, with `{}` or `{:05d}` for its number.
-    """
-    prefix, width, suffix = _split(pattern)
-    form = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix))
-    texts = [match[1] for path in folder.glob("*") if (match := form.fullmatch(path.name))]
-    return tuple(sorted(int(text) for text in texts if text == str(int(text)).zfill(width)))
-
-
-def find_pattern(folder: Path, endings: tuple[str, ...], absent: str) -> str:
-    """The pattern of the frame names in a folder, whose last integer is the frame number, zero-padded or not.
-
-    Args:
-        endings: endings of the frames, such as `.jpg`.
-        absent: what to answer where there is no frame.
-
-    Raises:
-        DatasetError: the folder mixes names of two forms.
-    """
-    form = re.compile(r"(?!\.)(.*?)(\d+)(" + "|".join(map(re.escape, endings)) + ")")
-    matches = [match for path in folder.glob("*") if (match := form.fullmatch(path.name))]
-    if not matches:
-        return absent
-    forms = sorted({(match[1], match[3]) for match in matches})
-    if len(forms) > 1:
-        names = " and ".join(f"{prefix}<N>{ending}" for prefix, ending in forms)
-        raise DatasetError(f"{folder} mixes frames {names}. Keep those of one form only")
-    (prefix, ending), digits = forms[0], [match[2] for match in matches]
-    padded = any(text.startswith("0") and len(text) > 1 for text in digits)
-    return f"{prefix}{{:0{min(map(len, digits))}d}}{ending}" if padded else f"{prefix}{{}}{ending}"
-
-
-def _split(pattern: str) -> tuple[str, int, str]:
-    """What stands before the number, how many digits it has at least, and what stands behind."""
-    place = FRAME_NUMBER.search(pattern)
-    assert place is not None, f"{pattern} has no place for a number"
-    return pattern[: place.start()], int(place[1] or 0), pattern[place.end() :]
 
 
 # --- clips ------------------------------------------------------------------------------------------------------------

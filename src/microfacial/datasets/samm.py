@@ -19,7 +19,8 @@ from microfacial.datasets.annotations import (
     name_corpus,
     read_annotations,
 )
-from microfacial.datasets.clips import find_pattern, release
+from microfacial.datasets.clips import release
+from microfacial.frames import find_pattern
 
 FPS = 200.0
 _COLUMNS = Columns(

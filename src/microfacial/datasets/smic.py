@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id, name_corpus
-from microfacial.datasets.clips import find_frames, find_pattern, release
+from microfacial.datasets.clips import release
 from microfacial.datasets.schemes import spell
 from microfacial.errors import AbsentError, DatasetError
+from microfacial.frames import find_frames, find_pattern
 
 Camera = Literal["HS", "VIS", "NIR"]
 

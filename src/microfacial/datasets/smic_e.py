@@ -29,10 +29,11 @@ from microfacial.datasets.annotations import (
     read_number,
     table_rows,
 )
-from microfacial.datasets.clips import find_frames, find_pattern, release
+from microfacial.datasets.clips import release
 from microfacial.datasets.schemes import spell
 from microfacial.datasets.smic import FPS, Camera, read_subject
 from microfacial.errors import DatasetError
+from microfacial.frames import find_frames, find_pattern
 
 _COLUMNS = Columns(
     onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=("FirstF",)

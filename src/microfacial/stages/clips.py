@@ -8,6 +8,7 @@ import click
 
 from microfacial import storage
 from microfacial.datasets import list_clips
+from microfacial.frames import digest_frames
 from microfacial.records import Clip
 from microfacial.stages.project import Project, progress
 
@@ -30,4 +31,4 @@ def run(project: Project) -> None:
 
 def _digest(clip: Clip, root: Path) -> Clip:
     """The clip with what stands for the bytes of its frames, so that later stages see a changed frame."""
-    return replace(clip, digest=storage.digest(root / clip.frame(number) for number in clip.numbers))
+    return replace(clip, digest=digest_frames(clip, root))

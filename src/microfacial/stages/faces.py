@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from microfacial import faces, storage
 from microfacial.errors import DatasetError, NoFaceError
 from microfacial.faces import FacesConfig
+from microfacial.frames import read_clip
 from microfacial.records import Clip, Face
 from microfacial.settings import read_section
 from microfacial.stages.project import PARAMS, Project, progress
@@ -49,7 +50,7 @@ def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) ->
 
 
 def _locate(clip: Clip, project: Project, config: FacesConfig) -> Located:
-    frames = storage.read_frames({n: project.frames / clip.frame(n) for n in (clip.onset, clip.apex)})
+    frames = read_clip(clip, project.frames, (clip.onset, clip.apex))
     face = faces.locate(clip, frames[clip.onset], config)
     return face, np.stack([faces.align(frames[n], face, config.size_px) for n in (clip.onset, clip.apex)])
 

@@ -8,6 +8,7 @@ from joblib import Parallel, delayed
 from microfacial import flow, storage
 from microfacial.faces import align
 from microfacial.flow import FlowConfig
+from microfacial.frames import read_clip
 from microfacial.provenance import stage_code
 from microfacial.records import Clip, Face, FlowSequence
 from microfacial.settings import read_section
@@ -40,8 +41,8 @@ def run(project: Project, processes: int) -> None:
 
 def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfig) -> FlowSequence:
     """Read and align the key frames of one clip, then compute its flow."""
-    paths = {number: root / clip.frame(number) for number in sorted(set(flow.key_frames(clip)))}
-    aligned = {number: align(frame, face, size_px) for number, frame in storage.read_frames(paths).items()}
+    frames = read_clip(clip, root, flow.key_frames(clip))
+    aligned = {number: align(frame, face, size_px) for number, frame in frames.items()}
     if config.method == "published":
         return flow.read_published(clip, aligned[clip.apex])
     return flow.compute_flow(clip, aligned, config)
