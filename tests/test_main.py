@@ -84,6 +84,20 @@ def test_from_frames_to_report(
     assert tracked == {"mlflow.db", "artifacts", ".lock"}
 
 
+def test_a_missing_apex_is_spotted_where_that_is_asked_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "clips") == 0
+    (before,) = [row for row in rows(project / "build/tiny/clips.csv") if row["apex_source"] != "annotated"]
+    change("clips", missing_apex="spotted")
+    assert run(monkeypatch, "clips") == 0
+    (after,) = [row for row in rows(project / "build/tiny/clips.csv") if row["apex_source"] != "annotated"]
+    assert (before["name"], before["apex_source"]) == (after["name"], "midpoint")
+    assert after["apex_source"] == "spotted"
+    assert int(after["onset"]) < int(after["apex"]) <= int(after["offset"])
+    assert f"spotted {after['apex']} in its place" in capsys.readouterr().out
+
+
 def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from microfacial.models import MODELS
 from microfacial.provenance import dvc_hash, stage_code, would_commit
 
 CORE = {
-    "clips": {"datasets", "storage"},
+    "clips": {"datasets", "faces", "frames", "spotting", "storage"},
     "faces": {"faces", "frames", "storage"},
     "flow": {"faces", "flow", "frames", "storage"},
     "train": {"datasets.schemes", "evaluation", "samples", "storage"},

@@ -4,9 +4,10 @@ On the aligned square the mean face is upright and symmetric, with brows, cheeks
 not offered: landmarks jitter by as much as a micro-expression moves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from microfacial import rois
 from microfacial.errors import DatasetError, NoFaceError
+from microfacial.frames import Footage, Picture, stream_clip
 from microfacial.landmarks import WEIGHTS, find_landmarks
 from microfacial.records import DEMO_CORPUS, Box, Clip, Face
 from microfacial.rois import EYE_CORNERS, RoiSchemeName
@@ -70,7 +72,7 @@ def region_names(config: FacesConfig) -> tuple[str, ...]:
     return rois.region_names(config.rois, on_map=config.method == "whole")
 
 
-def locate(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
+def locate(clip: Clip, frame: Picture, config: FacesConfig) -> Face:
     """Find the face on the onset frame, BGR `(H, W, 3)`.
 
     Raises:
@@ -79,21 +81,44 @@ def locate(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
     """
     if config.method == "whole":
         return _take_whole(clip, frame, config)
-    found = find_landmarks(frame) if config.method == "landmarks" else None
-    if found is not None:
-        transform = fit_similarity(found.points[list(_STABLE)], mean_face(config.size_px)[list(_STABLE)])
-        points = found.points @ transform[:, :2].T + transform[:, 2]
-        boxes = _boxes(clip, points, config)
-        return Face(clip=clip.id, transform=transform, boxes=boxes, source="landmarks", confidence=found.confidence)
-    return _place_template(clip, frame, config)
+    try:
+        placed = _place(frame, config) if config.method == "landmarks" else None
+        if placed is None:
+            return _place_template(clip, frame, config)
+    except DatasetError as error:
+        raise NoFaceError(f"{clip.id}: {error}") from None
+    transform, boxes, confidence = placed
+    return Face(clip=clip.id, transform=transform, boxes=boxes, source="landmarks", confidence=confidence)
 
 
-def align(frame: NDArray[np.uint8], face: Face, size_px: int) -> NDArray[np.uint8]:
+def align(frame: Picture, face: Face, size_px: int) -> Picture:
     """Warp a frame, `(H, W, …)`, onto the aligned square, `(size_px, size_px, …)`."""
-    warped = cv2.warpAffine(
-        frame, face.transform, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    return _warp(frame, face.transform, size_px)
+
+
+def _warp(frame: Picture, transform: Floats, size_px: int) -> Picture:
+    size = (size_px, size_px)
+    warped = cv2.warpAffine(frame, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, dtype=np.uint8)
+
+
+def watch(footage: Footage, root: Path, numbers: Iterable[int]) -> tuple[dict[int, Picture], Box]:
+    """Frames of footage below a root by number, on the square aligned to the face on the first, and its eyes' box.
+
+    Raises:
+        NoFaceError: the first frame shows no face that could be found.
+        DatasetError: a frame is missing, unreadable or of another size than the first.
+    """
+    config = FacesConfig(rois="mission")
+    placed: tuple[Floats, tuple[Box, ...], float] | None = None
+    watched = {}
+    for number, frame in stream_clip(footage, root, numbers):
+        placed = placed or _place(frame, config)
+        if placed is None:
+            raise NoFaceError(f"{root / footage.frames}: no face was found in frame {number}. Crop frames to the face")
+        watched[number] = _warp(frame, placed[0], config.size_px)
+    assert placed is not None, "footage has frames"
+    return watched, placed[1][region_names(config).index("eyes")]
 
 
 def fit_similarity(points: Floats, targets: Floats) -> Floats:
@@ -118,19 +143,22 @@ def _read_mean_face() -> Floats:
     return np.loadtxt(MEAN_FACE, delimiter=",")
 
 
-def _boxes(clip: Clip, points: Floats, config: FacesConfig) -> tuple[Box, ...]:
-    try:
-        return rois.face_boxes(config.rois, points, config.size_px)
-    except DatasetError as error:
-        raise NoFaceError(f"{clip.id}: {error}") from None
+def _place(frame: Picture, config: FacesConfig) -> tuple[Floats, tuple[Box, ...], float] | None:
+    """Transform, boxes and confidence of the face that a frame shows; None where none is found."""
+    found = find_landmarks(frame)
+    if found is None:
+        return None
+    transform = fit_similarity(found.points[list(_STABLE)], mean_face(config.size_px)[list(_STABLE)])
+    points = found.points @ transform[:, :2].T + transform[:, 2]
+    return transform, rois.face_boxes(config.rois, points, config.size_px), found.confidence
 
 
-def _place_template(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -> Face:
+def _place_template(clip: Clip, frame: Picture, config: FacesConfig) -> Face:
     """Put the eyes of the corpus' mean crop onto those of the mean face."""
     wanted = config.method == "template" or config.fallback == "template"
     if not (wanted and clip.cropped and clip.corpus in _TEMPLATES):
         raise NoFaceError(
-            f"{clip.id}: no face was found in frame {clip.onset}, and such frames have no template. "
+            f"no face was found in frame {clip.onset}, and such frames have no template. "
             "List the clip under clips.exclude"
         )
     template, (height, width) = _TEMPLATES[clip.corpus], frame.shape[:2]
@@ -138,11 +166,11 @@ def _place_template(clip: Clip, frame: NDArray[np.uint8], config: FacesConfig) -
     eyes = np.stack([across, np.full(2, template.eye_line * height)], axis=1) - 0.5
     mean = mean_face(config.size_px)
     transform = fit_similarity(eyes, np.stack([mean[list(corners)].mean(axis=0) for corners in EYE_CORNERS]))
-    boxes = _boxes(clip, mean, config)
+    boxes = rois.face_boxes(config.rois, mean, config.size_px)
     return Face(clip=clip.id, transform=transform, boxes=boxes, source="template", confidence=None)
 
 
-def _take_whole(clip: Clip, image: NDArray[np.uint8], config: FacesConfig) -> Face:
+def _take_whole(clip: Clip, image: Picture, config: FacesConfig) -> Face:
     height, width = image.shape[:2]
     if height != width:
         raise DatasetError(f"{clip.id}: a frame of {width}×{height} px is no map. Set faces.method: landmarks")

@@ -3,10 +3,11 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from fakes import CASME2_HEADER, WriteCasme2, touch_frames
+from fakes import CASME2_HEADER, WriteCasme2, texture, touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 
@@ -228,6 +229,19 @@ def test_raw_frames_are_read_where_there_are_no_cropped_ones(write_casme2: Write
     (clip,) = read(root).clips
     assert clip.frames == f"casme2/{variant}/sub01/a/img{{}}.jpg"
     assert clip.numbers == (98, 99, 100, 101, 102)
+
+
+def test_a_video_may_stand_in_place_of_a_folder_of_frames(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 2, 4, 6, 12, "happiness")])
+    frames = [texture(85, 70, number) for number in range(1, 7)]
+    shutil.rmtree(root / "Cropped")
+    (root / "CASME2_RAW/sub01").mkdir(parents=True)
+    video = cv2.VideoWriter(str(root / "CASME2_RAW/sub01/a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 200, (70, 85))
+    for frame in frames:
+        video.write(frame)
+    video.release()
+    (clip,) = read(root).clips
+    assert (clip.frames, clip.numbers, clip.apex) == ("casme2/CASME2_RAW/sub01/a.avi", (2, 3, 4, 5, 6), 4)
 
 
 def test_stray_files_among_subjects_and_frames_are_ignored(write_casme2: WriteCasme2) -> None:

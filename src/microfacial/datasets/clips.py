@@ -9,7 +9,7 @@ from microfacial.datasets.annotations import Annotation, Release, Row
 from microfacial.datasets.patches import Patch, find_exclusion, find_patches
 from microfacial.datasets.schemes import Scheme
 from microfacial.errors import DatasetError
-from microfacial.frames import find_frames
+from microfacial.frames import VIDEO_ENDINGS, count_frames, find_frames
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -72,8 +72,7 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
             f"{row.id}: offset {row.offset} is not after onset {row.onset}. "
             "Correct the annotation or list the clip under clips.exclude"
         )
-    frames = locate(row)
-    numbers = _find_numbers(row, folder / frames)
+    frames, numbers = _find_frames(row, folder, locate(row))
     apex, source, reasons = _settle_apex(row)
     wanted = {"onset": row.onset, "apex": apex, "offset": row.offset}
     found, moved = _find_key_frames(row, wanted, numbers, max_gap, (folder / frames).parent)
@@ -96,14 +95,19 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
     )
 
 
-def _find_numbers(row: Annotation, frames: Path) -> tuple[int, ...]:
-    numbers = find_frames(frames.parent, frames.name)
+def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple[int, ...]]:
+    """Where the frames of a row lie below a folder, and their numbers: a folder of frames, or a video of its name."""
+    place = (folder / frames).parent
+    videos = [video for ending in VIDEO_ENDINGS if (video := place.with_name(place.name + ending)).is_file()]
+    if videos and not place.is_dir():
+        return videos[0].relative_to(folder).as_posix(), tuple(range(1, count_frames(videos[0]) + 1))
+    numbers = find_frames(place, Path(frames).name)
     if not numbers:
         raise DatasetError(
-            f"{row.id}: annotated, but {frames.parent} has no frame {FRAME_NUMBER.sub('<N>', frames.name)}. "
+            f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)}. "
             "Re-extract the clip or list it under clips.exclude"
         )
-    return numbers
+    return frames, numbers
 
 
 def _find_key_frames(

@@ -8,8 +8,11 @@ import click
 
 from microfacial import storage
 from microfacial.datasets import list_clips
+from microfacial.errors import DatasetError
+from microfacial.faces import watch
 from microfacial.frames import digest_frames
 from microfacial.records import Clip
+from microfacial.spotting import spot_apex
 from microfacial.stages.project import Project, progress
 
 
@@ -17,8 +20,9 @@ def run(project: Project) -> None:
     """Annotations and frames on disk → clips.csv."""
     listing = list_clips(project.clips)
     with progress(listing.clips, "clips") as bar:
-        storage.write_clips(project.build / "clips.csv", [_digest(clip, project.frames) for clip in bar])
-    for clip in listing.clips:
+        clips = [_look(clip, project) for clip in bar]
+    storage.write_clips(project.build / "clips.csv", clips)
+    for clip in clips:
         if clip.notes:
             click.echo(f"clips: {clip.id}: {clip.notes}")
     dropped = ", ".join(f"{emotion} {count}" for emotion, count in sorted(listing.dropped.items()))
@@ -29,6 +33,20 @@ def run(project: Project) -> None:
     click.echo(f"clips: {len(listing.clips)} clips ({counts}) of {people} subjects{left_out}")
 
 
-def _digest(clip: Clip, root: Path) -> Clip:
-    """The clip with what stands for the bytes of its frames, so that later stages see a changed frame."""
-    return replace(clip, digest=digest_frames(clip, root))
+def _look(clip: Clip, project: Project) -> Clip:
+    """The clip with what its frames tell: their digest, by which later stages see a changed frame; a spotted apex."""
+    seen = replace(clip, digest=digest_frames(clip, project.frames))
+    if project.clips.spots and clip.apex_source == "midpoint":
+        return _spot(seen, project.frames)
+    return seen
+
+
+def _spot(clip: Clip, root: Path) -> Clip:
+    """The clip with the apex that its frames show in place of the midpoint."""
+    try:
+        frames, eyes = watch(clip, root, clip.numbers)
+        apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, eyes=[eyes])
+    except DatasetError as error:
+        raise DatasetError(f"{clip.id}: {error}") from None
+    notes = f"{clip.notes}; spotted {apex} in its place"
+    return replace(clip, apex=apex, apex_source="spotted", notes=notes)
