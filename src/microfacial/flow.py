@@ -42,7 +42,7 @@ class FlowConfig(Section):
 
     `head_motion` is what is taken for the head's motion in each window, and removed: `translation`, the median of the
     flow; `similarity`, the shift, turn and scale that most of the face follows; `similarity-twice`, the same, undone in
-    the frame and the flow computed anew, which costs twice as much. All but `off` leave much of a head that turns away.
+    the frame and the flow computed anew, which costs twice as much. None follows a head that turns away.
     """
 
     method: Literal["variational", "dis", "farneback", "tvl1", "published"] = "variational"
