@@ -1,12 +1,18 @@
+import subprocess
+import sys
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fakes import make_clip, texture
-from microfacial.errors import DatasetError
-from microfacial.flow import FlowConfig, compute_flow, key_frames, read_published, strain, variational
+from microfacial.errors import ConfigError, DatasetError
+from microfacial.flow import FlowConfig, compute_flow, facial_flow, key_frames, prepare, read_published
 from microfacial.records import ONSET_APEX, Clip
+from microfacial.settings import check
+from microfacial.strain import strain
 
 SIDE = 112
 
@@ -49,34 +55,113 @@ def test_a_phase_window_holds_its_own_motion_and_a_still_one_none() -> None:
     assert motion["fall>offset"] == pytest.approx(-1.5, abs=0.25)
 
 
-def test_head_motion_is_removed_and_facial_motion_kept() -> None:
+def pair_flow(first: NDArray[np.uint8], last: NDArray[np.uint8], **settings: Any) -> NDArray[np.float32]:
+    """Flow `(H, W, 2)` of one pair."""
+    config = FlowConfig(**settings)
+    return facial_flow([(prepare(first, config), prepare(last, config))], config)[0]
+
+
+@pytest.mark.parametrize("highpass_sigma_px", [8.0, None])
+@pytest.mark.parametrize(
+    ("method", "tolerance_px"), [("variational", 0.025), ("dis", 0.045), ("farneback", 0.045), ("tvl1", 0.02)]
+)
+def test_every_method_recovers_a_smooth_warp(method: str, tolerance_px: float, highpass_sigma_px: float | None) -> None:
+    """No motion at all would be wrong by 0.12 px."""
+    first = texture(SIDE, SIDE)
+    last = warp(first, bump(1.5), bump(-0.8))
+    flow = pair_flow(first, last, method=method, highpass_sigma_px=highpass_sigma_px, head_motion="off")
+    assert np.hypot(flow[..., 0] - bump(1.5), flow[..., 1] - bump(-0.8)).mean() < tolerance_px
+
+
+@pytest.mark.parametrize(
+    ("head_motion", "least_px", "most_px"),
+    [("off", 0.8, 1.5), ("translation", 0.15, 0.35), ("similarity", 0, 0.075), ("similarity-twice", 0, 0.05)],
+)
+def test_head_motion_is_removed_as_far_as_asked_and_facial_motion_kept(
+    head_motion: str, least_px: float, most_px: float
+) -> None:
     first = texture(SIDE, SIDE)
     drift = cv2.getRotationMatrix2D((56, 56), 0.4, 1.0) + np.array([[0, 0, 0.9], [0, 0, -0.6]])
     moved = warp(first, bump(1.5), bump(0))
     warped = cv2.warpAffine(moved, drift, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    shaken = np.asarray(warped, dtype=np.uint8)
+    flow = pair_flow(first, np.asarray(warped, dtype=np.uint8), head_motion=head_motion)
     inner = slice(12, -12)
-
-    def error(head_motion: str) -> float:
-        config = FlowConfig(head_motion=head_motion)  # type: ignore[arg-type]
-        flow = compute_flow(make_clip(), frames(shaken, first), config).flow[0].astype(np.float64)
-        return float(np.hypot(flow[0] - bump(1.5), flow[1])[inner, inner].mean())
-
-    assert error("off") > 0.8
-    assert error("similarity") < 0.15
+    assert least_px <= np.hypot(flow[..., 0] - bump(1.5), flow[..., 1])[inner, inner].mean() < most_px
 
 
-def test_a_slow_change_of_light_is_not_motion() -> None:
+def test_a_shift_of_the_head_is_all_that_translation_takes_away() -> None:
+    first = texture(SIDE, SIDE)
+    last = warp(first, bump(1.5) + np.float32(0.7), bump(0) - np.float32(0.4))
+    kept, removed = (pair_flow(first, last, head_motion=way) for way in ("off", "translation"))
+    shift = np.median(kept.reshape(-1, 2), axis=0)
+    assert shift == pytest.approx([0.7, -0.4], abs=0.05)
+    assert kept - shift == pytest.approx(removed, abs=1e-6)
+
+
+@pytest.mark.parametrize(("head_motion", "is_subtracted"), [("similarity", True), ("similarity-twice", False)])
+def test_similarity_takes_one_linear_motion_away_and_twice_computes_the_flow_anew(
+    head_motion: str, is_subtracted: bool
+) -> None:
+    first = texture(SIDE, SIDE)
+    last = warp(first, bump(1.5) + np.float32(0.7), bump(0))
+    kept, removed = (pair_flow(first, last, head_motion=way).reshape(-1, 2) for way in ("off", head_motion))
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    points = np.column_stack([columns.ravel(), rows.ravel()])
+    went = np.column_stack([points + kept, np.ones(len(points))])
+    remaining = points + removed - went @ np.linalg.lstsq(went, points + removed)[0]
+    assert (np.abs(remaining).max() < 1e-4) == is_subtracted
+
+
+@pytest.mark.parametrize("method", ["variational", "dis", "farneback", "tvl1"])
+def test_a_slow_change_of_light_is_not_motion(method: str) -> None:
     first = texture(SIDE, SIDE)
     ramp = np.linspace(-4, 4, SIDE)[None, :, None]
     lit = np.clip(first * 1.03 + 3 + ramp, 0, 255).astype(np.uint8)
-    flow = compute_flow(make_clip(), frames(lit, first), FlowConfig()).flow[0].astype(np.float64)
-    assert np.hypot(*flow).mean() < 0.1
+    flow = pair_flow(first, lit, method=method, head_motion="off")
+    assert np.hypot(flow[..., 0], flow[..., 1]).mean() < 0.04
 
 
-def test_the_pyramid_follows_odd_sizes() -> None:
-    first = texture(113, 91).astype(np.float32)[..., 0]
-    assert variational(first, first, FlowConfig(levels=4)).shape == (113, 91, 2)
+def test_without_the_high_pass_a_change_of_light_is_taken_for_motion() -> None:
+    first = texture(SIDE, SIDE)
+    lit = np.clip(first * 1.03 + 3, 0, 255).astype(np.uint8)
+    flow = pair_flow(first, lit, method="tvl1", head_motion="off", highpass_sigma_px=None)
+    assert np.hypot(flow[..., 0], flow[..., 1]).mean() > 0.2
+
+
+def test_frames_can_be_left_as_they_are() -> None:
+    frame = texture(SIDE, SIDE)
+    untouched = prepare(frame, FlowConfig(highpass_sigma_px=None, blur_sigma_px=None))
+    assert np.array_equal(untouched, frame[..., 0].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "raft"}, r"flow\.method: .*'variational', 'dis', 'farneback', 'tvl1' or 'published'.*found 'raft'"),
+        ({"head_motion": "affine"}, r"flow\.head_motion: .*found 'affine'"),
+        ({"alpha": 14.0}, r"flow\.alpha: no such key"),
+        ({"highpass_sigma_px": 0.0}, r"flow\.highpass_sigma_px: .*greater than 0"),
+        ({"variational": {"alpha": -1.0}}, r"flow\.variational\.alpha: .*greater than 0, found -1\.0"),
+        ({"dis": {"preset": "slow"}}, r"flow\.dis\.preset: .*found 'slow'"),
+        ({"farneback": {"winsize": 15}}, r"flow\.farneback\.winsize: no such key"),
+        ({"tvl1": {"tau": 0.5}}, r"flow\.tvl1\.tau: .*less than or equal to 0\.25"),
+        ({"tvl1": {"median_px": 4}}, r"flow\.tvl1\.median_px: .*1, 3 or 5"),
+        ({"tvl1": {"device": "tpu"}}, r"flow\.tvl1\.device: .*found 'tpu'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(settings, FlowConfig, "flow")
+
+
+def test_torch_is_loaded_by_no_other_method() -> None:
+    code = (
+        "import sys, numpy as np; from microfacial.flow import FlowConfig, facial_flow;"
+        "frame = np.random.default_rng(0).uniform(0, 255, (64, 64)).astype(np.float32);"
+        "[facial_flow([(frame, frame)], FlowConfig(method=m)) for m in ('variational', 'dis', 'farneback')];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_key_frames_are_nearest_in_time_whatever_is_missing() -> None:
@@ -102,15 +187,11 @@ def test_a_frame_that_shows_nothing_is_refused_not_zero() -> None:
         compute_flow(make_clip(), {**frames(first, first), 5: black}, FlowConfig())
 
 
-def test_strain_of_analytic_fields() -> None:
-    rows, columns = np.mgrid[0:9, 0:9].astype(np.float64)
-    stretch = np.stack([0.3 * columns, -0.4 * rows])
-    shear = np.stack([0.2 * rows, 0.4 * columns])
-    rotation = np.stack([-0.1 * rows, 0.1 * columns])
-    assert strain(stretch) == pytest.approx(np.full((9, 9), 0.5), abs=1e-6)
-    assert strain(shear) == pytest.approx(np.full((9, 9), np.sqrt(0.5 * 0.6**2)), abs=1e-6)
-    assert strain(rotation) == pytest.approx(np.zeros((9, 9)), abs=1e-6)
-    assert strain(np.stack([stretch, shear])).shape == (2, 9, 9)
+def test_strain_of_a_measured_stretch_is_the_stretch() -> None:
+    first = texture(SIDE, SIDE)
+    columns = np.mgrid[0:SIDE, 0:SIDE][1].astype(np.float32)
+    flow = pair_flow(first, warp(first, 0.02 * (columns - 56), bump(0)), head_motion="off")
+    assert np.median(strain(flow.transpose(2, 0, 1))) == pytest.approx(0.02, rel=0.1)
 
 
 def test_published_maps_are_centred_by_their_median_and_keep_their_strain() -> None:

@@ -3,9 +3,9 @@ import pytest
 
 from fakes import make_clip
 from microfacial.errors import ProtocolError
-from microfacial.flow import strain
 from microfacial.records import ONSET_APEX, Clip, FlowStore
 from microfacial.samples import face_regions, full_face, make_samples
+from microfacial.strain import strain
 
 
 def store(unit: str = "px", side: int = 8) -> FlowStore:

@@ -1,14 +1,13 @@
 """Optical flow between aligned frames of one clip, with the head's motion removed.
 
-The default is a coarse-to-fine pyramid on OpenCV's variational refinement over high-passed frames. The high-pass makes
-it insensitive to slow changes of light, which ruin TV-L1 on micro-motions.
+Every method sees high-passed frames unless told otherwise: a slow change of light, as small as a lamp's flicker, is
+else taken for motion, most of all by TV-L1 and dense inverse search.
 
-Source: Brox et al., ECCV 2004, doi:10.1007/978-3-540-24673-2_3 (the energy); Shreve et al., FG 2011,
-doi:10.1109/FG.2011.5771451 (optical strain in facial expressions).
+Each method's source is with the method.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,28 +17,41 @@ from pydantic import Field
 from microfacial.errors import DatasetError
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FlowSequence, FlowUnit
 from microfacial.settings import Section
+from microfacial.solvers import (
+    DisSettings,
+    FarnebackSettings,
+    Flow,
+    Gray,
+    Tvl1Settings,
+    VariationalSettings,
+    dis,
+    farneback,
+    variational,
+)
 
-Gray = NDArray[np.float32]
 WINDOWS = (ONSET_APEX, *PHASE_WINDOWS)
-_FAINTEST = 1.0  # grey levels between a high-passed frame's darkest and brightest pixel
+HeadMotion = Literal["off", "translation", "similarity", "similarity-twice"]
+Pairs = Sequence[tuple[Gray, Gray]]
+_FAINTEST = 1.0  # grey levels between a prepared frame's darkest and brightest pixel
 _FIT_STEP_PX = 8  # every 8th pixel is plenty for the four parameters of a similarity
 
 
 class FlowConfig(Section):
-    """The `flow` section of params.yaml."""
+    """The `flow` section of params.yaml. Only the chosen method's own part is used.
 
-    method: Literal["variational", "published"] = "variational"
-    head_motion: Literal["off", "similarity"] = "similarity"
-    highpass_sigma_px: float = Field(8.0, gt=0)
-    blur_sigma_px: float = Field(0.8, gt=0)
-    levels: int = Field(3, ge=1, le=5)
-    calls_per_level: int = Field(3, ge=1)
-    alpha: float = Field(14.0, gt=0)  # smoothness
-    gamma: float = Field(10.0, ge=0)  # constancy of gradients
-    delta: float = Field(5.0, ge=0)  # constancy of brightness
-    fixed_point_iterations: int = Field(5, ge=1)
-    sor_iterations: int = Field(10, ge=1)
-    omega: float = Field(1.6, gt=0, lt=2)  # over-relaxation
+    `head_motion` is what is taken for the head's motion in each window, and removed: `translation`, the median of the
+    flow; `similarity`, the shift, turn and scale that most of the face follows; `similarity-twice`, the same, undone in
+    the frame and the flow computed anew, which costs twice as much. None follows a head that turns away.
+    """
+
+    method: Literal["variational", "dis", "farneback", "tvl1", "published"] = "variational"
+    head_motion: HeadMotion = "similarity-twice"
+    highpass_sigma_px: float | None = Field(8.0, gt=0)  # null leaves slow changes of light in
+    blur_sigma_px: float | None = Field(0.8, gt=0)  # against noise; null leaves frames sharp
+    variational: VariationalSettings = VariationalSettings()
+    dis: DisSettings = DisSettings()
+    farneback: FarnebackSettings = FarnebackSettings()
+    tvl1: Tvl1Settings = Tvl1Settings()
 
 
 def layout(config: FlowConfig) -> tuple[tuple[str, ...], int, FlowUnit]:
@@ -69,16 +81,43 @@ def compute_flow(clip: Clip, frames: Mapping[int, NDArray[np.uint8]], config: Fl
             "Exclude the clip, or set flow.method: published if it is a flow map"
         )
     pairs = ((onset, apex), (onset, rise), (rise, apex), (apex, fall), (fall, offset))
-    filtered = {number: _prepare(frame, config) for number, frame in frames.items()}
-    blank = [number for number, frame in filtered.items() if np.ptp(frame) < _FAINTEST]
+    prepared = {number: prepare(frame, config) for number, frame in frames.items()}
+    blank = [number for number, frame in prepared.items() if np.ptp(frame) < _FAINTEST]
     if blank:
         raise DatasetError(
             f"{clip.id}: frame {blank[0]} shows nothing (all of one grey). Re-extract or exclude the clip"
         )
-    windows = [_window_flow(filtered[first], filtered[last], config) for first, last in pairs]
+    windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config)
     return FlowSequence(
         clip=clip.id, flow=np.stack(windows).transpose(0, 3, 1, 2).astype(np.float16), windows=WINDOWS, unit="px"
     )
+
+
+def prepare(frame: NDArray[np.uint8], config: FlowConfig) -> Gray:
+    """A BGR frame `(H, W, 3)` as every method takes it: grey, without slow shading, without the finest noise."""
+    gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), dtype=np.float32)
+    if config.highpass_sigma_px is not None:
+        gray = gray - cv2.GaussianBlur(gray, (0, 0), config.highpass_sigma_px) + 128.0
+    if config.blur_sigma_px is not None:
+        gray = np.asarray(cv2.GaussianBlur(gray, (0, 0), config.blur_sigma_px), dtype=np.float32)
+    return gray
+
+
+def facial_flow(pairs: Pairs, config: FlowConfig) -> list[Flow]:
+    """Flow `(H, W, 2)` of each pair of prepared frames, the head's motion removed as `config.head_motion` says.
+
+    Convention: what is left is motion on the face as it was in the first frame of a pair.
+    """
+    flows = _solve(pairs, config)
+    if config.head_motion == "off":
+        return flows
+    if config.head_motion == "translation":
+        return [np.asarray(flow - np.median(flow, axis=(0, 1)), dtype=np.float32) for flow in flows]
+    motions = [_fit_similarity(flow) for flow in flows]
+    if config.head_motion == "similarity":
+        return [_subtract(motion, flow) for motion, flow in zip(motions, flows, strict=True)]
+    still = [(first, _undo(motion, last)) for motion, (first, last) in zip(motions, pairs, strict=True)]
+    return _solve(still, config)
 
 
 def read_published(clip: Clip, image: NDArray[np.uint8]) -> FlowSequence:
@@ -97,50 +136,22 @@ def read_published(clip: Clip, image: NDArray[np.uint8]) -> FlowSequence:
     return FlowSequence(clip=clip.id, flow=levels[None].astype(np.float16), windows=(ONSET_APEX,), unit="stretched")
 
 
-def strain(flow: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Optical strain magnitude `(…, H, W)` of flow `(…, 2, H, W)`: sqrt(u_x² + v_y² + ½ (u_y + v_x)²), in px per px."""
-    u, v = (np.asarray(flow[..., channel, :, :], dtype=np.float32) for channel in (0, 1))
-    (u_y, u_x), (v_y, v_x) = (np.gradient(component, axis=(-2, -1)) for component in (u, v))
-    return np.asarray(np.sqrt(u_x**2 + v_y**2 + 0.5 * (u_y + v_x) ** 2), dtype=np.float32)
+def _solve(pairs: Pairs, config: FlowConfig) -> list[Flow]:
+    """Flow of each pair of prepared frames by the method that `config` names."""
+    one_by_one: Mapping[str, Callable[[Gray, Gray], Flow]] = {
+        "variational": lambda first, last: variational(first, last, config.variational),
+        "dis": lambda first, last: dis(first, last, config.dis),
+        "farneback": lambda first, last: farneback(first, last, config.farneback),
+    }
+    if config.method in one_by_one:
+        return [one_by_one[config.method](first, last) for first, last in pairs]
+    from microfacial.tvl1 import tvl1  # torch takes seconds to import, and no other method needs it
+
+    firsts, lasts = (np.stack(frames) for frames in zip(*pairs, strict=True))
+    return list(tvl1(firsts, lasts, config.tvl1))
 
 
-def variational(first: Gray, last: Gray, config: FlowConfig) -> NDArray[np.float32]:
-    """Flow `(H, W, 2)` in px from `first` to `last`, `(H, W)` float32 frames of the same size."""
-    solver = cv2.VariationalRefinement.create()
-    solver.setAlpha(config.alpha)
-    solver.setGamma(config.gamma)
-    solver.setDelta(config.delta)
-    solver.setFixedPointIterations(config.fixed_point_iterations)
-    solver.setSorIterations(config.sor_iterations)
-    solver.setOmega(config.omega)
-    pyramids = [_pyramid(frame, config.levels) for frame in (first, last)]
-    flow = np.zeros((*pyramids[0][-1].shape, 2), np.float32)
-    for fine_first, fine_last in zip(*map(reversed, pyramids), strict=True):
-        flow = _enlarge(flow, fine_first.shape)
-        for _ in range(config.calls_per_level):
-            flow = solver.calc(fine_first, fine_last, flow)
-    return flow
-
-
-def _prepare(frame: NDArray[np.uint8], config: FlowConfig) -> Gray:
-    gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    flat = gray - cv2.GaussianBlur(gray, (0, 0), config.highpass_sigma_px) + 128.0
-    return np.asarray(cv2.GaussianBlur(flat, (0, 0), config.blur_sigma_px), dtype=np.float32)
-
-
-def _window_flow(first: Gray, last: Gray, config: FlowConfig) -> NDArray[np.float32]:
-    """Flow of one window. The head's similarity is fitted to a first flow and undone before the second."""
-    flow = variational(first, last, config)
-    if config.head_motion == "off":
-        return flow
-    motion = _fit_similarity(flow)
-    height, width = last.shape
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    still = cv2.warpAffine(last, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return variational(first, np.asarray(still, dtype=np.float32), config)
-
-
-def _fit_similarity(flow: NDArray[np.float32]) -> NDArray[np.float64]:
+def _fit_similarity(flow: Flow) -> NDArray[np.float64]:
     """Similarity `(2, 3)` that most of the face follows, by least median of squares."""
     height, width = flow.shape[:2]
     rows, columns = np.mgrid[0:height:_FIT_STEP_PX, 0:width:_FIT_STEP_PX]
@@ -151,21 +162,17 @@ def _fit_similarity(flow: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(motion, dtype=np.float64)
 
 
-def _pyramid(frame: Gray, levels: int) -> list[Gray]:
-    """Fine to coarse, halved each time."""
-    images = [frame]
-    for _ in range(levels - 1):
-        height, width = images[-1].shape
-        half = cv2.resize(images[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        images.append(np.asarray(half, dtype=np.float32))
-    return images
+def _subtract(motion: NDArray[np.float64], flow: Flow) -> Flow:
+    """Flow on a face that moved by the similarity `(2, 3)` as a whole: where each pixel went, brought back."""
+    rows, columns = np.indices(flow.shape[:2])
+    points = np.stack([columns, rows], axis=-1)
+    back = np.asarray(cv2.invertAffineTransform(motion))
+    return np.asarray((points + flow) @ back[:, :2].T + back[:, 2] - points, dtype=np.float32)
 
 
-def _enlarge(flow: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Flow brought to a finer grid: positions and lengths both grow."""
-    height, width = shape
-    if flow.shape[:2] == (height, width):
-        return flow
-    growth = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-    resized = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized * growth, dtype=np.float32)
+def _undo(motion: NDArray[np.float64], frame: Gray) -> Gray:
+    """The frame as it would be had the head not moved by the similarity `(2, 3)`."""
+    height, width = frame.shape
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    still = cv2.warpAffine(frame, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(still, dtype=np.float32)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.drawing import FAINT, INK, WARNING, Page, Picture, wrap
-from microfacial.flow import strain
 from microfacial.flow_colours import (
     ROBUST_PERCENT,
     Field,
@@ -21,6 +20,7 @@ from microfacial.flow_colours import (
     robust_maximum,
 )
 from microfacial.records import ONSET_APEX, SYNTHETIC, Clip, Face, FlowUnit, is_synthetic
+from microfacial.strain import strain
 
 CLIPS_PER_PAGE = 8
 _MARGIN, _GAP, _LINE = 18, 10, 16  # px, as all sizes below

@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError
-from microfacial.flow import strain
 from microfacial.records import ONSET_APEX, Clip, FlowStore, Samples
+from microfacial.strain import strain
 
 
 def full_face(store: FlowStore, size_px: int) -> NDArray[np.float32]:

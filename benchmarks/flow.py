@@ -1,0 +1,224 @@
+"""What does flow cost beyond OpenCV's own work, do two processes halve it, and how long does a corpus take?
+
+    python benchmarks/flow.py [--clips 255] [--rounds 3]
+
+First: all windows of a clip, from aligned frames in memory, against bare calls of the same OpenCV routine on frames
+that are already prepared; one thread, the same number of calls. Then: the whole `flow` stage on a set the size of
+CASME II, 640×480 JPEG frames, five key frames a clip, with one process and with two, decoding, workers' start and
+writing included. The best of all rounds counts, as other programs disturb; trust the ratios.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from microfacial import storage
+from microfacial.datasets import ClipsConfig
+from microfacial.faces import align
+from microfacial.flow import FlowConfig, compute_flow, prepare
+from microfacial.records import Clip, Face
+from microfacial.solvers import DisSettings, FarnebackSettings, Gray, VariationalSettings
+from microfacial.stages import flow as stage
+from microfacial.stages.project import Project
+
+ROOT = Path(__file__).parent.parent
+NUMBERS = (1, 2, 3, 4, 5)
+WINDOWS = ((1, 3), (1, 2), (2, 3), (3, 4), (4, 5))
+SOLVES_PER_WINDOW = 2  # the head's motion is undone between them
+WIDTH_PX, HEIGHT_PX, SIDE_PX = 640, 480, 224
+FOLDER = "frames"
+Image = NDArray[np.uint8]
+
+
+def make_frames(seed: int) -> dict[int, Image]:
+    """Five noisy frames `(480, 640, 3)` of a photograph that drifts and breathes."""
+    random = np.random.default_rng(seed)
+    photo = np.asarray(data.astronaut()[..., ::-1], dtype=np.float32)  # type: ignore[no-untyped-call]
+    drift = random.uniform(-1.5, 1.5, 2)
+    frames = {}
+    for number in NUMBERS:
+        progress = 1 - abs(number - 3) / 2
+        zoom = WIDTH_PX / photo.shape[1] * (1 + 0.004 * progress)
+        place = np.array([[zoom, 0, drift[0] * progress], [0, zoom, drift[1] * progress]])
+        frame = cv2.warpAffine(photo, place, (WIDTH_PX, HEIGHT_PX), flags=cv2.INTER_CUBIC)
+        frames[number] = np.clip(frame + random.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
+    return frames
+
+
+def make_clip(row: int) -> Clip:
+    """A clip of five frames."""
+    return Clip(
+        corpus="casme2",
+        subject=f"{row % 26:02d}",
+        name=f"{row:03d}",
+        emotion="happiness",
+        label="happiness",
+        action_units="",
+        frames=f"{FOLDER}/{row:03d}_{{}}.jpg",
+        numbers=NUMBERS,
+        onset=1,
+        apex=3,
+        offset=5,
+        apex_source="annotated",
+        fps=200.0,
+        cropped=False,
+    )
+
+
+def make_face(clip: Clip) -> Face:
+    """The middle of the frame as the aligned square."""
+    scale = SIDE_PX / 300
+    transform = np.array([[scale, 0.0, -scale * 130], [0.0, scale, 0.0]])
+    return Face(clip=clip.id, transform=transform, boxes=(), source="template", confidence=None)
+
+
+# --- overhead ---------------------------------------------------------------------------------------------------------
+
+
+def bare_variational(frames: Mapping[int, Gray], settings: VariationalSettings) -> Callable[[], None]:
+    """OpenCV's calls alone, on pyramids that are there."""
+    solver = cv2.VariationalRefinement.create()
+    solver.setGamma(settings.gamma)
+    solver.setDelta(settings.delta)
+    solver.setFixedPointIterations(settings.fixed_point_iterations)
+    solver.setSorIterations(settings.sor_iterations)
+    solver.setOmega(settings.omega)
+    solver.setAlpha(settings.alpha)
+    levels = [
+        {number: np.asarray(cv2.resize(frame, (SIDE_PX >> level,) * 2)) for number, frame in frames.items()}
+        for level in range(settings.levels)
+    ]
+    starts = [np.zeros((*level[1].shape, 2), np.float32) for level in levels]
+
+    def run() -> None:
+        for first, last in WINDOWS:
+            for level, start in zip(levels, starts, strict=True):
+                for _ in range(settings.calls_per_level * SOLVES_PER_WINDOW):
+                    solver.calc(level[first], level[last], start.copy())
+
+    return run
+
+
+def bare_dis(frames: Mapping[int, Gray], settings: DisSettings) -> Callable[[], None]:
+    """OpenCV's calls alone, on whole grey levels."""
+    solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    whole = {number: frame.round().astype(np.uint8) for number, frame in frames.items()}
+
+    def run() -> None:
+        for first, last in WINDOWS * SOLVES_PER_WINDOW:
+            solver.calc(whole[first], whole[last], np.zeros((SIDE_PX, SIDE_PX, 2), np.float32))
+
+    return run
+
+
+def bare_farneback(frames: Mapping[int, Gray], settings: FarnebackSettings) -> Callable[[], None]:
+    """OpenCV's calls alone."""
+
+    def run() -> None:
+        for first, last in WINDOWS * SOLVES_PER_WINDOW:
+            cv2.calcOpticalFlowFarneback(
+                frames[first],
+                frames[last],
+                np.zeros((SIDE_PX, SIDE_PX, 2), np.float32),
+                settings.pyramid_scale,
+                settings.levels,
+                settings.winsize_px,
+                settings.iterations,
+                settings.neighbourhood_px,
+                settings.neighbourhood_sigma_px,
+                0,
+            )
+
+    return run
+
+
+def best_seconds(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The shortest time of each, taking turns."""
+    best = dict.fromkeys(runs, float("inf"))
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def compare_with_bare_calls(rounds: int) -> None:
+    """Print a clip's cost, ours and OpenCV's alone, by method."""
+    clip = make_clip(0)
+    aligned = {number: align(frame, make_face(clip), SIDE_PX) for number, frame in make_frames(0).items()}
+    prepared = {number: prepare(frame, FlowConfig()) for number, frame in aligned.items()}
+    bare = {
+        "variational": bare_variational(prepared, VariationalSettings()),
+        "dis": bare_dis(prepared, DisSettings()),
+        "farneback": bare_farneback(prepared, FarnebackSettings()),
+    }
+    print("| method | ms a clip | bare OpenCV calls | ratio |\n| --- | --- | --- | --- |")
+    for method, run in bare.items():
+        config = FlowConfig.model_validate({"method": method})
+
+        def ours(config: FlowConfig = config) -> object:
+            return compute_flow(clip, aligned, config)
+
+        seconds = best_seconds({"ours": ours, "bare": run}, 5 * rounds)
+        ratio = seconds["ours"] / seconds["bare"]
+        print(f"| {method} | {1e3 * seconds['ours']:.0f} | {1e3 * seconds['bare']:.0f} | {ratio:.2f} |", flush=True)
+
+
+# --- a corpus ---------------------------------------------------------------------------------------------------------
+
+
+def write_corpus(folder: Path, clips: list[Clip]) -> None:
+    """Frames as JPEG, and what the stages before `flow` would have written, as a project."""
+    (folder / "data" / FOLDER).mkdir(parents=True)
+    for row, clip in enumerate(clips):
+        for number, frame in make_frames(row).items():
+            cv2.imwrite(str(folder / "data" / clip.frame(number)), frame)
+    storage.write_clips(folder / "build/corpus/clips.csv", clips)
+    storage.write_faces(folder / "build/corpus/faces", len(clips), blank_crops(clips), (), SIDE_PX)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "src").symlink_to(ROOT / "src")
+
+
+def blank_crops(clips: list[Clip]) -> Iterator[tuple[Face, Image]]:
+    """Faces with crops, at which `flow` does not look."""
+    for clip in clips:
+        yield make_face(clip), np.zeros((2, SIDE_PX, SIDE_PX, 3), np.uint8)
+
+
+def time_stage(folder: Path, clips: int, rounds: int) -> None:
+    """Print how long the stage takes with one process and with two."""
+    os.chdir(folder)
+    project = Project(ClipsConfig(name="corpus", corpora=("demo",), scheme="casme2-4"))
+    seconds = best_seconds(
+        {"one": lambda: stage.run(project, processes=1), "two": lambda: stage.run(project, processes=2)}, rounds
+    )
+    print(f"\n{clips} clips: one process {seconds['one']:.1f} s, two {seconds['two']:.1f} s,", end=" ")
+    print(f"ratio {seconds['one'] / seconds['two']:.2f}; everything included")
+
+
+def main() -> None:
+    """Print the costs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--clips", type=int, default=255)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    compare_with_bare_calls(options.rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_corpus(Path(scratch), [make_clip(row) for row in range(options.clips)])
+        time_stage(Path(scratch), options.clips, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
