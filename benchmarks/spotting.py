@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.synthetic import DemoClip, DemoPlan, plan_clips
 from microfacial.errors import DatasetError
-from microfacial.faces import FacesConfig, align, locate
+from microfacial.faces import FacesConfig, align, find_skin, locate
 from microfacial.frames import read_image
-from microfacial.records import Box, Clip
-from microfacial.rois import ROI_SCHEMES
+from microfacial.landmarks import find_landmarks
+from microfacial.records import Clip
 from microfacial.spotting import Spotting, SpottingConfig, spot_apex, spot_interval
 
 Frames = dict[int, NDArray[np.uint8]]
@@ -36,15 +36,17 @@ def read_clip_of(folder: Path, clip: DemoClip) -> Frames:
     return {number: read_image(place / f"reg_img{number}.jpg") for number in range(clip.onset, clip.offset + 1)}
 
 
-def align_all(frames: Frames) -> tuple[Frames, tuple[Box, ...]]:
-    """Frames on the aligned square, placed by the landmarks of the first, and the box of the eyes there."""
+def align_all(frames: Frames) -> tuple[Frames, NDArray[np.bool_]]:
+    """Frames on the aligned square, placed by the landmarks of the first, and the skin there."""
     first = min(frames)
     moments = {"onset": first, "apex": first, "offset": first, "apex_source": "annotated"}
     names = dict.fromkeys(("subject", "name", "emotion", "label", "action_units", "frames"), "")
     clip = Clip(corpus="demo", numbers=(first,), fps=FPS, cropped=True, **moments, **names)  # type: ignore[arg-type]
     face = locate(clip, frames[first], FacesConfig())
-    eyes = face.boxes[list(ROI_SCHEMES["mission"]).index("eyes")]
-    return {number: align(frame, face, FacesConfig().size_px) for number, frame in frames.items()}, (eyes,)
+    aligned = {number: align(frame, face, FacesConfig().size_px) for number, frame in frames.items()}
+    found = find_landmarks(aligned[first])
+    assert found is not None, "the demo's faces are found"
+    return aligned, find_skin(found.points, FacesConfig().size_px)
 
 
 def make_raw(frames: Frames, random: np.random.Generator, *, still: bool) -> tuple[Frames, int]:
@@ -71,11 +73,11 @@ def sway(
 
 
 def apex_errors(clip: DemoClip, frames: Frames) -> tuple[float, float, float]:
-    """Frames between truth and the spotted apex with eyes, without eyes, and the midpoint."""
-    aligned, eyes = align_all(frames)
+    """Frames between truth and the apex spotted everywhere, the apex spotted on skin, and the midpoint."""
+    aligned, skin = align_all(frames)
     guesses = (
         spot_apex(aligned, FPS, clip.onset, clip.offset),
-        spot_apex(aligned, FPS, clip.onset, clip.offset, eyes=eyes),
+        spot_apex(aligned, FPS, clip.onset, clip.offset, skin=skin),
         (clip.onset + clip.offset + 1) // 2,
     )
     return tuple(abs(guess - clip.apex) for guess in guesses)  # type: ignore[return-value]
@@ -102,9 +104,9 @@ def interval_errors(clip: DemoClip, frames: Frames, seed: int, config: SpottingC
 
 
 def spot(raw: Frames, config: SpottingConfig) -> Spotting:
-    """Spot in a raw clip, eyes left out."""
-    aligned, eyes = align_all(raw)
-    return spot_interval(aligned, FPS, config, eyes)
+    """Spot on the skin in a raw clip."""
+    aligned, skin = align_all(raw)
+    return spot_interval(aligned, FPS, config, skin)
 
 
 def is_false_alarm(frames: Frames, seed: int, config: SpottingConfig) -> bool:
@@ -123,7 +125,7 @@ def report_apexes(folder: Path, clips: list[DemoClip]) -> Iterator[str]:
     lengths = np.array([clip.offset - clip.onset for clip in clips])[:, None]
     blinks = np.array([clip.blink is not None for clip in clips])
     yield f"apex in the annotated interval, {len(clips)} clips, {blinks.sum()} with a blink:"
-    for column, name in enumerate(("whole face", "eyes left out", "midpoint")):
+    for column, name in enumerate(("everywhere", "on skin", "midpoint")):
         own = errors[:, column]
         yield (
             f"  {name:14s} mean absolute error {own.mean():.2f} frames ({(errors / lengths)[:, column].mean():.3f} of "

@@ -12,7 +12,7 @@ from fakes import TINY_PARAMS, make_clip, texture
 from microfacial import storage
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
-from microfacial.faces import FacesConfig, align, fit_similarity, locate, mean_face, region_names
+from microfacial.faces import FacesConfig, align, find_skin, fit_similarity, locate, mean_face, region_names
 from microfacial.frames import read_image
 from microfacial.landmarks import find_landmarks
 from microfacial.records import Clip
@@ -224,3 +224,14 @@ def test_the_stage_says_and_records_how_faces_were_found(capsys: pytest.CaptureF
     confidence, clip = min((face.confidence, face.clip) for face in located if face.confidence is not None)
     expected = f"12 located (landmarks 11, template 1), confidence {confidence:.2f} or more, lowest in {clip}"
     assert expected in capsys.readouterr().out
+
+
+def test_skin_is_the_face_without_eyes_and_without_what_lies_behind_it() -> None:
+    points = mean_face(224)
+    skin = find_skin(points, 224)
+    nose_tip, chin, forehead = (points[index].astype(int) for index in (4, 152, 10))
+    assert skin[nose_tip[1], nose_tip[0]]
+    assert not any(skin[row, column] for column, row in eyes(points).astype(int))
+    assert not any(skin[row, column] for row in (0, 223) for column in (0, 223))
+    assert skin[chin[1] - 3, chin[0]]
+    assert skin[forehead[1] + 3, forehead[0]]

@@ -58,7 +58,9 @@ def test_a_blink_is_no_apex_where_eyes_are_left_out() -> None:
     blink = {step: max(0.0, 1 - abs(step - 12) / 3) for step in range(9, 16)}
     frames = film(rise_and_fall(0, 5, 10, 1, 1.5), blink=blink)
     assert abs(spot_apex(frames, FPS, 10, 25, CONFIG) - 22) <= 1
-    assert abs(spot_apex(frames, FPS, 10, 25, CONFIG, eyes=[(0, 20, 60, 92)]) - 15) <= 1
+    skin = np.ones(frames[10].shape[:2], np.bool_)
+    skin[0:60, 20:92] = False
+    assert abs(spot_apex(frames, FPS, 10, 25, CONFIG, skin=skin) - 15) <= 1
 
 
 def test_an_apex_needs_an_onset_and_motion() -> None:

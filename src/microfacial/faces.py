@@ -20,13 +20,14 @@ from microfacial import rois
 from microfacial.errors import DatasetError, NoFaceError
 from microfacial.frames import Footage, Picture, stream_clip
 from microfacial.landmarks import WEIGHTS, find_landmarks
-from microfacial.records import DEMO_CORPUS, Box, Clip, Face
+from microfacial.records import DEMO_CORPUS, Clip, Face
 from microfacial.rois import EYE_CORNERS, RoiSchemeName
 from microfacial.settings import Section
 
 Floats = NDArray[np.float64]
 
 MEAN_FACE = WEIGHTS / "mean_face.csv"
+_EYES = tuple(rois.ROI_SCHEMES["mission"]).index("eyes")
 _STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
 
 
@@ -82,13 +83,13 @@ def locate(clip: Clip, frame: Picture, config: FacesConfig) -> Face:
     if config.method == "whole":
         return _take_whole(clip, frame, config)
     try:
-        placed = _place(frame, config) if config.method == "landmarks" else None
+        placed = _place(frame, config.size_px) if config.method == "landmarks" else None
         if placed is None:
             return _place_template(clip, frame, config)
+        boxes = rois.face_boxes(config.rois, placed.points, config.size_px)
     except DatasetError as error:
         raise NoFaceError(f"{clip.id}: {error}") from None
-    transform, boxes, confidence = placed
-    return Face(clip=clip.id, transform=transform, boxes=boxes, source="landmarks", confidence=confidence)
+    return Face(clip=clip.id, transform=placed.transform, boxes=boxes, source="landmarks", confidence=placed.confidence)
 
 
 def align(frame: Picture, face: Face, size_px: int) -> Picture:
@@ -102,23 +103,32 @@ def _warp(frame: Picture, transform: Floats, size_px: int) -> Picture:
     return np.asarray(warped, dtype=np.uint8)
 
 
-def watch(footage: Footage, root: Path, numbers: Iterable[int]) -> tuple[dict[int, Picture], Box]:
-    """Frames of footage below a root by number, on the square aligned to the face on the first, and its eyes' box.
+def watch(footage: Footage, root: Path, numbers: Iterable[int]) -> tuple[dict[int, Picture], NDArray[np.bool_]]:
+    """Frames of footage below a root by number, on the square aligned to the face on the first, and its skin there.
 
     Raises:
         NoFaceError: the first frame shows no face that could be found.
         DatasetError: a frame is missing, unreadable or of another size than the first.
     """
-    config = FacesConfig(rois="mission")
-    placed: tuple[Floats, tuple[Box, ...], float] | None = None
+    size_px = FacesConfig().size_px
+    placed: _Placed | None = None
     watched = {}
     for number, frame in stream_clip(footage, root, numbers):
-        placed = placed or _place(frame, config)
+        placed = placed or _place(frame, size_px)
         if placed is None:
             raise NoFaceError(f"{root / footage.frames}: no face was found in frame {number}. Crop frames to the face")
-        watched[number] = _warp(frame, placed[0], config.size_px)
+        watched[number] = _warp(frame, placed.transform, size_px)
     assert placed is not None, "footage has frames"
-    return watched, placed[1][region_names(config).index("eyes")]
+    return watched, find_skin(placed.points, size_px)
+
+
+def find_skin(points: Floats, size_px: int) -> NDArray[np.bool_]:
+    """Where a face has skin, `(size_px, size_px)`: within the hull of its points `(468, 2)`, but for the eyes' box."""
+    hull = cv2.convexHull(points.round().astype(np.int32))
+    skin = cv2.fillConvexPoly(np.zeros((size_px, size_px), np.uint8), hull, 1).astype(np.bool_)
+    top, left, bottom, right = rois.face_boxes("mission", points, size_px)[_EYES]
+    skin[top:bottom, left:right] = False
+    return skin
 
 
 def fit_similarity(points: Floats, targets: Floats) -> Floats:
@@ -143,14 +153,21 @@ def _read_mean_face() -> Floats:
     return np.loadtxt(MEAN_FACE, delimiter=",")
 
 
-def _place(frame: Picture, config: FacesConfig) -> tuple[Floats, tuple[Box, ...], float] | None:
-    """Transform, boxes and confidence of the face that a frame shows; None where none is found."""
+@dataclass(frozen=True)
+class _Placed:
+    """The face that a frame shows: the similarity to the aligned square, its points there, how sure it is."""
+
+    transform: Floats
+    points: Floats
+    confidence: float
+
+
+def _place(frame: Picture, size_px: int) -> _Placed | None:
     found = find_landmarks(frame)
     if found is None:
         return None
-    transform = fit_similarity(found.points[list(_STABLE)], mean_face(config.size_px)[list(_STABLE)])
-    points = found.points @ transform[:, :2].T + transform[:, 2]
-    return transform, rois.face_boxes(config.rois, points, config.size_px), found.confidence
+    transform = fit_similarity(found.points[list(_STABLE)], mean_face(size_px)[list(_STABLE)])
+    return _Placed(transform, found.points @ transform[:, :2].T + transform[:, 2], found.confidence)
 
 
 def _place_template(clip: Clip, frame: Picture, config: FacesConfig) -> Face:

@@ -20,11 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import binary_erosion, gaussian_filter1d
 from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
-from microfacial.records import Box
 from microfacial.settings import Section
 
 Frame = NDArray[np.uint8]
@@ -72,13 +71,14 @@ def spot_apex(
     onset: int,
     offset: int,
     config: SpottingConfig | None = None,
-    eyes: Sequence[Box] = (),
+    skin: NDArray[np.bool_] | None = None,
 ) -> int:
     """The frame between onset and offset that has moved most since the onset.
 
     Args:
         frames: cropped or aligned frames by number, grey or BGR, all of one size.
-        eyes: boxes in the frames' pixels that are left out, because lids move more in a blink than in an expression.
+        skin: where motion counts, `(H, W)` in the frames' pixels; everywhere if None. Leave eyes out, because lids move
+            more in a blink than in an expression, and what lies behind the head.
 
     Raises:
         DatasetError: there is no frame between onset and offset, or nothing moves.
@@ -87,7 +87,7 @@ def spot_apex(
     numbers = [number for number in sorted(frames) if onset <= number <= offset]
     if len(numbers) < 3 or numbers[0] != onset:
         raise DatasetError(f"frames {onset}–{offset}: onset or the frames after it are missing. Re-extract the clip")
-    film = _Film([frames[number] for number in numbers], config, eyes)
+    film = _Film([frames[number] for number in numbers], config, skin)
     moved = np.stack([film.motion(0, index) for index in range(len(numbers))])
     signal = _smooth(film.strength(moved), fps, config)
     if not signal.any():
@@ -96,13 +96,13 @@ def spot_apex(
 
 
 def spot_interval(
-    frames: Mapping[int, Frame], fps: float, config: SpottingConfig | None = None, eyes: Sequence[Box] = ()
+    frames: Mapping[int, Frame], fps: float, config: SpottingConfig | None = None, skin: NDArray[np.bool_] | None = None
 ) -> Spotting:
     """Onset, apex and offset of the strongest movement in a raw clip.
 
     Args:
         frames: as for `spot_apex`; time is counted in frames that are there.
-        eyes: as for `spot_apex`.
+        skin: as for `spot_apex`.
 
     Raises:
         DatasetError: there are too few frames, or nothing rises above what flow measures on a face at rest.
@@ -111,7 +111,7 @@ def spot_interval(
     numbers = tuple(sorted(frames))
     if len(numbers) < _FEWEST:
         raise DatasetError(f"only {len(numbers)} frames, so no movement can be spotted. Give at least {_FEWEST}")
-    film = _Film([frames[number] for number in numbers], config, eyes)
+    film = _Film([frames[number] for number in numbers], config, skin)
     lag = max(1, round(0.5 * config.longest_s * fps))
     departure = _departure(film, lag)
     signal = _smooth(film.strength(departure), fps, config)
@@ -133,14 +133,14 @@ def spot_interval(
 class _Film:
     """Prepared frames, and the motion between any two of them."""
 
-    def __init__(self, frames: Sequence[Frame], config: SpottingConfig, eyes: Sequence[Box]) -> None:
+    def __init__(self, frames: Sequence[Frame], config: SpottingConfig, skin: NDArray[np.bool_] | None) -> None:
         self.frames = [_prepare(frame, config) for frame in frames]
         self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         height, width = self.frames[0].shape
         self._grid = (width // _STEP_PX, height // _STEP_PX)
         columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
-        self._seen = _mask(self._points.shape[:2], eyes, frames[0].shape)
+        self._seen = _mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
 
     def motion(self, first: int, last: int) -> Motion:
         """Flow `(h, w, 2)` in px from one frame to another at every fourth pixel, without the head's similarity."""
@@ -153,7 +153,7 @@ class _Film:
         return np.asarray(flow - moved, dtype=np.float32)
 
     def strength(self, motion: Motion) -> Signal:
-        """Root mean square `(n,)` of motions `(n, h, w, 2)` over the face, eyes and edges left out."""
+        """Root mean square `(n,)` of motions `(n, h, w, 2)` over the skin that is away from edges."""
         return np.asarray(np.sqrt((motion[:, self._seen] ** 2).sum(axis=-1).mean(axis=-1)), dtype=np.float64)
 
     def share(self, motion: Motion, pattern: Motion) -> float:
@@ -184,16 +184,10 @@ def _prepare(frame: Frame, config: SpottingConfig) -> Frame:
     return np.asarray(np.clip(np.rint(flat), 0, 255), dtype=np.uint8)
 
 
-def _mask(grid: tuple[int, ...], eyes: Sequence[Box], frame: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where motion counts: away from edges and eyes."""
-    seen = np.zeros(grid, dtype=np.bool_)
-    seen[_PATCH:-_PATCH, _PATCH:-_PATCH] = True
-    down, across = grid[0] / frame[0], grid[1] / frame[1]
-    for top, left, bottom, right in eyes:
-        rows, columns = (int(top * down), round(bottom * down)), (int(left * across), round(right * across))
-        near = [slice(max(0, start - _PATCH), end + _PATCH) for start, end in (rows, columns)]
-        seen[near[0], near[1]] = False
-    return seen
+def _mask(grid: tuple[int, int], skin: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where motion counts, on a grid of columns and rows: on skin, away from its edges and the frame's."""
+    share = cv2.resize(skin.astype(np.float32), grid, interpolation=cv2.INTER_AREA)
+    return np.asarray(binary_erosion(share > 0.5, np.ones((3, 3), np.bool_), iterations=_PATCH), dtype=np.bool_)
 
 
 def _smooth(signal: Signal, fps: float, config: SpottingConfig) -> Signal:

@@ -44,8 +44,8 @@ def _look(clip: Clip, project: Project) -> Clip:
 def _spot(clip: Clip, root: Path) -> Clip:
     """The clip with the apex that its frames show in place of the midpoint."""
     try:
-        frames, eyes = watch(clip, root, clip.numbers)
-        apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, eyes=[eyes])
+        frames, skin = watch(clip, root, clip.numbers)
+        apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, skin=skin)
     except DatasetError as error:
         raise DatasetError(f"{clip.id}: {error}") from None
     notes = f"{clip.notes}; spotted {apex} in its place"

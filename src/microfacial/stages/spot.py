@@ -29,15 +29,15 @@ def run(path: Path, fps: float | None) -> None:
 
 
 def _spot(recording: Recording, fps: float) -> Spotting:
-    """Spot on the face of the first frame, without its eyes; on whole frames where it shows none, and say so."""
+    """Spot on the skin that the first frame shows, eyes left out; on whole frames where it shows none, and say so."""
     config = SpottingConfig()
     try:
-        watched, eyes = watch(recording, recording.root, recording.numbers)
+        watched, skin = watch(recording, recording.root, recording.numbers)
     except NoFaceError:
-        click.echo("spot: no face was found in the first frame, so whole frames are looked at, eyes included", err=True)
+        click.echo("spot: no face was found in the first frame, so all of every frame is looked at", err=True)
         frames = stream_clip(recording, recording.root, recording.numbers)
         return spot_interval({number: shrink(frame, config) for number, frame in frames}, fps, config)
-    return spot_interval(watched, fps, config, [eyes])
+    return spot_interval(watched, fps, config, skin)
 
 
 def _describe(moment: str, found: Spotting, fps: float | None) -> str:
