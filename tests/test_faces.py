@@ -12,11 +12,11 @@ from fakes import TINY_PARAMS, make_clip, texture
 from microfacial import storage
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
-from microfacial.faces import FacesConfig, align, find_skin, fit_similarity, locate, mean_face, region_names
+from microfacial.faces import FacesConfig, align, cover, find_skin, fit_similarity, locate, mean_face, region_names
 from microfacial.frames import read_image
-from microfacial.landmarks import find_landmarks
+from microfacial.landmarks import Landmarks, find_landmarks
 from microfacial.records import Clip
-from microfacial.rois import EYE_CORNERS
+from microfacial.rois import EYE_CORNERS, ROI_SCHEMES
 from microfacial.stages import clips as clips_stage
 from microfacial.stages import faces as faces_stage
 from microfacial.stages.project import open_project
@@ -235,3 +235,26 @@ def test_skin_is_the_face_without_eyes_and_without_what_lies_behind_it() -> None
     assert not any(skin[row, column] for row in (0, 223) for column in (0, 223))
     assert skin[chin[1] - 3, chin[0]]
     assert skin[forehead[1] + 3, forehead[0]]
+
+
+def test_the_square_is_covered_where_it_shows_the_frame() -> None:
+    frame = np.zeros((100, 60, 3), np.uint8)
+    covered = cover(frame, np.array([[1.0, 0.0, 20.0], [0.0, 1.0, 0.0]]), 100)
+    assert covered[:, 20:80].all()
+    assert not covered[:, :20].any()
+    assert not covered[:, 80:].any()
+
+
+@pytest.mark.usefixtures("project")
+def test_landmarks_with_a_region_outside_of_the_square_fall_back_on_the_template(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listed(cropped=True)
+    clip = storage.read_clips(Path("build/tiny/clips.csv"))[0]
+    points = mean_face(56)
+    points[list(ROI_SCHEMES["mission"]["mouth"].points)] += 1000
+    monkeypatch.setattr("microfacial.faces.find_landmarks", lambda _: Landmarks(points=points, confidence=0.9))
+    frame = read_image(Path("data") / clip.frame(clip.onset))
+    assert locate(clip, frame, FacesConfig()).source == "template"
+    with pytest.raises(NoFaceError, match=f"{clip.id}: no face was found"):
+        locate(clip, frame, FacesConfig(fallback="none"))

@@ -212,3 +212,35 @@ def test_mirrored_published_maps_give_mirrored_flow_with_u_negated() -> None:
     flow, flipped = (read_published(published(), picture).flow[0] for picture in (image, mirrored))
     assert np.array_equal(flipped[0], -flow[0, :, ::-1])
     assert np.array_equal(flipped[1], flow[1, :, ::-1])
+
+
+def drifted_crop() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    """Two frames of a head that drifts by 3 px, whose camera sees the middle of the square only, and where that is."""
+    first = texture(SIDE, SIDE)
+    ones = np.ones((SIDE, SIDE), np.float32)
+    last = warp(first, 3 * ones, 2 * ones)
+    covered = np.zeros((SIDE, SIDE), np.bool_)
+    covered[:, 16:96] = True
+    beyond = [cv2.copyMakeBorder(frame[:, 16:96], 0, 0, 16, 16, cv2.BORDER_REPLICATE) for frame in (first, last)]
+    return np.asarray(beyond[0], np.uint8), np.asarray(beyond[1], np.uint8), covered
+
+
+@pytest.mark.parametrize("head_motion", ["translation", "similarity", "similarity-twice"])
+def test_beyond_the_edges_of_the_cameras_frame_nothing_moves(head_motion: str) -> None:
+    first, last, covered = drifted_crop()
+    config = FlowConfig.model_validate({"head_motion": head_motion})
+    pair = (prepare(first, config), prepare(last, config))
+    blind, seeing = (np.hypot(*np.moveaxis(facial_flow([pair], config, mask)[0], -1, 0)) for mask in (None, covered))
+    assert blind[~covered].mean() > 0.5
+    assert (seeing[~covered] == 0).all()
+    assert seeing[8:-8, 30:82].mean() < 0.05
+
+
+def test_flow_well_inside_of_a_partly_covered_square_is_what_it_was() -> None:
+    config = FlowConfig(head_motion="off")
+    first = texture(SIDE, SIDE)
+    pair = (prepare(first, config), prepare(warp(first, bump(1.5), bump(-0.8)), config))
+    covered = np.zeros((SIDE, SIDE), np.bool_)
+    covered[:, 2:110] = True
+    whole, part = (facial_flow([pair], config, mask)[0] for mask in (None, covered))
+    assert part[:, 30:80] == pytest.approx(whole[:, 30:80], abs=1e-3)

@@ -98,6 +98,17 @@ def test_a_missing_apex_is_spotted_where_that_is_asked_for(
     assert f"spotted {after['apex']} in its place" in capsys.readouterr().out
 
 
+def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change("clips", apex="spotted")
+    monkeypatch.setattr("microfacial.faces.find_landmarks", lambda _: None)
+    assert run(monkeypatch, "clips") == 0
+    found = rows(project / "build/tiny/clips.csv")
+    assert {row["apex_source"] for row in found} == {"midpoint"}
+    assert all("no apex could be spotted in its place" in row["notes"] for row in found)
+
+
 def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,7 +42,8 @@ def as_module(path: Path) -> str:
 @pytest.mark.parametrize("stage", ["clips", "faces", "flow", "report"])
 def test_a_stage_depends_on_all_modules_it_uses_and_no_other(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert {as_module(path) for path in stage_code(stage)} == imports_below(CORE[stage])
+    of_its_own = {f"stages.{stage}"} if stage != "report" else set()
+    assert {as_module(path) for path in stage_code(stage)} == imports_below(CORE[stage]) | of_its_own
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -82,19 +82,22 @@ def locate(clip: Clip, frame: Picture, config: FacesConfig) -> Face:
     """
     if config.method == "whole":
         return _take_whole(clip, frame, config)
+    found = _place_landmarks(clip, frame, config) if config.method == "landmarks" else None
     try:
-        placed = _place(frame, config.size_px) if config.method == "landmarks" else None
-        if placed is None:
-            return _place_template(clip, frame, config)
-        boxes = rois.face_boxes(config.rois, placed.points, config.size_px)
+        return found or _place_template(clip, frame, config)
     except DatasetError as error:
         raise NoFaceError(f"{clip.id}: {error}") from None
-    return Face(clip=clip.id, transform=placed.transform, boxes=boxes, source="landmarks", confidence=placed.confidence)
 
 
 def align(frame: Picture, face: Face, size_px: int) -> Picture:
     """Warp a frame, `(H, W, …)`, onto the aligned square, `(size_px, size_px, …)`."""
     return _warp(frame, face.transform, size_px)
+
+
+def cover(frame: Picture, transform: Floats, size_px: int) -> NDArray[np.bool_]:
+    """Where the aligned square, `(size_px, size_px)`, shows the frame, and not what continues it beyond its edges."""
+    whole = np.ones(frame.shape[:2], np.uint8)
+    return np.asarray(cv2.warpAffine(whole, transform, (size_px, size_px), flags=cv2.INTER_NEAREST), dtype=np.bool_)
 
 
 def _warp(frame: Picture, transform: Floats, size_px: int) -> Picture:
@@ -119,7 +122,11 @@ def watch(footage: Footage, root: Path, numbers: Iterable[int]) -> tuple[dict[in
             raise NoFaceError(f"{root / footage.frames}: no face was found in frame {number}. Crop frames to the face")
         watched[number] = _warp(frame, placed.transform, size_px)
     assert placed is not None, "footage has frames"
-    return watched, find_skin(placed.points, size_px)
+    try:
+        skin = find_skin(placed.points, size_px)
+    except DatasetError as error:
+        raise NoFaceError(f"{root / footage.frames}: {error}") from None
+    return watched, skin & cover(frame, placed.transform, size_px)
 
 
 def find_skin(points: Floats, size_px: int) -> NDArray[np.bool_]:
@@ -168,6 +175,18 @@ def _place(frame: Picture, size_px: int) -> _Placed | None:
         return None
     transform = fit_similarity(found.points[list(_STABLE)], mean_face(size_px)[list(_STABLE)])
     return _Placed(transform, found.points @ transform[:, :2].T + transform[:, 2], found.confidence)
+
+
+def _place_landmarks(clip: Clip, frame: Picture, config: FacesConfig) -> Face | None:
+    """The face by its landmarks; None where none is found, or one whose regions are so thin that it is none."""
+    placed = _place(frame, config.size_px)
+    if placed is None:
+        return None
+    try:
+        boxes = rois.face_boxes(config.rois, placed.points, config.size_px)
+    except DatasetError:
+        return None
+    return Face(clip=clip.id, transform=placed.transform, boxes=boxes, source="landmarks", confidence=placed.confidence)
 
 
 def _place_template(clip: Clip, frame: Picture, config: FacesConfig) -> Face:

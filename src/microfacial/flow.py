@@ -33,6 +33,7 @@ WINDOWS = (ONSET_APEX, *PHASE_WINDOWS)
 HeadMotion = Literal["off", "translation", "similarity", "similarity-twice"]
 Pairs = Sequence[tuple[Gray, Gray]]
 _FAINTEST = 1.0  # grey levels between a prepared frame's darkest and brightest pixel
+_EDGE_PX = 10  # flow as near as this to the edge of the camera's frame is not to be trusted
 _FIT_STEP_PX = 8  # every 8th pixel is plenty for the four parameters of a similarity
 
 
@@ -68,8 +69,17 @@ def key_frames(clip: Clip) -> tuple[int, int, int, int, int]:
     return clip.onset, between(clip.onset, clip.apex), clip.apex, between(clip.apex, clip.offset), clip.offset
 
 
-def compute_flow(clip: Clip, frames: Mapping[int, NDArray[np.uint8]], config: FlowConfig) -> FlowSequence:
+def compute_flow(
+    clip: Clip,
+    frames: Mapping[int, NDArray[np.uint8]],
+    config: FlowConfig,
+    covered: NDArray[np.bool_] | None = None,
+) -> FlowSequence:
     """Flow over onset→apex and over the four phase windows, from aligned BGR frames by number, `(H, W, 3)` each.
+
+    Args:
+        covered: where the camera's frame lies on the aligned square, `(H, W)`; everywhere if None. What continues it
+            beyond its edges does not move as the face does: no head is fitted to it, and flow fades to 0 there.
 
     Raises:
         DatasetError: onset and apex are one frame, or a frame shows nothing.
@@ -87,7 +97,7 @@ def compute_flow(clip: Clip, frames: Mapping[int, NDArray[np.uint8]], config: Fl
         raise DatasetError(
             f"{clip.id}: frame {blank[0]} shows nothing (all of one grey). Re-extract or exclude the clip"
         )
-    windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config)
+    windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config, covered)
     return FlowSequence(
         clip=clip.id, flow=np.stack(windows).transpose(0, 3, 1, 2).astype(np.float16), windows=WINDOWS, unit="px"
     )
@@ -103,17 +113,29 @@ def prepare(frame: NDArray[np.uint8], config: FlowConfig) -> Gray:
     return gray
 
 
-def facial_flow(pairs: Pairs, config: FlowConfig) -> list[Flow]:
+def facial_flow(pairs: Pairs, config: FlowConfig, covered: NDArray[np.bool_] | None = None) -> list[Flow]:
     """Flow `(H, W, 2)` of each pair of prepared frames, the head's motion removed as `config.head_motion` says.
+
+    Args:
+        covered: as for `compute_flow`.
 
     Convention: what is left is motion on the face as it was in the first frame of a pair.
     """
+    if covered is None or covered.all():
+        return _still_flow(pairs, config, np.ones(pairs[0][0].shape, np.bool_))
+    inside = cv2.erode(covered.astype(np.uint8), np.ones((3, 3)), iterations=_EDGE_PX, borderValue=1)
+    fading = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), _EDGE_PX / 3) * covered
+    return [flow * fading[..., None] for flow in _still_flow(pairs, config, inside.astype(np.bool_))]
+
+
+def _still_flow(pairs: Pairs, config: FlowConfig, inside: NDArray[np.bool_]) -> list[Flow]:
+    """Flow of each pair, less the head's motion as seen in pixels `(H, W)` that are well inside of the frame."""
     flows = _solve(pairs, config)
     if config.head_motion == "off":
         return flows
     if config.head_motion == "translation":
-        return [np.asarray(flow - np.median(flow, axis=(0, 1)), dtype=np.float32) for flow in flows]
-    motions = [_fit_similarity(flow) for flow in flows]
+        return [np.asarray(flow - np.median(flow[inside], axis=0), dtype=np.float32) for flow in flows]
+    motions = [_fit_similarity(flow, inside) for flow in flows]
     if config.head_motion == "similarity":
         return [_subtract(motion, flow) for motion, flow in zip(motions, flows, strict=True)]
     still = [(first, _undo(motion, last)) for motion, (first, last) in zip(motions, pairs, strict=True)]
@@ -151,12 +173,13 @@ def _solve(pairs: Pairs, config: FlowConfig) -> list[Flow]:
     return list(tvl1(firsts, lasts, config.tvl1))
 
 
-def _fit_similarity(flow: Flow) -> NDArray[np.float64]:
+def _fit_similarity(flow: Flow, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Similarity `(2, 3)` that most of the face follows, by least median of squares."""
     height, width = flow.shape[:2]
     rows, columns = np.mgrid[0:height:_FIT_STEP_PX, 0:width:_FIT_STEP_PX]
-    points = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float32)
-    moved = points + flow[rows, columns].reshape(-1, 2)
+    seen = inside[rows, columns]
+    points = np.stack([columns[seen], rows[seen]], axis=-1).astype(np.float32)
+    moved = points + flow[rows[seen], columns[seen]]
     motion, _ = cv2.estimateAffinePartial2D(points, moved, method=cv2.LMEDS)
     assert motion is not None, "points on a grid are not degenerate"
     return np.asarray(motion, dtype=np.float64)

@@ -101,7 +101,8 @@ class FlowSequence:
     """Motion of one clip.
 
     Convention: `flow[t, 0]` is motion to the right and `flow[t, 1]` motion down, in aligned pixels over window t.
-    A mouth corner that moves 2 px to the right gives +2 in channel 0. `flow` is `(T, 2, H, W)` float16 where `unit`
+    A mouth corner that moves 2 px to the right gives +2 in channel 0; beyond the edges of the camera's frame there is
+    none, 0. `flow` is `(T, 2, H, W)` float16 where `unit`
     is "px"; published maps are "stretched": 8-bit levels, `(1, 3, H, W)`, and bring their own strain as channel 2.
     """
 

@@ -42,11 +42,11 @@ def _look(clip: Clip, project: Project) -> Clip:
 
 
 def _spot(clip: Clip, root: Path) -> Clip:
-    """The clip with the apex that its frames show in place of the midpoint."""
+    """The clip with the apex that its frames show in place of the midpoint, which stays where they show none."""
     try:
         frames, skin = watch(clip, root, clip.numbers)
         apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, skin=skin)
     except DatasetError as error:
-        raise DatasetError(f"{clip.id}: {error}") from None
+        return replace(clip, notes=f"{clip.notes}; no apex could be spotted in its place: {error}")
     notes = f"{clip.notes}; spotted {apex} in its place"
     return replace(clip, apex=apex, apex_source="spotted", notes=notes)

@@ -1,5 +1,6 @@
 """Stage `flow`: clips and faces → flow/, resumed clip by clip."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import cv2
 from joblib import Parallel, delayed
 
 from microfacial import flow, storage
-from microfacial.faces import align
+from microfacial.faces import align, cover
 from microfacial.flow import FlowConfig
 from microfacial.frames import read_clip
 from microfacial.provenance import stage_code
@@ -37,6 +38,7 @@ def run(project: Project, processes: int) -> None:
         for sequence in bar:
             writer.add(rows[sequence.clip], keys[rows[sequence.clip]], sequence.flow)
     writer.finish(project.build / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
+    shutil.rmtree(project.state / "flow")  # what killed runs of other clips or settings have left
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
 
 
@@ -45,9 +47,10 @@ def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfi
     cv2.setNumThreads(1)
     frames = read_clip(clip, root, flow.key_frames(clip))
     aligned = {number: align(frame, face, size_px) for number, frame in frames.items()}
+    covered = cover(frames[clip.onset], face.transform, size_px)
     if config.method == "published":
         return flow.read_published(clip, aligned[clip.apex])
-    return flow.compute_flow(clip, aligned, config)
+    return flow.compute_flow(clip, aligned, config, covered)
 
 
 def _key(clip: Clip, face: Face, size_px: int, config: FlowConfig) -> str:
