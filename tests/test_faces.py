@@ -246,7 +246,7 @@ def test_the_square_is_covered_where_it_shows_the_frame() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_landmarks_with_a_region_outside_of_the_square_fall_back_on_the_template(
+def test_landmarks_with_a_region_off_the_square_fall_back_on_the_template(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listed(cropped=True)
