@@ -35,7 +35,7 @@ Rows = NDArray[np.int64]
 
 def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
     """Align the key frames of one clip and compute their flow."""
-    frames = read_clip(clip, folder, flow.key_frames(clip))
+    frames = read_clip(clip, folder.parent, flow.key_frames(clip))
     config = faces.FacesConfig()
     face = faces.locate(clip, frames[clip.onset], config)
     aligned = {number: faces.align(frame, face, config.size_px) for number, frame in frames.items()}
