@@ -157,9 +157,8 @@ def examine_releases(path: Path) -> Iterator[Finding | Line]:
     clips = 0
     for release in found:
         clips += yield from _examine_release(release)
-    yield _need_disk(
-        {release.folder for release in found if not isinstance(release.release, DatasetError)}, path, clips
-    )
+    folders = {release.folder for release in found if not isinstance(release.release, DatasetError)}
+    yield _need_disk(folders, path, clips)
 
 
 def _examine_release(found: Found) -> Generator[Finding | Line, None, int]:

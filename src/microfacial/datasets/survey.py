@@ -106,7 +106,7 @@ def survey(release: Release, max_gap: int, look: Callable[[Clip], object]) -> It
     for row in release.rows:
         if isinstance(row, Annotation):
             seen[row.id] += 1
-            yield _add(_survey_row(row, release, max_gap, look), _suspect_repetition(seen[row.id]))
+            yield _add(_survey_row(row, release, max_gap, look), _refuse_repetition(seen[row.id]))
         else:
             yield _survey_nothing(row)
 
@@ -141,7 +141,7 @@ def _add(surveyed: Surveyed, remarks: tuple[Remark, ...]) -> Surveyed:
     return replace(surveyed, remarks=(*surveyed.remarks, *remarks))
 
 
-def _suspect_repetition(times: int) -> tuple[Remark, ...]:
+def _refuse_repetition(times: int) -> tuple[Remark, ...]:
     return (Remark("refused", "is annotated before: no data set takes a clip twice"),) if times > 1 else ()
 
 
