@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,24 @@ def test_a_mixed_folder_can_be_excluded(folder: Path) -> None:
 def test_empty_crops_do_not_hide_whole_frames(folder: Path) -> None:
     (folder / "SMIC_all_cropped/HS").mkdir(parents=True)
     assert len(read(write_clip(folder, "s1", "negative", range(9))).clips) == 1
+
+
+def test_a_subject_that_may_not_be_read_does_not_vanish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s2", "negative", range(9))
+    listed, scanned = Path.iterdir, os.scandir
+
+    def list_others(path: Path) -> Iterator[Path]:
+        if path.parts[-2:] == ("s2", "micro"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    def scan_others(path: str) -> object:
+        if Path(path).parts[-2:] == ("s2", "micro"):
+            raise PermissionError(13, "Permission denied")
+        return scanned(path)
+
+    monkeypatch.setattr(Path, "iterdir", list_others)
+    monkeypatch.setattr(os, "scandir", scan_others)
+    with pytest.raises(DatasetError, match="s2/micro cannot be read: Permission denied"):
+        read(folder)

@@ -129,8 +129,11 @@ def find_variant(folder: Path, variants: tuple[str, ...]) -> str:
 
     Args:
         folder: of the release.
+
+    Raises:
+        DatasetError: one of them may not be read.
     """
-    filled = (name for name in variants if any(path.is_dir() for path in (folder / name).glob("*")))
+    filled = (name for name in variants if any(path.is_dir() for path in list_folder(folder / name)))
     return next(filled, variants[0])
 
 

@@ -17,7 +17,7 @@ from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id
 from microfacial.datasets.clips import release
 from microfacial.datasets.schemes import spell
 from microfacial.errors import AbsentError, DatasetError
-from microfacial.frames import find_frames, find_pattern
+from microfacial.frames import find_frames, find_pattern, list_folder
 
 Camera = Literal["HS", "VIS", "NIR"]
 
@@ -33,6 +33,7 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
 
     Raises:
         AbsentError: there are no clips.
+        DatasetError: a folder above the clips may not be read.
     """
     tops = [folder / variant / camera for variant in _VARIANTS]
     top = next((one for one in tops if _find_places(one)), tops[-1])
@@ -51,7 +52,8 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
 
 
 def _find_places(top: Path) -> list[Path]:
-    return [place for place in sorted(top.glob("*/micro/*/*")) if place.is_dir()]
+    emotions = (emotion for subject in list_folder(top) for emotion in list_folder(subject / "micro"))
+    return sorted(place for emotion in emotions for place in list_folder(emotion) if place.is_dir())
 
 
 def _read_place(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annotation | Fault:
