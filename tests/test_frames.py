@@ -2,7 +2,7 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -341,3 +341,26 @@ def test_a_video_is_turned_as_its_rotation_says(tmp_path: Path) -> None:
 
 def test_the_rate_of_a_video_is_its_own(write_video: Write) -> None:
     assert read_fps(write_video("a.mp4", 3)) == 25.0
+
+
+def test_numbers_of_two_paddings_are_refused(tmp_path: Path) -> None:
+    for name in ("006_0016.jpg", "006_00010.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=r"different zero-padding, 006_0016\.jpg and 006_00010\.jpg"):
+        find_pattern(tmp_path, (".jpg",), absent="")
+
+
+def test_what_may_not_be_read_is_refused_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a1.png").touch()
+
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DatasetError, match=r"a1\.png cannot be read: Permission denied"):
+        read_image(tmp_path / "a1.png")
+    with pytest.raises(DatasetError, match=f"{tmp_path.name} cannot be read: Permission denied"):
+        find_frames(tmp_path, "a{}.png")
+    with pytest.raises(DatasetError, match=f"{tmp_path.name} cannot be read: Permission denied"):
+        open_clip(tmp_path)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fakes import ROOT, WriteMaps, texture
+from fakes import ROOT, Row, WriteCasme2, WriteMaps, texture
 from microfacial import __main__ as commands
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
@@ -321,3 +321,56 @@ def test_doctor_finds_no_release_where_there_is_none(
 ) -> None:
     assert run(monkeypatch, "doctor", "mlruns") == 2
     assert "microfacial: mlruns: no release of casme2, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        (
+            [("01", "a", 1, 3, 5, 12, "happiness")] * 2,
+            "refused     casme2/sub01/a (CASME2-coding-20190701.xlsx, row 3)",
+        ),
+        ([("01", "a", 1, 3, 5, 12, "joy")], "refused     casme2/sub01/a (CASME2-coding-20190701.xlsx, row 2)"),
+    ],
+)
+def test_doctor_fails_where_the_pipeline_would_stop(
+    write_casme2: WriteCasme2,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rows: list[Row],
+    complaint: str,
+) -> None:
+    root = write_casme2(rows)
+    assert run(monkeypatch, "doctor", str(root.parent)) == 2
+    printed = capsys.readouterr().out
+    assert complaint in printed
+    assert "FAIL casme2 in " in printed
+
+
+def test_doctor_names_disk_once_and_a_folder_that_holds_no_release(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree("data/demo", "data/casme2")
+    assert run(monkeypatch, "doctor", "data") == 0
+    assert capsys.readouterr().out.count(" disk: ") == 1
+    next(Path("data/casme2").glob("*.xlsx")).unlink()
+    assert run(monkeypatch, "doctor", "data") == 2
+    assert "FAIL casme2 in data/casme2: CASME II: no CASME2-coding-*.xlsx in data/casme2" in capsys.readouterr().out
+
+
+def test_doctor_walks_on_where_a_frame_may_not_be_read(
+    write_casme2: WriteCasme2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness"), ("01", "b", 1, 3, 5, 12, "happiness")])
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.parent.name == "a":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert run(monkeypatch, "doctor", str(root)) == 2
+    printed = capsys.readouterr().out
+    assert "reg_img1.jpg cannot be read: Permission denied" in printed
+    assert "2 rows, 1 give a clip" in printed

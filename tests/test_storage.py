@@ -1,15 +1,22 @@
+import zlib
 from pathlib import Path
+from typing import NoReturn
+from xml.etree.ElementTree import ParseError
+from zipfile import ZipFile
 
 import numpy as np
+import pandas as pd
 import pytest
+from openpyxl import Workbook
 
 from fakes import make_clip
-from microfacial.errors import StorageError
+from microfacial.errors import DatasetError, StorageError
 from microfacial.storage import (
     FlowWriter,
     digest,
     read_clips,
     read_json,
+    read_table,
     write_clips,
     write_image,
     write_json,
@@ -102,3 +109,29 @@ def test_done_clips_do_not_outlive_their_array(tmp_path: Path) -> None:
     FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
     (tmp_path / "state" / "flow.npy").unlink()
     assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
+
+
+def test_a_spreadsheet_with_damaged_content_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    Workbook().save(path)
+    with ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = b"<worksheet><sheetData>"
+    with ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    with pytest.raises(DatasetError, match=r"a\.xlsx is no readable spreadsheet"):
+        read_table(path, "Subject")
+
+
+@pytest.mark.parametrize("error", [zlib.error("invalid block"), EOFError("ended"), ParseError("no element")])
+def test_whatever_damage_a_reader_meets_is_a_damaged_spreadsheet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    Workbook().save(tmp_path / "a.xlsx")
+    monkeypatch.setattr(pd, "read_excel", fail)
+    with pytest.raises(DatasetError, match="is no readable spreadsheet"):
+        read_table(tmp_path / "a.xlsx", "Subject")

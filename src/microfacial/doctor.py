@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -16,7 +16,7 @@ from microfacial.datasets.survey import Found, Remark, Surveyed, count_classes, 
 from microfacial.errors import DatasetError, MicrofacialError
 from microfacial.faces import FacesConfig
 from microfacial.flow import FlowConfig, key_frames, layout
-from microfacial.frames import read_clip
+from microfacial.frames import read_clip, reading
 from microfacial.pipeline import check_data
 from microfacial.records import Clip
 from microfacial.settings import read_sections
@@ -42,15 +42,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Line:
-    """What the doctor says about one row of a release; only what is missing keeps it from being sound."""
+    """What the doctor says about one row of a release."""
 
     remark: Remark
     row: str
 
     @property
     def sound(self) -> bool:
-        """Whether the row gives a clip."""
-        return self.remark.kind != "missing"
+        """Whether a data set can be made although this holds."""
+        return self.remark.sound
 
     def __str__(self) -> str:
         return f"{self.remark.kind:<10}  {self.row}{': ' if self.row else ''}{self.remark.text}"
@@ -154,25 +154,29 @@ def examine_releases(path: Path) -> Iterator[Finding | Line]:
         raise DatasetError(
             f"{path}: no release of {', '.join(DATASETS)} in it or in folders of these names. Name another folder"
         )
+    clips = 0
     for release in found:
-        yield from _examine_release(release)
+        clips += yield from _examine_release(release)
+    folders = {release.folder for release in found if not isinstance(release.release, DatasetError)}
+    yield _need_disk(folders, path, clips)
 
 
-def _examine_release(found: Found) -> Iterator[Finding | Line]:
+def _examine_release(found: Found) -> Generator[Finding | Line, None, int]:
+    """Yield what there is to say about a release; return how many clips it gives."""
     what = f"{found.corpus} in {found.folder}"
     if isinstance(found.release, DatasetError):
         yield Finding(what, False, str(found.release))
-        return
+        return 0
     rows = []
     for row in survey(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
         rows.append(row)
         yield from (Line(remark, row.name) for remark in row.remarks)
     usable = [row.clip for row in rows if row.clip is not None]
-    missing = sum(any(remark.kind == "missing" for remark in row.remarks) for row in rows)
+    sound = all(remark.sound for row in rows for remark in row.remarks)
     noted = sum(bool(row.remarks) for row in rows)
-    yield Finding(what, not missing, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
+    yield Finding(what, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
     yield from _count_schemes(rows)
-    yield _need_disk(found.folder, usable)
+    return len(usable)
 
 
 def _look(clip: Clip, folder: Path) -> object:
@@ -187,9 +191,17 @@ def _count_schemes(rows: list[Surveyed]) -> Iterator[Finding]:
         yield Finding(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
 
 
-def _need_disk(folder: Path, clips: list[Clip]) -> Finding:
-    raw = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
-    built = _built_gb(len(clips), FlowConfig(), FacesConfig().size_px)
-    free = shutil.disk_usage(folder).free / 1e9
-    detail = f"{free:.0f} GB free; DVC's copy of the release needs {raw:.1f} GB, faces and flow {built:.1f} GB"
+def _need_disk(folders: set[Path], path: Path, clips: int) -> Finding:
+    try:
+        raw = sum(_size_gb(folder) for folder in folders)
+    except DatasetError as error:
+        return Finding("disk", False, str(error))
+    built = _built_gb(clips, FlowConfig(), FacesConfig().size_px)
+    free = shutil.disk_usage(path).free / 1e9
+    detail = f"{free:.0f} GB free; DVC's copy of all releases needs {raw:.1f} GB, faces and flow {built:.1f} GB"
     return Finding("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")
+
+
+def _size_gb(folder: Path) -> float:
+    with reading(folder):
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9

@@ -2,6 +2,7 @@
 
 A frame is `(H, W, 3)` uint8, BGR, turned upright as its file says. What cannot be read rightly is refused, never
 guessed: pictures and videos that are cut short, pictures with transparent parts, 10- to 14-bit levels in 16-bit files.
+Bytes that were changed within a file of full length may go unnoticed, as decoders conceal them.
 
 A video is decoded from its first frame on and never sought in, because seeking lands on a wrong frame in many formats;
 its frames are counted by decoding them, because its metadata may be wrong.
@@ -9,6 +10,7 @@ its frames are counted by decoding them, because its metadata may be wrong.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -112,7 +114,7 @@ def open_clip(path: Path) -> Recording:
         DatasetError: there are none, the folder mixes frames of two forms, or the video is damaged.
     """
     if path.is_dir():
-        endings = {file.suffix for file in path.iterdir() if file.suffix.lower() in PICTURE_ENDINGS}
+        endings = {file.suffix for file in list_folder(path) if file.suffix.lower() in PICTURE_ENDINGS}
         pattern = find_pattern(path, tuple(sorted(endings)), absent="") if endings else ""
         if not pattern:
             raise DatasetError(f"{path} has no frames, such as img1{PICTURE_ENDINGS[2]}. Name a folder of frames")
@@ -128,12 +130,38 @@ def _is_video(clip: Footage) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
+    with reading(path):
+        if not path.is_file():
+            raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
     return path
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the path and the cause where the system refuses to read it.
+
+    Raises:
+        DatasetError: in place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{path} cannot be read: {error.strerror or error}. Correct its permissions or copy it again"
+        ) from None
+
+
 # --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """What lies in a folder, in no order; nothing where there is no folder.
+
+    Raises:
+        DatasetError: the folder may not be read.
+    """
+    with reading(folder):
+        return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
@@ -141,10 +169,13 @@ def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
 
     Args:
         pattern: name of a frame, with `{}` or `{:05d}` for its number.
+
+    Raises:
+        DatasetError: the folder may not be read.
     """
     prefix, width, suffix = _split(pattern)
     form = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix))
-    texts = [match[1] for path in folder.glob("*") if (match := form.fullmatch(path.name))]
+    texts = [match[1] for path in list_folder(folder) if (match := form.fullmatch(path.name))]
     return tuple(sorted(int(text) for text in texts if text == str(int(text)).zfill(width)))
 
 
@@ -152,23 +183,28 @@ def find_pattern(folder: Path, endings: tuple[str, ...], absent: str) -> str:
     """The pattern of the frame names in a folder, whose last integer is the frame number, zero-padded or not.
 
     Args:
-        endings: endings of the frames, such as `.jpg`.
+        endings: endings of the frames, such as `.jpg`, which may stand in upper case on disk.
         absent: what to answer where there is no frame.
 
     Raises:
-        DatasetError: the folder mixes names of two forms.
+        DatasetError: the folder mixes names of two forms, or numbers of two paddings, or may not be read.
     """
-    form = re.compile(r"(?!\.)(.*?)(\d+)(" + "|".join(map(re.escape, endings)) + ")")
-    matches = [match for path in folder.glob("*") if (match := form.fullmatch(path.name))]
+    form = re.compile(r"(?!\.)(.*?)(\d+)((?i:" + "|".join(map(re.escape, endings)) + "))")
+    matches = [match for path in list_folder(folder) if (match := form.fullmatch(path.name))]
     if not matches:
         return absent
     forms = sorted({(match[1], match[3]) for match in matches})
     if len(forms) > 1:
         names = " and ".join(f"{prefix}<N>{ending}" for prefix, ending in forms)
         raise DatasetError(f"{folder} mixes frames {names}. Keep those of one form only")
-    (prefix, ending), digits = forms[0], [match[2] for match in matches]
+    (prefix, ending), digits = forms[0], sorted(match[2] for match in matches)
     padded = any(text.startswith("0") and len(text) > 1 for text in digits)
-    return f"{prefix}{{:0{min(map(len, digits))}d}}{ending}" if padded else f"{prefix}{{}}{ending}"
+    width = min(map(len, digits)) if padded else 0
+    odd = next((text for text in digits if text != str(int(text)).zfill(width)), None)
+    if odd is not None:
+        names = " and ".join(f"{prefix}{text}{ending}" for text in (min(digits, key=len), odd))
+        raise DatasetError(f"{folder} mixes numbers of different zero-padding, {names}. Pad all alike")
+    return f"{prefix}{{:0{width}d}}{ending}" if padded else f"{prefix}{{}}{ending}"
 
 
 def _split(pattern: str) -> tuple[str, int, str]:
@@ -188,10 +224,11 @@ def read_image(path: Path) -> Picture:
     """An image as `(H, W, 3)` uint8, BGR.
 
     Raises:
-        DatasetError: the file is missing, cut short or no image, has transparent parts, or has levels of neither 8 nor
-            full 16 bits.
+        DatasetError: the file is missing, cut short or no image, may not be read, has transparent parts, or has levels
+            of neither 8 nor full 16 bits.
     """
-    content = _existing(path).read_bytes()
+    with reading(path):
+        content = _existing(path).read_bytes()
     image = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
@@ -298,10 +335,11 @@ def _property(path: Path, which: int) -> float:
 
 def _open(path: Path) -> cv2.VideoCapture:
     """A video before its first frame, to be released by the caller."""
-    if not path.is_file():
-        raise DatasetError(f"no video {path}. Copy it again or correct the path")
-    if _is_cut(path):
-        raise DatasetError(f"{path} is cut short: its end is missing. Copy it again")
+    with reading(path):
+        if not path.is_file():
+            raise DatasetError(f"no video {path}. Copy it again or correct the path")
+        if _is_cut(path):
+            raise DatasetError(f"{path} is cut short: its end is missing. Copy it again")
     # FFmpeg alone turns frames by the file's rotation on every system; an absolute path is never taken for a protocol.
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -127,7 +128,8 @@ def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFra
         with pd.ExcelFile(path) as book:
             name = sheet if sheet in book.sheet_names else 0
             cells = pd.read_excel(book, sheet_name=name, header=None, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, KeyError, BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
+        # SyntaxError is how damaged XML shows
         raise DatasetError(f"{path} is no readable spreadsheet ({error}). Copy it again from the release") from None
     cells = cells.fillna("").map(str.strip)  # an error such as #N/A is no text
     top = _find_row(cells, heading, path)

@@ -270,3 +270,43 @@ def test_an_excluded_clip_that_is_not_there_is_refused_and_one_that_is_is_counte
     assert read(root, exclude=("casme2/sub01/a",)).dropped == {"excluded casme2/sub01/a": 1}
     with pytest.raises(DatasetError, match=r"clips\.exclude names casme2/sub1/a, which is not there"):
         read(root, exclude=("casme2/sub1/a",))
+
+
+def test_a_faulty_row_can_be_excluded(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, "x", 5, 12, "happiness"), ("01", "b", 1, 3, 5, 12, "happiness")])
+    assert [clip.name for clip in read(root, exclude=("casme2/sub01/a",)).clips] == ["b"]
+
+
+def test_an_empty_folder_of_crops_does_not_hide_the_raw_frames(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    shutil.rmtree(root / "Cropped")
+    (root / "Cropped").mkdir()
+    touch_frames(root / "CASME2_RAW/sub01/a", "img{}.jpg", range(1, 6))
+    (clip,) = read(root).clips
+    assert (clip.frames, clip.cropped) == ("casme2/CASME2_RAW/sub01/a/img{}.jpg", False)
+
+
+def test_a_sheet_in_a_folder_of_its_own_is_not_taken(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    (root / "tables").mkdir()
+    (root / "CASME2-coding-20190701.xlsx").rename(root / "tables/CASME2-coding-20190701.xlsx")
+    with pytest.raises(DatasetError, match=r"no CASME2-coding-\*\.xlsx in"):
+        read(root)
+
+
+def test_a_column_that_is_there_twice_is_refused_by_name(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    path = root / "CASME2-coding-20190701.xlsx"
+    book = load_workbook(path)
+    book.worksheets[0]["G1"] = "OnsetFrame"
+    book.save(path)
+    with pytest.raises(DatasetError, match="column OnsetFrame is there twice"):
+        read(root)
+
+
+def test_frames_of_another_ending_are_named(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    for frame in (root / "Cropped/sub01/a").iterdir():
+        frame.rename(frame.with_suffix(".JPG"))
+    with pytest.raises(DatasetError, match=r"has no frame reg_img<N>\.jpg \(found reg_img1\.JPG\)"):
+        read(root)

@@ -106,3 +106,10 @@ def test_missing_frames_are_refused(write_casme3: WriteCasme3) -> None:
 def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: no .* in .*correct clips in"):
         read(folder)
+
+
+def test_two_clips_of_one_onset_are_told_apart_by_their_offset(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.1", "A", 120, 125, 130, "happy"), ("spNO.1", "a", 120, 125, 135, "sad")])
+    first, second = read(root).clips
+    assert (first.name, second.name) == ("a_120", "a_120_135")
+    assert first.frames == second.frames == "casme3/part_A/spNO.1/a/color/{}.jpg"

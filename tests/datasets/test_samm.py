@@ -6,6 +6,7 @@ from openpyxl import Workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.datasets.annotations import find_table
 from microfacial.errors import DatasetError
 
 HEADER = [
@@ -168,3 +169,31 @@ def test_the_later_release_s_file_name_is_found_too(write_samm: WriteSamm) -> No
 def test_a_folder_without_the_sheet_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"SAMM: no SAMM\*Micro_FACS_Codes_v\*\.xlsx in .*correct clips in"):
         read(folder)
+
+
+def test_empty_crops_do_not_hide_whole_frames(write_samm: WriteSamm) -> None:
+    root = write_samm([("006", "006_1_2", 1000, 1004, 1010, "Anger")])
+    (root / "SAMM_CROP").mkdir()
+    (clip,) = read(root).clips
+    assert (clip.frames, clip.cropped) == ("samm/SAMM/006/006_1_2/006_{}.jpg", False)
+
+
+def test_frames_may_end_in_capitals(write_samm: WriteSamm) -> None:
+    root = write_samm([("006", "006_1_2", 1000, 1004, 1010, "Anger")])
+    for frame in (root / "SAMM/006/006_1_2").iterdir():
+        frame.rename(frame.with_suffix(".JPG"))
+    assert read(root).clips[0].frames == "samm/SAMM/006/006_1_2/006_{}.JPG"
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("SAMM_Micro_FACS_Codes_v2.xlsx", "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"),
+        ("SAMM_20181215_Micro_FACS_Codes_v2.xlsx", "SAMM_20190101_Micro_FACS_Codes_v2.xlsx"),
+        ("SAMM_20181215_Micro_FACS_Codes_v9.xlsx", "SAMM_Micro_FACS_Codes_v10.xlsx"),
+    ],
+)
+def test_the_latest_version_then_date_is_read(tmp_path: Path, older: str, newer: str) -> None:
+    for name in (newer, older):
+        (tmp_path / name).touch()
+    assert find_table(tmp_path, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx").name == newer

@@ -1,10 +1,13 @@
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.datasets.annotations import Annotation, Fault
+from microfacial.datasets.smic import open_release
 from microfacial.errors import DatasetError
 
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
@@ -114,4 +117,57 @@ def test_a_folder_that_is_no_subject_is_refused(folder: Path) -> None:
 
 def test_a_folder_without_clips_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"SMIC: no s<k>/micro/<emotion>/<clip> in .*HS"):
+        read(folder)
+
+
+def test_clips_of_one_id_are_annotated_twice(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    touch_frames(folder / "HS/s1/micro/positive/s1_ne_01", "image{:06d}.bmp", range(9))
+    with pytest.raises(DatasetError, match="smic/s01/s1_ne_01 is annotated twice"):
+        read(folder)
+
+
+def test_a_bad_folder_is_a_fault_of_its_clip_alone(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s1", "positive", range(9))
+    touch_frames(folder / "HS/s1/micro/positive/s1_po_01", "other{}.bmp", range(9))
+    write_clip(folder, "person", "negative", range(9))
+    fault, kept, mixed = open_release(folder).rows
+    assert isinstance(fault, Fault)
+    assert isinstance(kept, Annotation)
+    assert isinstance(mixed, Fault)
+    assert [row.id for row in (fault, kept, mixed)] == ["", "smic/s01/s1_ne_01", "smic/s01/s1_po_01"]
+    assert "mixes frames" in mixed.reason
+
+
+def test_a_mixed_folder_can_be_excluded(folder: Path) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s1", "positive", range(9))
+    touch_frames(folder / "HS/s1/micro/positive/s1_po_01", "other{}.bmp", range(9))
+    assert len(read(folder, exclude=("smic/s01/s1_po_01",)).clips) == 1
+
+
+def test_empty_crops_do_not_hide_whole_frames(folder: Path) -> None:
+    (folder / "SMIC_all_cropped/HS").mkdir(parents=True)
+    assert len(read(write_clip(folder, "s1", "negative", range(9))).clips) == 1
+
+
+def test_a_subject_that_may_not_be_read_does_not_vanish(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(folder, "s1", "negative", range(9))
+    write_clip(folder, "s2", "negative", range(9))
+    listed, scanned = Path.iterdir, os.scandir
+
+    def list_others(path: Path) -> Iterator[Path]:
+        if path.parts[-2:] == ("s2", "micro"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    def scan_others(path: str) -> object:
+        if Path(path).parts[-2:] == ("s2", "micro"):
+            raise PermissionError(13, "Permission denied")
+        return scanned(path)
+
+    monkeypatch.setattr(Path, "iterdir", list_others)
+    monkeypatch.setattr(os, "scandir", scan_others)
+    with pytest.raises(DatasetError, match="s2/micro cannot be read: Permission denied"):
         read(folder)

@@ -1,11 +1,13 @@
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from openpyxl import Workbook
 
-from fakes import touch_frames
+from fakes import texture, touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.errors import DatasetError
 
@@ -100,3 +102,47 @@ def test_short_and_long_release_in_one_set_are_the_same_clips(write_smic_e: Writ
     touch_frames(folder / "HS/s1/micro/negative/s1_ne_01", "image{:06d}.bmp", range(110, 121))
     with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 is annotated twice.*clips\.corpora"):
         read(folder, corpora=("smic_hs", "smic_e_hs"))
+
+
+NOTE = "frames counted from 1 on, as the files are, not from FirstF 100"
+
+
+def test_frames_before_the_first_do_not_move_the_numbers(write_smic_e: WriteSmicE) -> None:
+    folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start=90)
+    (clip,) = read(folder).clips
+    assert (clip.onset, clip.apex, clip.offset, clip.notes) == (110, 115, 120, "")
+
+
+def test_moved_numbers_are_noted(write_smic_e: WriteSmicE) -> None:
+    (clip,) = read(write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start=1)).clips
+    assert (clip.onset, clip.apex, clip.offset, clip.notes) == (11, 16, 21, NOTE)
+
+
+def test_a_video_in_place_of_a_long_clip_counts_from_one(write_smic_e: WriteSmicE) -> None:
+    folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
+    place = folder / "HS_long/SMIC-HS-E/s01/s1_ne_01"
+    shutil.rmtree(place)
+    video = cv2.VideoWriter(f"{place}.avi", cv2.VideoWriter.fourcc(*"MJPG"), 100.0, (64, 64))
+    for number in range(40):
+        video.write(texture(64, 64, number))
+    video.release()
+    (clip,) = read(folder).clips
+    assert (clip.onset, clip.apex, clip.offset, clip.notes) == (11, 16, 21, NOTE)
+
+
+def test_a_slash_is_no_apex_and_no_offset(write_smic_e: WriteSmicE) -> None:
+    rows: list[Row] = [
+        (1, "s1_ne_01", 110, 120, 100, "/", "negative"),
+        (1, "s1_ne_02", 110, "/", 100, None, "negative"),
+    ]
+    listing = read(write_smic_e(rows))
+    assert [clip.apex_source for clip in listing.clips] == ["midpoint"]
+    assert listing.dropped == {"SMIC-E gives no offset and no long clip": 1}
+
+
+def test_a_faulty_row_can_be_excluded(write_smic_e: WriteSmicE) -> None:
+    rows: list[Row] = [(1, "s1_ne_01", 110, 120, 100, 115, "negative"), (1, "s1_ne_02", "x", 9, 1, 5, "negative")]
+    folder = write_smic_e(rows)
+    with pytest.raises(DatasetError, match="row 3: OnsetF is 'x'"):
+        read(folder)
+    assert [clip.name for clip in read(folder, exclude=("smic/s01/s1_ne_02",)).clips] == ["s1_ne_01"]

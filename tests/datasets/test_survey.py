@@ -39,9 +39,10 @@ def test_every_row_is_examined_whatever_is_wrong_with_the_others(write_casme2: W
     assert remarks(rows[0]) == [
         "missing: CASME2-coding-20190701.xlsx, row 2: ApexFrame is 'x', not a frame number. Correct the sheet"
     ]
-    assert remarks(rows[1])[0].startswith("missing: casme2/sub01/b: annotated, but")
-    assert remarks(rows[2])[0].startswith("missing: casme2/sub01/c: offset 1 is not after onset 5")
-    assert remarks(rows[3])[0].startswith("suspicious: casme2/sub01/d: unknown label 'joy'")
+    assert remarks(rows[1])[0].startswith("missing: annotated, but")
+    assert remarks(rows[2])[0].startswith("missing: offset 1 is not after onset 5")
+    assert all(remark.startswith("refused: unknown label 'joy'") for remark in remarks(rows[3]))
+    assert not any(remark.sound for remark in rows[3].remarks)
 
 
 def test_a_row_is_named_with_its_place_in_the_sheet(write_casme2: WriteCasme2) -> None:
@@ -78,10 +79,10 @@ def test_absent_frames_between_onset_and_offset_are_counted(write_casme2: WriteC
     assert remarks(row) == ["suspicious: 3 of the 10 frames from onset to offset are absent"]
 
 
-def test_a_clip_annotated_twice_is_suspicious_the_second_time(write_casme2: WriteCasme2) -> None:
+def test_a_clip_annotated_twice_is_refused_the_second_time(write_casme2: WriteCasme2) -> None:
     first, second = examine(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")] * 2))
     assert remarks(first) == []
-    assert remarks(second) == ["suspicious: is annotated before: no data set takes a clip twice"]
+    assert remarks(second) == ["refused: is annotated before: no data set takes a clip twice"]
 
 
 def test_frames_that_cannot_be_used_are_missing(write_casme2: WriteCasme2) -> None:
@@ -117,3 +118,18 @@ def test_a_damaged_sheet_is_found_not_passed_over(write_casme2: WriteCasme2) -> 
     (root / "CASME2-coding-20190701.xlsx").write_text("damaged")
     (found,) = find_releases(root)
     assert isinstance(found.release, DatasetError)
+
+
+def test_a_corpus_folder_without_its_sheet_is_found_with_what_is_missing(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    (root / "CASME2-coding-20190701.xlsx").rename(root / "coding.xlsx")
+    (found,) = find_releases(root.parent)
+    assert (found.corpus, found.folder) == ("casme2", root)
+    assert isinstance(found.release, DatasetError)
+    assert "no CASME2-coding-*.xlsx" in str(found.release)
+
+
+def test_a_release_is_found_in_a_folder_of_any_name(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
+    renamed = root.rename(root.parent / "CASME II")
+    assert [(found.corpus, found.folder) for found in find_releases(root.parent)] == [("casme2", renamed)]

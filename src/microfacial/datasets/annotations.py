@@ -5,7 +5,9 @@ stops at the first.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from microfacial.storage import read_table
 
 SYNTHETIC_MARKER = "SYNTHETIC.txt"  # stands in the folder of synthetic clips, which must not pass for a corpus' own
 _NOT_GIVEN = ("/", "")
+Identify = Callable[["pd.Series[str]", str], tuple[str, str]]
+"""Subject and clip as the corpus names them, from a row's cells and the words that name the row in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +94,6 @@ def name_corpus(folder: Path, corpus: str) -> str:
     return DEMO_CORPUS if corpus == "casme2" else f"{DEMO_CORPUS}-{corpus}"
 
 
-def amend(rows: Iterable[Row], change: Callable[[Annotation], Row]) -> tuple[Row, ...]:
-    """All rows, every annotation among them changed; one that cannot be changed becomes a fault."""
-    return tuple(_amend(row, change) if isinstance(row, Annotation) else row for row in rows)
-
-
-def _amend(row: Annotation, change: Callable[[Annotation], Row]) -> Row:
-    try:
-        return change(row)
-    except DatasetError as error:
-        return Fault(id=row.id, reason=str(error))
-
-
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -124,70 +116,114 @@ class Columns:
         return (self.subject, self.name, self.onset, self.offset, self.emotion, *optional, *self.others)
 
 
-def find_table(root: Path, corpus: str, pattern: str) -> Path:
-    """The last by name of the tables that match a pattern, in the root or else in a folder directly below.
+def find_table(root: Path, corpus: str, pattern: str, folders: tuple[str, ...] = ()) -> Path:
+    """The latest of the tables that match a pattern: of the highest version, and of that with the latest date.
+
+    Args:
+        folders: where else below the root it may lie; the root itself comes first.
 
     Raises:
         AbsentError: there is none.
     """
-    tables = sorted(root.glob(pattern)) or sorted(root.glob(f"*/{pattern}"))
-    if not tables:
-        raise AbsentError(f"{corpus}: no {pattern} in {root}. Put the release there or correct clips in params.yaml")
-    return tables[-1]
+    for folder in (root, *(root / name for name in folders)):
+        if tables := sorted(folder.glob(pattern), key=_age):
+            return tables[-1]
+    raise AbsentError(f"{corpus}: no {pattern} in {root}. Put the release there or correct clips in params.yaml")
+
+
+def _age(table: Path) -> tuple[int, str, str]:
+    """Version, date (as year, or year, month and day) and name, for sorting."""
+    version = re.search(r"_v(\d+)", table.stem)
+    date = re.search(r"(?<!\d)(?:\d{8}|\d{4})(?!\d)", table.stem)
+    return int(version[1]) if version else 0, date[0] if date else "", table.name
+
+
+def is_given(cell: str) -> bool:
+    """Whether a cell holds more than the sign that there is nothing to hold."""
+    return cell not in _NOT_GIVEN
 
 
 def read_annotations(
-    table: Path, columns: Columns, corpus: str, vocabulary: str, fps: float, sheet: str | None = None
-) -> Iterator[Annotation | Fault]:
-    """Yield each row, subject and clip name as the table has them; blank rows and notes below the table are no rows.
+    table: Path,
+    columns: Columns,
+    corpus: str,
+    vocabulary: str,
+    fps: float,
+    *,
+    identify: Identify,
+    sheet: str | None = None,
+    cropped: bool = False,
+) -> Iterator[Row]:
+    """Yield each row; blank rows and notes below the table are no rows.
 
     A row that has text where a frame number belongs, or no subject or name, is a fault.
 
     Raises:
         DatasetError: the table is no spreadsheet or lacks a column.
     """
-    for where, row in table_rows(table, columns, sheet):
+
+    def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> Annotation:
+        given = columns.apex is not None and is_given(cells[columns.apex])
+        return Annotation(
+            corpus=corpus,
+            vocabulary=vocabulary,
+            subject=subject,
+            name=name,
+            emotion=spell(cells[columns.emotion]),
+            action_units=cells[columns.action_units] if columns.action_units else "",
+            onset=read_number(cells, columns.onset, where),
+            apex=read_number(cells, columns.apex, where) if columns.apex and given else None,
+            offset=read_number(cells, columns.offset, where),
+            fps=fps,
+            cropped=cropped,
+            where=where,
+        )
+
+    return read_rows(table, columns, corpus, identify, read, sheet)
+
+
+def read_rows(
+    table: Path,
+    columns: Columns,
+    corpus: str,
+    identify: Identify,
+    read: "Callable[[pd.Series[str], str, str, str], Row]",
+    sheet: str | None = None,
+) -> Iterator[Row]:
+    """Yield what `read` makes of each row's cells, subject, name and place; a row that it cannot read is a fault.
+
+    Raises:
+        DatasetError: the table is no spreadsheet or lacks a column.
+    """
+    for where, cells in table_rows(table, columns, sheet):
+        known = ""
         try:
-            yield _read_row(row, columns, corpus, vocabulary, fps, where)
+            if not cells[columns.subject] or not cells[columns.name]:
+                raise DatasetError(f"{where}: has no {columns.subject} or no {columns.name}. Correct the sheet")
+            subject, name = identify(cells, where)
+            known = clip_id(corpus, subject, name)
+            row = read(cells, subject, name, where)
         except DatasetError as error:
-            yield Fault(id="", reason=str(error))
+            row = Fault(id=known, reason=str(error))
+        yield row
 
 
 def table_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":
     """Yield each row with the words that name it in a message.
 
     Raises:
-        DatasetError: the table is no spreadsheet or lacks a column.
+        DatasetError: the table is no spreadsheet, or lacks a column or has it twice.
     """
     rows = read_table(table, heading=columns.name, sheet=sheet)
     missing = [column for column in columns.required() if column not in rows.columns]
     if missing:
         raise DatasetError(f"{table}: no column {', '.join(missing)} (found {', '.join(filter(None, rows.columns))})")
+    repeated = [column for column in columns.required() if Counter(rows.columns)[column] > 1]
+    if repeated:
+        raise DatasetError(f"{table}: column {', '.join(repeated)} is there twice. Keep the right one only")
     for line, row in rows.iterrows():
         if (row[columns.subject] and row[columns.name]) or row[columns.onset]:
             yield f"{table.name}, row {line}", row
-
-
-def _read_row(
-    row: "pd.Series[str]", columns: Columns, corpus: str, vocabulary: str, fps: float, where: str
-) -> Annotation:
-    if not row[columns.subject] or not row[columns.name]:
-        raise DatasetError(f"{where}: has no {columns.subject} or no {columns.name}. Correct the sheet")
-    onset, offset = (read_number(row, column, where) for column in (columns.onset, columns.offset))
-    given = columns.apex is not None and row[columns.apex] not in _NOT_GIVEN
-    return Annotation(
-        corpus=corpus,
-        vocabulary=vocabulary,
-        subject=row[columns.subject],
-        name=row[columns.name],
-        emotion=spell(row[columns.emotion]),
-        action_units=row[columns.action_units] if columns.action_units else "",
-        onset=onset,
-        apex=read_number(row, columns.apex, where) if columns.apex and given else None,
-        offset=offset,
-        fps=fps,
-        where=where,
-    )
 
 
 def read_number(row: "pd.Series[str]", column: str, where: str) -> int:

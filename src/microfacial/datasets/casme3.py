@@ -1,20 +1,24 @@
 """CAS(ME)^3, part A, as released: the table of micro-expressions and the colour frames of whole videos.
 
-Layout: `cas(me)3_part_A_ME_label_JpgIndex*.xlsx`, the last by name, and `part_A/spNO.1/a/color/<N>.jpg`; N is not
+Layout: `cas(me)3_part_A_ME_label_JpgIndex*.xlsx`, the latest by version, and `part_A/spNO.1/a/color/<N>.jpg`; N is not
 zero-padded and is the number that the table annotates. A video holds several micro-expressions, so a clip is named
-after its video and its onset, such as `a_120`. The table writes videos in upper or lower case.
+after its video and its onset, such as `a_120`, and a later one of the same onset after its offset too, `a_120_135`. The
+table writes videos in upper or lower case.
 
 Source: Li et al., CAS(ME)^3, IEEE TPAMI 2023, doi:10.1109/TPAMI.2022.3174895.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from microfacial.datasets.annotations import (
     Annotation,
     Columns,
     Release,
-    amend,
+    Row,
     find_table,
     name_corpus,
     read_annotations,
@@ -32,14 +36,34 @@ def open_release(folder: Path) -> Release:
         DatasetError: the table is missing or lacks a column.
     """
     table = find_table(folder, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
-    found = read_annotations(table, _COLUMNS, name_corpus(folder, "casme3"), "casme3", FPS, sheet="label")
-    rows = amend(found, lambda row: replace(row, name=f"{row.name.lower()}_{row.onset}"))
+    corpus = name_corpus(folder, "casme3")
+    found = tuple(read_annotations(table, _COLUMNS, corpus, "casme3", FPS, identify=_identify, sheet="label"))
+    videos = {row.where: _video(row) for row in found if isinstance(row, Annotation)}
 
     def locate(row: Annotation) -> str:
-        video, _, _ = row.name.rpartition("_")
-        return f"part_A/{row.subject}/{_find_video(folder / 'part_A' / row.subject, video)}/color/{{}}.jpg"
+        video = _find_video(folder / "part_A" / row.subject, videos[row.where])
+        return f"part_A/{row.subject}/{video}/color/{{}}.jpg"
 
-    return release(rows, folder, locate)
+    return release(tuple(_tell_apart(found)), folder, locate)
+
+
+def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+    return cells[_COLUMNS.subject], f"{cells[_COLUMNS.name].lower()}_{cells[_COLUMNS.onset]}"
+
+
+def _video(row: Annotation) -> str:
+    return row.name.rpartition("_")[0]
+
+
+def _tell_apart(rows: Iterable[Row]) -> Iterator[Row]:
+    """Name each clip after its onset, as a number; one whose onset another clip has, after its offset too."""
+    offsets: dict[str, int] = {}
+    for row in rows:
+        if isinstance(row, Annotation):
+            row = replace(row, name=f"{_video(row)}_{row.onset}")
+            if offsets.setdefault(row.id, row.offset) != row.offset:
+                row = replace(row, name=f"{row.name}_{row.offset}")
+        yield row
 
 
 def _find_video(folder: Path, video: str) -> str:

@@ -9,7 +9,7 @@ from microfacial.datasets.annotations import Annotation, Release, Row
 from microfacial.datasets.patches import Patch, find_exclusion, find_patches
 from microfacial.datasets.schemes import Scheme
 from microfacial.errors import DatasetError
-from microfacial.frames import VIDEO_ENDINGS, count_frames, find_frames
+from microfacial.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, reading
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -98,16 +98,43 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
 def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple[int, ...]]:
     """Where the frames of a row lie below a folder, and their numbers: a folder of frames, or a video of its name."""
     place = (folder / frames).parent
-    videos = [video for ending in VIDEO_ENDINGS if (video := place.with_name(place.name + ending)).is_file()]
-    if videos and not place.is_dir():
-        return videos[0].relative_to(folder).as_posix(), tuple(range(1, count_frames(videos[0]) + 1))
+    video = find_video(place)
+    if video is not None:
+        return video.relative_to(folder).as_posix(), tuple(range(1, count_frames(video) + 1))
     numbers = find_frames(place, Path(frames).name)
     if not numbers:
+        others = sorted(path.name for path in list_folder(place))
         raise DatasetError(
-            f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)}. "
-            "Re-extract the clip or list it under clips.exclude"
+            f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)}"
+            f"{f' (found {others[0]})' if others else ''}. Re-extract the clip or list it under clips.exclude"
         )
     return frames, numbers
+
+
+def find_video(place: Path) -> Path | None:
+    """The video that stands in place of a folder of frames, None where the folder is there or neither is.
+
+    Raises:
+        DatasetError: the folder above may not be entered.
+    """
+    with reading(place):
+        if place.is_dir():
+            return None
+        videos = (place.with_name(place.name + ending) for ending in VIDEO_ENDINGS)
+        return next((video for video in videos if video.is_file()), None)
+
+
+def find_variant(folder: Path, variants: tuple[str, ...]) -> str:
+    """The first of the folders of frames that holds any folder; the first of all where none does.
+
+    Args:
+        folder: of the release.
+
+    Raises:
+        DatasetError: one of them may not be read.
+    """
+    filled = (name for name in variants if any(path.is_dir() for path in list_folder(folder / name)))
+    return next(filled, variants[0])
 
 
 def _find_key_frames(

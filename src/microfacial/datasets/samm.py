@@ -1,25 +1,19 @@
 """SAMM as released: the coding spreadsheet of micro-movements and one folder of frames a clip.
 
-Layout: `SAMM*Micro_FACS_Codes_v<k>.xlsx`, whose header stands below notes; frames of the first folder that is there of
-`SAMM_CROP` and `SAMM`, as `006/006_1_2/006_<N>.jpg`. N is the last integer of the name, zero-padded to four or five
-digits as it comes, and the number that the sheet annotates. Two apexes lie outside their clips; see `patches`.
+Layout: `SAMM*Micro_FACS_Codes_v<k>.xlsx`, the latest by version, then date, whose header stands below notes; frames of
+the first folder that holds any of `SAMM_CROP` and `SAMM`, as `006/006_1_2/006_<N>.jpg`. N is the last integer of the
+name, zero-padded to four or five digits as it comes, and the number that the sheet annotates. Two apexes lie outside
+their clips; see `patches`.
 
 Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi:10.1109/TAFFC.2016.2573832.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
-from microfacial.datasets.annotations import (
-    Annotation,
-    Columns,
-    Release,
-    amend,
-    find_table,
-    name_corpus,
-    read_annotations,
-)
-from microfacial.datasets.clips import release
+import pandas as pd
+
+from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
+from microfacial.datasets.clips import find_variant, release
 from microfacial.frames import find_pattern
 
 FPS = 200.0
@@ -41,12 +35,18 @@ def open_release(folder: Path) -> Release:
         DatasetError: the sheet is missing or lacks a column.
     """
     table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx")
-    found = read_annotations(table, _COLUMNS, name_corpus(folder, "samm"), "samm", FPS, sheet="MICRO_ONLY")
-    variant = next((name for name in _VARIANTS if (folder / name).is_dir()), "SAMM")
-    rows = amend(found, lambda row: replace(row, subject=f"{row.subject:0>3}", cropped=variant == _CROPPED))
+    corpus, variant = name_corpus(folder, "samm"), find_variant(folder, _VARIANTS)
+    cropped = variant == _CROPPED
+    rows = read_annotations(
+        table, _COLUMNS, corpus, "samm", FPS, identify=_identify, sheet="MICRO_ONLY", cropped=cropped
+    )
 
     def locate(row: Annotation) -> str:
         place = f"{variant}/{row.subject}/{row.name}"
         return f"{place}/{find_pattern(folder / place, ('.jpg',), absent=f'{row.subject}_{{}}.jpg')}"
 
-    return release(rows, folder, locate)
+    return release(tuple(rows), folder, locate)
+
+
+def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+    return f"{cells[_COLUMNS.subject]:0>3}", cells[_COLUMNS.name]

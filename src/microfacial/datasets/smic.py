@@ -17,7 +17,7 @@ from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id
 from microfacial.datasets.clips import release
 from microfacial.datasets.schemes import spell
 from microfacial.errors import AbsentError, DatasetError
-from microfacial.frames import find_frames, find_pattern
+from microfacial.frames import find_frames, find_pattern, list_folder
 
 Camera = Literal["HS", "VIS", "NIR"]
 
@@ -32,36 +32,50 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
     """Each clip folder of a camera's micro-expressions as a row.
 
     Raises:
-        DatasetError: there are no clips, or a folder is no subject.
+        AbsentError: there are no clips.
+        DatasetError: a folder above the clips may not be read.
     """
     tops = [folder / variant / camera for variant in _VARIANTS]
-    top = next((one for one in tops if one.is_dir()), tops[-1])
-    places = [place for place in sorted(top.glob("*/micro/*/*")) if place.is_dir()]
+    top = next((one for one in tops if _find_places(one)), tops[-1])
+    places = _find_places(top)
     if not places:
         raise AbsentError(
             f"SMIC: no s<k>/micro/<emotion>/<clip> in {top}. Put the release there or correct clips in params.yaml"
         )
     corpus, cropped = name_corpus(folder, "smic"), top.parent.name == _CROPPED
-    found = {clip_id(corpus, read_subject(place.parents[2].name, str(place)), place.name): place for place in places}
 
     def locate(row: Annotation) -> str:
-        place = found[row.id]
+        place = Path(row.where)  # ids may repeat
         return f"{place.relative_to(folder).as_posix()}/{_pattern(place)}"
 
-    rows = tuple(_read_place(place, name, camera, cropped) for name, place in found.items())
-    return release(rows, folder, locate)
+    return release(tuple(_read_place(place, corpus, camera, cropped) for place in places), folder, locate)
 
 
-def _read_place(place: Path, name: str, camera: Camera, cropped: bool) -> Annotation | Fault:
+def _find_places(top: Path) -> list[Path]:
+    emotions = (emotion for subject in list_folder(top) for emotion in list_folder(subject / "micro"))
+    return sorted(place for emotion in emotions for place in list_folder(emotion) if place.is_dir())
+
+
+def _read_place(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annotation | Fault:
+    known = ""
+    try:
+        subject = read_subject(place.parents[2].name, str(place))
+        known = clip_id(corpus, subject, place.name)
+        return _read_clip(place, corpus, subject, camera, cropped)
+    except DatasetError as error:
+        return Fault(id=known, reason=str(error))
+
+
+def _read_clip(place: Path, corpus: str, subject: str, camera: Camera, cropped: bool) -> Annotation:
     numbers = find_frames(place, _pattern(place))
     if not numbers:
-        return Fault(id=name, reason=f"{place} has no frame. Copy the clip again or list {name} under clips.exclude")
-    corpus, subject, clip = name.split("/")
+        name = clip_id(corpus, subject, place.name)
+        raise DatasetError(f"{place} has no frame. Copy the clip again or list {name} under clips.exclude")
     return Annotation(
         corpus=corpus,
         vocabulary="smic",
         subject=subject,
-        name=clip,
+        name=place.name,
         emotion=spell(place.parent.name),
         action_units="",
         onset=numbers[0],

@@ -1,15 +1,15 @@
 """SMIC-E: the clips of SMIC with the frames before and after, and tables of where each expression begins and ends.
 
-Layout: `SMIC-HS-E_annotation*.xlsx` (the last by name; likewise VIS and NIR) and the long clips
+Layout: `SMIC-HS-E_annotation*.xlsx` (the latest, in the root or in `HS_long`; likewise VIS and NIR) and the long clips
 `HS_long/SMIC-HS-E/s01/s1_ne_01/image<N>.jpg`. `FirstF` is the number of a long clip's first frame, on whose count
-onset and offset stand too; files that are counted from another number are brought onto it. Only the tables of 2019
-give an apex. Rows without an offset have no long clip and are left out. Texts stand below the rows.
+onset and offset stand too; where FirstF to offset do not lie among the numbers of the files, they are moved so that
+FirstF is the first file. Only the tables of 2019 give an apex. Rows without an offset have no long clip and are left
+out. Texts stand below the rows.
 
 Source: Li et al., Towards reading hidden emotions, IEEE Transactions on Affective Computing 2018,
 doi:10.1109/TAFFC.2017.2667642.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,21 +18,19 @@ import pandas as pd
 from microfacial.datasets.annotations import (
     Annotation,
     Columns,
-    Fault,
     LeftOut,
     Release,
     Row,
-    amend,
     clip_id,
     find_table,
+    is_given,
     name_corpus,
     read_number,
-    table_rows,
+    read_rows,
 )
-from microfacial.datasets.clips import release
+from microfacial.datasets.clips import find_video, release
 from microfacial.datasets.schemes import spell
 from microfacial.datasets.smic import FPS, Camera, read_subject
-from microfacial.errors import DatasetError
 from microfacial.frames import find_frames, find_pattern
 
 _COLUMNS = Columns(
@@ -48,31 +46,29 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
     Raises:
         DatasetError: the table is missing or lacks a column.
     """
-    table = find_table(folder, f"SMIC-{camera}-E", f"SMIC-{camera}-E_annotation*.xlsx")
+    pattern = f"SMIC-{camera}-E_annotation*.xlsx"
+    table = find_table(folder, f"SMIC-{camera}-E", pattern, folders=(f"{camera}_long",))
     corpus, top = name_corpus(folder, "smic"), f"{camera}_long/SMIC-{camera}-E"
 
     def locate(row: Annotation) -> str:
         place = f"{top}/{row.subject}/{row.name}"
         return f"{place}/{find_pattern(folder / place, _ENDINGS, absent='image{:06d}.jpg')}"
 
-    rows = _read_rows(table, corpus, camera)
-    return release(amend(rows, lambda row: _count_as_files(row, folder / locate(row))), folder, locate)
+    def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> Row:
+        if not is_given(cells[_COLUMNS.offset]):
+            return LeftOut(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
+        first = read_number(cells, "FirstF", where)
+        row = _annotate(cells, corpus, subject, name, camera, where)
+        return _count_as_files(row, first, folder / locate(row))
+
+    return release(tuple(read_rows(table, _COLUMNS, corpus, _identify, read)), folder, locate)
 
 
-def _read_rows(table: Path, corpus: str, camera: Camera) -> Iterator[Row]:
-    for where, cells in table_rows(table, _COLUMNS):
-        try:
-            yield _read_row(cells, corpus, camera, where)
-        except DatasetError as error:
-            yield Fault(id="", reason=str(error))
+def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+    return read_subject(cells[_COLUMNS.subject], where), cells[_COLUMNS.name]
 
 
-def _read_row(cells: "pd.Series[str]", corpus: str, camera: Camera, where: str) -> Row:
-    subject, name = read_subject(cells[_COLUMNS.subject], where), cells[_COLUMNS.name]
-    if not cells[_COLUMNS.offset]:
-        return LeftOut(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
-    first = read_number(cells, "FirstF", where)
-    apex = cells.get(_APEX, "")
+def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, camera: Camera, where: str) -> Annotation:
     return Annotation(
         corpus=corpus,
         vocabulary="smic",
@@ -80,18 +76,27 @@ def _read_row(cells: "pd.Series[str]", corpus: str, camera: Camera, where: str) 
         name=name,
         emotion=spell(cells[_COLUMNS.emotion]),
         action_units="",
-        onset=read_number(cells, _COLUMNS.onset, where) - first,
-        apex=read_number(cells, _APEX, where) - first if apex else None,
-        offset=read_number(cells, _COLUMNS.offset, where) - first,
+        onset=read_number(cells, _COLUMNS.onset, where),
+        apex=read_number(cells, _APEX, where) if is_given(cells.get(_APEX, "")) else None,
+        offset=read_number(cells, _COLUMNS.offset, where),
         fps=FPS[camera],
         where=where,
     )
 
 
-def _count_as_files(row: Annotation, frames: Path) -> Annotation:
-    """The row, whose numbers count from the long clip's first frame, with the numbers of the files."""
-    numbers = find_frames(frames.parent, frames.name)
+def _count_as_files(row: Annotation, first: int, frames: Path) -> Annotation:
+    """The row with the numbers of the files: as annotated where they fit, or else moved from FirstF to the first file.
+
+    Args:
+        first: the number that the camera gave the long clip's first frame.
+    """
+    is_video = find_video(frames.parent) is not None
+    numbers = (1,) if is_video else find_frames(frames.parent, frames.name)
     if not numbers:
         return row  # which joining it with its frames will refuse
-    apex = None if row.apex is None else row.apex + numbers[0]
-    return replace(row, onset=row.onset + numbers[0], apex=apex, offset=row.offset + numbers[0])
+    shift = numbers[0] - first
+    if shift == 0 or (not is_video and numbers[0] <= first and row.offset <= numbers[-1]):
+        return row
+    apex = None if row.apex is None else row.apex + shift
+    note = f"frames counted from {numbers[0]} on, as the files are, not from FirstF {first}"
+    return replace(row, onset=row.onset + shift, apex=apex, offset=row.offset + shift, notes=(*row.notes, note))

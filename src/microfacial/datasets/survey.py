@@ -1,4 +1,4 @@
-"""A release row by row: what is missing, changed, suspicious or left out, whatever the other rows say."""
+"""A release row by row: what is missing, refused, changed, suspicious or left out, whatever the other rows say."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,16 +14,24 @@ from microfacial.datasets.schemes import SCHEMES, Scheme
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
-Kind = Literal["missing", "changed", "suspicious", "dropped"]
+Kind = Literal["missing", "refused", "changed", "suspicious", "dropped"]
 LONGEST_S = 0.5  # a micro-expression is over in half a second: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing about one row. A row with something `missing` gives no clip."""
+    """One thing about one row.
+
+    A row with something `missing` gives no clip; one with something `refused` gives a clip that no data set takes.
+    """
 
     kind: Kind
     text: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether a data set can be made although this holds."""
+        return self.kind not in ("missing", "refused")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +57,40 @@ class Found:
 
 
 def find_releases(path: Path) -> tuple[Found, ...]:
-    """Releases in the corpora's own folders below a path, or else in the path itself."""
-    below = (_open(name, path / dataset.folder) for name, dataset in DATASETS.items())
-    here = (_open(name, path) for name in DATASETS if name != "demo")  # the demo is opened as CASME II is
-    return tuple(filter(None, below)) or tuple(filter(None, here))
+    """Releases in the corpora's own folders below a path, or else in the path itself, or else in any folder below it.
+
+    A corpus' own folder that holds none of its releases is found too, with what is missing.
+    """
+    below = [found for folder in _own_folders() if (path / folder).is_dir() for found in _open_own(path, folder)]
+    if any(not isinstance(found.release, AbsentError) for found in below):
+        return tuple(below)
+    deeper = (found for place in sorted(path.glob("*")) if place.is_dir() for found in _open_any(place))
+    return tuple(_open_any(path)) or (*deeper, *below)
 
 
-def _open(corpus: CorpusName, folder: Path) -> Found | None:
+def _own_folders() -> list[str]:
+    return list(dict.fromkeys(dataset.folder for dataset in DATASETS.values()))
+
+
+def _open_own(path: Path, folder: str) -> list[Found]:
+    """The releases in the own folder of one corpus or several; if there is none, one that is absent."""
+    tried = [_open(name, path / folder) for name, dataset in DATASETS.items() if dataset.folder == folder]
+    present = [found for found in tried if not isinstance(found.release, AbsentError)]
+    if present:
+        return present
+    reasons = "; or ".join(str(found.release) for found in tried)
+    return [replace(tried[0], release=AbsentError(reasons))]
+
+
+def _open_any(folder: Path) -> list[Found]:
+    """The releases of whatever corpora in a folder."""
+    tried = (_open(name, folder) for name in DATASETS if name != "demo")  # the demo is opened as CASME II is
+    return [found for found in tried if not isinstance(found.release, AbsentError)]
+
+
+def _open(corpus: CorpusName, folder: Path) -> Found:
     try:
         return Found(corpus=corpus, folder=folder, release=DATASETS[corpus].open_release(folder))
-    except AbsentError:
-        return None
     except DatasetError as error:
         return Found(corpus=corpus, folder=folder, release=error)
 
@@ -75,7 +106,7 @@ def survey(release: Release, max_gap: int, look: Callable[[Clip], object]) -> It
     for row in release.rows:
         if isinstance(row, Annotation):
             seen[row.id] += 1
-            yield _add(_survey_row(row, release, max_gap, look), _suspect_repetition(seen[row.id]))
+            yield _add(_survey_row(row, release, max_gap, look), _refuse_repetition(seen[row.id]))
         else:
             yield _survey_nothing(row)
 
@@ -91,10 +122,15 @@ def _survey_row(row: Annotation, release: Release, max_gap: int, look: Callable[
         clip = release.make_clip(corrected, "", max_gap)
         look(clip)
     except DatasetError as error:
-        return Surveyed(name=_name(row), clip=None, labels={}, remarks=(Remark("missing", str(error)),))
+        return Surveyed(name=_name(row), clip=None, labels={}, remarks=(Remark("missing", _tell(error, row)),))
     labels, remarks = _classify(row, corrected)
     changed = [Remark("changed", note) for note in filter(None, clip.notes.split("; "))]
     return Surveyed(name=_name(row), clip=clip, labels=labels, remarks=(*changed, *remarks, *_suspect(row, clip)))
+
+
+def _tell(error: DatasetError, row: Annotation) -> str:
+    """What an error says, without the id of the row, which the row's name begins with."""
+    return str(error).removeprefix(f"{row.id}: ")
 
 
 def _name(row: Annotation) -> str:
@@ -105,8 +141,8 @@ def _add(surveyed: Surveyed, remarks: tuple[Remark, ...]) -> Surveyed:
     return replace(surveyed, remarks=(*surveyed.remarks, *remarks))
 
 
-def _suspect_repetition(times: int) -> tuple[Remark, ...]:
-    return (Remark("suspicious", "is annotated before: no data set takes a clip twice"),) if times > 1 else ()
+def _refuse_repetition(times: int) -> tuple[Remark, ...]:
+    return (Remark("refused", "is annotated before: no data set takes a clip twice"),) if times > 1 else ()
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -116,12 +152,13 @@ def _classify(row: Annotation, corrected: Annotation) -> tuple[dict[str, str], l
     """The class under each scheme, and what schemes change or drop beside what holds under any."""
     labels: dict[str, str] = {}
     remarks: list[Remark] = []
+    unknown: list[str] = []
     schemes = [scheme for scheme in SCHEMES.values() if row.vocabulary in scheme.rules]
     for scheme in schemes:
         try:
             label, notes = _label(row, scheme)
         except DatasetError as error:
-            remarks.append(Remark("suspicious", str(error)))
+            unknown.append(_tell(error, row))
             continue
         if label is not None:
             labels[scheme.name] = label
@@ -130,6 +167,7 @@ def _classify(row: Annotation, corrected: Annotation) -> tuple[dict[str, str], l
             for note in notes
             if note not in corrected.notes
         ]
+    remarks += [Remark("suspicious" if len(unknown) < len(schemes) else "refused", text) for text in unknown]
     if schemes and not labels and not remarks:
         remarks.append(Remark("dropped", f"no scheme keeps {row.emotion}"))
     return labels, remarks
