@@ -60,3 +60,11 @@ def test_an_unknown_label_is_refused(write_maps: WriteMaps) -> None:
 def test_an_empty_folder_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"no <subject>/u_test/<label>/\*\.png"):
         read(folder)
+
+
+def test_a_map_of_one_name_under_two_labels_is_refused(write_maps: WriteMaps) -> None:
+    root = write_maps({"s03": 1})
+    (root / "s03/u_test/1").mkdir()
+    (root / "s03/u_test/1/s03_0 .png").write_bytes((root / "s03/u_test/0/s03_0 .png").read_bytes())
+    with pytest.raises(DatasetError, match="smic/s03/s03_0 is annotated twice"):
+        read(root)

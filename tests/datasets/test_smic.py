@@ -51,7 +51,7 @@ def test_the_folder_is_the_label_and_the_subject_is_padded(folder: Path) -> None
 def test_the_clip_is_all_frames_and_its_apex_the_midpoint(folder: Path) -> None:
     (clip,) = read(write_clip(folder, "s1", "negative", range(101, 112))).clips
     assert (clip.onset, clip.apex, clip.offset, clip.apex_source) == (101, 106, 111, "midpoint")
-    assert clip.notes == "no apex is given, took the midpoint 106"
+    assert clip.notes == "took the midpoint 106 as apex"
 
 
 def test_a_midpoint_that_is_no_frame_is_taken_from_the_nearest_and_noted(folder: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_row_is_named_with_its_place_in_the_sheet(write_casme2: WriteCasme2) -
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (("04", "a", 1, "/", 5, 12, "disgust"), "changed: no apex is given, took the midpoint 3"),
+        (("04", "a", 1, "/", 5, 12, "disgust"), "changed: took the midpoint 3 as apex"),
         (("04", "a", 1, 5, 5, 12, "disgust"), "suspicious: apex 5 is the offset"),
         (("04", "a", 1, 60, 120, 12, "disgust"), "suspicious: lasts 0.59 s, longer than a micro-expression (0.5 s)"),
         (("04", "a", 1, 3, 5, "soft focus", "disgust"), "suspicious: action units 'soft focus': 'soft focus' is no"),

@@ -161,8 +161,8 @@ def _settle_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
     if row.apex is not None and row.onset < row.apex <= row.offset:
         return row.apex, "annotated", []
     middle = (row.onset + row.offset + 1) // 2
-    reason = "no apex is given" if row.apex is None else f"annotated apex {row.apex} is outside onset–offset"
-    return middle, "midpoint", [f"{reason}, took the midpoint {middle}"]
+    reason = "" if row.apex is None else f"annotated apex {row.apex} is outside onset–offset, "
+    return middle, "midpoint", [f"{reason}took the midpoint {middle} as apex"]
 
 
 def _note_gaps(numbers: tuple[int, ...], onset: int, apex: int, offset: int) -> list[str]:

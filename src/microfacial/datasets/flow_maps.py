@@ -35,11 +35,10 @@ def open_release(folder: Path) -> Release:
             "Put the maps there or correct clips in params.yaml"
         )
     rows = tuple(_read_map(path, folder) for path in maps)
-    annotated = {row.id: (row, path) for row, path in zip(rows, maps, strict=True) if isinstance(row, Annotation)}
-    _check_counts(Counter(row.corpus for row, _ in annotated.values()), folder)
+    _check_counts(Counter(row.corpus for row in rows if isinstance(row, Annotation)), folder)
 
     def make_clip(row: Annotation, label: str, max_gap: int) -> Clip:
-        return _make_clip(row, label, annotated[row.id][1].relative_to(folder).as_posix())
+        return _make_clip(row, label, Path(row.where).relative_to(folder).as_posix())
 
     return Release(rows=rows, make_clip=make_clip)
 
