@@ -53,7 +53,7 @@ def test_changed_data_is_announced_and_not_adopted(tiny_checkout: Path) -> None:
 def test_missing_data_that_is_not_the_demo_is_not_replaced_by_it(tiny_checkout: Path) -> None:
     shutil.rmtree(tiny_checkout / "data")
     params = tiny_checkout / "params.yaml"
-    params.write_text(params.read_text().replace("data/demo", "data/casme2"))
+    params.write_text(params.read_text().replace("corpora: [demo]", "corpora: [casme2]"))
     done = microfacial(tiny_checkout, "repro")
     assert done.returncode == 2
     assert "data/ is missing" in done.stderr
