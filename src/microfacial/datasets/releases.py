@@ -531,7 +531,7 @@ def _write_frames(root: Path, corpus: str, plan: DemoPlan, processes: int) -> No
     """Write all clips, one task per person because the resting face serves all of a person's clips."""
     layout = LAYOUTS[corpus]
     tasks = (delayed(_write_person)(root, corpus, plan, *person) for person in _people(layout, plan))
-    with tqdm(total=len(plan_clips(plan)), desc=layout.title, unit="clip") as bar:
+    with tqdm(total=len(plan_clips(plan)), desc=f"synthetic {layout.title}", unit="clip") as bar:
         for written in Parallel(n_jobs=processes, return_as="generator_unordered")(tasks):
             bar.update(written)
 
