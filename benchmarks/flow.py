@@ -199,7 +199,7 @@ def blank_crops(clips: list[Clip]) -> Iterator[tuple[Face, Image]]:
 def time_stage(folder: Path, clips: int, rounds: int) -> None:
     """Print how long the stage takes with one process and with two."""
     os.chdir(folder)
-    project = Project(ClipsConfig(name="corpus", corpora=("demo",), scheme="casme2-4"))
+    project = Project(ClipsConfig(name="corpus", root="data", corpora=("demo",), scheme="casme2-4"))
     seconds = best_seconds(
         {"one": lambda: stage.run(project, processes=1), "two": lambda: stage.run(project, processes=2)}, rounds
     )

@@ -28,7 +28,8 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("faces", None, "faces must be a mapping"),
         ("flow", {"method": "raft"}, r"flow\.method: .*'variational'.*found 'raft'"),
         ("train", {"validation_parts": 1}, r"train\.validation_parts"),
-        ("clips", {"corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name: is missing"),
+        ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
+        ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: is missing"),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
         ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, roi_cnn"),
         (

@@ -68,7 +68,9 @@ def test_which_apex_is_used_is_a_setting(write_casme2: WriteCasme2) -> None:
 def test_frames_are_looked_at_only_where_a_spotted_apex_is_asked_for(
     apex: Literal["annotated", "midpoint", "spotted"], missing_apex: Literal["midpoint", "spotted"], spots: bool
 ) -> None:
-    config = ClipsConfig(name="t", corpora=("casme2",), scheme="casme2-4", apex=apex, missing_apex=missing_apex)
+    config = ClipsConfig(
+        name="t", root="", corpora=("casme2",), scheme="casme2-4", apex=apex, missing_apex=missing_apex
+    )
     assert config.spots == spots
 
 

@@ -66,7 +66,7 @@ class ClipsConfig(Section):
     """The `clips` section of params.yaml: which data set, of which corpora, labelled how."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results stand under build/<name>/
-    root: str = "data"  # every corpus lies in its own folder below
+    root: str  # dvc.yaml names it too; every corpus lies in its own folder below
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: Literal["casme2-4", "casme2-5", "casme3-3", "casme3-4", "casme3-7", "megc2019-3", "mmew-4", "samm-5"]
     apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # which apex every clip has
