@@ -34,9 +34,10 @@ def leaderboard(project: Project) -> Table:
     table.add_column("model")
     for column in ("UF1", "95 %", "UAR", "95 %", "seconds"):
         table.add_column(column, justify="right")
-    for model, scores in metrics["models"].items():
-        low_high = ["{:.3f}–{:.3f}".format(*scores[name]) for name in ("uf1_interval", "uar_interval")]
+    for model in metrics["models"]:
+        found = storage.read_evaluation(project.build / "train" / model)  # unrounded, so that the page says the same
+        low_high = ["{:.3f}–{:.3f}".format(*interval) for interval in (found.uf1_interval, found.uar_interval)]
         seconds = project.state / "seconds" / f"{model}.json"
         spent = f"{storage.read_json(seconds):.1f}" if seconds.exists() else "–"
-        table.add_row(model, f"{scores['uf1']:.3f}", low_high[0], f"{scores['uar']:.3f}", low_high[1], spent)
+        table.add_row(model, f"{found.overall.uf1:.3f}", low_high[0], f"{found.overall.uar:.3f}", low_high[1], spent)
     return table
