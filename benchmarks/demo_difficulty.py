@@ -25,7 +25,7 @@ from microfacial.datasets.releases import write_demo
 from microfacial.datasets.schemes import SCHEMES
 from microfacial.frames import read_clip
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
-from microfacial.records import Clip, FlowSequence, FlowStore, Samples
+from microfacial.records import Clip, FaceStore, FlowSequence, Samples
 from microfacial.samples import make_samples
 
 SCHEME: Literal["casme2-4"] = "casme2-4"
@@ -46,7 +46,7 @@ def read_samples(folder: Path, processes: int) -> Samples:
     """Run the pipeline on the demo data, from frames to what the SVM sees."""
     clips = list_clips(ClipsConfig(name="demo", root=str(folder.parent), corpora=(folder.name,), scheme=SCHEME)).clips
     flows = Parallel(n_jobs=processes)(delayed(measure_flow)(folder, clip) for clip in clips)
-    store = FlowStore(
+    store = FaceStore(
         clips=tuple(clip.id for clip in clips),
         flow=np.stack([one.flow for one in flows]),
         windows=flows[0].windows,

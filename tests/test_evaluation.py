@@ -9,10 +9,12 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import LeaveOneGroupOut
 
 from microfacial.errors import ProtocolError
-from microfacial.evaluation import plan_folds, pool, run_folds
+from microfacial.evaluation import run_folds
 from microfacial.models import MODELS
+from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import DEMO_CORPUS, SYNTHETIC, Fitted, FoldPlan, FoldResult, History, Samples
-from microfacial.training import TrainConfig, fit
+from microfacial.scoring import pool
+from microfacial.training import fit
 
 CONFIG = TrainConfig(bootstrap_draws=100)
 
@@ -44,7 +46,7 @@ def fold_by_subject(samples: Samples, model: str = "linear_svm") -> dict[str, Fo
     def fit_model(training: Samples, validation: Samples, seed: int):  # type: ignore[no-untyped-def]
         return fit(training, validation, seed, model=model, settings=settings)
 
-    return {fold.plan.subject: fold for fold in run_folds(samples, plan_folds(samples, CONFIG), fit_model, 1)}
+    return {fold.plan.name: fold for fold in run_folds(samples, plan_folds(samples, CONFIG), fit_model, 1)}
 
 
 SETTINGS: dict[str, dict[str, object]] = {
@@ -57,7 +59,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 def test_held_out_rows_are_those_of_scikit_learns_leave_one_group_out(samples: Samples) -> None:
     splits = LeaveOneGroupOut().split(samples.labels, groups=samples.subjects)
     expected = {str(samples.subjects[rows[0]]): rows.tolist() for _, rows in splits}
-    assert {plan.subject: plan.held_out.tolist() for plan in plan_folds(samples, CONFIG)} == expected
+    assert {plan.name: plan.held_out.tolist() for plan in plan_folds(samples, CONFIG)} == expected
 
 
 def test_no_subject_stands_in_two_parts_and_no_row_is_lost(samples: Samples) -> None:
@@ -71,7 +73,7 @@ def test_no_subject_stands_in_two_parts_and_no_row_is_lost(samples: Samples) -> 
 
 
 def test_the_same_subject_id_in_two_corpora_is_two_people(samples: Samples) -> None:
-    assert {"a/0", "b/0"} <= {plan.subject for plan in plan_folds(samples, CONFIG)}
+    assert {"a/0", "b/0"} <= {plan.name for plan in plan_folds(samples, CONFIG)}
 
 
 def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
@@ -102,7 +104,7 @@ def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Sam
     samples = large
     plans = plan_folds(samples, CONFIG)
     runs = [
-        sorted(run_folds(samples, plans, fit_model, processes), key=lambda fold: fold.plan.subject)
+        sorted(run_folds(samples, plans, fit_model, processes), key=lambda fold: fold.plan.name)
         for processes in (1, 1, 2)
     ]
     for folds in zip(*runs, strict=True):
@@ -112,14 +114,14 @@ def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Sam
 
 def test_a_folds_result_does_not_depend_on_which_others_are_run(samples: Samples) -> None:
     whole = fold_by_subject(samples, "roi_cnn")
-    plans = [plan for plan in plan_folds(samples, CONFIG) if plan.subject in ("a/2", "b/0")]
+    plans = [plan for plan in plan_folds(samples, CONFIG) if plan.name in ("a/2", "b/0")]
     settings = MODELS["roi_cnn"].settings.model_validate(SETTINGS["roi_cnn"])
 
     def fit_model(training: Samples, validation: Samples, seed: int):  # type: ignore[no-untyped-def]
         return fit(training, validation, seed, model="roi_cnn", settings=settings)
 
     for fold in run_folds(samples, plans, fit_model, 1):
-        assert np.array_equal(fold.probabilities, whole[fold.plan.subject].probabilities)
+        assert np.array_equal(fold.probabilities, whole[fold.plan.name].probabilities)
 
 
 @pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
@@ -136,9 +138,9 @@ def test_a_class_that_a_fold_lacks_keeps_its_column(samples: Samples, model: str
 def test_a_finished_fold_is_handed_over_while_a_slow_one_goes_on(samples: Samples) -> None:
     """Whoever kills the run then loses the slow fold only."""
     plans = plan_folds(samples, CONFIG)
-    arrived = [fold.plan.subject for fold in run_folds(samples, plans, partial(fit_slowly, slow=plans[0].seed), 2)]
+    arrived = [fold.plan.name for fold in run_folds(samples, plans, partial(fit_slowly, slow=plans[0].seed), 2)]
     assert arrived[-1] == plans[0].subject
-    assert sorted(arrived) == [plan.subject for plan in plans]
+    assert sorted(arrived) == [plan.name for plan in plans]
 
 
 def test_three_people_of_one_class_each_are_evaluated_or_refused_in_one_line(samples: Samples) -> None:

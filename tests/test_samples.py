@@ -3,15 +3,15 @@ import pytest
 
 from fakes import make_clip
 from microfacial.errors import ProtocolError
-from microfacial.records import ONSET_APEX, Clip, FlowStore
+from microfacial.records import ONSET_APEX, Clip, FaceStore
 from microfacial.samples import face_regions, full_face, make_samples
 from microfacial.strain import strain
 
 
-def store(unit: str = "px", side: int = 8) -> FlowStore:
+def store(unit: str = "px", side: int = 8) -> FaceStore:
     channels = 3 if unit == "stretched" else 2
     flow = np.random.default_rng(0).normal(size=(2, 2, channels, side, side)).astype(np.float16)
-    return FlowStore(
+    return FaceStore(
         clips=("a", "b"),
         flow=flow,
         windows=("other", ONSET_APEX),

@@ -9,10 +9,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from microfacial.errors import PipelineError
-from microfacial.evaluation import plan_folds, pool
+from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import Evaluation, FoldResult, History, Samples
+from microfacial.scoring import pool
 from microfacial.tracking import Identity, ModelRun, connect
-from microfacial.training import TrainConfig
 
 IDENTITY = Identity(
     dataset="d",
@@ -90,7 +90,7 @@ def test_one_parent_and_one_child_a_subject_with_curves_scores_and_files(
     assert parent.inputs is not None
     assert parent.inputs.dataset_inputs[0].dataset.digest == ("ab" * 30)[:36]
     assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"confusion.png", "folds.csv"}
-    assert sorted(run.data.tags["microfacial.subject"] for run in children) == [fold.plan.subject for fold in folds]
+    assert sorted(run.data.tags["microfacial.subject"] for run in children) == [fold.plan.name for fold in folds]
     curve = client.get_metric_history(children[0].info.run_id, "validation_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 1.1), (2, 0.9)]
     assert all(run.info.status == "FINISHED" for run in children)
@@ -106,13 +106,13 @@ def test_a_killed_run_is_taken_up_and_no_fold_is_written_twice(
     (parent,), children = runs(client)
     client.create_run(  # what a kill in the middle of log_fold leaves
         parent.info.experiment_id,
-        tags={"mlflow.parentRunId": parent.info.run_id, "microfacial.subject": folds[3].plan.subject},
+        tags={"mlflow.parentRunId": parent.info.run_id, "microfacial.subject": folds[3].plan.name},
     )
     finish(root, scored, folds)
     parents, children = runs(client)
     assert [run.info.run_id for run in parents] == [parent.info.run_id]
     assert parents[0].info.status == "FINISHED"
-    assert sorted(run.data.tags["microfacial.subject"] for run in children) == [fold.plan.subject for fold in folds]
+    assert sorted(run.data.tags["microfacial.subject"] for run in children) == [fold.plan.name for fold in folds]
 
 
 def test_a_run_killed_before_it_was_described_is_described_when_taken_up(root: Path) -> None:

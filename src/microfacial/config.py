@@ -10,9 +10,9 @@ from microfacial.errors import ConfigError
 from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS
+from microfacial.protocols import TrainConfig
 from microfacial.report import ReportConfig
 from microfacial.settings import Section, check, read_sections
-from microfacial.training import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,4 @@ class FoldJournal:
             )
 
     def _path(self, plan: FoldPlan) -> Path:
-        return self._folder / f"{plan.subject.replace('/', '-')}.npz"
+        return self._folder / f"{plan.key.replace('/', '-')}.npz"

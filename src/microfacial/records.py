@@ -8,8 +8,9 @@ Axes: N clips or samples · T windows · R regions · C channels · H, W pixels 
 """
 
 import re
-from dataclasses import dataclass, fields
-from typing import Literal, Protocol, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,13 +114,15 @@ class FlowSequence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowStore:
-    """The flow of all clips of a data set, memory-mapped.
+class FaceStore:
+    """What was measured of the faces of all clips of a data set, memory-mapped.
 
-    `flow` is `(N, T, C, H, W)` float16, `boxes` `(N, R, 4)` int64 in the same pixels, `regions` the names of R.
+    `crops` is `(N, 2, H, W, 3)` uint8: the aligned onset and apex, BGR. `flow` is `(N, T, C, H, W)` float16, `boxes`
+    `(N, R, 4)` int64 in the same pixels, `regions` the names of R.
     """
 
     clips: tuple[str, ...]
+    crops: NDArray[np.uint8]
     flow: NDArray[np.float16]
     windows: tuple[str, ...]
     unit: FlowUnit
@@ -128,31 +131,76 @@ class FlowStore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a variant wants to see of every clip.
+
+    `values` is `(N, C, s, s)`, `(N, R, C, s, s)` or `(N, W, R, C, s, s)` float32, or flat, `(N, P)`. `windows` names W;
+    `mirror` `(R,)` is the order of the regions in a mirror. Both are empty where there is no such axis.
+    """
+
+    values: NDArray[np.float32]
+    windows: tuple[str, ...] = ()
+    mirror: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What a model sees: `inputs` `(N, …)` float32, `labels` `(N,)` int64, and who and what each row is, `(N,)` str."""
+    """What a model sees: `inputs` `(N, …)` float32, `labels` `(N,)` int64, and who and what each row is, `(N,)` str.
+
+    `active` `(N, R)` bool says which regions the annotated action units of a clip move; it is empty, `(N, 0)`, where
+    inputs have no regions. `windows` and `mirror` are those of `Inputs`.
+    """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
     subjects: NDArray[np.str_]
     corpora: NDArray[np.str_]
     clips: NDArray[np.str_]
+    active: NDArray[np.bool_]
     classes: tuple[str, ...]
+    windows: tuple[str, ...] = ()
+    mirror: tuple[int, ...] = ()
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The same records for some rows only."""
-        taken = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "classes"}
-        return type(self)(**taken, classes=self.classes)
+        names = (f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray))
+        taken: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        return replace(self, **taken)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldPlan:
-    """Rows of one fold, `(n,)` int64 each: no subject stands in two of the three."""
+    """Rows of one fold: `held_out` `(n,)` and `known` `(m,)` int64 share no subject.
 
-    subject: str
+    `part` `(m,)` int64 divides the known rows by subject into validation parts 0, 1, …: who validates on one of them
+    trains on the others. `name` says who is held out, `repeat` which repetition of the protocol the fold belongs to.
+    """
+
+    name: str
+    repeat: int
     seed: int
     held_out: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    training: NDArray[np.int64]
+    known: NDArray[np.int64]
+    part: NDArray[np.int64]
+
+    @property
+    def key(self) -> str:
+        """Unique among the folds of all repetitions."""
+        return f"{self.name}#{self.repeat}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """All that the fitting of one fold may see: the known rows, their validation parts, and the fold's seed."""
+
+    samples: Samples
+    part: NDArray[np.int64]
+    seed: int
+
+    def split(self, part: int) -> tuple[Samples, Samples]:
+        """Training and validation rows for one who validates on a part."""
+        validates = self.part == part
+        return self.samples.take(np.flatnonzero(~validates)), self.samples.take(np.flatnonzero(validates))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +229,17 @@ class Fitted(Protocol):
         """Probabilities, `(n, K)`, of inputs `(n, …)`."""
         ...
 
+    def checkpoint(self) -> Mapping[str, NDArray[Any]]:
+        """Arrays that bring the fitted model back; empty for a model that has none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoldResult:
-    """What one fold predicted for its held-out subject, `probabilities` `(n, K)` float64, and how it came to it."""
+    """What one fold predicted for its held-out rows, `probabilities` `(n, K)` float64, and how it came to it.
+
+    `checkpoint` has the arrays that bring the fitted model back; it is empty unless it was asked for.
+    """
 
     plan: FoldPlan
     truth: NDArray[np.int64]
@@ -192,6 +247,7 @@ class FoldResult:
     chosen: str
     history: History
     seconds: float
+    checkpoint: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def predicted(self) -> NDArray[np.int64]:

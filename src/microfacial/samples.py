@@ -1,34 +1,68 @@
-"""Flow → what models see. Pure functions of one clip at a time, so nothing leaks from clip to clip."""
+"""Faces and flow → what models see. Pure functions of one clip at a time, so nothing leaks from clip to clip."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError
-from microfacial.records import ONSET_APEX, Clip, FlowStore, Samples
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
 from microfacial.strain import strain
 
+Motion = NDArray[np.float32]
 
-def full_face(store: FlowStore, size_px: int) -> NDArray[np.float32]:
+
+def full_face(store: FaceStore, size_px: int) -> Inputs:
     """Onset→apex motion of the whole face, `(N, 3, size_px, size_px)`: u, v, strain."""
-    return np.stack([_resize(motion, size_px) for motion in _onset_apex(store)])
+    whole = (_window(store, row, ONSET_APEX) for row in range(len(store.clips)))
+    return Inputs(values=np.stack([_resize(motion, size_px) for motion in whole]))
 
 
-def face_regions(store: FlowStore, size_px: int) -> NDArray[np.float32]:
+def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) -> Inputs:
     """Onset→apex motion of each region, cut from the full face, `(N, R, 3, size_px, size_px)`: u, v, strain.
 
     Lengths stay in aligned pixels whatever a region's size.
+
+    Args:
+        whole_face: whether the whole face follows as one more region.
     """
-    return np.stack(
+    windows = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face)
+    return Inputs(values=windows.values[:, 0], mirror=windows.mirror)
+
+
+def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, whole_face: bool = False) -> Inputs:
+    """Motion of each region over some windows, `(N, W, R, 3, size_px, size_px)`; see `face_regions`."""
+    values = np.stack(
         [
-            np.stack([_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in boxes])
-            for motion, boxes in zip(_onset_apex(store), store.boxes, strict=True)
+            np.stack([_cut(_window(store, row, window), boxes, size_px, whole_face) for window in windows])
+            for row, boxes in enumerate(store.boxes)
         ]
     )
+    return Inputs(values=values, windows=tuple(windows), mirror=mirror_of(store.regions, whole_face=whole_face))
 
 
-def make_samples(inputs: NDArray[np.float32], clips: tuple[Clip, ...], classes: tuple[str, ...]) -> Samples:
-    """Join a model's inputs, `(N, …)`, with labels and with who each row is.
+def phase_windows(store: FaceStore, per_phase: int) -> tuple[str, ...]:
+    """Names of the windows from onset over apex to offset, so many a phase; onset→apex alone where no more is stored.
+
+    Args:
+        per_phase: 0 (onset→apex alone), 1 or 2.
+    """
+    if per_phase == 0 or not set(PHASE_WINDOWS) <= set(store.windows):
+        return (ONSET_APEX,)
+    return (ONSET_APEX, APEX_OFFSET) if per_phase == 1 else PHASE_WINDOWS
+
+
+def mirror_of(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
+    """The order of the regions in a mirror: what is left becomes right."""
+    swap = {"left": "right", "right": "left"}
+    mirrored = [" ".join(swap.get(word, word) for word in name.split()) for name in regions]
+    order = tuple(regions.index(name) for name in mirrored)
+    return (*order, len(regions)) if whole_face else order
+
+
+def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], classes: tuple[str, ...]) -> Samples:
+    """Join a model's inputs with labels and with who each row is.
 
     Raises:
         ProtocolError: a clip's label is not in the class list.
@@ -37,24 +71,41 @@ def make_samples(inputs: NDArray[np.float32], clips: tuple[Clip, ...], classes: 
     if strangers:
         raise ProtocolError(f"label {strangers[0]!r} is not in the class list {', '.join(classes)}. Run `dvc repro`")
     return Samples(
-        inputs=np.ascontiguousarray(inputs),  # another layout in memory is another order of sums, in the last bits
+        inputs=np.ascontiguousarray(inputs.values),  # another layout is another order of sums, in the last bits
         labels=np.array([classes.index(clip.label) for clip in clips], dtype=np.int64),
         subjects=np.array([clip.person for clip in clips]),
         corpora=np.array([clip.corpus for clip in clips]),
         clips=np.array([clip.id for clip in clips]),
+        active=np.zeros((len(clips), len(inputs.mirror)), dtype=np.bool_),
         classes=classes,
+        windows=inputs.windows,
+        mirror=inputs.mirror,
     )
 
 
-def _onset_apex(store: FlowStore) -> list[NDArray[np.float32]]:
-    """u, v and strain over onset→apex, `(3, H, W)` a clip; published maps bring their own strain."""
-    flows = (flow.astype(np.float32) for flow in store.flow[:, store.windows.index(ONSET_APEX)])
+APEX_OFFSET = "apex>offset"
+_SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}
+
+
+def _window(store: FaceStore, row: int, name: str) -> Motion:
+    """u, v and strain of one clip over one window, `(3, H, W)`; published maps bring their own strain.
+
+    Windows that follow one another are summed: motions of a pixel or less hardly move where they are measured.
+    """
+    parts = [store.flow[row, store.windows.index(part)].astype(np.float32) for part in _SUMS.get(name, (name,))]
+    flow: Motion = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
     if store.unit == "stretched":
-        return list(flows)
-    return [np.concatenate([flow, strain(flow)[None]]) for flow in flows]
+        return flow
+    return np.concatenate([flow, strain(flow)[None]])
 
 
-def _resize(motion: NDArray[np.float32], size_px: int) -> NDArray[np.float32]:
+def _cut(motion: Motion, boxes: NDArray[np.int64], size_px: int, whole_face: bool) -> Motion:
+    """Regions of one window, `(R, 3, size_px, size_px)`."""
+    regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in boxes]
+    return np.stack([*regions, _resize(motion, size_px)] if whole_face else regions)
+
+
+def _resize(motion: Motion, size_px: int) -> Motion:
     """Motion `(C, h, w)` → `(C, size_px, size_px)`: averaged where it shrinks, interpolated where it grows."""
     if motion.shape[1:] == (size_px, size_px):
         return motion

@@ -28,7 +28,7 @@ from microfacial.records import (
     Evaluation,
     Face,
     FaceSource,
-    FlowStore,
+    FaceStore,
     FlowUnit,
     FoldResult,
     Samples,
@@ -322,8 +322,8 @@ class FlowWriter:
         shutil.rmtree(self._folder)
 
 
-def read_flow(flow_folder: Path, faces_folder: Path) -> FlowStore:
-    """The flow of all clips, memory-mapped, with the boxes of their faces.
+def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
+    """Crops, flow and regions of all clips, memory-mapped.
 
     Raises:
         StorageError: a file is missing or damaged, or faces and flow are not of the same clips.
@@ -333,8 +333,9 @@ def read_flow(flow_folder: Path, faces_folder: Path) -> FlowStore:
     clips = tuple(index["clips"])
     if clips != tuple(face.clip for face in faces):
         raise StorageError(f"{flow_folder} and {faces_folder} are not of the same clips. Run `dvc repro`")
-    return FlowStore(
+    return FaceStore(
         clips=clips,
+        crops=read_crops(faces_folder),
         flow=np.load(_existing(flow_folder / "flow.npy"), mmap_mode="r"),
         windows=tuple(index["windows"]),
         unit=cast(FlowUnit, index["unit"]),
@@ -391,7 +392,7 @@ def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, A
     ):
         yield {
             "clip": samples.clips[row],
-            "subject": fold.plan.subject,
+            "subject": fold.plan.name,
             "truth": samples.classes[truth],
             "predicted": samples.classes[predicted],
             **{f"p_{label}": chance for label, chance in zip(samples.classes, chances, strict=True)},
@@ -399,15 +400,15 @@ def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, A
 
 
 def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
-    """Who was held out, who chose, who trained."""
+    """Who was held out, and the parts of the others, of which one chooses while the rest train."""
     plan = fold.plan
     return {
-        "held_out": plan.subject,
+        "held_out": plan.name,
         "held_out_clips": len(plan.held_out),
-        "validation_subjects": " ".join(np.unique(samples.subjects[plan.validation])),
-        "validation_clips": len(plan.validation),
-        "training_subjects": " ".join(np.unique(samples.subjects[plan.training])),
-        "training_clips": len(plan.training),
+        "known_clips": len(plan.known),
+        "validation_parts": " | ".join(
+            " ".join(np.unique(samples.subjects[plan.known[plan.part == part]])) for part in np.unique(plan.part)
+        ),
         "chosen": fold.chosen,
         "seed": plan.seed,
     }
@@ -416,13 +417,13 @@ def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
 def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
     curves = (fold.history.training_loss, fold.history.validation_loss, fold.history.validation_uar)
     for epoch, values in enumerate(zip(*curves, strict=True), 1):
-        yield dict(zip(_CURVE_COLUMNS, (fold.plan.subject, epoch, *values), strict=True))
+        yield dict(zip(_CURVE_COLUMNS, (fold.plan.name, epoch, *values), strict=True))
 
 
 def _result_row(fold: FoldResult, note: str) -> dict[str, Any]:
     hits = int((fold.predicted == fold.truth).sum())
     return {
-        "subject": fold.plan.subject,
+        "subject": fold.plan.name,
         "clips": len(fold.truth),
         "right": hits,
         "accuracy": hits / len(fold.truth),

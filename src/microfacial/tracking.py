@@ -105,7 +105,7 @@ class ModelRun:
 
     def log_fold(self, fold: FoldResult) -> None:
         """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is."""
-        subject = fold.plan.subject
+        subject = fold.plan.name
         if subject in self._folds:
             return
         tags = {_PARENT: self._run_id, _SUBJECT: subject, "microfacial.role": "fold"}
@@ -163,7 +163,7 @@ class ModelRun:
         facts = {
             "model": self._identity.model,
             "seed": self._identity.seed,
-            "subject": fold.plan.subject,
+            "subject": fold.plan.name,
             "fold_seed": fold.plan.seed,
             "chosen": fold.chosen,
         }

@@ -1,38 +1,29 @@
-"""Fit one model on one fold's training and validation rows. Held-out rows never come here."""
+"""Fit one model on the known rows of one or more folds. Held-out rows never come here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
-from microfacial.models import MODELS, Estimator, Network
-from microfacial.records import Fitted, History, Samples
+from microfacial.models import MODELS, Estimator, Network, Task
+from microfacial.records import Fitted, History, Known, Samples
 from microfacial.settings import OptimiserSettings, Section
 
 
-class TrainConfig(Section):
-    """The `train` section of params.yaml: the protocol, the same for every model."""
-
-    protocol: Literal["loso"] = "loso"
-    seed: int = Field(0, ge=0)
-    validation_parts: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
-    bootstrap_draws: int = Field(2000, ge=100)
-
-
-def fit(training: Samples, validation: Samples, seed: int, *, model: str, settings: Section) -> Fitted:
-    """Fit a variant by name; the same seed gives the same result on the same processor."""
+def fit(chunk: Sequence[Known], *, model: str, settings: Section) -> list[Fitted]:
+    """Fit a variant by name on each fold of a chunk; the same seeds give the same result on the same processor."""
     match MODELS[model]:
         case Estimator() as estimator:
-            return estimator.fit(training, validation, settings, seed)
+            return [estimator.fit(known, settings) for known in chunk]
         case Network() as network:
             assert isinstance(settings, OptimiserSettings)
-            return _fit_network(network, training, validation, settings, seed)
+            return [_fit_network(network, known, settings) for known in chunk]
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,10 @@ class FittedNetwork:
         self.network.eval()
         with torch.inference_mode():
             return np.asarray(self.network(_scaled(inputs, self.scale)).softmax(1).double().numpy())
+
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """The weights and the scale."""
+        return {"scale": self.scale, **{name: value.numpy() for name, value in self.network.state_dict().items()}}
 
 
 class _BestEpoch:
@@ -72,13 +67,12 @@ class _BestEpoch:
             self.weights = {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def _fit_network(
-    variant: Network, training: Samples, validation: Samples, settings: OptimiserSettings, seed: int
-) -> FittedNetwork:
+def _fit_network(variant: Network, known: Known, settings: OptimiserSettings) -> FittedNetwork:
     """Train until the validation loss stops falling; keep the weights of the epoch where it was lowest."""
+    training, validation = known.split(0)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # initial weights, order of rows, dropout
-        network = variant.build(training.inputs.shape[1:], len(training.classes), settings)
+        torch.manual_seed(known.seed)  # initial weights, order of rows, dropout
+        network = variant.build(_describe(training), settings)
         scale = _channel_scale(training.inputs)
         criterion = nn.CrossEntropyLoss(_class_weights(training))
         optimiser = torch.optim.AdamW(
@@ -97,6 +91,16 @@ def _fit_network(
     losses, validation_losses, validation_uars = zip(*curves, strict=True)
     history = History(training_loss=losses, validation_loss=validation_losses, validation_uar=validation_uars)
     return FittedNetwork(network, scale, f"epoch {best.number}", history)
+
+
+def _describe(training: Samples) -> Task:
+    """What the training rows ask of a network."""
+    together = training.active[:, :, None] & training.active[:, None]  # (n, R, R)
+    return Task(
+        shape=training.inputs.shape[1:],
+        classes=len(training.classes),
+        co_occurrence=together.mean(axis=0, dtype=np.float32),
+    )
 
 
 def _train_epoch(

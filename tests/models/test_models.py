@@ -11,7 +11,7 @@ from microfacial.models import MODELS, Network
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.linear_svm import fit as fit_svm
 from microfacial.models.roi_cnn import RoiCnn, RoiCnnSettings
-from microfacial.records import ONSET_APEX, FlowStore, Samples
+from microfacial.records import ONSET_APEX, FaceStore, Samples
 from microfacial.training import fit
 
 NETWORKS = [name for name, variant in MODELS.items() if isinstance(variant, Network)]
@@ -23,10 +23,10 @@ PARAMETERS = {
 }
 
 
-def store(clips: int = 3, side: int = 56) -> FlowStore:
+def store(clips: int = 3, side: int = 56) -> FaceStore:
     flow = np.random.default_rng(0).normal(size=(clips, 1, 2, side, side)).astype(np.float16)
     boxes = np.tile([[4, 4, 20, 52], [2, 4, 18, 52], [30, 10, 54, 46]], (clips, 1, 1))
-    return FlowStore(
+    return FaceStore(
         clips=tuple(map(str, range(clips))),
         flow=flow,
         windows=(ONSET_APEX,),

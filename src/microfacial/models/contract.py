@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from microfacial.records import Fitted, FlowStore, Samples
+from microfacial.records import FaceStore, Fitted, Inputs, Known
 from microfacial.settings import Section
 
-MakeInputs = Callable[[FlowStore, Any], NDArray[np.float32]]
+MakeInputs = Callable[[FaceStore, Any], Inputs]
 Preset = Mapping[str, Any]
 
 
@@ -19,26 +19,44 @@ Preset = Mapping[str, Any]
 class Estimator:
     """A model that fits in one go.
 
-    `fit(training, validation, settings, seed)` may use both parts; all that it chooses it chooses inside them.
+    `fit(known, settings)` may use all known rows; all that it chooses it chooses inside them.
     """
 
     settings: type[Section]
     presets: Mapping[str, Preset]
     make_inputs: MakeInputs
-    fit: Callable[[Samples, Samples, Any, int], Fitted]
+    fit: Callable[[Known, Any], Fitted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a network is built for: the shape of one sample, so many classes.
+
+    `co_occurrence` `(R, R)` float32 says how often two regions move together in training clips, 0 to 1, as their
+    annotated action units have it; it is zero where there are none.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    co_occurrence: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A model trained by epochs.
+    """A model trained by epochs; its settings extend `OptimiserSettings`.
 
-    `build(input_shape, classes, settings)` gives it untrained; `input_shape` is one sample's.
+    `build(task, settings)` gives it untrained.
+    `lockstep` says whether several folds may train as one batched program (`torch.func.vmap`): it pays for networks
+    made of matrix products, not for convolutions. `shows` says what a mirror does to inputs: motion to the right
+    becomes motion to the left.
     """
 
     settings: type[Section]
     presets: Mapping[str, Preset]
     make_inputs: MakeInputs
-    build: Callable[[tuple[int, ...], int, Any], nn.Module]
+    build: Callable[[Task, Any], nn.Module]
+    lockstep: bool
+    shows: Literal["motion", "appearance"] = "motion"
 
 
 Variant = Estimator | Network

@@ -22,7 +22,7 @@ from sklearn.svm import SVC
 from microfacial.errors import ProtocolError
 from microfacial.metrics import confusion, uf1
 from microfacial.models.contract import Estimator
-from microfacial.records import FlowStore, History, Samples
+from microfacial.records import FaceStore, History, Inputs, Known
 from microfacial.samples import full_face
 from microfacial.settings import Section
 
@@ -57,22 +57,25 @@ class FittedSvm:
         probabilities[:, self.pipeline.classes_] = softmax(margins, axis=1)
         return probabilities
 
+    def checkpoint(self) -> dict[str, NDArray[np.float64]]:
+        """Nothing: a machine is fitted again in seconds."""
+        return {}
 
-def make_inputs(store: FlowStore, settings: LinearSvmSettings) -> NDArray[np.float32]:
+
+def make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
     """Whole-face motion, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
 
 
-def fit(training: Samples, validation: Samples, settings: LinearSvmSettings, seed: int) -> FittedSvm:
-    """Choose C by pooled UF1 over groups of subjects inside the training part, then fit on all of it.
+def fit(known: Known, settings: LinearSvmSettings) -> FittedSvm:
+    """Choose C by pooled UF1 over groups of known subjects, then fit on all of them.
 
     Raises:
-        ProtocolError: the training part has one class only.
+        ProtocolError: the known rows have one class only.
     """
-    inputs = np.concatenate([part.inputs.reshape(len(part.inputs), -1) for part in (training, validation)])
-    labels = np.concatenate([training.labels, validation.labels])
-    subjects = np.concatenate([training.subjects, validation.subjects])
-    classes = len(training.classes)
+    samples = known.samples
+    inputs, labels, subjects = samples.inputs.reshape(len(samples.inputs), -1), samples.labels, samples.subjects
+    classes = len(samples.classes)
 
     def inner_uf1(strength: float) -> float:
         folds = GroupKFold(min(settings.inner_folds, len(np.unique(subjects))))
@@ -83,7 +86,7 @@ def fit(training: Samples, validation: Samples, settings: LinearSvmSettings, see
 
     if len(np.unique(labels)) == 1:
         raise ProtocolError(
-            f"linear_svm: all training clips of a fold are {training.classes[labels[0]]}. Add people who show others"
+            f"linear_svm: all training clips of a fold are {samples.classes[labels[0]]}. Add people who show others"
         )
     best = max(settings.strengths, key=inner_uf1)
     return FittedSvm(_fit_machine(best, inputs, labels), classes, f"C={best:g}")

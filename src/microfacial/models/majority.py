@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.models.contract import Estimator
-from microfacial.records import FlowStore, History, Samples
+from microfacial.records import FaceStore, History, Inputs, Known
 from microfacial.settings import Section
 
 
@@ -26,16 +26,20 @@ class FittedMajority:
         """The same frequencies for every input, `(n, K)`."""
         return np.tile(self.frequencies, (len(inputs), 1))
 
+    def checkpoint(self) -> dict[str, NDArray[np.float64]]:
+        """The frequencies."""
+        return {"frequencies": self.frequencies}
 
-def make_inputs(store: FlowStore, settings: MajoritySettings) -> NDArray[np.float32]:
+
+def make_inputs(store: FaceStore, settings: MajoritySettings) -> Inputs:
     """Nothing: `(N, 0)`."""
-    return np.empty((len(store.clips), 0), np.float32)
+    return Inputs(values=np.empty((len(store.clips), 0), np.float32))
 
 
-def fit(training: Samples, validation: Samples, settings: MajoritySettings, seed: int) -> FittedMajority:
-    """Count classes over training and validation rows."""
-    labels = np.concatenate([training.labels, validation.labels])
-    return FittedMajority(np.bincount(labels, minlength=len(training.classes)) / len(labels))
+def fit(known: Known, settings: MajoritySettings) -> FittedMajority:
+    """Count classes over all known rows."""
+    labels = known.samples.labels
+    return FittedMajority(np.bincount(labels, minlength=len(known.samples.classes)) / len(labels))
 
 
 MAJORITY = Estimator(settings=MajoritySettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit)

@@ -10,13 +10,11 @@ doi:10.1007/978-3-030-01261-8_1.
 from collections import OrderedDict
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.contract import Network
-from microfacial.records import FlowStore
+from microfacial.models.contract import Network, Task
+from microfacial.records import FaceStore, Inputs
 from microfacial.samples import face_regions
 from microfacial.settings import OptimiserSettings
 
@@ -64,15 +62,15 @@ def _block(before: int, after: int) -> nn.Sequential:
     )
 
 
-def make_inputs(store: FlowStore, settings: RoiCnnSettings) -> NDArray[np.float32]:
+def make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
     """Motion of each region, `(N, R, 3, input_px, input_px)`."""
     return face_regions(store, settings.input_px)
 
 
-def build(input_shape: tuple[int, ...], classes: int, settings: RoiCnnSettings) -> RoiCnn:
+def build(task: Task, settings: RoiCnnSettings) -> RoiCnn:
     """An untrained network for samples of shape `(R, C, s, s)`."""
-    regions, channels, _, _ = input_shape
-    return RoiCnn(regions, channels, classes, settings)
+    regions, channels, _, _ = task.shape
+    return RoiCnn(regions, channels, task.classes, settings)
 
 
 ROI_CNN = Network(
@@ -91,4 +89,5 @@ ROI_CNN = Network(
     },
     make_inputs=make_inputs,
     build=build,
+    lockstep=False,
 )

@@ -12,7 +12,7 @@ from microfacial.errors import PipelineError, StorageError
 from microfacial.flow import FlowConfig
 from microfacial.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_page
 from microfacial.provenance import would_commit
-from microfacial.records import FlowStore, is_synthetic
+from microfacial.records import FaceStore, is_synthetic
 from microfacial.settings import read_section
 from microfacial.stages.project import PARAMS, Project, progress
 
@@ -24,7 +24,7 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
         StorageError: the flow is not built, or is of other clips than the table.
         PipelineError: a clip is not in the data set, or git would keep pages that show people.
     """
-    store = storage.read_flow(project.build / "flow", project.build / "faces")
+    store = storage.read_store(project.build / "flow", project.build / "faces")
     views = _choose(_read_views(project, store), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
@@ -41,7 +41,7 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
     click.echo(f"flow: {len(views)} clips on {count} {'page' if count == 1 else 'pages'} in {folder}")
 
 
-def _read_views(project: Project, store: FlowStore) -> list[ClipView]:
+def _read_views(project: Project, store: FaceStore) -> list[ClipView]:
     """All clips with their faces, crops and flow; the arrays are memory-mapped."""
     clips = storage.read_clips(project.build / "clips.csv")
     faces, _, _ = storage.read_faces(project.build / "faces")
@@ -63,7 +63,7 @@ def _choose(views: list[ClipView], clip_ids: Sequence[str]) -> list[ClipView]:
     return [view for view in views if not clip_ids or view.clip.id in clip_ids]
 
 
-def _gather(project: Project, store: FlowStore) -> SheetFacts:
+def _gather(project: Project, store: FaceStore) -> SheetFacts:
     head_motion = read_section(PARAMS, "flow", FlowConfig).head_motion
     return SheetFacts(
         data_set=project.clips.name,
@@ -74,7 +74,7 @@ def _gather(project: Project, store: FlowStore) -> SheetFacts:
     )
 
 
-def _explain_head_motion(store: FlowStore, head_motion: str) -> str:
+def _explain_head_motion(store: FaceStore, head_motion: str) -> str:
     if store.unit == "stretched":
         return "Published maps hold what head motion their makers left; u and v are centred by their median."
     if head_motion == "off":
