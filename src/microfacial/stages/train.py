@@ -36,7 +36,7 @@ def run(project: Project, model: str, processes: int) -> None:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size=1)
+    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), training.chunk_size(model, settings))
     identity = _identify(project, model, config, samples)
     journal = FoldJournal(project.state / "folds" / model, identity.key)
     fit = partial(training.fit, model=model, settings=settings)
