@@ -38,8 +38,8 @@ def bootstrap_intervals(by_subject: Counts, draws: int, seed: int) -> tuple[Inte
 def compare(model: Predictions, baseline: Predictions, draws: int, seed: int) -> Comparison:
     """Compare two models on the same clips.
 
-    McNemar's test takes clips for independent, which clips of one person are not: where it and the interval disagree,
-    believe the interval.
+    McNemar's test takes clips for independent, which clips of one person are not; of several repetitions it sees the
+    averaged predictions, which may be better than each. Where it and the interval disagree, believe the interval.
 
     Raises:
         ProtocolError: the two were not evaluated by the same protocol on the same clips, labels and classes.

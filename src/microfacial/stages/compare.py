@@ -33,6 +33,8 @@ def run(project: Project, model: str, baseline: str) -> None:
 
 def describe(evaluations: list[Evaluation], found: Comparison) -> list[str]:
     """Scores, difference, test and verdict, a line each."""
+    repeats = max(one.repeats for one in evaluations)
+    averaged = f" on predictions averaged over {repeats} repetitions" if repeats > 1 else ""
     width = max(len(name) for name in (found.model, found.baseline, "difference"))
     scores = [
         f"{one.model:{width}}  UF1  {one.overall.uf1:.3f} {_spread(one.uf1_interval, '.3f')}"
@@ -43,7 +45,7 @@ def describe(evaluations: list[Evaluation], found: Comparison) -> list[str]:
         *scores,
         f"{'difference':{width}}  UF1 {found.uf1_difference:+.3f} {_spread(found.uf1_interval, '+.3f')}"
         f"   UAR {found.uar_difference:+.3f} {_spread(found.uar_interval, '+.3f')}",
-        f"McNemar's exact test: {found.only_model} clips only {found.model} has right, "
+        f"McNemar's exact test{averaged}: {found.only_model} clips only {found.model} has right, "
         f"{found.only_baseline} only {found.baseline}: p = {found.mcnemar_p:.3g}",
         verdict(found),
         *filter(None, {one.note: None for one in evaluations}),

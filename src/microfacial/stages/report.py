@@ -45,18 +45,24 @@ def leaderboard(project: Project) -> Table:
     """What `report` found, best first, with the seconds this machine took; it fits 80 columns."""
     results = report.rank(read_results(project.build))  # unrounded, so that the page says the same
     shared = results[0].evaluation
-    caption = [shared.note] if shared.note else []
-    if any(result.against_baseline for result in results):
-        caption.append(f"Δ: UF1 minus that of {BASELINE}; * can be told from zero (paired, 95 %)")
+    several = shared.repeats > 1
+    captions = {
+        shared.note: bool(shared.note),
+        f"±: standard deviation over {shared.repeats} repetitions": several,
+        f"Δ: UF1 minus {BASELINE}'s; * told from zero (paired, 95 %)": any(
+            result.against_baseline for result in results
+        ),
+    }
     table = Table(
         title=f"{project.clips.name} · {project.clips.scheme} · {shared.protocol}",
-        caption="\n".join(caption) or None,
+        caption="\n".join(caption for caption, holds in captions.items() if holds) or None,
         box=box.SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("model")
-    spread = ("±",) if shared.repeats > 1 else ()
-    for column in ("UF1", *spread, "95 %", "UAR", "95 %", "Δ", "seconds"):
+    for column in ("UF1", *(["±"] if several else []), "95 %", "UAR", "95 %", "Δ", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     for result in results:
         table.add_row(*_leaderboard_row(result, project.state / "seconds"))
@@ -69,13 +75,18 @@ def _leaderboard_row(result: Result, seconds: Path) -> list[str]:
     return [
         found.model,
         f"{found.overall.uf1:.3f}",
-        *([f"{found.uf1_sd:.3f}"] if found.repeats > 1 else []),
-        "{:.3f}–{:.3f}".format(*found.uf1_interval),
+        *([_short(found.uf1_sd)] if found.repeats > 1 else []),
+        "–".join(map(_short, found.uf1_interval)),
         f"{found.overall.uar:.3f}",
-        "{:.3f}–{:.3f}".format(*found.uar_interval),
+        "–".join(map(_short, found.uar_interval)),
         _difference(result),
         f"{storage.read_json(spent):.0f}" if spent.exists() else "–",
     ]
+
+
+def _short(share: float) -> str:
+    """.624 for 0.624."""
+    return f"{share:.3f}".removeprefix("0")
 
 
 def _difference(result: Result) -> str:
