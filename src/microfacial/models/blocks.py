@@ -266,10 +266,10 @@ class GraphLayer(nn.Module):
         return x + self.dropout(nn.functional.elu(mixed)), weights
 
 
-def start_adjacency(task: Task, regions: int, adjacency: Adjacency, *, whole_face: bool) -> Tensor:
+def start_adjacency(task: Task, regions: int, adjacency: Adjacency) -> Tensor:
     """Where a graph's interactions start, `(R, R)`: nothing known, or how often two regions move together.
 
-    With scores of zero, a region then takes from each in proportion to that. The whole face is joined to all.
+    With scores of zero, a region then takes from each in proportion to that.
 
     Raises:
         ConfigError: action units are asked for, but no training clip has any.
@@ -281,10 +281,7 @@ def start_adjacency(task: Task, regions: int, adjacency: Adjacency, *, whole_fac
             "params.yaml: adjacency: action-units needs annotated action units, and the training clips of these "
             "corpora have none. Set adjacency: learned"
         )
-    shares = torch.from_numpy(task.co_occurrence).clone()
-    if whole_face:
-        shares[-1], shares[:, -1] = 1, 1
-    return shares.clamp(min=_LEAST_SHARE).log()
+    return torch.from_numpy(task.co_occurrence).clamp(min=_LEAST_SHARE).log()
 
 
 class Emphasis(nn.Module):

@@ -87,7 +87,7 @@ class Hybrid(nn.Module):
             widths=doubling(settings.width),
             shared=settings.shared_encoder,
         )
-        start = start_adjacency(task, regions, settings.adjacency, whole_face=settings.whole_face)
+        start = start_adjacency(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, settings, start) if settings.graph else None
         self.transformer = PhaseBranch(windows, regions, settings) if settings.transformer else None
         self.fusion = Fusion(settings.width, settings.fusion, (settings.graph, settings.transformer))

@@ -19,7 +19,7 @@ from microfacial.samples import face_regions
 class RoiCnnSettings(RegionSettings):
     """`models.roi_cnn` of params.yaml."""
 
-    input_px: int = Field(28, ge=4)
+    input_px: int = Field(16, ge=4)
     encoder: EncoderKind = "conv"
     widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 64), strict=False)  # channels; the last is D
 

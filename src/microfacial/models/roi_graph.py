@@ -46,7 +46,7 @@ class RoiGraph(nn.Module):
             widths=doubling(width),
             shared=settings.shared_encoder,
         )
-        start = start_adjacency(task, regions, settings.adjacency, whole_face=settings.whole_face)
+        start = start_adjacency(task, regions, settings.adjacency)
         self.layers = nn.ModuleList(
             GraphLayer(width, settings.heads, settings.dropout, start) for _ in range(settings.depth)
         )
