@@ -4,10 +4,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from microfacial.models.contract import Estimator, Network, Task, Variant
+from microfacial.models.htnet import HTNET
 from microfacial.models.linear_svm import LINEAR_SVM
+from microfacial.models.logistic_regression import LOGISTIC_REGRESSION
 from microfacial.models.majority import MAJORITY
+from microfacial.models.mlp import MLP
+from microfacial.models.off_apexnet import OFF_APEXNET
+from microfacial.models.rcn_a import RCN_A
 from microfacial.models.roi_cnn import ROI_CNN
+from microfacial.models.sssnet import SSSNET
+from microfacial.models.ststnet import STSTNET
 
-MODELS: Mapping[str, Variant] = MappingProxyType({"majority": MAJORITY, "linear_svm": LINEAR_SVM, "roi_cnn": ROI_CNN})
+MODELS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "majority": MAJORITY,
+        "linear_svm": LINEAR_SVM,
+        "roi_cnn": ROI_CNN,
+        "logistic_regression": LOGISTIC_REGRESSION,
+        "mlp": MLP,
+        "ststnet": STSTNET,
+        "off_apexnet": OFF_APEXNET,
+        "sssnet": SSSNET,
+        "rcn_a": RCN_A,
+        "htnet": HTNET,
+    }
+)
 
 __all__ = ["MODELS", "Estimator", "Network", "Task", "Variant"]
