@@ -5,13 +5,20 @@ from types import MappingProxyType
 
 from microfacial.models.contract import Estimator, Network, Task, Variant
 from microfacial.models.flow_cnn import FLOW_CNN
+from microfacial.models.htnet import HTNET
 from microfacial.models.hybrid import HYBRID
 from microfacial.models.linear_svm import LINEAR_SVM
+from microfacial.models.logistic_regression import LOGISTIC_REGRESSION
 from microfacial.models.majority import MAJORITY
+from microfacial.models.mlp import MLP
+from microfacial.models.off_apexnet import OFF_APEXNET
+from microfacial.models.rcn_a import RCN_A
 from microfacial.models.rgb import RGB
 from microfacial.models.roi_cnn import ROI_CNN
 from microfacial.models.roi_graph import ROI_GRAPH
 from microfacial.models.roi_transformer import ROI_TRANSFORMER
+from microfacial.models.sssnet import SSSNET
+from microfacial.models.ststnet import STSTNET
 
 MODELS: Mapping[str, Variant] = MappingProxyType(
     {
@@ -23,6 +30,13 @@ MODELS: Mapping[str, Variant] = MappingProxyType(
         "roi_graph": ROI_GRAPH,
         "roi_transformer": ROI_TRANSFORMER,
         "hybrid": HYBRID,
+        "logistic_regression": LOGISTIC_REGRESSION,
+        "mlp": MLP,
+        "ststnet": STSTNET,
+        "off_apexnet": OFF_APEXNET,
+        "sssnet": SSSNET,
+        "rcn_a": RCN_A,
+        "htnet": HTNET,
     }
 )
 

@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
 from sklearn.dummy import DummyClassifier
-from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from microfacial.errors import ProtocolError
-from microfacial.metrics import confusion, uf1
 from microfacial.models.contract import Estimator
+from microfacial.models.inner_choice import Rows, choose_by_uf1, require_two_classes
 from microfacial.records import FaceStore, History, Inputs, Known
 from microfacial.samples import full_face
 from microfacial.settings import Section
@@ -74,22 +72,15 @@ def fit(known: Known, settings: LinearSvmSettings) -> FittedSvm:
         ProtocolError: the known rows have one class only.
     """
     samples = known.samples
-    inputs, labels, subjects = samples.inputs.reshape(len(samples.inputs), -1), samples.labels, samples.subjects
-    classes = len(samples.classes)
+    require_two_classes(samples, "linear_svm")
+    inputs, labels = samples.inputs.reshape(len(samples.inputs), -1), samples.labels
 
-    def inner_uf1(strength: float) -> float:
-        folds = GroupKFold(min(settings.inner_folds, len(np.unique(subjects))))
-        guesses = np.empty_like(labels)
-        for known, asked in folds.split(inputs, labels, subjects):
-            guesses[asked] = _fit_machine(strength, inputs[known], labels[known]).predict(inputs[asked])
-        return float(uf1(confusion(labels, guesses, classes)))
+    def guess(rows: Rows, asked: Rows) -> list[NDArray[np.int64]]:
+        machines = (_fit_machine(strength, inputs[rows], labels[rows]) for strength in settings.strengths)
+        return [machine.predict(inputs[asked]) for machine in machines]
 
-    if len(np.unique(labels)) == 1:
-        raise ProtocolError(
-            f"linear_svm: all training clips of a fold are {samples.classes[labels[0]]}. Add people who show others"
-        )
-    best = max(settings.strengths, key=inner_uf1)
-    return FittedSvm(_fit_machine(best, inputs, labels), classes, f"C={best:g}")
+    best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
+    return FittedSvm(_fit_machine(best, inputs, labels), len(samples.classes), f"C={best:g}")
 
 
 def _fit_machine(strength: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:

@@ -25,7 +25,6 @@ from microfacial.stages.project import PARAMS, Project
 from microfacial.tracking import Identity, ModelRun, connect
 
 
-
 def run(project: Project, model: str, processes: int) -> None:
     """Run every fold of the protocol, then write predictions, audit and pooled scores.
 

@@ -1,0 +1,91 @@
+"""Off-ApexNet: horizontal and vertical motion through a convolution stream each, joined by two wide layers.
+
+    u (N, 1, 28, 28) ─▶ 6 filters 5×5 ─▶ pool ─▶ 16 filters 5×5 ─▶ pool ─▶ (N, 16, 7, 7) ┐
+    v (N, 1, 28, 28) ─▶ the same, with weights of its own                ─▶ (N, 16, 7, 7) ┴▶ 1024 ─▶ 1024 ─▶ (N, K)
+
+Source: Gan et al., OFF-ApexNet on micro-expression recognition system, Signal Processing: Image Communication 2019,
+doi:10.1016/j.image.2019.02.005; dropout, rate and epochs of the `published` preset, github.com/tvaranka/meb,
+"Optical flow networks" notebook.
+"""
+
+from pydantic import Field
+from torch import Tensor, cat, nn
+
+from microfacial.models.contract import Network, Task
+from microfacial.records import FaceStore, Inputs
+from microfacial.samples import full_face
+from microfacial.settings import OptimiserSettings
+
+_INPUT_PX = 28
+_HIDDEN = 1024
+
+
+class OffApexNetSettings(OptimiserSettings):
+    """`models.off_apexnet` of params.yaml."""
+
+    dropout: float = Field(0.5, ge=0, lt=1)
+
+
+class OffApexNet(nn.Module):
+    """Two streams, then two hidden layers and the classes."""
+
+    def __init__(self, classes: int, settings: OffApexNetSettings) -> None:
+        super().__init__()
+        self.horizontal = _stream()
+        self.vertical = _stream()
+        self.head = nn.Sequential(
+            nn.Linear(2 * 16 * 7 * 7, _HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(settings.dropout),
+            nn.Linear(_HIDDEN, classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(N, K)` of maps `(N, 2, 28, 28)`: u, v."""
+        maps = cat([self.horizontal(x[:, :1]), self.vertical(x[:, 1:])], dim=1)  # (N, 32, 7, 7)
+        logits: Tensor = self.head(maps.flatten(1))  # (N, K)
+        return logits
+
+
+def _stream() -> nn.Sequential:
+    """`(N, 1, 28, 28)` → `(N, 16, 7, 7)`."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+
+
+def make_inputs(store: FaceStore, settings: OffApexNetSettings) -> Inputs:
+    """Whole-face motion without strain, `(N, 2, 28, 28)`."""
+    return Inputs(values=full_face(store, _INPUT_PX).values[:, :2])
+
+
+def build(task: Task, settings: OffApexNetSettings) -> OffApexNet:
+    """An untrained network for samples of shape `(2, 28, 28)`."""
+    return OffApexNet(task.classes, settings)
+
+
+OFF_APEXNET = Network(
+    settings=OffApexNetSettings,
+    presets={
+        "default": {"flip": True, "flip_average": True},
+        "published": {
+            "epochs": 3000,
+            "hold_back": False,
+            "batch_size": 32,
+            "learning_rate": 1e-4,
+            "weight_decay": 1e-3,
+            "class_weights": "none",
+        },
+    },
+    make_inputs=make_inputs,
+    build=build,
+    lockstep=False,
+)
