@@ -147,7 +147,9 @@ def _as_clip(recording: Recording, onset: int, apex: int, offset: int | None) ->
         if number not in recording.numbers:
             raise DatasetError(f"{where} has no frame {number}: it has {recording.numbers[0]}–{recording.numbers[-1]}")
     if not onset < apex <= end:
-        raise DatasetError(f"{where}: onset {onset}, apex {apex} and offset {end} must follow one another. Correct them")
+        raise DatasetError(
+            f"{where}: onset {onset}, apex {apex} and offset {end} must follow one another. Correct them"
+        )
     return Clip(
         corpus=_BROUGHT,
         subject=recording.root.name,
