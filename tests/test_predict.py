@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from microfacial import MODELS, FacesConfig, FlowConfig, create_model, read_clip
+from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, read_clip
 from microfacial.config import load
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.experiments import Data, load_data
@@ -176,6 +177,31 @@ def test_the_apex_is_joined_before_the_windows() -> None:
     assert torch.equal(joined[:, 1:], windows)
 
 
-def test_onset_to_apex_alone_is_one_window() -> None:
-    apex = torch.rand(1, 3, 2, 4, 4)
-    assert torch.equal(HybridInputs(apex, apex[:, None]).join(), apex[:, None])
+@pytest.mark.parametrize("others", [0, 1])
+def test_onset_to_apex_is_not_joined_twice(others: int) -> None:
+    windows = torch.rand(1, 1 + others, 3, 2, 4, 4)
+    assert torch.equal(HybridInputs(windows[:, 0], windows).join(), windows)
+
+
+@pytest.mark.parametrize(
+    ("per_phase", "count"), [({}, 4), ({"windows_per_phase": 1}, 2), ({"windows_per_phase": 0}, 1)]
+)
+def test_the_hybrid_takes_a_clip_in_one_call(per_phase: dict[str, Any], count: int, folder: Path, clip: Clip) -> None:
+    seen = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, **per_phase)
+    assert seen.windows.shape[:2] == (1, count)
+    store = read_clip(folder, clip.onset, clip.apex, clip.offset)
+    inputs = MODELS["hybrid"].make_inputs(store, MODELS["hybrid"].settings(**per_phase))
+    assert np.array_equal(seen.join().numpy(), inputs.values)
+    assert np.array_equal(seen.apex.numpy(), inputs.values[:, 0])
+    assert create_model("hybrid", **per_phase)(seen.join()).shape == (1, 4)
+
+
+def test_without_an_offset_the_only_window_is_onset_to_apex(folder: Path, clip: Clip) -> None:
+    seen = hybrid_inputs(folder, clip.onset, clip.apex)
+    assert torch.equal(seen.windows, seen.apex[:, None])
+    assert create_model("hybrid", windows_per_phase=0)(seen.join()).shape == (1, 4)
+
+
+def test_a_hybrid_without_a_graph_takes_the_windows_alone(folder: Path, clip: Clip) -> None:
+    seen = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, graph=False)
+    assert create_model("hybrid", graph=False)(seen.windows).shape == (1, 4)

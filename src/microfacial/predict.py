@@ -15,24 +15,28 @@ from microfacial.flow import WINDOWS, FlowConfig, compute_flow, key_frames
 from microfacial.frames import Recording, open_clip
 from microfacial.models import MODELS, Task
 from microfacial.presets import find_network, resolve
-from microfacial.records import ONSET_APEX, Clip, FaceStore
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore
 from microfacial.spotting import spot_apex, spot_interval
 
 _BROUGHT = "recording"  # stands for the corpus of a clip that is of none
 
 
 class HybridInputs(NamedTuple):
-    """What the hybrid sees of one clip: `apex` `(1, R, C, s, s)` is onset→apex, `windows` `(1, T, R, C, s, s)` follow.
+    """What the hybrid sees of one clip: `apex` `(1, R, C, s, s)` is onset→apex, `windows` is `(1, T, R, C, s, s)`.
 
-    float32, px of the aligned square. Without an offset there is onset→apex alone, which is the only window then.
+    float32, px of the aligned square. T is 4, or fewer windows of which onset→apex itself is the first: 2 with one a
+    phase, 1 where there is no offset.
     """
 
     apex: Tensor
     windows: Tensor
 
     def join(self) -> Tensor:
-        """Both as the network takes them, `(1, 1 + T, R, C, s, s)`; `(1, 1, R, C, s, s)` of onset→apex alone."""
-        if torch.equal(self.windows, self.apex[:, None]):
+        """All windows as the network takes them, onset→apex once and first: `(1, 1 + T, R, C, s, s)` if T is 4.
+
+        A hybrid without a graph takes `windows` as they are.
+        """
+        if self.windows.shape[1] < len(PHASE_WINDOWS):
             return self.windows
         return torch.cat([self.apex[:, None], self.windows], dim=1)
 
@@ -116,8 +120,9 @@ def hybrid_inputs(
     """
     chosen = resolve("hybrid", {"preset": preset, **settings}, "hybrid")
     store = read_clip(path, onset, apex, offset, fps=fps)
-    seen = torch.from_numpy(MODELS["hybrid"].make_inputs(store, chosen).values)  # (1, W, R, C, s, s)
-    return HybridInputs(apex=seen[:, 0], windows=seen[:, 1:] if seen.shape[1] > 1 else seen)
+    inputs = MODELS["hybrid"].make_inputs(store, chosen.model_copy(update={"graph": True}))  # else without onset→apex
+    seen = torch.from_numpy(inputs.values)  # (1, W, R, C, s, s)
+    return HybridInputs(apex=seen[:, 0], windows=seen[:, 1:] if inputs.windows[1:] == PHASE_WINDOWS else seen)
 
 
 def _spot(
