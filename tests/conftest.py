@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps,
 from microfacial.datasets.releases import write_demo
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.records import Samples
+from microfacial.stages import clips, faces, flow
+from microfacial.stages.project import open_project
 from microfacial.tracking import connect
 
 
@@ -101,3 +104,20 @@ def project(tmp_path: Path, tiny_demo: Path, empty_store: Path, monkeypatch: pyt
     shutil.copy(empty_store, tmp_path / "mlruns")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
+    """A project on the tiny demo, computed up to its flow. Nobody writes into it."""
+    root = tmp_path_factory.mktemp("computed")
+    (root / "params.yaml").write_text(TINY_PARAMS)
+    shutil.copy(ROOT / "dvc.yaml", root)
+    (root / "src").symlink_to(ROOT / "src")
+    (root / "data").mkdir()
+    (root / "data" / "demo").symlink_to(tiny_demo)
+    with chdir(root):
+        project = open_project()
+        clips.run(project)
+        faces.run(project)
+        flow.run(project, processes=1)
+    return root

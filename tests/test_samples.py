@@ -146,3 +146,22 @@ def test_inputs_lie_in_memory_in_one_way_only() -> None:
 def test_a_label_outside_the_class_list_is_refused() -> None:
     with pytest.raises(ProtocolError, match="label 'z' is not in the class list x, y"):
         make_samples(zeros(), store(), (clip("z"), clip("x")), ("x", "y"))
+
+
+def test_annotated_action_units_say_which_regions_move() -> None:
+    flows = FaceStore(
+        clips=("a", "b"),
+        crops=np.zeros((2, 2, 8, 8, 3), np.uint8),
+        flow=np.zeros((2, 1, 2, 8, 8), np.float16),
+        windows=(ONSET_APEX,),
+        unit="px",
+        boxes=np.array([[[0, 0, 4, 8], [4, 0, 8, 8]]] * 2),
+        regions=("eyebrows", "mouth"),
+    )
+    clips = (make_clip(name="a", action_units="4"), make_clip(name="b", action_units="?"))
+    alone, with_face = (
+        make_samples(face_regions(flows, 4, whole_face=whole), flows, clips, ("e",)).active for whole in (False, True)
+    )
+    assert alone.tolist() == [[True, False], [False, False]]
+    assert with_face.tolist() == [[True, False, True], [False, False, False]]
+    assert make_samples(full_face(flows, 4), flows, clips, ("e",)).active.shape == (2, 0)

@@ -10,6 +10,7 @@ from microfacial.errors import ConfigError
 from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS
+from microfacial.presets import resolve
 from microfacial.protocols import TrainConfig
 from microfacial.report import ReportConfig
 from microfacial.settings import Section, check, read_sections
@@ -65,23 +66,4 @@ def load(path: Path) -> Config:
 def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
     if not isinstance(models, Mapping) or not models:
         raise ConfigError(f"{path}: models must map names of models to their settings; known are {', '.join(MODELS)}")
-    return {name: resolve_model(name, settings, path) for name, settings in models.items()}
-
-
-def resolve_model(name: str, settings: Any, path: Path) -> Section:
-    """Settings of one model: its preset, and over it what params.yaml sets.
-
-    Raises:
-        ConfigError: there is no such model, preset or key, or a type or bound is wrong.
-    """
-    where = f"{path}: models.{name}"
-    if name not in MODELS:
-        raise ConfigError(f"{where} is not a model; known are {', '.join(MODELS)}")
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"{where} must be a mapping, such as {{}} for all defaults")
-    variant = MODELS[name]
-    preset = settings.get("preset", "default")
-    if not isinstance(preset, str) or preset not in variant.presets:
-        raise ConfigError(f"{where}.preset: no {preset!r}; choose from {', '.join(variant.presets)}")
-    own = {key: value for key, value in settings.items() if key != "preset"}
-    return check({**variant.presets[preset], **own}, variant.settings, where)
+    return {name: resolve(name, settings, f"{path}: models.{name}") for name, settings in models.items()}

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.datasets.action_units import moved_regions
 from microfacial.errors import ProtocolError
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
 from microfacial.strain import strain
@@ -82,11 +83,17 @@ def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], clas
         subjects=np.array([clip.person for clip in clips]),
         corpora=np.array([clip.corpus for clip in clips]),
         clips=np.array([clip.id for clip in clips]),
-        active=np.zeros((len(clips), len(inputs.mirror)), dtype=np.bool_),
+        active=_active(clips, store.regions, len(inputs.mirror)),
         classes=classes,
         windows=inputs.windows,
         mirror=inputs.mirror,
     )
+
+
+def _active(clips: Sequence[Clip], regions: Sequence[str], count: int) -> NDArray[np.bool_]:
+    """Which regions annotated action units move, `(N, count)`; any of them moves the whole face, if that follows."""
+    moved = np.array([moved_regions(clip.action_units, regions) for clip in clips], dtype=np.bool_)
+    return np.concatenate([moved, moved.any(axis=1, keepdims=True)], axis=1)[:, :count]
 
 
 APEX_OFFSET = "apex>offset"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from microfacial.datasets.action_units import ActionUnit, parse_action_units
+from microfacial.datasets.action_units import ActionUnit, moved_regions, parse_action_units
+from microfacial.rois import ROI_SCHEMES
 
 
 def unit(number: int, **facts: object) -> ActionUnit:
@@ -61,3 +62,43 @@ def test_text_beside_units_leaves_the_units() -> None:
 @pytest.mark.parametrize("text", ["", "  ", "+"])
 def test_nothing_annotated_is_no_unit(text: str) -> None:
     assert parse_action_units(text) == ()
+
+
+MISSION = ("eyes", "eyebrows", "mouth")
+FACS = ("left eye", "right eye", "left brow", "right brow", "nose", "left cheek", "right cheek", "mouth")
+
+
+@pytest.mark.parametrize(
+    ("text", "mission", "facs"),
+    [
+        ("1", {"eyebrows"}, {"left brow", "right brow"}),
+        ("L4", {"eyebrows"}, {"right brow"}),  # the person's left is on the picture's right
+        ("R2", {"eyebrows"}, {"left brow"}),
+        ("A4", {"eyebrows"}, {"left brow", "right brow"}),
+        ("T10", {"mouth"}, {"mouth", "left cheek", "right cheek"}),
+        ("L12", {"mouth"}, {"mouth", "right cheek"}),
+        ("4+7", {"eyebrows", "eyes"}, {"left brow", "right brow", "left eye", "right eye"}),
+        ("6", {"eyes"}, {"left eye", "right eye", "left cheek", "right cheek"}),
+        ("9", {"eyebrows"}, {"nose", "left brow", "right brow"}),
+        ("15+17", {"mouth"}, {"mouth"}),
+        ("38", set(), {"nose"}),
+        ("21", set(), set()),  # the neck
+        ("R6 or R12", set(), {"left cheek"}),  # what both of them move
+        ("L12 or 14", {"mouth"}, {"mouth"}),
+        ("10A/B", {"mouth"}, {"mouth", "left cheek", "right cheek"}),
+        ("4?+15", {"mouth"}, {"mouth"}),
+        ("4(k)+ref(7B)", set(), set()),
+        ("?", set(), set()),
+        ("soft focus", set(), set()),
+        ("", set(), set()),
+    ],
+)
+def test_units_move_these_regions(text: str, mission: set[str], facs: set[str]) -> None:
+    for regions, expected in ((MISSION, mission), (FACS, facs)):
+        assert {name for name, moves in zip(regions, moved_regions(text, regions), strict=True) if moves} == expected
+
+
+def test_every_region_of_a_face_is_moved_by_some_unit() -> None:
+    regions = {name for scheme in ROI_SCHEMES.values() for name in scheme}
+    moving = moved_regions("+".join(map(str, range(1, 47))), tuple(regions))
+    assert all(moving)

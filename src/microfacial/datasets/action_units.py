@@ -9,13 +9,15 @@
 Terms are joined by `+`, a comma or a semicolon, full-width ones too; `or` binds tighter. A term that is no unit, such
 as `soft focus` or a lone `?`, is kept as text.
 
-Source: Ekman, Friesen, Hager, Facial Action Coding System, 2002, for sides and intensities.
+Source: Ekman & Friesen, Facial Action Coding System, 1978, for the units; Ekman, Friesen, Hager, 2002, for sides,
+intensities and where a unit moves skin.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, cast
 
 Side = Literal["left", "right", "asymmetric", "top", "bottom"]
@@ -51,6 +53,19 @@ class ActionUnit:
 def parse_action_units(text: str) -> tuple[ActionUnit | str, ...]:
     """Units in the order as written, and as text what is no unit; empty if nothing is annotated."""
     return tuple(_parse_terms(unicodedata.normalize("NFKC", text)))
+
+
+def moved_regions(text: str, regions: Sequence[str]) -> tuple[bool, ...]:
+    """Which of the named regions the units of an annotation move; none where nothing is annotated.
+
+    A unit counts only if it is certain and moves during the clip: not if it is doubtful, held throughout, or there in
+    the resting face. Of a unit that may have been another, what both move counts.
+
+    Convention: annotators' left is the person's, that of regions is the picture's: L4 moves the right brow.
+    """
+    units = [term for term in parse_action_units(text) if isinstance(term, ActionUnit)]
+    places = {place for unit in units for place in _places(unit)}
+    return tuple(_PLACES.get(region) in places for region in regions)
 
 
 def _parse_terms(text: str) -> Iterator[ActionUnit | str]:
@@ -107,3 +122,49 @@ def _split(text: str, separator: re.Pattern[str]) -> list[str]:
             parts.append(text[start : match.start()])
             start = match.end()
     return [*parts, text[start:]]
+
+
+# --- regions ----------------------------------------------------------------------------------------------------------
+
+Part = Literal["brow", "eye", "nose", "cheek", "mouth"]
+Place = tuple[Part, Side | None]
+"""A part of the face and the person's side of it; None for both sides at once."""
+
+_PARTS: Mapping[int, tuple[Part, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys((1, 2, 4), ("brow",)),
+        **dict.fromkeys((5, 7, *range(41, 47), *range(61, 67)), ("eye",)),  # lids; lids that droop or shut; gaze
+        6: ("eye", "cheek"),
+        9: ("nose", "brow"),  # the muscle that wrinkles the nose lowers the inner brows too
+        **dict.fromkeys((10, 11, 12, 13), ("mouth", "cheek")),  # they lift or deepen the cheek's front with the lip
+        **dict.fromkeys((8, *range(14, 21), *range(22, 31), 32, 36, 37), ("mouth",)),  # lips, chin, jaw, tongue
+        **dict.fromkeys((33, 34, 35), ("cheek",)),  # blown, puffed, sucked in
+        **dict.fromkeys((38, 39), ("nose",)),  # nostrils
+    }
+)
+
+_PLACES: Mapping[str, Place] = MappingProxyType(
+    {
+        "eyes": ("eye", None),
+        "eyebrows": ("brow", None),
+        "mouth": ("mouth", None),
+        "nose": ("nose", None),
+        "left eye": ("eye", "right"),
+        "right eye": ("eye", "left"),
+        "left brow": ("brow", "right"),
+        "right brow": ("brow", "left"),
+        "left cheek": ("cheek", "right"),
+        "right cheek": ("cheek", "left"),
+    }
+)
+
+
+def _places(unit: ActionUnit) -> set[Place]:
+    """Where a unit surely moves skin."""
+    moved: set[Place] = set()
+    if not (unit.doubtful or unit.static or unit.reference):
+        sides: tuple[Side | None, ...] = (
+            (None, unit.side) if unit.side in ("left", "right") else (None, "left", "right")
+        )
+        moved = {(part, side) for part in _PARTS.get(unit.number, ()) for side in sides}
+    return moved.intersection(*map(_places, unit.alternatives))

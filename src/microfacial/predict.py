@@ -1,0 +1,211 @@
+"""A clip that anyone brings → what a model sees of it, by the same steps as in training; and models to show it to."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from microfacial import frames, rois
+from microfacial.errors import DatasetError
+from microfacial.faces import FacesConfig, align, cover, locate, mean_face, region_names, watch
+from microfacial.flow import WINDOWS, FlowConfig, compute_flow, key_frames
+from microfacial.frames import Recording, open_clip
+from microfacial.models import MODELS, Task
+from microfacial.presets import find_network, resolve
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore
+from microfacial.spotting import spot_apex, spot_interval
+
+_BROUGHT = "recording"  # stands for the corpus of a clip that is of none
+
+
+class HybridInputs(NamedTuple):
+    """What the hybrid sees of one clip: `apex` `(1, R, C, s, s)` is onset→apex, `windows` is `(1, T, R, C, s, s)`.
+
+    float32, px of the aligned square. T is 4, or fewer windows of which onset→apex itself is the first: 2 with one a
+    phase, 1 where there is no offset.
+    """
+
+    apex: Tensor
+    windows: Tensor
+
+    def join(self) -> Tensor:
+        """All windows as the network takes them, onset→apex once and first: `(1, 1 + T, R, C, s, s)` if T is 4.
+
+        A hybrid without a graph takes `windows` as they are.
+        """
+        if self.windows.shape[1] < len(PHASE_WINDOWS):
+            return self.windows
+        return torch.cat([self.apex[:, None], self.windows], dim=1)
+
+
+def create_model(
+    name: str, *, shape: tuple[int, ...] | None = None, classes: int = 4, preset: str = "default", **settings: Any
+) -> nn.Module:
+    """An untrained network of a variant, with torch's global random numbers.
+
+    Args:
+        name: a key of `MODELS`, such as `roi_cnn`.
+        shape: of one sample, as the variant's inputs have it; that of the demo's clips if None.
+        settings: keys of `models.<name>` in params.yaml.
+
+    Raises:
+        ConfigError: there is no such network, preset or key, or a value is wrong.
+    """
+    network = find_network(name)
+    chosen = resolve(name, {"preset": preset, **settings}, name)
+    inputs = network.make_inputs(_still_face(), chosen)
+    regions = len(inputs.mirror)
+    task = Task(
+        shape=shape or inputs.values.shape[1:],
+        classes=classes,
+        co_occurrence=np.zeros((regions, regions), np.float32),
+    )
+    return network.build(task, chosen)
+
+
+def read_clip(
+    path: Path | str,
+    onset: int | None = None,
+    apex: int | None = None,
+    offset: int | None = None,
+    *,
+    fps: float | None = None,
+    faces: FacesConfig | None = None,
+    flow: FlowConfig | None = None,
+) -> FaceStore:
+    """Crops, flow and regions of one clip, located and measured as those of a data set are.
+
+    What is not given is spotted: all three moments, or the apex between onset and offset. With onset and apex alone
+    there is flow of onset→apex alone.
+
+    Args:
+        path: a video, whose first frame is number 1, or a folder of frames, which have numbers in their names.
+        onset: number of the frame before the movement; `apex` and `offset` of those where it peaks and ends.
+        fps: frames a second, which spotting must know; a video's own if None.
+        faces: how the face is located; by default as in the package's params.yaml. `flow` likewise.
+
+    Raises:
+        DatasetError: frames are missing or unreadable, show no face or no movement, or have another order.
+    """
+    recording = open_clip(Path(path))
+    if onset is None or apex is None:
+        onset, apex, offset = _spot(recording, onset, apex, offset, fps)
+    clip = _as_clip(recording, onset, apex, offset)
+    store = _measure(clip, recording.root, faces or FacesConfig(), flow or FlowConfig())
+    return store if offset is not None else _keep_onset_apex(store)
+
+
+def hybrid_inputs(
+    path: Path | str,
+    onset: int | None = None,
+    apex: int | None = None,
+    offset: int | None = None,
+    *,
+    fps: float | None = None,
+    preset: str = "default",
+    **settings: Any,
+) -> HybridInputs:
+    """What the hybrid sees of one clip, in px: not yet divided by the scale that a trained fold brings.
+
+    Args:
+        path: as for `read_clip`, and so are `onset`, `apex`, `offset` and `fps`.
+        settings: keys of `models.hybrid` in params.yaml.
+
+    Raises:
+        ConfigError: there is no such preset or key, or a value is wrong.
+        DatasetError: as `read_clip`.
+    """
+    chosen = resolve("hybrid", {"preset": preset, **settings}, "hybrid")
+    store = read_clip(path, onset, apex, offset, fps=fps)
+    inputs = MODELS["hybrid"].make_inputs(store, chosen.model_copy(update={"graph": True}))  # else without onset→apex
+    seen = torch.from_numpy(inputs.values)  # (1, W, R, C, s, s)
+    return HybridInputs(apex=seen[:, 0], windows=seen[:, 1:] if inputs.windows[1:] == PHASE_WINDOWS else seen)
+
+
+def _spot(
+    recording: Recording, onset: int | None, apex: int | None, offset: int | None, fps: float | None
+) -> tuple[int, int, int]:
+    """The moments that a recording shows; onset and offset are kept where both are given."""
+    where = recording.root / recording.frames
+    known = fps or recording.fps
+    if known is None:
+        raise DatasetError(f"{where}: the frame rate is unknown, and spotting needs it. Give fps, or onset and apex")
+    if apex is not None or (onset is None) != (offset is None):
+        raise DatasetError(f"{where}: what is to be spotted? Give onset and apex, onset and offset, or none of them")
+    if onset is not None and offset is not None:
+        between = [number for number in recording.numbers if onset <= number <= offset]
+        watched, skin = watch(recording, recording.root, between)
+        return onset, spot_apex(watched, known, onset, offset, skin=skin), offset
+    watched, skin = watch(recording, recording.root, recording.numbers)
+    found = spot_interval(watched, known, skin=skin)
+    return found.onset, found.apex, found.offset
+
+
+def _as_clip(recording: Recording, onset: int, apex: int, offset: int | None) -> Clip:
+    """A clip of no corpus. Without an offset it ends with its apex."""
+    end = apex if offset is None else offset
+    where = recording.root / recording.frames
+    for number in (onset, apex, end):
+        if number not in recording.numbers:
+            raise DatasetError(f"{where} has no frame {number}: it has {recording.numbers[0]}–{recording.numbers[-1]}")
+    if not onset < apex <= end:
+        raise DatasetError(
+            f"{where}: onset {onset}, apex {apex} and offset {end} must follow one another. Correct them"
+        )
+    return Clip(
+        corpus=_BROUGHT,
+        subject=recording.root.name,
+        name=recording.frames,
+        emotion="",
+        label="",
+        action_units="",
+        frames=recording.frames,
+        numbers=recording.numbers,
+        onset=onset,
+        apex=apex,
+        offset=end,
+        apex_source="annotated",
+        fps=recording.fps or 0.0,
+        cropped=False,
+    )
+
+
+def _measure(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+    """Locate the face of one clip and compute its flow, as the stages `faces` and `flow` do."""
+    regions = region_names(faces)
+    shown = frames.read_clip(clip, root, key_frames(clip))
+    face = locate(clip, shown[clip.onset], faces)
+    aligned = {number: align(frame, face, faces.size_px) for number, frame in shown.items()}
+    motion = compute_flow(clip, aligned, flow, cover(shown[clip.onset], face.transform, faces.size_px))
+    return FaceStore(
+        clips=(clip.id,),
+        crops=np.stack([aligned[clip.onset], aligned[clip.apex]])[None],
+        flow=motion.flow[None],
+        windows=motion.windows,
+        unit=motion.unit,
+        boxes=np.array([face.boxes], dtype=np.int64),
+        regions=regions,
+    )
+
+
+def _keep_onset_apex(store: FaceStore) -> FaceStore:
+    row = store.windows.index(ONSET_APEX)
+    return replace(store, flow=store.flow[:, row : row + 1], windows=(ONSET_APEX,))
+
+
+def _still_face() -> FaceStore:
+    """A clip of the mean face without colour or motion: it has the shapes of any clip by the default settings."""
+    config = FacesConfig()
+    side = config.size_px
+    return FaceStore(
+        clips=("",),
+        crops=np.zeros((1, 2, side, side, 3), np.uint8),
+        flow=np.zeros((1, len(WINDOWS), 2, side, side), np.float16),
+        windows=WINDOWS,
+        unit="px",
+        boxes=np.array([rois.face_boxes(config.rois, mean_face(side), side)], dtype=np.int64),
+        regions=region_names(config),
+    )
