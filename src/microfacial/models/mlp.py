@@ -11,6 +11,7 @@ from math import prod
 from pydantic import Field
 from torch import Tensor, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
@@ -32,7 +33,7 @@ class Mlp(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(values, settings.hidden)
         self.activation = nn.GELU()
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(settings.hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ doi:10.1016/j.image.2019.02.005; dropout, rate and epochs of the `published` pre
 from pydantic import Field
 from torch import Tensor, cat, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
@@ -36,10 +37,10 @@ class OffApexNet(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(2 * 16 * 7 * 7, _HIDDEN),
             nn.ReLU(),
-            nn.Dropout(settings.dropout),
+            Dropout(settings.dropout),
             nn.Linear(_HIDDEN, _HIDDEN),
             nn.ReLU(),
-            nn.Dropout(settings.dropout),
+            Dropout(settings.dropout),
             nn.Linear(_HIDDEN, classes),
         )
 

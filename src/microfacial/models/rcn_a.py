@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
@@ -46,7 +47,7 @@ class RcnA(nn.Module):
         self.first = _block(channels, width, kernel=5, padding=0)
         self.feed_forward = _block(width, width, kernel=1, padding=0)
         self.recurrent = _block(width, width, kernel=3, padding=1)
-        self.shrink = nn.Sequential(nn.MaxPool2d(2), nn.Dropout(settings.dropout))
+        self.shrink = nn.Sequential(nn.MaxPool2d(2), Dropout(settings.dropout))
         self.pool = nn.AdaptiveAvgPool2d(pooled)
         self.head = nn.Linear(width * pooled**2, classes)
         self.apply(_initialise)

@@ -13,6 +13,7 @@ meb/models/me_networks.py and its "Optical flow networks" notebook.
 from pydantic import Field
 from torch import Tensor, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
@@ -38,7 +39,7 @@ class SssNet(nn.Module):
             *_block(32, 64, kernel=3, pool=2, dropout=settings.dropout),  # (N, 64, 9, 9)
         )
         self.head = nn.Sequential(
-            nn.Linear(64 * 9 * 9, 256), nn.ReLU(), nn.Dropout(settings.dropout), nn.Linear(256, classes)
+            nn.Linear(64 * 9 * 9, 256), nn.ReLU(), Dropout(settings.dropout), nn.Linear(256, classes)
         )
 
     def forward(self, x: Tensor) -> Tensor:

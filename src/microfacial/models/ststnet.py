@@ -13,6 +13,7 @@ layers, padding and training, github.com/christy1206/STSTNet, main.py.
 from pydantic import Field
 from torch import Tensor, cat, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
@@ -51,7 +52,7 @@ def _stream(channels: int, filters: int, dropout: float) -> nn.Sequential:
         nn.ReLU(),
         nn.GroupNorm(1, filters),
         nn.MaxPool2d(3, padding=1),
-        nn.Dropout(dropout),
+        Dropout(dropout),
     )
 
 
