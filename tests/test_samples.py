@@ -64,7 +64,7 @@ def test_the_apex_is_shown_in_red_green_and_blue_around_zero() -> None:
         assert np.allclose(pictures.values[:, channel], levels / 255 - 0.5, atol=1e-6)
     smaller = pictures.values.reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
     assert np.allclose(apex_crops(faces, 4).values, smaller, atol=1e-6)
-    assert pictures.windows == pictures.mirror == ()
+    assert (pictures.windows, pictures.mirror) == ((), ())
 
 
 def test_regions_are_cut_from_the_face_at_their_boxes() -> None:
