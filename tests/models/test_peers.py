@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -403,23 +402,3 @@ def test_inner_choice_asks_about_other_people_than_it_fits_on_and_of_equals_take
 
     assert choose_by_uf1((1.0, 2.0, 3.0), guess, samples, 4) == 2.0
     assert sorted(asked_rows) == list(range(25))
-
-
-def test_svm_probabilities_rank_classes_as_the_machine_predicts(samples: Samples) -> None:
-    fitted = fit_svm(known(samples), LinearSvmSettings(strengths=(0.01,), inner_folds=2))
-    flat = samples.inputs.reshape(len(samples.inputs), -1)
-    assert np.array_equal(fitted.predict(samples.inputs).argmax(1), fitted.pipeline.predict(flat))
-
-
-def test_svm_chooses_the_strength_that_is_best_over_groups_of_known_subjects(samples: Samples) -> None:
-    candidates = (1e-4, 1e-3, 1e-2, 1e-1)
-    people = samples.take(np.arange(24))
-    flat = people.inputs.reshape(24, -1)
-
-    def inner_score(strength: float) -> float:
-        machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=strength, class_weight="balanced"))
-        guesses = cross_val_predict(machine, flat, people.labels, groups=people.subjects, cv=GroupKFold(2))
-        return float(f1_score(people.labels, guesses, average="macro"))
-
-    fitted = fit_svm(known(samples), LinearSvmSettings(strengths=candidates, inner_folds=2))
-    assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"
