@@ -1,5 +1,6 @@
 """Peers: estimators and published networks. Counts are for three classes, as published."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -39,6 +39,15 @@ PEERS = {  # shapes of one sample
     "rcn_a": (3, 60, 60),
     "htnet": (3, 28, 28),
 }
+
+
+QUERIES_AND_KEYS = {
+    f"levels.{level}.layers.{layer}.attention.1.{part}.weight"
+    for level, depth in enumerate((2, 2, 10))
+    for layer in range(depth)
+    for part in ("query", "key")
+}
+UNTRAINED = {"htnet": {*QUERIES_AND_KEYS, "levels.2.position"}}
 
 
 def htnet_count(width: int) -> int:
@@ -96,6 +105,13 @@ def known(samples: Samples, rows: int = 24) -> Known:
 
 def mirror(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.flip(inputs, axis=3) * np.array([-1, 1, 1], dtype=np.float32)[:, None, None]
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture
@@ -159,30 +175,28 @@ def test_off_apexnet_is_shown_motion_to_the_right_and_down_and_no_strain(store: 
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_every_parameter_that_can_be_trained_gets_a_gradient(name: str) -> None:
+def test_every_parameter_gets_a_gradient(name: str) -> None:
     network = build(name)
     network(faces(name)).square().sum().backward()
-    without = {
-        name
-        for name, parameter in network.named_parameters()
-        if parameter.grad is None or not parameter.grad.abs().sum() > 0
-    }
-    assert all(name == "htnet" and ("query" in one or "key" in one) for one in without)
+    trained = {one: parameter for one, parameter in network.named_parameters() if one not in UNTRAINED.get(name, ())}
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in trained.values())
 
 
 def test_htnet_never_trains_queries_and_keys_as_published() -> None:
     """A block is one token, so that whatever its scale, the softmax over tokens is 1, and its derivative 0."""
     network = build("htnet")
     network(faces("htnet")).square().sum().backward()
-    asked = [parameter for name, parameter in network.named_parameters() if "query" in name or "key" in name]
-    assert len(asked) == 2 * (2 + 2 + 10)
-    assert all(parameter.grad is not None and parameter.grad.abs().max() == 0 for parameter in asked)
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert all(gradients[name].abs().max() == 0 for name in QUERIES_AND_KEYS)
+    first, last = (gradients[f"levels.{level}.position"].abs().item() for level in (0, 2))
+    assert last < 1e-4 * first  # but for rounding, normalisation takes out what is added to all channels alike
 
 
 def test_htnet_trains_queries_and_keys_where_a_block_has_four_tokens() -> None:
     network = build("htnet", shape=(3, 56, 56), input_px=56)
     network(torch.randn(2, 3, 56, 56)).square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in network.parameters())
+    asked = [parameter.grad for name, parameter in network.named_parameters() if name in QUERIES_AND_KEYS]
+    assert all(gradient is not None and gradient.abs().max() > 0 for gradient in asked)
 
 
 def test_htnet_attends_within_a_block_only() -> None:
@@ -226,6 +240,12 @@ def test_rcn_a_attends_where_the_classifier_s_weights_find_evidence() -> None:
         evidence = [(weights[k] * maps[row].numpy()).mean(0) for k in range(3)]
         expected = np.mean([(one - one.min()) / (one.max() - one.min()) for one in evidence], axis=0)
         assert np.allclose(network._attend(maps)[row, 0].detach().numpy(), expected, atol=1e-4)
+
+
+def test_rcn_a_s_attention_is_finite_where_maps_are_empty() -> None:
+    network = build("rcn_a")
+    assert isinstance(network, RcnA)
+    assert not network._attend(torch.zeros(1, 32, 5, 5)).any()
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -337,7 +357,7 @@ def test_mirror_images_join_the_rows_that_are_fitted_and_no_others(
 
 def test_regression_sees_no_difference_between_a_face_and_its_mirror_image(samples: Samples) -> None:
     fitted = fit_regression(known(samples), LogisticRegressionSettings(inner_folds=2))
-    assert np.allclose(fitted.predict(samples.inputs), fitted.predict(mirror(samples.inputs)))
+    assert np.allclose(fitted.predict(samples.inputs), fitted.predict(mirror(samples.inputs)), atol=1e-5)
 
 
 def test_regression_s_checkpoint_brings_it_back(samples: Samples) -> None:
@@ -382,23 +402,3 @@ def test_inner_choice_asks_about_other_people_than_it_fits_on_and_of_equals_take
 
     assert choose_by_uf1((1.0, 2.0, 3.0), guess, samples, 4) == 2.0
     assert sorted(asked_rows) == list(range(25))
-
-
-def test_svm_probabilities_rank_classes_as_the_machine_predicts(samples: Samples) -> None:
-    fitted = fit_svm(known(samples), LinearSvmSettings(strengths=(0.01,), inner_folds=2))
-    flat = samples.inputs.reshape(len(samples.inputs), -1)
-    assert np.array_equal(fitted.predict(samples.inputs).argmax(1), fitted.pipeline.predict(flat))
-
-
-def test_svm_chooses_the_strength_that_is_best_over_groups_of_known_subjects(samples: Samples) -> None:
-    candidates = (1e-4, 1e-3, 1e-2, 1e-1)
-    people = samples.take(np.arange(24))
-    flat = people.inputs.reshape(24, -1)
-
-    def inner_score(strength: float) -> float:
-        machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=strength, class_weight="balanced"))
-        guesses = cross_val_predict(machine, flat, people.labels, groups=people.subjects, cv=GroupKFold(2))
-        return float(f1_score(people.labels, guesses, average="macro"))
-
-    fitted = fit_svm(known(samples), LinearSvmSettings(strengths=candidates, inner_folds=2))
-    assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"

@@ -6,7 +6,8 @@
 
 As published, each block is one token at every level. The softmax over one token is 1 whatever its query and key are, so
 that attention passes values on and its queries and keys are never trained; tokens meet in the merging convolutions
-only. With `input_px: 56` a block has four tokens, and attention attends.
+only. The position of the last level, one number for all channels, is undone by the normalisations that follow. With
+`input_px: 56` a block has four tokens, and attention attends.
 
 The published system cuts its four quarters around eyes and lip corners that a detector finds on 28×28 pictures; faces
 are aligned here, and the quarters of the aligned face hold them. `default` is narrower, D = 48: the published 256 makes

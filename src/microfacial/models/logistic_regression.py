@@ -2,8 +2,9 @@
 
     (N, 3, s, s) ─▶ standardise ─▶ 60 principal components ─▶ (N, K)
 
-Known faces are joined by their mirror images before anything is fitted; when predicting, a face and its mirror image
-are averaged. As a function of pixels the model is linear: one weight a pixel and class.
+Known faces are joined by their mirror images before anything is fitted. The problem is then the same in a mirror, and
+having one solution only, so is that: a face and its mirror image get the same chances without averaging the two. As a
+function of pixels the model is linear: one weight a pixel and class.
 
 Source: Cox, Journal of the Royal Statistical Society B 1958, doi:10.1111/j.2517-6161.1958.tb00292.x; principal
 components of whole faces, Turk & Pentland, Journal of Cognitive Neuroscience 1991, doi:10.1162/jocn.1991.3.1.71.
@@ -50,9 +51,8 @@ class FittedRegression:
     history: History = field(default_factory=History)
 
     def predict(self, inputs: NDArray[np.float32]) -> Floats:
-        """Probabilities `(n, K)`, averaged over a face and its mirror image."""
-        views = (softmax(_flatten(view) @ self.weight.T + self.bias, axis=1) for view in (inputs, _mirror(inputs)))
-        return np.asarray(np.mean(list(views), axis=0))
+        """Probabilities `(n, K)`, the same for a face and its mirror image."""
+        return np.asarray(softmax(_flatten(inputs) @ self.weight.T + self.bias, axis=1))
 
     def checkpoint(self) -> dict[str, Floats]:
         """The weights."""

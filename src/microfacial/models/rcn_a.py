@@ -25,7 +25,7 @@ from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 _GROUPS = 8
-_LEAST_SPREAD = 1e-6  # a face without motion gives even maps, which nothing stretches
+_LEAST_SPREAD = 1e-6  # maps without any activity speak for no place; nothing stretches that
 Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
 
 
@@ -34,7 +34,7 @@ class RcnASettings(OptimiserSettings):
 
     input_px: int = Field(60, ge=28)
     width: Width = 32  # filters, F
-    pooled: int = Field(5, ge=1)  # side of the last maps, p
+    pooled: int = Field(5, ge=2)  # side of the last maps, p
     dropout: float = Field(0.5, ge=0, lt=1)
 
 
