@@ -70,7 +70,7 @@ class RegionSettings(OptimiserSettings):
     input_px: int = Field(14, ge=4)  # side of a region's map
     whole_face: bool = True  # the whole face is one more region
     encoder: EncoderKind = "linear"  # one linear layer over a map's pixels, or four convolution blocks
-    shared_encoder: bool = True  # one encoder for all regions, or one for each
+    shared_encoder: bool = False  # one encoder for all regions, or one for each
     dropout: float = Field(0.2, ge=0, lt=1)
     skip: bool = False  # add a linear classifier of the inputs
 
@@ -81,6 +81,7 @@ class AttentionSettings(RegionSettings):
     width: Width = 32  # D
     depth: int = Field(1, ge=1)  # layers
     heads: int = Field(4, ge=1, validate_default=True)
+    normalise: bool = False  # bring tokens to one length before each layer, which hides how strong a motion is
 
     @field_validator("heads")
     @classmethod
@@ -201,16 +202,16 @@ def run_layers(layers: Iterable[Layer], x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention, then a feed-forward net, each normalised first and added to what came in."""
+    """Self-attention, then a feed-forward net, each normalised first if wanted, and added to what came in."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, *, normalise: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.before_attention = nn.LayerNorm(width)
+        self.before_attention = _normalisation(width, normalise)
         self.project = nn.Linear(width, 3 * width, bias=False)  # a bias of keys would change nothing
         self.join = nn.Linear(width, width)
         self.drop_attention = Dropout(dropout)
-        self.feed_forward = FeedForward(width, 2 * width)
+        self.feed_forward = FeedForward(width, 2 * width, normalise=normalise)
         self.drop_feed_forward = Dropout(dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,12 +224,18 @@ class TransformerLayer(nn.Module):
         return x + self.drop_feed_forward(self.feed_forward(x)), weights
 
 
-class FeedForward(nn.Module):
-    """Normalise the last axis, widen it, bring it back: `(…, D)` → `(…, D)`."""
+def _normalisation(width: int, normalise: bool) -> nn.Module:
+    """`(…, D)` → `(…, D)`."""
+    return nn.LayerNorm(width) if normalise else nn.Identity()
 
-    def __init__(self, width: int, hidden: int) -> None:
+
+class FeedForward(nn.Module):
+    """Normalise the last axis if wanted, widen it, bring it back: `(…, D)` → `(…, D)`."""
+
+    def __init__(self, width: int, hidden: int, *, normalise: bool) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        normalisation = _normalisation(width, normalise)
+        self.layers = nn.Sequential(normalisation, nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(…, D)` → `(…, D)`."""
@@ -245,9 +252,9 @@ class GraphLayer(nn.Module):
         adjacency: `(R, R)`, where the interactions start.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float, adjacency: Tensor) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, adjacency: Tensor, *, normalise: bool) -> None:
         super().__init__()
-        self.normalise = nn.LayerNorm(width)
+        self.normalise = _normalisation(width, normalise)
         self.project = nn.Linear(width, width, bias=False)
         bound = (heads / width) ** 0.5
         self.listens = nn.Parameter(torch.empty(heads, width // heads).uniform_(-bound, bound))

@@ -31,6 +31,7 @@ class FlowCnnSettings(OptimiserSettings):
     patch_px: int = Field(7, ge=1, validate_default=True)
     width: Width = 32  # D
     depth: int = Field(1, ge=0)  # mixing layers
+    normalise: bool = False  # bring patches to one length before each layer, which hides how strong a motion is
     dropout: float = Field(0.2, ge=0, lt=1)
     skip: bool = False  # add a linear classifier of the inputs
 
@@ -85,8 +86,8 @@ class _Mix(nn.Module):
 
     def __init__(self, patches: int, settings: FlowCnnSettings) -> None:
         super().__init__()
-        self.patches = FeedForward(patches, 2 * patches)
-        self.channels = FeedForward(settings.width, 2 * settings.width)
+        self.patches = FeedForward(patches, 2 * patches, normalise=settings.normalise)
+        self.channels = FeedForward(settings.width, 2 * settings.width, normalise=settings.normalise)
         self.drop_patches = Dropout(settings.dropout)
         self.drop_channels = Dropout(settings.dropout)
 

@@ -135,7 +135,8 @@ class GraphBranch(nn.Module):
         super().__init__()
         width = settings.width
         self.layers = nn.ModuleList(
-            GraphLayer(width, settings.heads, settings.dropout, start) for _ in range(settings.depth)
+            GraphLayer(width, settings.heads, settings.dropout, start, normalise=settings.normalise)
+            for _ in range(settings.depth)
         )
         self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
         self.join = nn.Linear(regions * width, width)
@@ -159,7 +160,8 @@ class PhaseBranch(nn.Module):
         self.place = embedding(phases, 1, width)
         self.region = embedding(regions, width)
         self.layers = nn.ModuleList(
-            TransformerLayer(width, settings.heads, settings.dropout) for _ in range(settings.depth)
+            TransformerLayer(width, settings.heads, settings.dropout, normalise=settings.normalise)
+            for _ in range(settings.depth)
         )
         self.windows = Emphasis(width, phases, learnable=settings.roi_attention)
         self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
@@ -235,6 +237,8 @@ HYBRID = Network(
             "input_px": 224,
             "whole_face": False,
             "encoder": "conv",
+            "shared_encoder": True,
+            "normalise": True,
             "width": 256,
             "depth": 2,
             "heads": 8,

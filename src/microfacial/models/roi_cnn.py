@@ -58,6 +58,7 @@ ROI_CNN = Network(
         "mission": {
             "input_px": 224,
             "whole_face": False,
+            "shared_encoder": True,
             "widths": (32, 64, 128, 256),
             "dropout": 0.2,
             "epochs": 60,

@@ -48,7 +48,8 @@ class RoiGraph(nn.Module):
         )
         start = start_adjacency(task, regions, settings.adjacency)
         self.layers = nn.ModuleList(
-            GraphLayer(width, settings.heads, settings.dropout, start) for _ in range(settings.depth)
+            GraphLayer(width, settings.heads, settings.dropout, start, normalise=settings.normalise)
+            for _ in range(settings.depth)
         )
         self.head = Head(regions * width, task, dropout=settings.dropout, skip=settings.skip)
 
@@ -85,6 +86,8 @@ ROI_GRAPH = Network(
             "input_px": 224,
             "whole_face": False,
             "encoder": "conv",
+            "shared_encoder": True,
+            "normalise": True,
             "width": 256,
             "depth": 2,
             "heads": 8,

@@ -49,7 +49,8 @@ class RoiTransformer(nn.Module):
         self.windows = embedding(windows, 1, width)
         self.regions = embedding(regions, width)
         self.layers = nn.ModuleList(
-            TransformerLayer(width, settings.heads, settings.dropout) for _ in range(settings.depth)
+            TransformerLayer(width, settings.heads, settings.dropout, normalise=settings.normalise)
+            for _ in range(settings.depth)
         )
         self.head = Head(windows * regions * width, task, dropout=settings.dropout, skip=settings.skip)
 
@@ -87,6 +88,8 @@ ROI_TRANSFORMER = Network(
             "input_px": 224,
             "whole_face": False,
             "encoder": "conv",
+            "shared_encoder": True,
+            "normalise": True,
             "width": 256,
             "depth": 2,
             "heads": 8,
