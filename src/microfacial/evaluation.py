@@ -7,6 +7,7 @@ more, but has no say.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -29,8 +30,12 @@ class FitChunk(Protocol):
 
 
 def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
-    """Plans in the groups that train together, always the same ones whatever is left to do."""
-    return [tuple(plans[start : start + size]) for start in range(0, len(plans), size)]
+    """Plans in the groups that train together, always the same ones whatever is left to do.
+
+    Repetitions are not mixed, so that one more leaves the groups of the others as they were.
+    """
+    repeats = [list(group) for _, group in groupby(plans, key=lambda plan: plan.repeat)]
+    return [tuple(group[start : start + size]) for group in repeats for start in range(0, len(group), size)]
 
 
 def run_folds(

@@ -78,7 +78,7 @@ class NetworkStack:
     def from_tensors(cls, network: nn.Module, tensors: Mapping[str, Tensor], precision: str) -> "NetworkStack":
         """Stack what `parameters` and `buffers` of a stack of such networks hold."""
         names = [name for name, _ in network.named_parameters()]
-        weights = torch.cat([tensors[name].flatten(1) for name in names], dim=1)
+        weights = torch.cat([tensors[name].reshape(len(tensors[name]), -1) for name in names], dim=1)
         buffers = {name: value for name, value in tensors.items() if name not in names}
         return cls(network, weights, buffers, precision)
 
@@ -181,6 +181,7 @@ class Lockstep:
     def train_epoch(self) -> Values:
         """One pass of each lane over its rows in random order; mean losses of its batches, `(L,)`."""
         self._stack.set_training(True)
+        shared = torch.get_rng_state()
         order, uniform = self._draw_epoch()
         total: Values = np.zeros(len(self.lanes))
         for step in range(self._steps.max()):
@@ -191,6 +192,7 @@ class Lockstep:
             inputs, targets = self._gather([rows[batch] for rows in order])
             inputs, targets = augment(inputs, targets, uniform[:, batch], self._settings, self._layout)
             total += self._train_step(inputs, targets, counts.to(targets.dtype), active)
+        assert torch.equal(shared, torch.get_rng_state()), "networks drop by models.blocks.Dropout: it has lanes' keys"
         return np.asarray(total / self._steps)
 
     def validate(self) -> tuple[Values, list[NDArray[np.int64]]]:
@@ -230,7 +232,7 @@ class Lockstep:
         logits = self._stack.logits({**self._leaves, **self._stack.buffers, **keys}, inputs)
         losses = lane_losses(logits, targets, counts, self._class_weights, self._settings)
         found = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
-        gradients = torch.cat([gradient.flatten(1) for gradient in found], dim=1)  # (L, P)
+        gradients = torch.cat([gradient.reshape(len(inputs), -1) for gradient in found], dim=1)  # (L, P)
         if self._settings.clip_norm is not None:
             gradients *= (self._settings.clip_norm / gradients.norm(dim=1, keepdim=True)).clamp(max=1)
         with torch.no_grad():
