@@ -22,7 +22,7 @@ from microfacial import __main__ as commands
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.frames import read_image
-from microfacial.records import SYNTHETIC, Evaluation
+from microfacial.records import ORACLE, SYNTHETIC, Evaluation
 from microfacial.stages.project import open_project
 from microfacial.stages.report import leaderboard
 from microfacial.storage import read_evaluation
@@ -158,6 +158,28 @@ def test_a_repetition_that_is_added_leaves_finished_folds_as_they_are(
     assert {path: path.stat().st_mtime_ns for path in first} == first
     predicted = rows(ready / "build/tiny/train/majority/predictions.csv")
     assert [row["repeat"] for row in predicted] == ["0"] * 12 + ["1"] * 12
+
+
+def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = ready / "build/tiny/train/roi_cnn"
+    train(monkeypatch, "roi_cnn")
+    honest = {path.name: path.read_bytes() for path in out.iterdir()}
+    change("train", oracle=True, checkpoints=True)
+    train(monkeypatch, "majority", "linear_svm", "roi_cnn")
+    extra = {path.name for path in out.iterdir()} - honest.keys()
+    assert extra == {"oracle.json", "checkpoints"}
+    assert {name: (out / name).read_bytes() for name in honest} == honest
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
+        f"demo-sub0{n}#0.npz" for n in (1, 2, 3, 4)
+    ]
+    claimed = json.loads((out / "oracle.json").read_text())
+    assert claimed["note"] == ORACLE
+    assert not (ready / "build/tiny/train/majority/oracle.json").exists()
+    assert run(monkeypatch, "report") == 0
+    page = (ready / "build/tiny/reports/index.html").read_text()
+    assert page.count(ORACLE) == 1
+    assert f"UF1 {claimed['oracle_uf1']:.3f}" in page
+    assert "oracle" not in (ready / "build/tiny/reports/metrics.json").read_text()
 
 
 def test_wrong_use_of_a_protocol_is_one_line(

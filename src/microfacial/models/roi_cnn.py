@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import face_regions
@@ -41,7 +42,7 @@ class RoiCnn(nn.Module):
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
-        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(regions * settings.widths[-1], classes))
+        self.head = nn.Sequential(Dropout(settings.dropout), nn.Linear(regions * settings.widths[-1], classes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(N, K)` of region maps `(N, R, C, s, s)`."""
