@@ -71,6 +71,7 @@ def samples() -> Samples:
         subjects=subjects,
         corpora=np.array([subject.split("/")[0] for subject in subjects]),
         clips=np.array([f"{subject}/{row}" for row, subject in enumerate(subjects)]),
+        active=np.zeros((25, 2), dtype=np.bool_),
         classes=("x", "y", "z"),
     )
 

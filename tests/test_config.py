@@ -6,6 +6,7 @@ import yaml
 from fakes import ROOT, TINY_PARAMS
 from microfacial.config import load
 from microfacial.errors import ConfigError
+from microfacial.models import MODELS
 from microfacial.models.roi_cnn import RoiCnnSettings
 
 
@@ -16,7 +17,7 @@ def write(folder: Path, **sections: object) -> Path:
 
 
 def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
-    assert list(load(ROOT / "params.yaml").models) == ["majority", "linear_svm", "roi_cnn"]
+    assert list(load(ROOT / "params.yaml").models) == list(MODELS)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_the_shipped_params_are_valid_and_name_every_model_once() -> None:
         ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
         ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: is missing"),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
-        ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, roi_cnn"),
+        ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, rgb"),
         (
             "models",
             {"roi_cnn": {"preset": "huge"}},

@@ -51,7 +51,7 @@ def test_a_model_depends_on_its_own_file_and_not_on_another_model_s(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    expected = imports_below({*CORE["train"], f"models.{model}"}) | {"models.contract", "metrics"}
+    expected = imports_below({*CORE["train"], f"models.{model}"}) | {"models.blocks", "models.contract", "metrics"}
     assert {as_module(path) for path in stage_code("train", model)} == expected
 
 

@@ -20,6 +20,12 @@ def full_face(store: FaceStore, size_px: int) -> Inputs:
     return Inputs(values=np.stack([_resize(motion, size_px) for motion in whole]))
 
 
+def apex_crops(store: FaceStore, size_px: int) -> Inputs:
+    """The aligned apex, `(N, 3, size_px, size_px)`: red, green and blue, from −0.5 to 0.5."""
+    pictures = (apex[..., ::-1].astype(np.float32) / 255 - 0.5 for _, apex in store.crops)
+    return Inputs(values=np.stack([_resize(picture.transpose(2, 0, 1), size_px) for picture in pictures]))
+
+
 def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) -> Inputs:
     """Onset→apex motion of each region, cut from the full face, `(N, R, 3, size_px, size_px)`: u, v, strain.
 

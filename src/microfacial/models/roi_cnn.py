@@ -7,70 +7,48 @@ doi:10.1109/TAFFC.2015.2485205; group normalisation, because batches are small: 
 doi:10.1007/978-3-030-01261-8_1.
 """
 
-from collections import OrderedDict
-from typing import Annotated
-
 from pydantic import Field
 from torch import Tensor, nn
 
+from microfacial.models.blocks import EncoderKind, Head, RegionEncoder, RegionSettings, Width
 from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import face_regions
-from microfacial.settings import OptimiserSettings
-
-_GROUPS = 8
-Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
 
 
-class RoiCnnSettings(OptimiserSettings):
+class RoiCnnSettings(RegionSettings):
     """`models.roi_cnn` of params.yaml."""
 
-    input_px: int = Field(28, ge=16)  # side of a region's map
-    widths: tuple[Width, Width, Width, Width] = Field((16, 32, 64, 256), strict=False)  # channels; the last is D
-    dropout: float = Field(0.2, ge=0, lt=1)
+    input_px: int = Field(16, ge=4)
+    encoder: EncoderKind = "conv"
+    widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 64), strict=False)  # channels; the last is D
 
 
 class RoiCnn(nn.Module):
-    """Regions through one encoder, then one linear layer over all of them."""
+    """Regions through an encoder, then one linear layer over all of them."""
 
-    def __init__(self, regions: int, channels: int, classes: int, settings: RoiCnnSettings) -> None:
+    def __init__(self, task: Task, settings: RoiCnnSettings) -> None:
         super().__init__()
-        inputs = (channels, *settings.widths[:-1])
-        self.encoder = nn.Sequential(
-            *(_block(before, after) for before, after in zip(inputs, settings.widths, strict=True)),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-        )
-        self.head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(regions * settings.widths[-1], classes))
+        regions, *shape = task.shape
+        widths, shared = settings.widths, settings.shared_encoder
+        self.encoder = RegionEncoder(regions, tuple(shape), kind=settings.encoder, widths=widths, shared=shared)
+        self.head = Head(regions * widths[-1], task, dropout=settings.dropout, skip=settings.skip)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(N, K)` of region maps `(N, R, C, s, s)`."""
-        vectors = self.encoder(x.flatten(0, 1))  # (N·R, D)
-        faces = vectors.unflatten(0, x.shape[:2]).flatten(1)  # (N, R·D)
-        logits: Tensor = self.head(faces)  # (N, K)
+        regions = self.encoder(x)  # (N, R, D)
+        logits: Tensor = self.head(regions.flatten(1), x)  # (N, K)
         return logits
-
-
-def _block(before: int, after: int) -> nn.Sequential:
-    """Halve the side: `(n, before, s, s)` → `(n, after, s/2, s/2)`."""
-    return nn.Sequential(
-        OrderedDict(
-            convolution=nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1, bias=False),
-            normalisation=nn.GroupNorm(_GROUPS, after),
-            activation=nn.ReLU(),
-        )
-    )
 
 
 def make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
     """Motion of each region, `(N, R, 3, input_px, input_px)`."""
-    return face_regions(store, settings.input_px)
+    return face_regions(store, settings.input_px, whole_face=settings.whole_face)
 
 
 def build(task: Task, settings: RoiCnnSettings) -> RoiCnn:
     """An untrained network for samples of shape `(R, C, s, s)`."""
-    regions, channels, _, _ = task.shape
-    return RoiCnn(regions, channels, task.classes, settings)
+    return RoiCnn(task, settings)
 
 
 ROI_CNN = Network(
@@ -79,6 +57,7 @@ ROI_CNN = Network(
         "default": {},
         "mission": {
             "input_px": 224,
+            "whole_face": False,
             "widths": (32, 64, 128, 256),
             "dropout": 0.2,
             "epochs": 60,

@@ -1,0 +1,126 @@
+"""Flow CNN: the motion of the whole face, onset to apex, without regions.
+
+    small     (N, 3, s, s) ─▶ patches ─▶ (N, P, D) ─▶ depth × (mix patches, mix channels) ─▶ flatten ─▶ (N, K)
+    resnet18  (N, 3, s, s) ─▶ ResNet-18 ─▶ (N, 512) ─▶ (N, K)
+
+The patches of `small` are a convolution whose stride is its side, written as a matrix product.
+
+Source: patches and mixing, Tolstikhin et al., MLP-Mixer, arXiv:2105.01601; ResNet-18, He et al., CVPR 2016,
+doi:10.1109/CVPR.2016.90; group normalisation, because batches are small: Wu & He, ECCV 2018,
+doi:10.1007/978-3-030-01261-8_1.
+"""
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from torch import Tensor, nn
+
+from microfacial.models.blocks import Dropout, FeedForward, Head, ResNet18, Width
+from microfacial.models.contract import Network, Task
+from microfacial.records import FaceStore, Inputs
+from microfacial.samples import full_face
+from microfacial.settings import OptimiserSettings
+
+
+class FlowCnnSettings(OptimiserSettings):
+    """`models.flow_cnn` of params.yaml; `patch_px`, `width` and `depth` are those of the small backbone."""
+
+    input_px: int = Field(28, ge=4)  # side of the map
+    backbone: Literal["small", "resnet18"] = "small"
+    patch_px: int = Field(7, ge=1, validate_default=True)
+    width: Width = 32  # D
+    depth: int = Field(1, ge=0)  # mixing layers
+    dropout: float = Field(0.2, ge=0, lt=1)
+    skip: bool = False  # add a linear classifier of the inputs
+
+    @field_validator("patch_px")
+    @classmethod
+    def _divides_input(cls, patch_px: int, fields: ValidationInfo) -> int:
+        input_px = fields.data.get("input_px", patch_px)  # a side that is itself wrong is refused by its own name
+        if input_px % patch_px and fields.data.get("backbone") == "small":
+            raise PydanticCustomError("patch", "must divide input_px {input_px}", {"input_px": input_px})
+        return patch_px
+
+
+class FlowCnn(nn.Module):
+    """The whole face through one backbone, then one linear layer."""
+
+    def __init__(self, task: Task, settings: FlowCnnSettings) -> None:
+        super().__init__()
+        channels, side, _ = task.shape
+        small = settings.backbone == "small"
+        self.backbone = PatchMixer(channels, side, settings) if small else ResNet18(channels)
+        width = settings.width * (side // settings.patch_px) ** 2 if small else ResNet18.WIDTH
+        self.head = Head(width, task, dropout=settings.dropout, skip=settings.skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(N, K)` of maps `(N, C, s, s)`."""
+        logits: Tensor = self.head(self.backbone(x), x)  # (N, P·D) or (N, 512) → (N, K)
+        return logits
+
+
+class PatchMixer(nn.Module):
+    """Patches that do not overlap, then layers that mix patches and channels: `(N, C, s, s)` → `(N, P·D)`."""
+
+    def __init__(self, channels: int, side: int, settings: FlowCnnSettings) -> None:
+        super().__init__()
+        self.patch_px = settings.patch_px
+        patches = (side // settings.patch_px) ** 2
+        self.embed = nn.Linear(channels * settings.patch_px**2, settings.width)
+        self.layers = nn.Sequential(*(_Mix(patches, settings) for _ in range(settings.depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Vectors `(N, P·D)` of maps `(N, C, s, s)`."""
+        n, channels, side, _ = x.shape
+        sides = (side // self.patch_px, self.patch_px)
+        cut = x.reshape(n, channels, *sides, *sides)  # (N, C, s/p, p, s/p, p)
+        patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (N, P, C·p·p)
+        tokens: Tensor = self.layers(nn.functional.gelu(self.embed(patches)))  # (N, P, D)
+        return tokens.flatten(1)
+
+
+class _Mix(nn.Module):
+    """Mix patches channel by channel, then channels patch by patch; each is added to what came in."""
+
+    def __init__(self, patches: int, settings: FlowCnnSettings) -> None:
+        super().__init__()
+        self.patches = FeedForward(patches, 2 * patches)
+        self.channels = FeedForward(settings.width, 2 * settings.width)
+        self.drop_patches = Dropout(settings.dropout)
+        self.drop_channels = Dropout(settings.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_patches(self.patches(x.transpose(1, 2)).transpose(1, 2))  # (N, P, D)
+        mixed: Tensor = x + self.drop_channels(self.channels(x))
+        return mixed
+
+
+def make_inputs(store: FaceStore, settings: FlowCnnSettings) -> Inputs:
+    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+    return full_face(store, settings.input_px)
+
+
+def build(task: Task, settings: FlowCnnSettings) -> FlowCnn:
+    """An untrained network for samples of shape `(C, s, s)`."""
+    return FlowCnn(task, settings)
+
+
+FLOW_CNN = Network(
+    settings=FlowCnnSettings,
+    presets={
+        "default": {},
+        "mission": {
+            "input_px": 224,
+            "backbone": "resnet18",
+            "dropout": 0.2,
+            "epochs": 60,
+            "patience": 20,
+            "learning_rate": 1e-4,
+            "batch_size": 32,
+        },
+    },
+    make_inputs=make_inputs,
+    build=build,
+    lockstep=True,
+)

@@ -1,0 +1,251 @@
+"""Hybrid: a graph over regions at the apex and a transformer over the windows, fused.
+
+    (N, W, R, 3, s, s) ─▶ one encoder pass ─▶ (N, W, R, D)
+        onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weigh regions              ─▶ (N, D) ┐
+        phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weigh windows and regions  ─▶ (N, D) ┴▶ fuse ─▶ (N, K)
+
+What is weighed lies side by side afterwards, so that a region keeps its place, and one linear layer makes a branch's D
+of it. Every weight can be read: `Hybrid.importances`. Either branch can be switched off.
+
+Source: graph attention, Veličković et al., ICLR 2018, arXiv:1710.10903; transformer, Vaswani et al., NeurIPS 2017,
+arXiv:1706.03762; gate of two sources, Arevalo et al., arXiv:1702.01992.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from torch import Tensor, nn
+
+from microfacial.models.blocks import (
+    Adjacency,
+    AttentionSettings,
+    Emphasis,
+    GraphLayer,
+    Head,
+    RegionEncoder,
+    TransformerLayer,
+    doubling,
+    embedding,
+    run_layers,
+    start_adjacency,
+)
+from microfacial.models.contract import Network, Task
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
+from microfacial.samples import phase_windows, region_windows
+
+FusionKind = Literal["gate", "weights", "fixed"]
+
+
+class HybridSettings(AttentionSettings):
+    """`models.hybrid` of params.yaml; `depth` and `heads` are those of both branches."""
+
+    graph: bool = True
+    transformer: bool = Field(True, validate_default=True)
+    fusion: FusionKind = "gate"  # weights of the branches: of each face, two for all faces, or one half each
+    roi_attention: bool = True  # regions and windows are weighed by learnable queries; false: all alike
+    adjacency: Adjacency = "learned"  # where interactions start; action-units: at how often regions move together
+    windows_per_phase: Literal[0, 1, 2] = 2  # before and after the apex; 0: onset→apex alone
+
+    @field_validator("transformer")
+    @classmethod
+    def _leaves_a_branch(cls, transformer: bool, fields: ValidationInfo) -> bool:
+        if not transformer and not fields.data.get("graph", True):
+            raise PydanticCustomError("branches", "must be true where graph is false: a hybrid needs a branch")
+        return transformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importances:
+    """What counted for each of N samples. Weights of one kind sum to 1 a sample; those of a missing branch are 0.
+
+    `fusion` `(N, 2)`: graph, transformer. `graph_regions` and `transformer_regions` `(N, R)`. `windows` `(N, W)`, in
+    the order of the inputs' windows; one that the transformer does not see has 0. `attention`
+    `(N, depth, heads, R, R)`: row i is what region i took from each in the graph; depth is 0 without a graph.
+    """
+
+    fusion: Tensor
+    graph_regions: Tensor
+    transformer_regions: Tensor
+    windows: Tensor
+    attention: Tensor
+
+
+class Hybrid(nn.Module):
+    """One encoder for all regions of all windows, one or two branches, one head."""
+
+    def __init__(self, task: Task, settings: HybridSettings) -> None:
+        super().__init__()
+        windows, regions, *shape = task.shape
+        self.heads = settings.heads
+        self.encoder = RegionEncoder(
+            regions,
+            tuple(shape),
+            kind=settings.encoder,
+            widths=doubling(settings.width),
+            shared=settings.shared_encoder,
+        )
+        start = start_adjacency(task, regions, settings.adjacency)
+        self.graph = GraphBranch(regions, settings, start) if settings.graph else None
+        self.transformer = PhaseBranch(windows, regions, settings) if settings.transformer else None
+        self.fusion = Fusion(settings.width, settings.fusion, (settings.graph, settings.transformer))
+        self.head = Head(settings.width, task, dropout=settings.dropout, skip=settings.skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(N, K)` of region maps `(N, W, R, C, s, s)`."""
+        fused, _ = self._fuse(x)  # (N, D)
+        logits: Tensor = self.head(fused, x)  # (N, K)
+        return logits
+
+    def importances(self, x: Tensor) -> Importances:
+        """What counted for each sample, of the same inputs as `forward`."""
+        return self._fuse(x)[1]
+
+    def _fuse(self, x: Tensor) -> tuple[Tensor, Importances]:
+        """Fused vectors `(N, D)`, and what counted."""
+        vectors = self.encoder(x)  # (N, W, R, D)
+        n, windows, regions, width = vectors.shape
+        graph, graph_regions, attention = (
+            _zeros(vectors, (n, width), (n, regions), (n, 0, self.heads, regions, regions))
+            if self.graph is None
+            else self.graph(vectors[:, 0])
+        )
+        phases, phase_regions, phase_weights = (
+            _zeros(vectors, (n, width), (n, regions), (n, windows))
+            if self.transformer is None
+            else self.transformer(vectors)
+        )
+        fusion = self.fusion(graph, phases)  # (N, 2)
+        fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, D)
+        return fused, Importances(
+            fusion=fusion,
+            graph_regions=graph_regions,
+            transformer_regions=phase_regions,
+            windows=phase_weights,
+            attention=attention,
+        )
+
+
+class GraphBranch(nn.Module):
+    """Graph attention over the regions of one window."""
+
+    def __init__(self, regions: int, settings: HybridSettings, start: Tensor) -> None:
+        super().__init__()
+        width = settings.width
+        self.layers = nn.ModuleList(
+            GraphLayer(width, settings.heads, settings.dropout, start) for _ in range(settings.depth)
+        )
+        self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
+        self.join = nn.Linear(regions * width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors `(N, D)`, weights of regions `(N, R)` and attention `(N, depth, heads, R, R)` of `(N, R, D)`."""
+        nodes, attention = run_layers(self.layers, x)  # (N, R, D)
+        regions = self.regions(nodes)  # (N, R)
+        weighed = nodes * regions[..., None] * nodes.shape[1]  # all alike: unchanged
+        return self.join(weighed.flatten(1)), regions, attention
+
+
+class PhaseBranch(nn.Module):
+    """Self-attention over the regions of all windows, but for a first one that is the graph's alone."""
+
+    def __init__(self, windows: int, regions: int, settings: HybridSettings) -> None:
+        super().__init__()
+        width = settings.width
+        self.first = int(windows > 1 and _graph_alone_sees_apex(settings))
+        phases = windows - self.first
+        self.place = embedding(phases, 1, width)
+        self.region = embedding(regions, width)
+        self.layers = nn.ModuleList(
+            TransformerLayer(width, settings.heads, settings.dropout) for _ in range(settings.depth)
+        )
+        self.windows = Emphasis(width, phases, learnable=settings.roi_attention)
+        self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
+        self.join = nn.Linear(phases * regions * width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors `(N, D)`, weights of regions `(N, R)` and of windows `(N, W)` of `(N, W, R, D)`."""
+        placed = x[:, self.first :] + self.place + self.region  # (N, T, R, D)
+        mixed, _ = run_layers(self.layers, placed.flatten(1, 2))
+        tokens = mixed.view(placed.shape)  # (N, T, R, D)
+        windows, regions = self.windows(tokens.mean(2)), self.regions(tokens.mean(1))  # (N, T), (N, R)
+        share = windows[:, :, None] * regions[:, None]  # (N, T, R)
+        weighed = tokens * share[..., None] * share[0].numel()  # all alike: unchanged
+        return self.join(weighed.flatten(1)), regions, nn.functional.pad(windows, (self.first, 0))
+
+
+class Fusion(nn.Module):
+    """Weights of two branches; a branch that is not there has none.
+
+    Args:
+        present: whether there is a graph, a transformer.
+    """
+
+    def __init__(self, width: int, kind: FusionKind, present: tuple[bool, bool]) -> None:
+        super().__init__()
+        both = all(present)
+        self.gate = nn.Linear(2 * width, 2) if both and kind == "gate" else None
+        self.scores = nn.Parameter(torch.zeros(2)) if both and kind == "weights" else None
+        self.fixed = [float(there) / sum(present) for there in present]
+
+    def forward(self, graph: Tensor, transformer: Tensor) -> Tensor:
+        """Weights `(N, 2)` that sum to 1, of vectors `(N, D)` each."""
+        if self.gate is not None:
+            scores: Tensor = self.gate(torch.cat([graph, transformer], dim=1))
+            return scores.softmax(-1)
+        shares = graph.new_tensor(self.fixed) if self.scores is None else self.scores.softmax(-1)
+        return shares.expand(len(graph), 2)
+
+
+def _graph_alone_sees_apex(settings: HybridSettings) -> bool:
+    """Whether onset→apex is no window of the transformer's, but comes first for the graph."""
+    return settings.graph and settings.windows_per_phase == len(PHASE_WINDOWS) // 2
+
+
+def _zeros(like: Tensor, *shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    return tuple(like.new_zeros(shape) for shape in shapes)
+
+
+def make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
+    """Motion of each region, `(N, W, R, 3, input_px, input_px)`: onset→apex for the graph, then the phase windows.
+
+    No window comes twice, and none that no branch sees.
+    """
+    phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
+    windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)
+    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
+
+
+def build(task: Task, settings: HybridSettings) -> Hybrid:
+    """An untrained network for samples of shape `(W, R, C, s, s)`.
+
+    Raises:
+        ConfigError: interactions are to start from action units, and the training clips have none.
+    """
+    return Hybrid(task, settings)
+
+
+HYBRID = Network(
+    settings=HybridSettings,
+    presets={
+        "default": {},
+        "mission": {
+            "input_px": 224,
+            "whole_face": False,
+            "encoder": "conv",
+            "width": 256,
+            "depth": 2,
+            "heads": 8,
+            "dropout": 0.2,
+            "epochs": 60,
+            "patience": 20,
+            "learning_rate": 1e-4,
+            "batch_size": 32,
+        },
+    },
+    make_inputs=make_inputs,
+    build=build,
+    lockstep=True,
+)

@@ -1,0 +1,86 @@
+"""RGB: what the face looks like at the apex, without motion. The appearance baseline.
+
+    (N, 3, s, s) ─▶ four stride-2 convolution blocks, or ResNet-18 ─▶ global average ─▶ (N, D) ─▶ (N, K)
+
+It can tell people apart better than their expressions: read its scores beside those of models of motion.
+
+Source: ResNet-18, He et al., CVPR 2016, doi:10.1109/CVPR.2016.90; group normalisation, because batches are small: Wu &
+He, ECCV 2018, doi:10.1007/978-3-030-01261-8_1.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from microfacial.errors import ConfigError
+from microfacial.models.blocks import Head, ResNet18, Width, convolutions, doubling
+from microfacial.models.contract import Network, Task
+from microfacial.records import FaceStore, Inputs
+from microfacial.samples import apex_crops
+from microfacial.settings import OptimiserSettings
+
+
+class RgbSettings(OptimiserSettings):
+    """`models.rgb` of params.yaml."""
+
+    input_px: int = Field(48, ge=16)  # side of the picture
+    backbone: Literal["small", "resnet18"] = "small"
+    width: Width = 128  # D of the small backbone; that of ResNet-18 is 512
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Rgb(nn.Module):
+    """One picture through one backbone, then one linear layer."""
+
+    def __init__(self, task: Task, settings: RgbSettings) -> None:
+        super().__init__()
+        channels, small = task.shape[0], settings.backbone == "small"
+        self.backbone = convolutions(channels, doubling(settings.width)) if small else ResNet18(channels)
+        width = settings.width if small else ResNet18.WIDTH
+        self.head = Head(width, task, dropout=settings.dropout, skip=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(N, K)` of pictures `(N, 3, s, s)`."""
+        logits: Tensor = self.head(self.backbone(x), x)  # (N, D) → (N, K)
+        return logits
+
+
+def make_inputs(store: FaceStore, settings: RgbSettings) -> Inputs:
+    """The aligned apex, `(N, 3, input_px, input_px)`: red, green and blue, −0.5 to 0.5.
+
+    Raises:
+        ConfigError: the store is of published maps, which come without frames.
+    """
+    if store.unit == "stretched":
+        raise ConfigError(
+            "params.yaml: models.rgb looks at the frame of the apex, and published flow maps come without frames. "
+            "Remove models.rgb, or choose corpora of clips"
+        )
+    return apex_crops(store, settings.input_px)
+
+
+def build(task: Task, settings: RgbSettings) -> Rgb:
+    """An untrained network for samples of shape `(3, s, s)`."""
+    return Rgb(task, settings)
+
+
+RGB = Network(
+    settings=RgbSettings,
+    presets={
+        "default": {},
+        "mission": {
+            "input_px": 224,
+            "backbone": "resnet18",
+            "dropout": 0.2,
+            "epochs": 60,
+            "patience": 20,
+            "learning_rate": 1e-4,
+            "batch_size": 32,
+        },
+    },
+    make_inputs=make_inputs,
+    build=build,
+    lockstep=False,
+    shows="appearance",
+)

@@ -1,0 +1,103 @@
+"""ROI transformer: the motion of each region in each window from onset over apex to offset, as one sequence.
+
+    (N, W, R, 3, s, s) ─▶ encoder ─▶ (N, W·R, D) ─▶ depth × self-attention ─▶ concatenate ─▶ (N, K)
+
+Each token knows its window and its region by learnable embeddings. One window, onset→apex, is a sequence too.
+
+Source: Vaswani et al., NeurIPS 2017, arXiv:1706.03762; normalisation before each step, Xiong et al., ICML 2020,
+arXiv:2002.04745.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from microfacial.models.blocks import (
+    AttentionSettings,
+    Head,
+    RegionEncoder,
+    TransformerLayer,
+    doubling,
+    embedding,
+    run_layers,
+)
+from microfacial.models.contract import Network, Task
+from microfacial.records import FaceStore, Inputs
+from microfacial.samples import phase_windows, region_windows
+
+
+class RoiTransformerSettings(AttentionSettings):
+    """`models.roi_transformer` of params.yaml."""
+
+    windows_per_phase: Literal[0, 1, 2] = 2  # before and after the apex; 0: onset→apex alone
+
+
+class RoiTransformer(nn.Module):
+    """Regions of all windows through an encoder and self-attention, then one linear layer over all of them."""
+
+    def __init__(self, task: Task, settings: RoiTransformerSettings) -> None:
+        super().__init__()
+        windows, regions, *shape = task.shape
+        width = settings.width
+        self.encoder = RegionEncoder(
+            regions,
+            tuple(shape),
+            kind=settings.encoder,
+            widths=doubling(width),
+            shared=settings.shared_encoder,
+        )
+        self.windows = embedding(windows, 1, width)
+        self.regions = embedding(regions, width)
+        self.layers = nn.ModuleList(
+            TransformerLayer(width, settings.heads, settings.dropout) for _ in range(settings.depth)
+        )
+        self.head = Head(windows * regions * width, task, dropout=settings.dropout, skip=settings.skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(N, K)` of region maps `(N, W, R, C, s, s)`."""
+        tokens, _ = self._attend(x)  # (N, W·R, D)
+        logits: Tensor = self.head(tokens.flatten(1), x)  # (N, K)
+        return logits
+
+    def attention(self, x: Tensor) -> Tensor:
+        """What each token took from each, `(N, depth, heads, W·R, W·R)`, windows outer; rows sum to 1."""
+        return self._attend(x)[1]
+
+    def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        placed = self.encoder(x) + self.windows + self.regions  # (N, W, R, D)
+        return run_layers(self.layers, placed.flatten(1, 2))
+
+
+def make_inputs(store: FaceStore, settings: RoiTransformerSettings) -> Inputs:
+    """Motion of each region over each window, `(N, W, R, 3, input_px, input_px)`."""
+    windows = phase_windows(store, settings.windows_per_phase)
+    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
+
+
+def build(task: Task, settings: RoiTransformerSettings) -> RoiTransformer:
+    """An untrained network for samples of shape `(W, R, C, s, s)`."""
+    return RoiTransformer(task, settings)
+
+
+ROI_TRANSFORMER = Network(
+    settings=RoiTransformerSettings,
+    presets={
+        "default": {},
+        "mission": {
+            "input_px": 224,
+            "whole_face": False,
+            "encoder": "conv",
+            "width": 256,
+            "depth": 2,
+            "heads": 8,
+            "dropout": 0.2,
+            "epochs": 60,
+            "patience": 20,
+            "learning_rate": 1e-4,
+            "batch_size": 32,
+        },
+    },
+    make_inputs=make_inputs,
+    build=build,
+    lockstep=True,
+)
