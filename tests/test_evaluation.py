@@ -5,15 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
-from sklearn.model_selection import LeaveOneGroupOut
 
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import run_folds
 from microfacial.models import MODELS
 from microfacial.protocols import TrainConfig, plan_folds
-from microfacial.records import DEMO_CORPUS, SYNTHETIC, Fitted, FoldPlan, FoldResult, History, Samples
-from microfacial.scoring import pool
+from microfacial.records import Fitted, FoldResult, History, Samples
 from microfacial.training import fit
 
 CONFIG = TrainConfig(bootstrap_draws=100)
@@ -54,26 +51,6 @@ SETTINGS: dict[str, dict[str, object]] = {
     "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
     "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3},
 }
-
-
-def test_held_out_rows_are_those_of_scikit_learns_leave_one_group_out(samples: Samples) -> None:
-    splits = LeaveOneGroupOut().split(samples.labels, groups=samples.subjects)
-    expected = {str(samples.subjects[rows[0]]): rows.tolist() for _, rows in splits}
-    assert {plan.name: plan.held_out.tolist() for plan in plan_folds(samples, CONFIG)} == expected
-
-
-def test_no_subject_stands_in_two_parts_and_no_row_is_lost(samples: Samples) -> None:
-    for plan in plan_folds(samples, CONFIG):
-        parts = [set(samples.subjects[rows]) for rows in (plan.held_out, plan.validation, plan.training)]
-        assert all(parts)
-        assert parts[0].isdisjoint(parts[1] | parts[2])
-        assert parts[1].isdisjoint(parts[2])
-        rows = np.concatenate([plan.held_out, plan.validation, plan.training])
-        assert np.array_equal(np.sort(rows), np.arange(len(samples.labels)))
-
-
-def test_the_same_subject_id_in_two_corpora_is_two_people(samples: Samples) -> None:
-    assert {"a/0", "b/0"} <= {plan.name for plan in plan_folds(samples, CONFIG)}
 
 
 def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
@@ -154,52 +131,7 @@ def test_a_subject_with_one_clip_is_a_fold_of_one(samples: Samples) -> None:
     assert len(fold_by_subject(samples, "majority")["b/0"].truth) == 1
 
 
-def test_two_subjects_are_refused(samples: Samples) -> None:
-    with pytest.raises(ProtocolError, match="at least 3 subjects, found 2"):
-        plan_folds(samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"]))), CONFIG)
-
-
 def fit_slowly(training: Samples, validation: Samples, seed: int, *, slow: int) -> Fitted:
     if seed == slow:
         time.sleep(3)
     return fit(training, validation, seed, model="majority", settings=MODELS["majority"].settings())
-
-
-def folds_of(samples: Samples, guesses: NDArray[np.int64]) -> list[FoldResult]:
-    def result(plan: FoldPlan) -> FoldResult:
-        return FoldResult(
-            plan=plan,
-            truth=samples.labels[plan.held_out],
-            probabilities=np.eye(3)[guesses[plan.held_out]],
-            chosen="",
-            history=History(),
-            seconds=0.0,
-        )
-
-    return [result(plan) for plan in plan_folds(samples, CONFIG)]
-
-
-def test_scores_are_pooled_over_folds_and_per_corpus(samples: Samples) -> None:
-    guesses = np.random.default_rng(0).integers(0, 3, len(samples.labels))
-    scored = pool("m", samples, folds_of(samples, guesses), CONFIG)
-    assert scored.overall.uf1 == pytest.approx(f1_score(samples.labels, guesses, average="macro"))
-    assert (scored.overall.clips, scored.overall.subjects) == (25, 7)
-    assert (scored.corpora["b"].clips, scored.corpora["b"].subjects) == (1, 1)
-    assert scored.uf1_interval[0] <= scored.overall.uf1 <= scored.uf1_interval[1]
-
-
-def test_scores_of_demo_clips_carry_their_note_and_others_none(samples: Samples) -> None:
-    demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
-    assert pool("m", demo, folds_of(demo, demo.labels), CONFIG).note == SYNTHETIC
-    assert pool("m", samples, folds_of(samples, samples.labels), CONFIG).note == ""
-
-
-def test_folds_of_another_class_list_are_noticed(samples: Samples) -> None:
-    relabelled = replace(samples, labels=2 - samples.labels)
-    with pytest.raises(ProtocolError, match="every clip exactly once"):
-        pool("m", relabelled, folds_of(samples, samples.labels), CONFIG)
-
-
-def test_a_fold_that_is_missing_is_noticed(samples: Samples) -> None:
-    with pytest.raises(ProtocolError, match="every clip exactly once"):
-        pool("m", samples, folds_of(samples, samples.labels)[1:], CONFIG)

@@ -1,14 +1,21 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from microfacial.errors import StorageError
 from microfacial.journal import FoldJournal
 from microfacial.records import FoldPlan, FoldResult, History
 
 
-def fold(subject: str = "c/s1") -> FoldResult:
+def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
     plan = FoldPlan(
-        subject=subject, seed=5, held_out=np.array([0, 1]), validation=np.array([2]), training=np.array([3, 4])
+        name=name,
+        repeat=repeat,
+        seed=5,
+        held_out=np.array([0, 1]),
+        known=np.array([2, 3, 4]),
+        part=np.array([0, 0, 1]),
     )
     return FoldResult(
         plan=plan,
@@ -17,6 +24,7 @@ def fold(subject: str = "c/s1") -> FoldResult:
         chosen="epoch 7",
         history=History(training_loss=(1.0, 0.5), validation_loss=(1.1, 0.7), validation_uar=(0.5, 0.6)),
         seconds=1.25,
+        checkpoint={"encoder.0.weight": np.ones((2, 3), np.float32), "truth": np.array(7)},
     )
 
 
@@ -25,11 +33,26 @@ def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
     FoldJournal(tmp_path, "key").write(written)
     kept = FoldJournal(tmp_path, "key").read(written.plan)
     assert kept is not None
+    assert np.array_equal(kept.truth, written.truth)
     assert np.array_equal(kept.probabilities, written.probabilities)
     assert (kept.chosen, kept.history, kept.seconds) == (written.chosen, written.history, written.seconds)
+    assert kept.checkpoint.keys() == written.checkpoint.keys()
+    for name, array in written.checkpoint.items():
+        assert kept.checkpoint[name].dtype == array.dtype
+        assert np.array_equal(kept.checkpoint[name], array)
 
 
-def test_a_fold_of_another_key_or_subject_is_never_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [fold("c/s2"), fold(repeat=1)])
+def test_a_fold_of_another_key_subject_or_repetition_is_never_taken(tmp_path: Path, other: FoldResult) -> None:
     FoldJournal(tmp_path, "key").write(fold())
     assert FoldJournal(tmp_path, "other").read(fold().plan) is None
-    assert FoldJournal(tmp_path, "key").read(fold("c/s2").plan) is None
+    assert FoldJournal(tmp_path, "key").read(other.plan) is None
+
+
+def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
+    journal = FoldJournal(tmp_path, "key")
+    journal.write(fold())
+    (path,) = (tmp_path / "key").iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StorageError, match=r"is damaged .* Delete it"):
+        journal.read(fold().plan)

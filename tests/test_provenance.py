@@ -17,7 +17,7 @@ CORE = {
     "faces": {"faces", "frames", "storage"},
     "flow": {"faces", "flow", "frames", "storage"},
     "train": {"datasets.schemes", "evaluation", "protocols", "samples", "scoring", "storage", "training"},
-    "report": {"report", "storage"},
+    "report": {"report", "statistics", "storage"},
 }
 DECIDES_NOTHING = {"errors", "models"}  # messages, and the list of all models
 

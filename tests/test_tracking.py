@@ -23,7 +23,7 @@ IDENTITY = Identity(
     tags={"microfacial.protocol": "loso"},
     digests={"flow": "ab" * 30},
 )
-CONFIG = TrainConfig(bootstrap_draws=100)
+CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 
 
 @pytest.fixture
@@ -34,8 +34,7 @@ def root(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-@pytest.fixture
-def folds(samples: Samples) -> list[FoldResult]:
+def folds_of(samples: Samples, config: TrainConfig) -> list[FoldResult]:
     history = History(training_loss=(1.0, 0.5), validation_loss=(1.1, 0.9), validation_uar=(0.4, 0.6))
     return [
         FoldResult(
@@ -46,8 +45,13 @@ def folds(samples: Samples) -> list[FoldResult]:
             history=history,
             seconds=0.1,
         )
-        for plan in plan_folds(samples, CONFIG)
+        for plan in plan_folds(samples, config)
     ]
+
+
+@pytest.fixture
+def folds(samples: Samples) -> list[FoldResult]:
+    return folds_of(samples, CONFIG)
 
 
 @pytest.fixture
@@ -72,6 +76,8 @@ def finish(root: Path, scored: Evaluation, folds: list[FoldResult], identity: Id
     files = root / "out"
     files.mkdir(exist_ok=True)
     (files / "folds.csv").write_text("audit")
+    (files / "checkpoints").mkdir(exist_ok=True)
+    (files / "checkpoints" / "fold.npz").touch()
     with open_run(root, identity) as run:
         for fold in folds:
             run.log_fold(fold)
@@ -96,6 +102,25 @@ def test_one_parent_and_one_child_a_subject_with_curves_scores_and_files(
     assert all(run.info.status == "FINISHED" for run in children)
 
 
+def test_every_repetition_of_a_fold_is_a_run_below_the_model_s_with_its_own_seed(root: Path, samples: Samples) -> None:
+    config = TrainConfig(protocol="composite", seed=3, repeats=2, bootstrap_draws=100)
+    folds = folds_of(samples, config)
+    scored = replace(pool("m", samples, folds, config), uf1_sd=0.25, ece=0.125)
+    identity = replace(IDENTITY, seed=3)
+    finish(root, scored, folds, identity)
+    finish(root, scored, folds, identity)
+    client = connect(root)
+    (parent,), children = runs(client)
+    assert sorted((run.data.tags["microfacial.subject"], run.data.tags["microfacial.seed"]) for run in children) == [
+        (name, seed) for name in sorted(set(samples.subjects.tolist())) for seed in ("3", "4")
+    ]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    metrics = parent.data.metrics
+    assert (metrics["uf1"], metrics["uf1_sd"], metrics["uar_sd"], metrics["ece"]) == (1.0, 0.25, 0.0, 0.125)
+    assert (metrics["uf1_low"], metrics["uf1_high"]) == (1.0, 1.0)
+    assert {f"mean_over_folds_{name}" for name in ("uf1", "uar", "accuracy")} <= metrics.keys()
+
+
 def test_a_killed_run_is_taken_up_and_no_fold_is_written_twice(
     root: Path, scored: Evaluation, folds: list[FoldResult]
 ) -> None:
@@ -106,7 +131,7 @@ def test_a_killed_run_is_taken_up_and_no_fold_is_written_twice(
     (parent,), children = runs(client)
     client.create_run(  # what a kill in the middle of log_fold leaves
         parent.info.experiment_id,
-        tags={"mlflow.parentRunId": parent.info.run_id, "microfacial.subject": folds[3].plan.name},
+        tags={"mlflow.parentRunId": parent.info.run_id, "microfacial.fold": folds[3].plan.key},
     )
     finish(root, scored, folds)
     parents, children = runs(client)

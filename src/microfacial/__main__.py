@@ -93,7 +93,7 @@ def flow(contact_sheet: str | None, clip_ids: tuple[str, ...], processes: int) -
 @click.argument("model")
 @_processes
 def train(model: str, processes: int) -> None:
-    """Stage 4: leave-one-subject-out of MODEL, a name under models in params.yaml."""
+    """Stage 4: every fold of the protocol for MODEL, a name under models in params.yaml."""
     from microfacial.stages import train
 
     with _stage() as project:
@@ -107,6 +107,16 @@ def report() -> None:
 
     with _stage() as project:
         report.run(project)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("baseline")
+def compare(model: str, baseline: str) -> None:
+    """Say whether MODEL is better than BASELINE, both trained, on the same clips."""
+    from microfacial.stages import compare
+
+    compare.run(open_project(), model, baseline)
 
 
 @main.command()

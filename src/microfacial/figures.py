@@ -9,7 +9,7 @@ from microfacial.records import Evaluation, FoldResult
 
 
 def draw_confusion(evaluation: Evaluation) -> Figure:
-    """Confusion matrix in counts, shaded by recall."""
+    """Confusion matrix in counts, summed over repetitions, shaded by recall."""
     counts = np.array(evaluation.overall.confusion)
     recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(4.2, 3.6), layout="constrained")
@@ -37,6 +37,8 @@ def draw_curves(model: str, folds: list[FoldResult]) -> Figure:
         for curve in curves:
             axes.plot(range(1, len(curve) + 1), curve, color=colour, alpha=0.25, linewidth=0.8)
         shortest = min(map(len, curves))
+        if not shortest:  # nothing was held back to validate on
+            continue
         median = np.median([curve[:shortest] for curve in curves], axis=0)
         axes.plot(range(1, shortest + 1), median, color=colour, label=label)
     axes.legend()

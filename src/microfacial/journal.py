@@ -1,17 +1,21 @@
 """Finished folds, kept outside of what DVC hashes, so that a killed run goes on where it stopped.
 
-A fold is kept under the key of everything it depends on: data, flow, settings, code, seed and fold. Another setting is
-another key, so no fold of old settings is ever taken for a new one.
+A fold is kept under the key of everything it depends on: data, flow, settings and code. Another setting is another key,
+so no fold of old settings is ever taken for a new one. Folds of one key differ in who is held out and in repetition.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microfacial.records import FoldPlan, FoldResult, History
-from microfacial.storage import writing
+from microfacial.storage import as_file_name, read_arrays, write_arrays
 
 _CURVES = ("training_loss", "validation_loss", "validation_uar")
+_CHECKPOINT = "checkpoint/"
 
 
 class FoldJournal:
@@ -22,30 +26,35 @@ class FoldJournal:
 
     def write(self, fold: FoldResult) -> None:
         """Keep a finished fold."""
-        with writing(self._path(fold.plan)) as fresh:
-            np.savez(
-                fresh,
-                truth=fold.truth,
-                probabilities=fold.probabilities,
-                chosen=fold.chosen,
-                seconds=fold.seconds,
-                **{name: getattr(fold.history, name) for name in _CURVES},
-            )
+        curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in _CURVES}
+        checkpoint = {f"{_CHECKPOINT}{name}": array for name, array in fold.checkpoint.items()}
+        facts: dict[str, NDArray[Any]] = {
+            "truth": fold.truth,
+            "probabilities": fold.probabilities,
+            "chosen": np.array(fold.chosen),
+            "seconds": np.array(fold.seconds),
+        }
+        write_arrays(self._path(fold.plan), {**facts, **curves, **checkpoint})
 
     def read(self, plan: FoldPlan) -> FoldResult | None:
         """The finished fold of a plan, or None if it is still to be trained."""
         path = self._path(plan)
         if not path.exists():
             return None
-        with np.load(path) as kept:
-            return FoldResult(
-                plan=plan,
-                truth=kept["truth"],
-                probabilities=kept["probabilities"],
-                chosen=str(kept["chosen"]),
-                history=History(**{name: tuple(kept[name].tolist()) for name in _CURVES}),
-                seconds=float(kept["seconds"]),
-            )
+        kept = read_arrays(path)
+        return FoldResult(
+            plan=plan,
+            truth=kept["truth"],
+            probabilities=kept["probabilities"],
+            chosen=str(kept["chosen"]),
+            history=History(**{name: tuple(kept[name].tolist()) for name in _CURVES}),
+            seconds=float(kept["seconds"]),
+            checkpoint=_below(_CHECKPOINT, kept),
+        )
 
     def _path(self, plan: FoldPlan) -> Path:
-        return self._folder / f"{plan.key.replace('/', '-')}.npz"
+        return self._folder / f"{as_file_name(plan.key)}.npz"
+
+
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -3,13 +3,14 @@
 UF1 and UAR are means over classes of F1 and recall; a class that occurs nowhere in the truth is left out of the mean,
 so that a bootstrap draw without it is not punished.
 
-Source: See et al., MEGC 2019, doi:10.1109/FG.2019.8756611.
+Source: See et al., MEGC 2019, doi:10.1109/FG.2019.8756611; calibration: Guo et al., ICML 2017, arXiv:1706.04599.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
+_CONFIDENCE_BINS = 15
 
 
 def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Counts:
@@ -34,6 +35,17 @@ def accuracy(counts: Counts) -> NDArray[np.float64]:
     """Share of right predictions of counts `(…, K, K)`, shape `(…)`."""
     hits, truths, _ = _margins(counts)
     return np.asarray(hits.sum(-1) / truths.sum(-1), dtype=np.float64)
+
+
+def calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    """Expected calibration error of probabilities `(n, K)`: how far confidence lies from the share that is right.
+
+    Confidence is the highest probability; 15 bins of equal width, each closed above, are weighted by their predictions.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)[1:-1]
+    excess = np.bincount(np.digitize(confidence, edges, right=True), weights=confidence - right)
+    return float(np.abs(excess).sum() / len(truth))
 
 
 def _margins(counts: Counts) -> tuple[Counts, Counts, Counts]:

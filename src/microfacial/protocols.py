@@ -1,10 +1,17 @@
 """Who is held out, who validates, who trains: plans whose parts share no subject.
 
-Source: leave-one-subject-out over a composite of corpora, See et al., MEGC 2019, doi:10.1109/FG.2019.8756611.
+    loso                   a subject; known are the others of the same corpus
+    composite              a subject; known are all others, of whatever corpus
+    leave-one-dataset-out  a corpus; known are all other corpora
+    holdout                the subjects that are listed, together; known are all others
+
+Source: leave-one-subject-out over a composite of corpora, See et al., MEGC 2019, doi:10.1109/FG.2019.8756611;
+leave-one-dataset-out: Varanka et al., arXiv:2211.11425.
 """
 
 import warnings
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -16,14 +23,15 @@ from microfacial.errors import ProtocolError
 from microfacial.records import FoldPlan, Samples
 from microfacial.settings import Section
 
-_FEWEST_SUBJECTS = 3  # one to hold out, one to validate on, one to train on
+_FEWEST_KNOWN = 2  # subjects: one to validate on, one to train on
+Rows = NDArray[np.bool_]
 
 
 class TrainConfig(Section):
     """The `train` section of params.yaml: the protocol, the same for every model."""
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
-    holdout: tuple[str, ...] = Field((), strict=False)  # subjects that `holdout` holds out, such as casme2/sub03
+    holdout: tuple[str, ...] = Field((), strict=False)  # subjects such as casme2/sub03; no other protocol looks at it
     seed: int = Field(0, ge=0)
     repeats: int = Field(1, ge=1)  # repetitions of the whole protocol with seeds seed, seed + 1, …
     validation_parts: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
@@ -33,34 +41,101 @@ class TrainConfig(Section):
 
 
 def plan_folds(samples: Samples, config: TrainConfig) -> list[FoldPlan]:
-    """One fold a subject, in the order of their names, for each repetition; the others are divided into parts.
+    """The folds of a protocol, by name, for each repetition; the known rows of each are divided into parts.
 
-    A subject's plan depends on the data, the seed and the subject, not on the other folds.
+    A fold's plan depends on the data, the repetition's seed and the fold's name, not on the other folds.
 
     Raises:
-        ProtocolError: fewer than three subjects.
+        ProtocolError: the data cannot be divided by the protocol.
     """
-    subjects = np.unique(samples.subjects)
-    if len(subjects) < _FEWEST_SUBJECTS:
-        raise ProtocolError(
-            f"leave-one-subject-out needs at least {_FEWEST_SUBJECTS} subjects, found {len(subjects)}. "
-            "Add clips of more people"
-        )
+    divided = _FOLDS[config.protocol](samples, config)
     repeats = range(config.seed, config.seed + config.repeats)
-    return [_plan_fold(samples, str(subject), repeat, config) for repeat in repeats for subject in subjects]
+    return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
 
 
-def _plan_fold(samples: Samples, subject: str, repeat: int, config: TrainConfig) -> FoldPlan:
-    seed = zlib.crc32(f"{repeat}:{subject}".encode())
-    held_out = samples.subjects == subject
-    known = np.flatnonzero(~held_out)
+def scored_rows(samples: Samples, config: TrainConfig) -> NDArray[np.int64]:
+    """Rows that a repetition of the protocol predicts, each exactly once, ascending."""
+    if config.protocol == "holdout":
+        return np.flatnonzero(np.isin(samples.subjects, config.holdout))
+    return np.arange(len(samples.subjects))
+
+
+def _leave_subjects_of_each_corpus(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+    folds = {}
+    for subject in np.unique(samples.subjects):
+        held_out = samples.subjects == subject
+        corpus = samples.corpora[held_out][0]
+        known = (samples.corpora == corpus) & ~held_out
+        _require_known(samples, known, f"leave-one-subject-out within {corpus}")
+        folds[str(subject)] = held_out, known
+    return folds
+
+
+def _leave_subjects(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+    folds = {str(subject): _against_rest(samples.subjects == subject) for subject in np.unique(samples.subjects)}
+    for _, known in folds.values():
+        _require_known(samples, known, "leave-one-subject-out")
+    return folds
+
+
+def _leave_corpora(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+    corpora = np.unique(samples.corpora)
+    if len(corpora) < 2:
+        raise ProtocolError(
+            f"train.protocol leave-one-dataset-out needs at least 2 corpora, found {corpora[0]} alone. "
+            "Name more in clips.corpora, or choose loso"
+        )
+    folds = {str(corpus): _against_rest(samples.corpora == corpus) for corpus in corpora}
+    for corpus, (_, known) in folds.items():
+        _require_known(samples, known, f"to hold {corpus} out")
+    return folds
+
+
+def _hold_out(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+    if not config.holdout:
+        raise ProtocolError("train.holdout is empty. List the subjects to hold out, such as casme2/sub03")
+    strangers = sorted(set(config.holdout) - set(samples.subjects.tolist()))
+    if strangers:
+        raise ProtocolError(
+            f"train.holdout: no clip is of {', '.join(strangers)}. Subjects are named <corpus>/<subject>, such as "
+            f"{samples.subjects[0]}; clips.csv lists them"
+        )
+    held_out, known = _against_rest(np.isin(samples.subjects, config.holdout))
+    _require_known(samples, known, "holdout")
+    return {"holdout": (held_out, known)}
+
+
+_FOLDS: Mapping[str, Callable[[Samples, TrainConfig], dict[str, tuple[Rows, Rows]]]] = {
+    "loso": _leave_subjects_of_each_corpus,
+    "composite": _leave_subjects,
+    "leave-one-dataset-out": _leave_corpora,
+    "holdout": _hold_out,
+}
+
+
+def _against_rest(held_out: Rows) -> tuple[Rows, Rows]:
+    return held_out, ~held_out
+
+
+def _require_known(samples: Samples, known: Rows, what: str) -> None:
+    left = len(np.unique(samples.subjects[known]))
+    if left < _FEWEST_KNOWN:
+        raise ProtocolError(
+            f"{what}: needs at least {_FEWEST_KNOWN} subjects beside the held-out ones, to train and to validate on, "
+            f"found {left}. Add clips of more people, or choose another train.protocol"
+        )
+
+
+def _plan_fold(samples: Samples, name: str, repeat: int, config: TrainConfig, held_out: Rows, known: Rows) -> FoldPlan:
+    seed = zlib.crc32(f"{repeat}:{name}".encode())
+    rows = np.flatnonzero(known)
     return FoldPlan(
-        name=subject,
+        name=name,
         repeat=repeat,
         seed=seed,
         held_out=np.flatnonzero(held_out),
-        known=known,
-        part=_divide(samples.labels[known], samples.subjects[known], config.validation_parts, seed),
+        known=rows,
+        part=_divide(samples.labels[rows], samples.subjects[rows], config.validation_parts, seed),
     )
 
 

@@ -256,8 +256,35 @@ class FoldResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What one model predicted for the clips that its protocol holds out, once in every repetition.
+
+    `truth` `(n,)` and `predicted` `(repeats, n)` int64 index `classes`; `probabilities` is `(repeats, n, K)` float64.
+    """
+
+    model: str
+    protocol: str
+    classes: tuple[str, ...]
+    clips: NDArray[np.str_]
+    subjects: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def voted(self) -> NDArray[np.int64]:
+        """One class a clip, `(n,)`: the most probable one on average over repetitions."""
+        if len(self.predicted) == 1:
+            return self.predicted.ravel()  # stored probabilities are rounded, and rounding can make a tie
+        return np.asarray(self.probabilities.mean(axis=0).argmax(axis=1), dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """Pooled scores of some clips. `confusion` is `(K, K)`: truth down, prediction across."""
+    """Scores of some clips, pooled over the folds of a repetition, then averaged over repetitions.
+
+    `confusion` is `(K, K)`, truth down, prediction across, summed over repetitions; `clips` counts a clip once.
+    """
 
     confusion: tuple[tuple[int, ...], ...]
     uf1: float
@@ -269,16 +296,56 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores of one model, pooled over all folds; intervals are 95 % subject-bootstrap percentiles.
+    """Scores of one model; intervals are 95 % subject-bootstrap percentiles.
 
-    `note` says what keeps the scores from meaning what they seem to; it is empty for real clips.
+    `uf1_sd` and `uar_sd` are standard deviations over repetitions; they are 0 where there is one repetition, which
+    says nothing of how much seeds matter. `ece` is the expected calibration error of all predictions. Means over folds
+    are not comparable with pooled scores: a fold has few clips, and seldom all classes. `note` says what keeps the
+    scores from meaning what they seem to; it is empty where nothing does.
     """
 
     model: str
+    protocol: str
+    repeats: int
     classes: tuple[str, ...]
     overall: Score
     corpora: dict[str, Score]
     uf1_interval: tuple[float, float]
     uar_interval: tuple[float, float]
+    uf1_sd: float
+    uar_sd: float
+    ece: float
+    mean_over_folds_uf1: float
     mean_over_folds_uar: float
+    mean_over_folds_accuracy: float
     note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How much better a model is than a baseline on the same clips: differences are the model's score minus its.
+
+    Intervals are 95 % percentiles of the difference over the same draws of subjects. `only_model` and `only_baseline`
+    count the clips that one of the two alone has right, `mcnemar_p` is the probability of a split at least that uneven
+    were both equally good.
+    """
+
+    model: str
+    baseline: str
+    uf1_difference: float
+    uf1_interval: tuple[float, float]
+    uar_difference: float
+    uar_interval: tuple[float, float]
+    only_model: int
+    only_baseline: int
+    mcnemar_p: float
+    subjects: int
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the difference in UF1 can be told from zero: its interval lies on one side of it.
+
+        It cannot where one subject was held out, whose interval is a point.
+        """
+        low, high = self.uf1_interval
+        return self.subjects > 1 and (low > 0 or high < 0)

@@ -1,57 +1,107 @@
-"""Scores of held-out predictions, pooled over folds before anything is divided."""
+"""Scores of held-out predictions, pooled over the folds of a repetition before anything is divided."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError
-from microfacial.metrics import accuracy, confusion, uar, uf1
-from microfacial.protocols import TrainConfig
-from microfacial.records import SYNTHETIC, Evaluation, FoldResult, Samples, Score, is_synthetic
-from microfacial.statistics import bootstrap_intervals
+from microfacial.metrics import Counts, accuracy, calibration_error, confusion, uar, uf1
+from microfacial.protocols import TrainConfig, scored_rows
+from microfacial.records import SYNTHETIC, Evaluation, FoldResult, Predictions, Samples, Score, is_synthetic
+from microfacial.statistics import bootstrap_intervals, count_by_subject
+
+ONE_SUBJECT = "one subject held out: no interval can be had, for there is nobody to draw"
 
 
 def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Evaluation:
-    """Score the predictions of all folds together, overall and per corpus.
+    """Score what each repetition predicts, overall and per corpus, and average over repetitions.
 
     Raises:
-        ProtocolError: the folds do not predict every row exactly once.
+        ProtocolError: a repetition does not predict every row of the protocol exactly once.
     """
-    rows, truth = (np.concatenate(parts) for parts in zip(*((f.plan.held_out, f.truth) for f in folds), strict=True))
-    if not (np.array_equal(np.sort(rows), np.arange(len(samples.labels))) and (truth == samples.labels[rows]).all()):
-        raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial")
-    per_subject = np.stack([_counts([fold], samples) for fold in folds])
-    uf1_interval, uar_interval = bootstrap_intervals(per_subject, config.bootstrap_draws, config.seed)
+    rows = scored_rows(samples, config)
+    corpora = samples.corpora[rows]
+    found = gather(model, samples, folds, config)
+    by_subject = count_by_subject(found)  # (repeats, S, K, K)
+    counts = by_subject.sum(axis=1)
+    uf1_interval, uar_interval = bootstrap_intervals(by_subject, config.bootstrap_draws, config.seed)
+    by_fold = np.stack([confusion(fold.truth, fold.predicted, len(samples.classes)) for fold in folds])
     return Evaluation(
         model=model,
+        protocol=config.protocol,
+        repeats=config.repeats,
         classes=samples.classes,
-        overall=_score(folds, samples),
-        corpora={str(name): _score(_of_corpus(folds, samples, name), samples) for name in np.unique(samples.corpora)},
+        overall=_score(found, np.full(len(rows), True)),
+        corpora={str(name): _score(found, corpora == name) for name in np.unique(corpora)},
         uf1_interval=uf1_interval,
         uar_interval=uar_interval,
-        mean_over_folds_uar=float(np.mean(uar(per_subject))),
-        note=SYNTHETIC if any(map(is_synthetic, samples.corpora)) else "",
+        uf1_sd=_deviation(uf1(counts)),
+        uar_sd=_deviation(uar(counts)),
+        ece=calibration_error(
+            found.probabilities.reshape(-1, len(samples.classes)), np.tile(found.truth, config.repeats)
+        ),
+        mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
+        mean_over_folds_uar=float(np.mean(uar(by_fold))),
+        mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
+        note=_note(samples, by_subject),
     )
 
 
-def _of_corpus(folds: Iterable[FoldResult], samples: Samples, corpus: str) -> list[FoldResult]:
-    return [fold for fold in folds if samples.corpora[fold.plan.held_out[0]] == corpus]
+def gather(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Predictions:
+    """The predictions of all folds, repetition by repetition, in the order of the rows.
+
+    Raises:
+        ProtocolError: a repetition does not predict every row of the protocol exactly once.
+    """
+    rows = scored_rows(samples, config)
+    repeats = range(config.seed, config.seed + config.repeats)
+    divided = [[fold for fold in folds if fold.plan.repeat == repeat] for repeat in repeats]
+    if sum(map(len, divided)) != len(folds) or not all(_predict_once(part, samples, rows) for part in divided):
+        raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial")
+    probabilities = np.stack([_in_order(part) for part in divided])
+    return Predictions(
+        model=model,
+        protocol=config.protocol,
+        classes=samples.classes,
+        clips=samples.clips[rows],
+        subjects=samples.subjects[rows],
+        truth=samples.labels[rows],
+        predicted=probabilities.argmax(axis=2),
+        probabilities=probabilities,
+    )
 
 
-def _score(folds: Sequence[FoldResult], samples: Samples) -> Score:
-    counts = _counts(folds, samples)
+def _predict_once(folds: Sequence[FoldResult], samples: Samples, rows: NDArray[np.int64]) -> bool:
+    predicted = np.sort(np.concatenate([np.empty(0, np.int64), *(fold.plan.held_out for fold in folds)]))
+    labelled = all(np.array_equal(fold.truth, samples.labels[fold.plan.held_out]) for fold in folds)
+    return np.array_equal(predicted, rows) and labelled
+
+
+def _in_order(folds: Sequence[FoldResult]) -> NDArray[np.float64]:
+    """Probabilities `(n, K)` in the order of the rows."""
+    order = np.argsort(np.concatenate([fold.plan.held_out for fold in folds]))
+    return np.concatenate([fold.probabilities for fold in folds])[order]
+
+
+def _score(found: Predictions, chosen: NDArray[np.bool_]) -> Score:
+    truth, classes = found.truth[chosen], len(found.classes)
+    counts: Counts = np.stack([confusion(truth, predicted[chosen], classes) for predicted in found.predicted])
     return Score(
-        confusion=tuple(map(tuple, counts.tolist())),
-        uf1=float(uf1(counts)),
-        uar=float(uar(counts)),
-        accuracy=float(accuracy(counts)),
-        clips=int(counts.sum()),
-        subjects=len(folds),
+        confusion=tuple(map(tuple, counts.sum(axis=0).tolist())),
+        uf1=float(np.mean(uf1(counts))),
+        uar=float(np.mean(uar(counts))),
+        accuracy=float(np.mean(accuracy(counts))),
+        clips=len(truth),
+        subjects=len(np.unique(found.subjects[chosen])),
     )
 
 
-def _counts(folds: Sequence[FoldResult], samples: Samples) -> NDArray[np.int64]:
-    truth = np.concatenate([fold.truth for fold in folds])
-    predicted = np.concatenate([fold.predicted for fold in folds])
-    return confusion(truth, predicted, len(samples.classes))
+def _deviation(scores: NDArray[np.float64]) -> float:
+    """Standard deviation over repetitions; 0 where there is one."""
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+
+
+def _note(samples: Samples, by_subject: Counts) -> str:
+    notes = {SYNTHETIC: any(map(is_synthetic, samples.corpora)), ONE_SUBJECT: by_subject.shape[1] == 1}
+    return "; ".join(note for note, holds in notes.items() if holds)

@@ -1,4 +1,4 @@
-"""The seam to MLflow: one run a model, one nested run a fold. MLflow mirrors what the files in build/ decide.
+"""The seam to MLflow: one run a model, one nested run a fold and repetition. MLflow mirrors what build/ decides.
 
 Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
 """
@@ -25,7 +25,8 @@ _QUIET_AND_QUICK = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 _BATCH = 1000  # points that MLflow takes at once
-_KEY, _SUBJECT, _PARENT = "microfacial.key", "microfacial.subject", "mlflow.parentRunId"
+_KEY, _FOLD, _PARENT = "microfacial.key", "microfacial.fold", "mlflow.parentRunId"
+_SUBJECT, _SEED = "microfacial.subject", "microfacial.seed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class ModelRun:
             "microfacial.model": identity.model,
             "microfacial.dataset": identity.dataset,
             _KEY: identity.key,
-            "microfacial.seed": str(identity.seed),
+            _SEED: str(identity.seed),
             **identity.tags,
         }
         parent = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`microfacial.role` = 'model'")
@@ -105,26 +106,30 @@ class ModelRun:
 
     def log_fold(self, fold: FoldResult) -> None:
         """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is."""
-        subject = fold.plan.name
-        if subject in self._folds:
+        plan = fold.plan
+        if plan.key in self._folds:
             return
-        tags = {_PARENT: self._run_id, _SUBJECT: subject, "microfacial.role": "fold"}
-        name = f"{self._identity.model} {subject}"
+        facts = {_FOLD: plan.key, _SUBJECT: plan.name, _SEED: str(plan.repeat)}
+        tags = {_PARENT: self._run_id, "microfacial.role": "fold", **facts}
+        name = f"{self._identity.model} {plan.key}"
         run = self._client.create_run(self._experiment, tags={**self._common, **tags}, run_name=name)
         self._client.log_batch(run.info.run_id, params=self._fold_params(fold))
         metrics = _fold_metrics(fold)
         for start in range(0, len(metrics), _BATCH):
             self._client.log_batch(run.info.run_id, metrics=metrics[start : start + _BATCH])
         self._client.set_terminated(run.info.run_id)
-        self._folds[subject] = run.info.run_id
+        self._folds[plan.key] = run.info.run_id
 
     def finish(self, evaluation: Evaluation, figures: Mapping[str, Figure], files: Path) -> None:
-        """Write pooled scores with their note, figures and the files of the train stage, then close the run."""
+        """Write pooled scores with their note, figures and the files of the train stage, then close the run.
+
+        Checkpoints stay in their folder: a second copy would cost disk and tell nothing.
+        """
         self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
         self._client.set_tag(self._run_id, "mlflow.note.content", evaluation.note)  # the description on its page
         for name, figure in figures.items():
             self._client.log_figure(self._run_id, figure, name)
-        for path in sorted(files.iterdir()):
+        for path in sorted(path for path in files.iterdir() if path.is_file()):
             self._client.log_artifact(self._run_id, str(path))
         self._client.set_terminated(self._run_id)
 
@@ -146,12 +151,12 @@ class ModelRun:
         return str(run.info.run_id)
 
     def _take_up_folds(self) -> dict[str, str]:
-        """Finished nested runs by subject; a nested run that a kill left half-written is deleted."""
+        """Finished nested runs by fold; a nested run that a kill left half-written is deleted."""
         finished: dict[str, str] = {}
         for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}'"):
-            subject = run.data.tags[_SUBJECT]
-            if run.info.status == "FINISHED" and subject not in finished:
-                finished[subject] = run.info.run_id
+            fold = run.data.tags[_FOLD]
+            if run.info.status == "FINISHED" and fold not in finished:
+                finished[fold] = run.info.run_id
             else:
                 self._client.delete_run(run.info.run_id)
         return finished
@@ -162,7 +167,7 @@ class ModelRun:
     def _fold_params(self, fold: FoldResult) -> list[Param]:
         facts = {
             "model": self._identity.model,
-            "seed": self._identity.seed,
+            "seed": fold.plan.repeat,
             "subject": fold.plan.name,
             "fold_seed": fold.plan.seed,
             "chosen": fold.chosen,
@@ -198,11 +203,16 @@ def _pooled_metrics(evaluation: Evaluation) -> list[Metric]:
     for corpus, score in evaluation.corpora.items():
         values |= _score_values(score, f"{corpus}/")
     values |= {
+        "uf1_sd": evaluation.uf1_sd,
         "uf1_low": evaluation.uf1_interval[0],
         "uf1_high": evaluation.uf1_interval[1],
+        "uar_sd": evaluation.uar_sd,
         "uar_low": evaluation.uar_interval[0],
         "uar_high": evaluation.uar_interval[1],
+        "ece": evaluation.ece,
+        "mean_over_folds_uf1": evaluation.mean_over_folds_uf1,
         "mean_over_folds_uar": evaluation.mean_over_folds_uar,
+        "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
     }
     return [Metric(name, value, now, 0) for name, value in values.items()]
 

@@ -1,10 +1,9 @@
-"""Stage `train`: flow → train/MODEL/, leave-one-subject-out, each fold journaled and tracked as it finishes."""
+"""Stage `train`: faces and flow → train/MODEL/, each fold of the protocol journaled and tracked as it finishes."""
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import click
 from matplotlib.figure import Figure
 
 from microfacial import evaluation, storage, training
@@ -21,12 +20,15 @@ from microfacial.records import Evaluation, FoldResult, Samples
 from microfacial.samples import make_samples
 from microfacial.scoring import pool
 from microfacial.settings import Section
+from microfacial.stages.countdown import Countdown
 from microfacial.stages.project import PARAMS, Project
 from microfacial.tracking import Identity, ModelRun, connect
 
+_CHUNK_SIZE = 1  # folds that train together
+
 
 def run(project: Project, model: str, processes: int) -> None:
-    """Leave each subject out in turn, then write predictions, audit and pooled scores.
+    """Run every fold of the protocol, then write predictions, audit and pooled scores.
 
     Raises:
         ConfigError: params.yaml has no such model.
@@ -36,17 +38,19 @@ def run(project: Project, model: str, processes: int) -> None:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size=1)
-    identity = _identify(project, model, config, samples)
-    journal = FoldJournal(project.state / "folds" / model, identity.key)
+    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size=_CHUNK_SIZE)
+    key = _fold_key(project, model, config, samples)
+    identity = _identify(project, model, config, key)
+    journal = FoldJournal(project.state / "folds" / model, key)
     fit = partial(training.fit, model=model, settings=settings)
     params = {**config.train.model_dump(), **settings.model_dump(), "model": model}
-    with ModelRun(connect(Path()), identity, params, Path()) as tracked:
+    countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
+    with ModelRun(connect(Path()), identity, params, Path()) as tracked, countdown:
         folds = []
         for fold in _folds(samples, chunks, fit, journal, processes):
             tracked.log_fold(fold)
             folds.append(fold)
-            _report_fold(model, fold, len(folds), sum(map(len, chunks)))
+            countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
         scored = pool(model, samples, folds, config.train)
         out = project.build / "train" / model
@@ -65,16 +69,22 @@ def _prepare_samples(project: Project, model: str, settings: Section) -> Samples
     return make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
 
 
-def _identify(project: Project, model: str, config: Config, samples: Samples) -> Identity:
-    """Name the run by the digest of everything that its results depend on."""
+def _fold_key(project: Project, model: str, config: Config, samples: Samples) -> str:
+    """Digest of everything that a fold depends on, but for who is held out and the repetition's seed."""
     data = [project.build / "clips.csv", project.build / "faces" / "faces.json"]
     flow = [project.build / "flow" / name for name in ("flow.npy", "index.json")]
-    settings = (config.train.model_dump(), model, config.models[model].model_dump(), samples.classes)
+    protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws", "oracle"})
+    settings = (protocol, model, config.models[model].model_dump(), samples.classes)
+    return storage.digest([*data, *flow, *stage_code("train", model)], *settings)
+
+
+def _identify(project: Project, model: str, config: Config, fold_key: str) -> Identity:
+    """Name the run by the digest of everything that its results depend on."""
     return Identity(
         dataset=config.clips.name,
         scheme=config.clips.scheme,
         model=model,
-        key=storage.digest([*data, *flow, *stage_code("train", model)], *settings),
+        key=storage.digest([], fold_key, config.train.model_dump()),
         seed=config.train.seed,
         tags={"microfacial.protocol": config.train.protocol, **git_tags()},
         digests={"data": data_version(), "flow": dvc_hash(project.build / "flow")},
@@ -95,15 +105,6 @@ def _folds(
         for fold in folds:
             journal.write(fold)
         yield from folds
-
-
-def _report_fold(model: str, fold: FoldResult, number: int, total: int) -> None:
-    hits = int((fold.predicted == fold.truth).sum())
-    chosen = f", {fold.chosen}" if fold.chosen else ""
-    click.echo(
-        f"train {model}: fold {number}/{total} {fold.plan.name}: {hits} of {len(fold.truth)} right"
-        f"{chosen}, {fold.seconds:.1f} s"
-    )
 
 
 def _figures(scored: Evaluation, folds: list[FoldResult]) -> dict[str, Figure]:
