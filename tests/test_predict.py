@@ -2,21 +2,28 @@
 
 import subprocess
 import sys
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, read_clip
+from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, load_fold, read_clip, storage
 from microfacial.config import load
-from microfacial.errors import ConfigError, DatasetError, NoFaceError
-from microfacial.experiments import Data, load_data
+from microfacial.errors import ConfigError, DatasetError, NoFaceError, StorageError
+from microfacial.evaluation import run_chunk
+from microfacial.experiments import Data, load_data, run_folds, score
 from microfacial.models import Network
 from microfacial.predict import HybridInputs
+from microfacial.protocols import plan_folds
 from microfacial.records import ONSET_APEX, Clip, FaceStore
+from microfacial.samples import make_samples
+from microfacial.training import fit
 
 NETWORKS = [name for name, variant in MODELS.items() if isinstance(variant, Network)]
 
@@ -205,3 +212,53 @@ def test_without_an_offset_the_only_window_is_onset_to_apex(folder: Path, clip: 
 def test_a_hybrid_without_a_graph_takes_the_windows_alone(folder: Path, clip: Clip) -> None:
     seen = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, graph=False)
     assert create_model("hybrid", graph=False)(seen.windows).shape == (1, 4)
+
+
+# --- trained folds ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(computed: Path, data: Data, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, NDArray[np.float64]]:
+    """A checkpoint as the stage keeps it, of the fold that holds out the first clip's subject; what that predicted."""
+    out = tmp_path_factory.mktemp("build") / "train" / "roi_cnn"
+    config = load(computed / "params.yaml")
+    settings = config.models["roi_cnn"]
+    inputs = MODELS["roi_cnn"].make_inputs(data.store, settings)
+    samples = make_samples(inputs, data.store, data.clips, data.classes)
+    plan = plan_folds(samples, data.protocol)[0]
+    (fold,) = run_chunk(samples, (plan,), partial(fit, model="roi_cnn", settings=settings), checkpoints=True)
+    storage.write_arrays(out / "checkpoints" / "fold.npz", fold.checkpoint)
+    faces, flow, own = (section.model_dump(mode="json") for section in (config.faces, config.flow, settings))
+    storage.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})
+    folds = list(run_folds(data, "roi_cnn", **{**settings.model_dump(), "epochs": 1}))
+    storage.write_json(out / "evaluation.json", asdict(score(data, folds, "roi_cnn")))
+    return out / "checkpoints" / "fold.npz", fold.probabilities[0]
+
+
+def test_a_trained_fold_predicts_a_clip_as_it_did_in_the_protocol(
+    trained: tuple[Path, NDArray[np.float64]], data: Data, clip: Clip, folder: Path
+) -> None:
+    path, expected = trained
+    fold = load_fold(path)
+    found = fold.predict_clip(folder, clip.onset, clip.apex, clip.offset)
+    assert tuple(found) == data.classes
+    assert list(found.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+    assert fold.model == "roi_cnn"
+
+
+def test_a_clip_of_other_regions_is_refused(
+    trained: tuple[Path, NDArray[np.float64]], clip: Clip, folder: Path
+) -> None:
+    fold = replace(load_fold(trained[0]), faces=FacesConfig(rois="facs-8", size_px=56))
+    with pytest.raises(DatasetError, match=r"inputs are \(8, 3, 16, 16\), but roi_cnn was trained on \(3, 3, 16, 16\)"):
+        fold.predict_clip(folder, clip.onset, clip.apex)
+
+
+def test_a_fold_that_was_not_kept_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"settings\.json is missing"):
+        load_fold(tmp_path / "checkpoints" / "fold.npz")
+
+
+def test_a_clip_is_not_read_as_a_map(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="for maps"):
+        read_clip(folder, flow=FlowConfig(method="published"))
