@@ -1,11 +1,13 @@
 """The real commands on a tiny set, without DVC around them."""
 
 import csv
+import io
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +15,17 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
-from fakes import ROOT, Row, WriteCasme2, WriteMaps, texture
+from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import __main__ as commands
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.frames import read_image
-from microfacial.records import SYNTHETIC
+from microfacial.records import ORACLE, SYNTHETIC, Evaluation
+from microfacial.stages.project import open_project
+from microfacial.stages.report import leaderboard
+from microfacial.storage import read_evaluation
 from microfacial.tracking import connect
 
 
@@ -74,14 +80,141 @@ def test_from_frames_to_report(
         )
         assert rows(out / f"loso_{model}_summary.csv")[0]["note"] == SYNTHETIC
         audit = rows(out / "folds.csv")[0]
-        assert audit["held_out"] not in audit["training_subjects"].split() + audit["validation_subjects"].split()
+        assert audit["held_out"] not in audit["validation_parts"].split()
+    assert {*metrics["roi_cnn"]["against_linear_svm"]} == {"uf1_difference", "interval", "p"}
+    assert "against_linear_svm" not in metrics["linear_svm"]
     printed = capsys.readouterr().out
     assert "clips: 12 clips (demo 12) of 4 subjects" in printed
-    assert "fold 4/4 demo/sub04" in printed
+    assert "train roi_cnn: 4 folds on 1 process" in printed
+    assert "fold 4/4 demo/sub04#0" in printed
     experiments = [e.name for e in connect(project).search_experiments() if e.name != "Default"]
     assert experiments == ["tiny · casme2-4"]
     tracked = {entry.name for entry in (project / "mlruns").iterdir()}
     assert tracked == {"mlflow.db", "artifacts", ".lock"}
+
+
+@pytest.fixture(scope="module")
+def flow_of_tiny(tiny_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What clips, faces and flow make of the tiny demo, computed once."""
+    root = tmp_path_factory.mktemp("flow")
+    (root / "params.yaml").write_text(TINY_PARAMS)
+    for name, target in (("dvc.yaml", ROOT / "dvc.yaml"), ("src", ROOT / "src")):
+        (root / name).symlink_to(target)
+    (root / "data").mkdir()
+    (root / "data" / "demo").symlink_to(tiny_demo)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for stage in (["clips"], ["faces"], ["flow", "--processes", "1"]):
+            assert run(patch, *stage) == 0
+    return root / "build"
+
+
+@pytest.fixture
+def ready(project: Path, flow_of_tiny: Path) -> Path:
+    """A project whose faces and flow are there, to train in."""
+    shutil.copytree(flow_of_tiny, project / "build")
+    return project
+
+
+def train(monkeypatch: pytest.MonkeyPatch, *models: str) -> None:
+    for model in models:
+        assert run(monkeypatch, "train", model, "--processes", "1") == 0
+
+
+def test_two_trained_models_are_compared_in_words(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("train", repeats=2)
+    train(monkeypatch, "majority", "linear_svm")
+    capsys.readouterr()
+    assert run(monkeypatch, "compare", "majority", "linear_svm") == 0
+    model, baseline, difference, test, verdict, note = capsys.readouterr().out.splitlines()
+    scores = [float(line.split()[2]) for line in (model, baseline, difference)]
+    assert scores[0] - scores[1] == pytest.approx(scores[2], abs=0.0011)
+    assert "on predictions averaged over 2 repetitions" in test
+    assert "told from zero" in verdict
+    assert note == SYNTHETIC
+
+    assert run(monkeypatch, "compare", "majority", "roi_cnn") == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("microfacial: roi_cnn is not trained on tiny. ")
+    assert complaint.count("\n") == 1
+
+    change("train", protocol="holdout", holdout=["demo/sub01", "demo/sub02"])
+    train(monkeypatch, "majority")
+    assert run(monkeypatch, "compare", "majority", "linear_svm") == 2
+    assert "not evaluated with the same protocol" in capsys.readouterr().err
+
+
+def test_a_repetition_that_is_added_leaves_finished_folds_as_they_are(
+    ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(monkeypatch, "majority")
+    journal = ready / ".microfacial" / "tiny" / "folds" / "majority"
+    first = {path: path.stat().st_mtime_ns for path in journal.rglob("*.npz")}
+    change("train", repeats=2, bootstrap_draws=200)
+    train(monkeypatch, "majority")
+    assert len(list(journal.rglob("*.npz"))) == 8
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    predicted = rows(ready / "build/tiny/train/majority/predictions.csv")
+    assert [row["repeat"] for row in predicted] == ["0"] * 12 + ["1"] * 12
+
+
+def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = ready / "build/tiny/train/roi_cnn"
+    train(monkeypatch, "roi_cnn")
+    honest = {path.name: path.read_bytes() for path in out.iterdir()}
+    change("train", oracle=True, checkpoints=True)
+    train(monkeypatch, "majority", "linear_svm", "roi_cnn")
+    extra = {path.name for path in out.iterdir()} - honest.keys()
+    assert extra == {"oracle.json", "checkpoints"}
+    assert {name: (out / name).read_bytes() for name in honest} == honest
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
+        f"demo-sub0{n}#0.npz" for n in (1, 2, 3, 4)
+    ]
+    claimed = json.loads((out / "oracle.json").read_text())
+    assert claimed["note"] == ORACLE
+    assert not (ready / "build/tiny/train/majority/oracle.json").exists()
+    assert run(monkeypatch, "report") == 0
+    page = (ready / "build/tiny/reports/index.html").read_text()
+    assert page.count(ORACLE) == 1
+    assert f"UF1 {claimed['oracle_uf1']:.3f}" in page
+    assert "oracle" not in (ready / "build/tiny/reports/metrics.json").read_text()
+
+
+def test_wrong_use_of_a_protocol_is_one_line(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for settings, message in (
+        ({"protocol": "leave-one-dataset-out"}, "at least 2 corpora, found demo alone"),
+        ({"protocol": "holdout"}, "train.holdout is empty"),
+        ({"protocol": "holdout", "holdout": ["demo/sub99"]}, "no clip is of demo/sub99"),
+    ):
+        change("train", **settings)
+        capsys.readouterr()
+        assert run(monkeypatch, "train", "majority", "--processes", "1") == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_leaderboard_fits_80_columns_whatever_it_shows(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change("train", repeats=2)
+    train(monkeypatch, "majority", "linear_svm")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "models": {"majority": {}, "linear_svm": {}}}))
+    named = {"majority": "logistic_regression"}
+
+    def rename(folder: Path) -> Evaluation:
+        found = read_evaluation(folder)
+        return replace(found, model=named.get(found.model, found.model))
+
+    monkeypatch.setattr("microfacial.storage.read_evaluation", rename)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(leaderboard(open_project()))
+    printed = console.export_text()
+    assert "logistic_regression" in printed
+    assert "…" not in printed
+    assert "±: standard deviation over 2 repetitions" in printed
+    assert re.search(r"[+-]0\.\d{3}[* ]", printed)
 
 
 def test_a_missing_apex_is_spotted_where_that_is_asked_for(
@@ -110,28 +243,27 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
 
 
 def test_finished_folds_are_not_trained_again_but_changed_settings_are(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for stage in ("clips", "faces", "flow"):
-        run(monkeypatch, stage)
-    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
-    journal = sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
+    train(monkeypatch, "roi_cnn")
+    journal = sorted((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
     first = [path.stat().st_mtime_ns for path in journal]
-    predictions = (project / "build/tiny/train/roi_cnn/predictions.csv").read_bytes()
+    predictions = (ready / "build/tiny/train/roi_cnn/predictions.csv").read_bytes()
 
     journal[0].unlink()
-    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
+    train(monkeypatch, "roi_cnn")
     assert [path.stat().st_mtime_ns for path in journal[1:]] == first[1:]
-    assert (project / "build/tiny/train/roi_cnn/predictions.csv").read_bytes() == predictions
+    assert (ready / "build/tiny/train/roi_cnn/predictions.csv").read_bytes() == predictions
 
-    change("train", seed=1)
-    run(monkeypatch, "train", "roi_cnn", "--processes", "1")
-    keys = list((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").iterdir())
+    change("train", validation_parts=2)
+    train(monkeypatch, "roi_cnn")
+    keys = list((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").iterdir())
     assert sorted(len(list(key.iterdir())) for key in keys) == [4, 4]
+    assert [path.stat().st_mtime_ns for path in journal[1:]] == first[1:]
 
 
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_maps({"sub01": 4, "sub02": 4, "s01": 4, "s02": 4})
+    write_maps({"sub01": 4, "sub02": 4, "sub03": 4, "s01": 4, "s02": 4, "s03": 4})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
     change("faces", method="whole", rois="grid-28", size_px=28)
     change("flow", method="published")
@@ -141,7 +273,7 @@ def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, mon
         assert run(monkeypatch, "train", model, "--processes", "1") == 0
     assert run(monkeypatch, "report") == 0
     corpora = json.loads(Path("build/maps/reports/metrics.json").read_text())["models"]["roi_cnn"]["corpora"]
-    assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 8, "smic": 8}
+    assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 12, "smic": 12}
 
 
 def test_contact_sheets_show_what_was_built(
@@ -217,7 +349,8 @@ def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys:
     assert run(monkeypatch, "--help") == 0
     listed = capsys.readouterr().out
     assert all(
-        f"  {name} " in listed for name in ("clips", "faces", "flow", "train", "report", "demo", "doctor", "spot", "ui")
+        f"  {name} " in listed
+        for name in ("clips", "faces", "flow", "train", "report", "compare", "demo", "doctor", "spot", "ui")
     )
 
 

@@ -13,7 +13,8 @@ from sklearn.model_selection import LeaveOneGroupOut
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import chunk_plans, run_folds
 from microfacial.protocols import TrainConfig, plan_folds, scored_rows
-from microfacial.records import FoldPlan, History, Known, Samples
+from microfacial.records import Fitted, FoldPlan, History, Known, Samples
+from microfacial.training import Watch
 
 CONFIGS = {
     "loso": TrainConfig(validation_parts=3),
@@ -32,7 +33,7 @@ class Witness:
     chosen: str = ""
     history: History = field(default_factory=History)
 
-    def fit(self, chunk: Sequence[Known]) -> list["Witness"]:
+    def fit(self, chunk: Sequence[Known], *, watch: Watch | None = None) -> list[Fitted]:
         for known in chunk:
             self.seen.append((known.seed, known.samples.inputs.ravel().astype(np.int64)))
         return [self] * len(chunk)
@@ -190,5 +191,5 @@ def test_labels_of_held_out_clips_do_not_move_the_known(people: Samples) -> None
     held_out = people.subjects == "c/1"
     corrupted = replace(people, labels=np.where(held_out, (people.labels + 1) % 3, people.labels))
     config = TrainConfig(protocol="composite")
-    parts = [named(plan_folds(one, config), "c/1").part for one in (people, corrupted)]
-    assert np.array_equal(*parts)
+    honest, other = (named(plan_folds(one, config), "c/1") for one in (people, corrupted))
+    assert np.array_equal(honest.part, other.part)

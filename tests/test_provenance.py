@@ -16,7 +16,7 @@ CORE = {
     "clips": {"datasets", "faces", "frames", "spotting", "storage"},
     "faces": {"faces", "frames", "storage"},
     "flow": {"faces", "flow", "frames", "storage"},
-    "train": {"datasets.schemes", "evaluation", "protocols", "samples", "scoring", "storage", "training"},
+    "train": {"datasets.schemes", "evaluation", "oracle", "protocols", "samples", "scoring", "storage", "training"},
     "report": {"report", "statistics", "storage"},
 }
 DECIDES_NOTHING = {"errors", "models"}  # messages, and the list of all models

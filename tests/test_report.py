@@ -5,8 +5,18 @@ import pytest
 
 from fakes import make_clip
 from microfacial.figures import as_png, draw_confusion, draw_curves
-from microfacial.records import SYNTHETIC, Comparison, Evaluation, FoldPlan, FoldResult, History, Predictions, Score
-from microfacial.report import ORACLE, ReportConfig, Result, rank, render, summarise
+from microfacial.records import (
+    ORACLE,
+    SYNTHETIC,
+    Comparison,
+    Evaluation,
+    FoldPlan,
+    FoldResult,
+    History,
+    Predictions,
+    Score,
+)
+from microfacial.report import ReportConfig, Result, rank, render, summarise
 
 SCORE = Score(confusion=((3, 1), (2, 4)), uf1=0.123456, uar=0.7, accuracy=0.7, clips=10, subjects=2)
 AGAINST = Comparison(

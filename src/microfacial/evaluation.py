@@ -1,41 +1,74 @@
 """Run folds in chunks: fit on the known rows, then predict the held-out rows once.
 
-Nothing that chooses anything sees a held-out row: `fit` is handed the known rows and nothing else.
+Nothing that chooses anything sees a held-out row: `fit` is handed the known rows and nothing else. Who watches sees
+more, but has no say.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
+from typing import Protocol
 
 import torch
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from microfacial.records import Fitted, FoldPlan, FoldResult, Known, Samples
+from microfacial.training import Watch
 
-FitChunk = Callable[[Sequence[Known]], list[Fitted]]
 Chunk = tuple[FoldPlan, ...]
+MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
+
+
+class FitChunk(Protocol):
+    """Fits the folds of a chunk on their known rows; `training.fit` of a model and its settings."""
+
+    def __call__(self, chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        """Fit, and show each epoch to who watches."""
+        ...
 
 
 def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
-    """Plans in the groups that train together, always the same ones whatever is left to do."""
-    return [tuple(plans[start : start + size]) for start in range(0, len(plans), size)]
+    """Plans in the groups that train together, always the same ones whatever is left to do.
+
+    Repetitions are not mixed, so that one more leaves the groups of the others as they were.
+    """
+    repeats = [list(group) for _, group in groupby(plans, key=lambda plan: plan.repeat)]
+    return [tuple(group[start : start + size]) for group in repeats for start in range(0, len(group), size)]
 
 
-def run_folds(samples: Samples, chunks: Sequence[Chunk], fit: FitChunk, processes: int) -> Iterator[list[FoldResult]]:
+def run_folds(
+    samples: Samples,
+    chunks: Sequence[Chunk],
+    fit: FitChunk,
+    processes: int,
+    *,
+    checkpoints: bool = False,
+    make_watch: MakeWatch | None = None,
+) -> Iterator[list[FoldResult]]:
     """Yield the folds of each chunk as it finishes, in whatever order that is; one thread a chunk.
 
     The number of processes changes the time, not the results.
+
+    Args:
+        checkpoints: whether results carry the arrays that bring their fitted models back.
+        make_watch: opens what watches the training of a chunk.
     """
-    jobs = (delayed(run_chunk)(samples, chunk, fit) for chunk in chunks)
+    jobs = (delayed(run_chunk)(samples, chunk, fit, checkpoints, make_watch) for chunk in chunks)
     yield from Parallel(n_jobs=min(processes, max(1, len(chunks))), return_as="generator_unordered")(jobs)
 
 
-def run_chunk(samples: Samples, chunk: Chunk, fit: FitChunk) -> list[FoldResult]:
+def run_chunk(
+    samples: Samples, chunk: Chunk, fit: FitChunk, checkpoints: bool = False, make_watch: MakeWatch | None = None
+) -> list[FoldResult]:
     """Fit the folds of a chunk together, each on its known rows, then predict each fold's held-out rows once."""
     start = time.perf_counter()
     torch.set_num_threads(1)
-    with threadpool_limits(1):
-        fitted = fit([Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk])
+    watching = make_watch(samples, chunk) if make_watch else nullcontext()
+    with threadpool_limits(1), watching as watch:
+        known = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
+        fitted = fit(known, watch=watch)
         probabilities = [one.predict(samples.inputs[plan.held_out]) for one, plan in zip(fitted, chunk, strict=True)]
     seconds = (time.perf_counter() - start) / len(chunk)
     return [
@@ -46,6 +79,7 @@ def run_chunk(samples: Samples, chunk: Chunk, fit: FitChunk) -> list[FoldResult]
             chosen=one.chosen,
             history=one.history,
             seconds=seconds,
+            checkpoint=one.checkpoint() if checkpoints else {},
         )
         for plan, one, chances in zip(chunk, fitted, probabilities, strict=True)
     ]

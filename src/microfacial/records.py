@@ -26,6 +26,7 @@ FRAME_NUMBER = re.compile(r"\{(?::0(\d+)d)?\}")
 
 DEMO_CORPUS = "demo"  # synthetic clips in the layout of CASME II; those in another corpus' layout are demo-<corpus>
 SYNTHETIC = "synthetic: no measure of accuracy"  # stands wherever a score of such clips does
+ORACLE = "oracle: epoch chosen on the test subject – not a result"  # stands wherever such a score does
 ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
 

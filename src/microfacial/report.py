@@ -10,11 +10,10 @@ from jinja2 import Environment, StrictUndefined
 from pydantic import Field
 
 from microfacial.figures import as_png, draw_confusion
-from microfacial.records import Clip, Comparison, Evaluation, Predictions
+from microfacial.records import ORACLE, Clip, Comparison, Evaluation, Predictions
 from microfacial.settings import Section
 
 BASELINE = "linear_svm"  # the model that every other is compared with
-ORACLE = "oracle: epoch chosen on the test subject – not a result"
 _PROTOCOLS = {
     "loso": "leave-one-subject-out within each corpus",
     "composite": "leave-one-subject-out over all corpora together",

@@ -1,7 +1,8 @@
 """Fit one model on the known rows of one or more folds. Held-out rows never come here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -9,88 +10,229 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from microfacial.augment import Layout, mirror
 from microfacial.errors import ConfigError
+from microfacial.lockstep import Lane, Lockstep, NetworkStack, per_channel
+from microfacial.losses import class_weights
 from microfacial.metrics import confusion, uar
 from microfacial.models import MODELS, Estimator, Network, Task
 from microfacial.records import Fitted, History, Known, Samples
 from microfacial.settings import OptimiserSettings, Section
 
+LANES = 8  # networks that train side by side; all wait for the slowest, so more gain little
+_TENSOR = "network."  # what names of parameters and buffers begin with in a checkpoint
 
-def fit(chunk: Sequence[Known], *, model: str, settings: Section) -> list[Fitted]:
-    """Fit a variant by name on each fold of a chunk; the same seeds give the same result on the same processor."""
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+Watch = Callable[[int, int, Predict], None]
+"""Called after each epoch of a fold with the fold's number in the chunk, the epoch, and what predicts as it stands."""
+
+
+def fit(chunk: Sequence[Known], *, model: str, settings: Section, watch: Watch | None = None) -> list[Fitted]:
+    """Fit a variant by name on each fold of a chunk; the same seeds give the same result on the same processor.
+
+    Args:
+        watch: is shown what each epoch would predict, and has no say. Estimators have no epochs to show.
+
+    Raises:
+        ConfigError: training diverges, or the settings ask for what the inputs do not allow.
+    """
     match MODELS[model]:
         case Estimator() as estimator:
             return [estimator.fit(known, settings) for known in chunk]
         case Network() as network:
             assert isinstance(settings, OptimiserSettings)
-            return [_fit_network(network, known, settings) for known in chunk]
+            _check_inputs(chunk[0].samples, model, settings)
+            return [*_fit_networks(network, chunk, settings, watch)]
 
 
-@dataclass(frozen=True)
+def chunk_size(model: str, settings: Section) -> int:
+    """How many folds train together."""
+    variant = MODELS[model]
+    if isinstance(variant, Network) and variant.lockstep:
+        assert isinstance(settings, OptimiserSettings)
+        return max(1, LANES // settings.members)
+    return 1
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
 class FittedNetwork:
-    """A network with the weights of its chosen epoch. `scale` is the training rows' root mean square per channel."""
+    """The networks of one fold, M members with the weights of their chosen epochs: they predict their mean.
 
-    network: nn.Module
+    `scale` `(M, C)` is the root mean square per channel of each member's training rows.
+    """
+
+    task: Task
+    stack: NetworkStack
     scale: NDArray[np.float32]
+    layout: Layout
+    flip_average: bool
     chosen: str
     history: History
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities `(n, K)`."""
-        self.network.eval()
-        with torch.inference_mode():
-            return np.asarray(self.network(_scaled(inputs, self.scale)).softmax(1).double().numpy())
+        images = [torch.from_numpy(inputs)]
+        if self.flip_average:
+            images.append(mirror(images[0], self.layout))
+        chances = [
+            self.stack.member(member).predict((image / per_channel(scale, image))[None])[0].double().softmax(1)
+            for member, scale in enumerate(torch.from_numpy(self.scale))
+            for image in images
+        ]
+        return np.asarray(torch.stack(chances).mean(0).numpy())
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """The weights and the scale."""
-        return {"scale": self.scale, **{name: value.numpy() for name, value in self.network.state_dict().items()}}
+        """All that `restore` wants: weights, their scale, what the networks were built for."""
+        tensors = {**self.stack.parameters, **self.stack.buffers}
+        return {
+            "shape": np.array(self.task.shape),
+            "classes": np.array(self.task.classes),
+            "co_occurrence": self.task.co_occurrence,
+            "windows": np.array(self.layout.windows, dtype=np.str_),
+            "mirror": np.array(self.layout.mirror, dtype=np.int64),
+            "scale": self.scale,
+            "chosen": np.array(self.chosen),
+            **{f"{_TENSOR}{name}": value.numpy().copy() for name, value in tensors.items()},
+        }
 
 
-class _BestEpoch:
-    """The epoch with the lowest validation loss so far, and its weights."""
+def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> FittedNetwork:
+    """The network that wrote a checkpoint, without its curves: it predicts the same to the last bit."""
+    variant = MODELS[model]
+    assert isinstance(variant, Network)
+    assert isinstance(settings, OptimiserSettings)
+    task = Task(
+        shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
+    )
+    names = [name for name in arrays if name.startswith(_TENSOR)]
+    tensors = {name.removeprefix(_TENSOR): torch.from_numpy(arrays[name]) for name in names}
+    return FittedNetwork(
+        task=task,
+        stack=NetworkStack.from_tensors(variant.build(task, settings), tensors, _precision(settings)),
+        scale=arrays["scale"],
+        layout=Layout(
+            shows=variant.shows, windows=tuple(arrays["windows"].tolist()), mirror=tuple(arrays["mirror"].tolist())
+        ),
+        flip_average=settings.flip_average,
+        chosen=str(arrays["chosen"]),
+        history=History(),
+    )
 
-    def __init__(self) -> None:
-        self.number = 0
-        self.loss = float("inf")
-        self.weights: dict[str, Tensor] = {}
 
-    def offer(self, number: int, loss: float, network: nn.Module) -> None:
-        """Take this epoch if it is the best one.
+# --- how it comes about -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    """One network of a fold before training."""
+
+    task: Task
+    network: nn.Module
+    lane: Lane
+
+
+class _Run:
+    """Members that train in lockstep; of each lane the best epoch so far, and in `kept` `(L, P)` its weights."""
+
+    def __init__(self, members: Sequence[_Member], settings: OptimiserSettings, layout: Layout) -> None:
+        networks, lanes = [member.network for member in members], [member.lane for member in members]
+        self.lockstep = Lockstep(networks, lanes, settings, _precision(settings), layout)
+        self.kept = torch.zeros_like(self.lockstep.weights)
+        self.best = np.zeros(len(lanes), dtype=np.int64)
+        self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
+        self._lowest = np.full(len(lanes), np.inf)
+        self._settings = settings
+
+    def advance(self, epoch: int) -> None:
+        """Train an epoch, and stop the lanes whose validation loss has not fallen for too long.
 
         Raises:
-            ConfigError: the loss is not finite.
+            ConfigError: a loss is not finite.
         """
-        if not np.isfinite(loss):
-            raise ConfigError(f"training diverged in epoch {number} (loss {loss}). Lower the model's learning_rate")
-        if loss < self.loss:
-            self.number, self.loss = number, loss
-            self.weights = {name: value.clone() for name, value in network.state_dict().items()}
+        better = active = ~self.lockstep.done
+        values = [self.lockstep.train_epoch()]
+        if self._settings.hold_back:
+            losses, guesses = self.lockstep.validate()
+            values += [losses, _recalls(self.lockstep.lanes, guesses)]
+            better = active & (losses < self._lowest)
+            self._lowest[better] = losses[better]
+        for lane in np.flatnonzero(active):
+            self.curves[lane].append(tuple(float(value[lane]) for value in values))
+            _check_finite(self.curves[lane][-1], epoch)
+        self.best[better] = epoch
+        self.kept[torch.from_numpy(better)] = self.lockstep.weights[torch.from_numpy(better)]
+        self.lockstep.done |= epoch - self.best >= self._settings.patience
 
 
-def _fit_network(variant: Network, known: Known, settings: OptimiserSettings) -> FittedNetwork:
-    """Train until the validation loss stops falling; keep the weights of the epoch where it was lowest."""
-    training, validation = known.split(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(known.seed)  # initial weights, order of rows, dropout
-        network = variant.build(_describe(training), settings)
-        scale = _channel_scale(training.inputs)
-        criterion = nn.CrossEntropyLoss(_class_weights(training))
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+def _fit_networks(
+    variant: Network, chunk: Sequence[Known], settings: OptimiserSettings, watch: Watch | None
+) -> list[FittedNetwork]:
+    """Train the members of all folds until their validation losses stop falling; keep their best epochs' weights."""
+    samples, each = chunk[0].samples, settings.members
+    layout = Layout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
+    members = [_prepare(variant, known, member, settings) for known in chunk for member in range(each)]
+    size = len(members) if variant.lockstep else 1
+    runs = [_Run(members[start : start + size], settings, layout) for start in range(0, len(members), size)]
+
+    def gather(fold: int, weights: Sequence[Tensor]) -> FittedNetwork:
+        own = slice(fold * each, (fold + 1) * each)
+        return FittedNetwork(
+            task=members[own.start].task,
+            stack=NetworkStack.of([member.network for member in members[own]], _precision(settings)).with_weights(
+                torch.cat(list(weights))[own]
+            ),
+            scale=torch.stack([member.lane.scale for member in members[own]]).numpy(),
+            layout=layout,
+            flip_average=settings.flip_average,
+            chosen=_name_epochs([epoch for run in runs for epoch in run.best.tolist()][own]),
+            history=_mean_history([curve for run in runs for curve in run.curves][own]),
         )
-        train_rows, validation_rows = (_tensors(part, scale) for part in (training, validation))
-        best, curves = _BestEpoch(), []
-        for epoch in range(1, settings.epochs + 1):
-            loss = _train_epoch(network, *train_rows, criterion, optimiser, settings.batch_size)
-            validation_loss, validation_uar = _validate(network, *validation_rows, criterion)
-            curves.append((loss, validation_loss, validation_uar))
-            best.offer(epoch, validation_loss, network)
-            if epoch - best.number >= settings.patience:
-                break
-    network.load_state_dict(best.weights)
-    losses, validation_losses, validation_uars = zip(*curves, strict=True)
-    history = History(training_loss=losses, validation_loss=validation_losses, validation_uar=validation_uars)
-    return FittedNetwork(network, scale, f"epoch {best.number}", history)
+
+    for epoch in range(1, settings.epochs + 1):
+        training = ~np.concatenate([run.lockstep.done for run in runs]).reshape(len(chunk), each).all(axis=1)
+        if not training.any():
+            break
+        for run in runs:
+            run.advance(epoch)
+        for fold in np.flatnonzero(training) if watch else ():
+            assert watch is not None
+            watch(int(fold), epoch, gather(int(fold), [run.lockstep.weights for run in runs]).predict)
+    return [gather(fold, [run.kept for run in runs]) for fold in range(len(chunk))]
+
+
+def _prepare(variant: Network, known: Known, member: int, settings: OptimiserSettings) -> _Member:
+    """What a member of a fold trains and validates on, and its untrained network."""
+    training, validation = _divide(known, member, settings.hold_back)
+    samples = known.samples
+    initial, further = np.random.SeedSequence([known.seed, member]).generate_state(2, np.uint32).tolist()
+    task = _describe(samples.take(training))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(initial)
+        network = variant.build(task, settings)
+    scale = channel_scale(samples.inputs[training])
+    weights = class_weights(samples.labels[training], len(samples.classes), settings.class_weights)
+    lane = Lane(
+        inputs=torch.from_numpy(samples.inputs),
+        labels=torch.from_numpy(samples.labels),
+        training=torch.from_numpy(training),
+        validation=torch.from_numpy(validation),
+        scale=torch.from_numpy(scale),
+        weights=torch.from_numpy(weights.astype(scale.dtype)),
+        seed=further,
+    )
+    return _Member(task=task, network=network, lane=lane)
+
+
+def _divide(known: Known, member: int, hold_back: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training and validation rows of a member: members take turns with the parts."""
+    if not hold_back:
+        return np.arange(len(known.part)), np.empty(0, dtype=np.int64)
+    parts = np.unique(known.part)
+    validates = known.part == parts[member % len(parts)]
+    return np.flatnonzero(~validates), np.flatnonzero(validates)
 
 
 def _describe(training: Samples) -> Task:
@@ -103,53 +245,53 @@ def _describe(training: Samples) -> Task:
     )
 
 
-def _train_epoch(
-    network: nn.Module,
-    inputs: Tensor,
-    labels: Tensor,
-    criterion: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    batch_size: int,
-) -> float:
-    """One pass over all rows in random order; mean loss of its batches."""
-    network.train()
-    losses = []
-    for rows in torch.split(torch.randperm(len(inputs)), batch_size):
-        optimiser.zero_grad()
-        loss = criterion(network(inputs[rows]), labels[rows])
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    return float(np.mean(losses))
+def channel_scale(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Root mean square of each channel, `(C,)`, over inputs `(n, …, C, H, W)`; zero motion stays zero.
+
+    Flat inputs, `(n, P)`, are one channel.
+    """
+    channel = inputs.ndim - 3 if inputs.ndim > 3 else None
+    others = tuple(axis for axis in range(inputs.ndim) if axis != channel)
+    power = np.atleast_1d(np.square(inputs, dtype=np.float64).mean(axis=others))
+    return np.asarray(np.sqrt(np.maximum(power, np.finfo(np.float32).tiny)), dtype=inputs.dtype)
 
 
-def _validate(network: nn.Module, inputs: Tensor, labels: Tensor, criterion: nn.Module) -> tuple[float, float]:
-    """Loss and UAR on the validation rows."""
-    network.eval()
-    with torch.inference_mode():
-        logits = network(inputs)
-    counts = confusion(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
-    return float(criterion(logits, labels)), float(uar(counts))
+def _recalls(lanes: Sequence[Lane], guesses: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """UAR of each lane on its validation rows, `(L,)`."""
+    counts = [
+        confusion(lane.labels[lane.validation].numpy(), guess, len(lane.weights))
+        for lane, guess in zip(lanes, guesses, strict=True)
+    ]
+    return uar(np.stack(counts))
 
 
-def _tensors(part: Samples, scale: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-    return _scaled(part.inputs, scale), torch.from_numpy(part.labels)
+def _check_finite(losses: Sequence[float], epoch: int) -> None:
+    if not np.isfinite(losses).all():
+        raise ConfigError(f"training diverged in epoch {epoch} (loss {losses[0]}). Lower the model's learning_rate")
 
 
-def _scaled(inputs: NDArray[np.float32], scale: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(inputs / scale[:, None, None])
+def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
+    moves = [name for name in ("flip", "flip_average", "shift_px", "jitter") if getattr(settings, name)]
+    if moves and samples.inputs.ndim <= 3:
+        raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Set it to its default")
 
 
-def _channel_scale(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Root mean square of each channel, `(C,)`, over inputs `(N, …, C, H, W)`; zero motion stays zero."""
-    others = tuple(axis for axis in range(inputs.ndim) if axis != inputs.ndim - 3)
-    power = np.square(inputs, dtype=np.float64).mean(axis=others)
-    return np.asarray(np.sqrt(np.maximum(power, np.finfo(np.float32).tiny)), dtype=np.float32)
+def _name_epochs(epochs: Sequence[int]) -> str:
+    """The chosen epochs in words."""
+    return f"epoch{'s' * (len(epochs) > 1)} {', '.join(map(str, epochs))}"
 
 
-def _class_weights(training: Samples) -> Tensor:
-    """Inverse class frequencies with mean 1 over the rows; 0 for a class that the training rows lack."""
-    counts = np.bincount(training.labels, minlength=len(training.classes))
-    present = counts > 0
-    weights = np.divide(len(training.labels), counts * present.sum(), out=np.zeros(len(counts)), where=present)
-    return torch.tensor(weights, dtype=torch.float32)
+def _mean_history(curves: Sequence[Sequence[tuple[float, ...]]]) -> History:
+    """Mean curves of the members that still train at an epoch."""
+    epochs = ([values for values in members if values is not None] for members in zip_longest(*curves))
+    means = [np.mean(values, axis=0).tolist() for values in epochs]
+    named = zip((field.name for field in fields(History)), zip(*means, strict=True), strict=False)
+    return History(**{name: tuple(curve) for name, curve in named})
+
+
+def _precision(settings: OptimiserSettings) -> str:
+    """What matrix products are computed in; `auto` asks the processor."""
+    if settings.precision != "auto":
+        return settings.precision
+    has = torch.cpu.get_capabilities()
+    return "bfloat16" if has.get("avx512_bf16") or has.get("amx_bf16") else "float32"

@@ -38,7 +38,13 @@ def _read_result(folder: Path, predictions: dict[str, Predictions], train: Train
     found = None
     if baseline is not None and own is not baseline:
         found = compare(own, baseline, train.bootstrap_draws, train.seed)
-    return Result(evaluation=storage.read_evaluation(folder), predictions=own, against_baseline=found)
+    claimed = folder / "oracle.json"  # only where train.oracle is set, and the model has epochs
+    return Result(
+        evaluation=storage.read_evaluation(folder),
+        predictions=own,
+        against_baseline=found,
+        oracle=storage.read_json(claimed)["oracle_uf1"] if claimed.exists() else None,
+    )
 
 
 def leaderboard(project: Project) -> Table:

@@ -1,6 +1,7 @@
 """Stage `train`: faces and flow → train/MODEL/, each fold of the protocol journaled and tracked as it finishes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from microfacial import evaluation, storage, training
 from microfacial.config import Config, load
 from microfacial.datasets.schemes import SCHEMES
 from microfacial.errors import ConfigError, StorageError
-from microfacial.evaluation import Chunk, FitChunk
+from microfacial.evaluation import Chunk
 from microfacial.figures import draw_confusion, draw_curves
 from microfacial.journal import FoldJournal
 from microfacial.models import MODELS
+from microfacial.oracle import pool_oracle, read_oracle, watch_into
 from microfacial.protocols import plan_folds
 from microfacial.provenance import data_version, dvc_hash, git_tags, stage_code
-from microfacial.records import Evaluation, FoldResult, Samples
+from microfacial.records import ORACLE, Evaluation, FoldPlan, FoldResult, Samples
 from microfacial.samples import make_samples
 from microfacial.scoring import pool
 from microfacial.settings import Section
@@ -25,7 +27,7 @@ from microfacial.stages.countdown import Countdown
 from microfacial.stages.project import PARAMS, Project
 from microfacial.tracking import Identity, ModelRun, connect
 
-_CHUNK_SIZE = 1  # folds that train together
+RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
 
 def run(project: Project, model: str, processes: int) -> None:
@@ -39,16 +41,23 @@ def run(project: Project, model: str, processes: int) -> None:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size=_CHUNK_SIZE)
+    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), training.chunk_size(model, settings))
     key = _fold_key(project, model, config, samples)
     identity = _identify(project, model, config, key)
     journal = FoldJournal(project.state / "folds" / model, key)
-    fit = partial(training.fit, model=model, settings=settings)
+    oracles = project.state / "oracle" / model / key
+    run_folds = partial(
+        evaluation.run_folds,
+        fit=partial(training.fit, model=model, settings=settings),
+        processes=processes,
+        checkpoints=config.train.checkpoints,
+        make_watch=watch_into(oracles) if config.train.oracle else None,
+    )
     params = {**config.train.model_dump(), **settings.model_dump(), "model": model}
     countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
     with ModelRun(connect(Path()), identity, params, Path()) as tracked, countdown:
         folds = []
-        for fold in _folds(samples, chunks, fit, journal, processes):
+        for fold in _folds(samples, chunks, run_folds, journal):
             tracked.log_fold(fold)
             folds.append(fold)
             countdown.count(fold)
@@ -57,6 +66,8 @@ def run(project: Project, model: str, processes: int) -> None:
         out = project.build / "train" / model
         storage.write_training(out, samples, folds, scored)
         storage.write_json(out / "settings.json", _trained_with(config, model))
+        if config.train.oracle:
+            _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
         tracked.finish(scored, _figures(scored, folds), out)
     storage.write_json(project.state / "seconds" / f"{model}.json", sum(fold.seconds for fold in folds))
 
@@ -81,11 +92,10 @@ def _prepare_samples(project: Project, model: str, settings: Section) -> Samples
 
 def _fold_key(project: Project, model: str, config: Config, samples: Samples) -> str:
     """Digest of everything that a fold depends on, but for who is held out and the repetition's seed."""
-    data = [project.build / "clips.csv", project.build / "faces" / "faces.json"]
-    flow = [project.build / "flow" / name for name in ("flow.npy", "index.json")]
-    protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws", "oracle"})
+    data = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
+    protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws"})
     settings = (protocol, model, config.models[model].model_dump(), samples.classes)
-    return storage.digest([*data, *flow, *stage_code("train", model)], *settings)
+    return storage.digest([*(project.build / name for name in data), *stage_code("train", model)], *settings)
 
 
 def _identify(project: Project, model: str, config: Config, fold_key: str) -> Identity:
@@ -101,20 +111,26 @@ def _identify(project: Project, model: str, config: Config, fold_key: str) -> Id
     )
 
 
-def _folds(
-    samples: Samples, chunks: list[Chunk], fit: FitChunk, journal: FoldJournal, processes: int
-) -> Iterator[FoldResult]:
+def _folds(samples: Samples, chunks: list[Chunk], run_folds: RunFolds, journal: FoldJournal) -> Iterator[FoldResult]:
     """All folds: those of finished chunks from the journal, then the others as they finish, journaled at once."""
     todo = []
     for chunk in chunks:
-        kept = [journal.read(plan) for plan in chunk]
-        if None in kept:
+        kept = [fold for fold in map(journal.read, chunk) if fold is not None]
+        if len(kept) == len(chunk):
+            yield from kept
+        else:
             todo.append(chunk)
-        yield from (fold for fold in kept if fold is not None and chunk not in todo)
-    for folds in evaluation.run_folds(samples, todo, fit, processes):
+    for folds in run_folds(samples, todo):
         for fold in folds:
             journal.write(fold)
         yield from folds
+
+
+def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], classes: int) -> None:
+    """What the model would have claimed, in a file that says what it is; none for a model without epochs."""
+    found = read_oracle(kept, plans)
+    if found:
+        storage.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **asdict(pool_oracle(found, classes))})
 
 
 def _figures(scored: Evaluation, folds: list[FoldResult]) -> dict[str, Figure]:

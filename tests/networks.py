@@ -1,0 +1,48 @@
+"""A network small enough to train in a blink, with all that a real one may have: dropout, a buffer, a scalar."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from microfacial.models import Network, Task
+from microfacial.models.blocks import Dropout
+from microfacial.records import FaceStore, Inputs, Known, Samples
+from microfacial.settings import OptimiserSettings
+
+
+class TinySettings(OptimiserSettings):
+    dropout: float = 0.3
+
+
+class TinyNet(nn.Module):
+    gate: Tensor
+
+    def __init__(self, task: Task, settings: TinySettings) -> None:
+        super().__init__()
+        self.register_buffer("gate", torch.tensor(1 + task.co_occurrence.mean(), dtype=torch.get_default_dtype()))
+        self.fusion = nn.Parameter(torch.tensor(0.5))
+        self.hidden = nn.Linear(int(np.prod(task.shape)), 12)
+        self.first, self.second = Dropout(settings.dropout), Dropout(settings.dropout)
+        self.head = nn.Linear(12, task.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.second(self.hidden(self.first(x.flatten(1))).relu())  # (N, 12)
+        logits: Tensor = self.head(hidden) * self.fusion.sigmoid() * self.gate  # (N, K)
+        return logits
+
+
+def make_inputs(store: FaceStore, settings: TinySettings) -> Inputs:
+    return Inputs(values=store.flow[:, 0].astype(np.float32))
+
+
+def tiny(lockstep: bool = True) -> Network:
+    return Network(
+        settings=TinySettings, presets={"default": {}}, make_inputs=make_inputs, build=TinyNet, lockstep=lockstep
+    )
+
+
+def known_without(samples: Samples, subject: str, seed: int) -> Known:
+    """All rows but a subject's, in three validation parts by subject."""
+    rows = np.flatnonzero(samples.subjects != subject)
+    _, person = np.unique(samples.subjects[rows], return_inverse=True)
+    return Known(samples=samples.take(rows), part=person % 3, seed=seed)

@@ -1,0 +1,135 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from microfacial import training
+from microfacial.lockstep import AdamW
+from microfacial.models.blocks import Dropout
+from microfacial.records import Known, Samples
+from microfacial.training import FittedNetwork, fit
+from networks import TinySettings, known_without, tiny
+
+EVERY = TinySettings(
+    epochs=4,
+    patience=4,
+    batch_size=5,
+    learning_rate=0.01,
+    schedule="cosine",
+    warmup_epochs=1,
+    clip_norm=0.5,
+    averaging=0.9,
+    loss="focal",
+    class_weights="root",
+    label_smoothing=0.1,
+    mixup=0.3,
+    flip=True,
+    flip_average=True,
+    shift_px=1,
+    jitter=0.2,
+    members=2,
+)
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def chunk_of(samples: Samples) -> list[Known]:
+    return [known_without(samples, subject, seed) for seed, subject in enumerate(("a/1", "a/4", "b/0"))]
+
+
+def fitted(
+    chunk: list[Known], monkeypatch: pytest.MonkeyPatch, settings: TinySettings = EVERY, lockstep: bool = True
+) -> list[FittedNetwork]:
+    monkeypatch.setattr(training, "MODELS", {"tiny": tiny(lockstep)})
+    every = fit(chunk, model="tiny", settings=settings)
+    return [one for one in every if isinstance(one, FittedNetwork)]
+
+
+@pytest.mark.parametrize("lockstep", [True, False])
+def test_folds_in_lockstep_train_as_each_alone(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, exact: None, lockstep: bool
+) -> None:
+    """With dropout, augmentation and every lever; lanes differ in rows and in steps an epoch."""
+    samples = replace(samples, inputs=samples.inputs.astype(np.float64))
+    chunk = chunk_of(samples)
+    together = fitted(chunk, monkeypatch)
+    for known, one in zip(chunk, together, strict=True):
+        (alone,) = fitted([known], monkeypatch, lockstep=lockstep)
+        assert one.predict(samples.inputs) == pytest.approx(alone.predict(samples.inputs), abs=1e-9)
+        assert one.history.validation_loss == pytest.approx(alone.history.validation_loss, abs=1e-9)
+        assert one.chosen == alone.chosen
+
+
+def test_neighbours_labels_and_inputs_change_not_a_bit(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = EVERY.model_copy(update={"patience": 1, "epochs": 12, "learning_rate": 0.1})
+    chunk = chunk_of(samples)
+    honest = fitted(chunk, monkeypatch, settings)[1]
+    other = replace(samples, labels=(samples.labels + 1) % 3, inputs=samples.inputs * 7 + 1)
+    mixed = [known_without(other, "a/1", 0), chunk[1], known_without(other, "b/0", 2)]
+    corrupted = fitted(mixed, monkeypatch, settings)
+    assert np.array_equal(honest.predict(samples.inputs), corrupted[1].predict(samples.inputs))
+    assert honest.history == corrupted[1].history
+    assert len({len(one.history.training_loss) for one in corrupted}) > 1  # they stop at different epochs
+
+
+def test_members_validate_on_different_parts_and_predict_their_mean(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = fitted(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, members=4))[0]
+    first, second, _, fourth = one.scale
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, fourth)  # three parts: the fourth member validates where the first does
+    weights = one.stack.weights
+    assert not torch.equal(weights[0], weights[3])  # from another seed
+    assert one.chosen.startswith("epochs ")
+
+
+def test_adamw_is_torchs_own_and_idle_lanes_stay_as_they_are() -> None:
+    random = torch.Generator().manual_seed(0)
+    start = torch.randn(3, 20, generator=random, dtype=torch.float64)
+    ours, optimiser = start.clone(), AdamW(start, decay=0.1)
+    theirs = [row.clone().requires_grad_() for row in start]
+    references = [torch.optim.AdamW([row], lr=0.01 * (lane + 1), weight_decay=0.1) for lane, row in enumerate(theirs)]
+    for step in range(9):
+        gradients = torch.randn(3, 20, generator=random, dtype=torch.float64)
+        active = np.array([True, step % 2 == 0, step > 3])
+        before = ours.clone()
+        optimiser.step(ours, gradients, np.array([0.01, 0.02, 0.03]), active)
+        for lane in np.flatnonzero(active).tolist():
+            theirs[lane].grad = gradients[lane].clone()
+            references[lane].step()
+        idle = torch.from_numpy(~active)
+        assert torch.equal(ours[idle], before[idle])
+    for lane in range(3):
+        assert torch.allclose(ours[lane], theirs[lane], rtol=0, atol=1e-12)
+
+
+def test_dropout_without_a_key_is_torchs_own() -> None:
+    inputs, module = torch.ones(100, 50), Dropout(0.3)
+    torch.manual_seed(0)
+    ours = module(inputs)
+    torch.manual_seed(0)
+    assert torch.equal(ours, torch.nn.functional.dropout(inputs, 0.3))
+    assert torch.equal(module.eval()(inputs), inputs)
+
+
+def test_dropout_with_a_key_drops_its_share_evenly_and_another_for_another_key() -> None:
+    module = Dropout(0.3)
+    module.keyed = True
+    masks = []
+    for key in (5, 6):
+        module.key.fill_(key)
+        assert torch.equal(module(torch.ones(400, 500)), module(torch.ones(400, 500)))
+        masks.append(module(torch.ones(400, 500)))
+    kept = torch.stack(masks) > 0
+    assert masks[0].unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert kept.double().mean((1, 2)).tolist() == pytest.approx([0.7, 0.7], abs=0.005)
+    assert (kept[0] & kept[1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
+    assert (kept[0, :, 1:] & kept[0, :, :-1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
