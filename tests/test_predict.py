@@ -1,5 +1,6 @@
 """Clips that users bring, and models to show them to."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, load_fold, read_clip
+from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, load_fold, read_clip, storage
 from microfacial.config import load
 from microfacial.errors import ConfigError, DatasetError, NoFaceError, StorageError
 from microfacial.experiments import Data, load_data
 from microfacial.models import Network
 from microfacial.predict import HybridInputs
 from microfacial.records import ONSET_APEX, Clip, FaceStore
+from microfacial.stages import train
+from microfacial.stages.project import open_project
 
 NETWORKS = [name for name, variant in MODELS.items() if isinstance(variant, Network)]
 
@@ -221,6 +224,17 @@ def test_a_trained_fold_predicts_a_clip_as_it_did_in_the_protocol(
     assert tuple(found) == data.classes
     assert list(found.values()) == pytest.approx(expected.tolist(), abs=1e-6)
     assert fold.model == "roi_cnn"
+
+
+def test_the_stage_keeps_what_a_fold_is_loaded_from(project: Path, computed: Path, clip: Clip, folder: Path) -> None:
+    shutil.copytree(computed / "build", project / "build")
+    params = Path("params.yaml").read_text().replace("protocol: loso", "protocol: loso, checkpoints: true")
+    Path("params.yaml").write_text(params)
+    train.run(open_project(), "roi_cnn", processes=1)
+    out = Path("build/tiny/train/roi_cnn")
+    written = next(row for row in storage.read_csv(out / "predictions.csv") if row["clip"] == clip.id)
+    found = load_fold(out / "checkpoints" / "demo-sub01#0.npz").predict_clip(folder, clip.onset, clip.apex, clip.offset)
+    assert found == pytest.approx({label: float(written[f"p_{label}"]) for label in found}, abs=1e-6)
 
 
 def test_a_clip_of_other_regions_is_refused(
