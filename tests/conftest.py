@@ -3,20 +3,31 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import chdir
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
+from microfacial import storage
+from microfacial.config import load
 from microfacial.datasets.releases import write_demo
 from microfacial.datasets.synthetic import DemoPlan
+from microfacial.evaluation import run_chunk
+from microfacial.experiments import load_data, run_folds, score
+from microfacial.models import MODELS
+from microfacial.protocols import plan_folds
 from microfacial.records import Samples
+from microfacial.samples import make_samples
 from microfacial.stages import clips, faces, flow
 from microfacial.stages.project import open_project
 from microfacial.tracking import connect
+from microfacial.training import fit
 
 
 @pytest.fixture
@@ -121,3 +132,20 @@ def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
         faces.run(project)
         flow.run(project, processes=1)
     return root
+
+
+@pytest.fixture(scope="session")
+def trained(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, NDArray[np.float64]]:
+    """A fold as the stage keeps it, which holds out the first clip's subject, and what it predicted for that clip."""
+    config, data = load(computed / "params.yaml"), load_data(computed)
+    settings = config.models["roi_cnn"]
+    samples = make_samples(MODELS["roi_cnn"].make_inputs(data.store, settings), data.store, data.clips, data.classes)
+    plan = plan_folds(samples, data.protocol)[0]
+    (fold,) = run_chunk(samples, (plan,), partial(fit, model="roi_cnn", settings=settings), checkpoints=True)
+    out = tmp_path_factory.mktemp("build") / "train" / "roi_cnn"
+    faces, flow, own = (section.model_dump(mode="json") for section in (config.faces, config.flow, settings))
+    storage.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})
+    storage.write_json(out / "evaluation.json", asdict(score(data, list(run_folds(data, "majority")), "roi_cnn")))
+    path = out / "checkpoints" / f"{storage.as_file_name(plan.key)}.npz"
+    storage.write_arrays(path, fold.checkpoint)
+    return path, fold.probabilities[0]

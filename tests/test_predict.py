@@ -1,22 +1,27 @@
 """Clips that users bring, and models to show them to."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, read_clip
+from microfacial import MODELS, FacesConfig, FlowConfig, create_model, hybrid_inputs, load_fold, read_clip, storage
 from microfacial.config import load
-from microfacial.errors import ConfigError, DatasetError, NoFaceError
+from microfacial.errors import ConfigError, DatasetError, NoFaceError, StorageError
 from microfacial.experiments import Data, load_data
 from microfacial.models import Network
 from microfacial.predict import HybridInputs
 from microfacial.records import ONSET_APEX, Clip, FaceStore
+from microfacial.stages import train
+from microfacial.stages.project import open_project
 
 NETWORKS = [name for name, variant in MODELS.items() if isinstance(variant, Network)]
 
@@ -205,3 +210,46 @@ def test_without_an_offset_the_only_window_is_onset_to_apex(folder: Path, clip: 
 def test_a_hybrid_without_a_graph_takes_the_windows_alone(folder: Path, clip: Clip) -> None:
     seen = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, graph=False)
     assert create_model("hybrid", graph=False)(seen.windows).shape == (1, 4)
+
+
+# --- trained folds ----------------------------------------------------------------------------------------------------
+
+
+def test_a_trained_fold_predicts_a_clip_as_it_did_in_the_protocol(
+    trained: tuple[Path, NDArray[np.float64]], data: Data, clip: Clip, folder: Path
+) -> None:
+    path, expected = trained
+    fold = load_fold(path)
+    found = fold.predict_clip(folder, clip.onset, clip.apex, clip.offset)
+    assert tuple(found) == data.classes
+    assert list(found.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+    assert fold.model == "roi_cnn"
+
+
+def test_the_stage_keeps_what_a_fold_is_loaded_from(project: Path, computed: Path, clip: Clip, folder: Path) -> None:
+    shutil.copytree(computed / "build", project / "build")
+    params = Path("params.yaml").read_text().replace("protocol: loso", "protocol: loso, checkpoints: true")
+    Path("params.yaml").write_text(params)
+    train.run(open_project(), "roi_cnn", processes=1)
+    out = Path("build/tiny/train/roi_cnn")
+    written = next(row for row in storage.read_csv(out / "predictions.csv") if row["clip"] == clip.id)
+    found = load_fold(out / "checkpoints" / "demo-sub01#0.npz").predict_clip(folder, clip.onset, clip.apex, clip.offset)
+    assert found == pytest.approx({label: float(written[f"p_{label}"]) for label in found}, abs=1e-6)
+
+
+def test_a_clip_of_other_regions_is_refused(
+    trained: tuple[Path, NDArray[np.float64]], clip: Clip, folder: Path
+) -> None:
+    fold = replace(load_fold(trained[0]), faces=FacesConfig(rois="facs-8", size_px=56))
+    with pytest.raises(DatasetError, match=r"inputs are \(\d, 3, 16, 16\), but roi_cnn was trained on"):
+        fold.predict_clip(folder, clip.onset, clip.apex)
+
+
+def test_a_fold_that_was_not_kept_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"settings\.json is missing"):
+        load_fold(tmp_path / "checkpoints" / "fold.npz")
+
+
+def test_a_clip_is_not_read_as_a_map(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="for maps"):
+        read_clip(folder, flow=FlowConfig(method="published"))

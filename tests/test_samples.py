@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fakes import make_clip
 from microfacial.errors import ProtocolError
+from microfacial.faces import mean_face
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs
 from microfacial.samples import (
     apex_crops,
+    face_area,
     face_regions,
     full_face,
     make_samples,
@@ -36,12 +39,33 @@ def clip(label: str) -> Clip:
     return make_clip(name=label, label=label)
 
 
+def on_face(motion: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Motion on a square of 8 px without that beside the jaw: three pixels in each of the lower corners."""
+    seen = motion.copy()
+    for row, column in ((6, 0), (7, 0), (7, 1), (6, 7), (7, 7), (7, 6)):
+        seen[..., row, column] = 0
+    return seen
+
+
 def test_the_whole_face_is_the_onset_apex_window_with_its_strain() -> None:
     faces = store()
     motion = full_face(faces, 8).values
     assert motion.shape == (2, 3, 8, 8)
-    assert np.array_equal(motion[:, :2], faces.flow[:, 1].astype(np.float32))
-    assert np.allclose(motion[:, 2], strain(faces.flow[:, 1]))
+    assert np.array_equal(motion[:, :2], on_face(faces.flow[:, 1].astype(np.float32)))
+    assert np.allclose(motion[:, 2], on_face(strain(faces.flow[:, 1])))
+
+
+def test_the_mean_face_lies_where_faces_are_and_the_corners_below_it_do_not() -> None:
+    size = 224
+    points = mean_face(size)
+    middle = points.mean(axis=0)
+    room = (1.07 * (points - middle) + middle).round().astype(int)  # for faces that are wider or longer
+    seen = room[(room >= 0).all(axis=1) & (room < size).all(axis=1)]
+    area = face_area(size)
+    assert area[seen[:, 1], seen[:, 0]].all()
+    assert np.array_equal(area, area[:, ::-1])
+    assert not area[-size // 8 :, : size // 8].any()
+    assert 0.85 < area.mean() < 0.95
 
 
 def test_published_maps_bring_their_own_strain() -> None:
@@ -51,7 +75,7 @@ def test_published_maps_bring_their_own_strain() -> None:
 
 def test_shrinking_averages() -> None:
     faces = store()
-    expected = faces.flow[:, 1].astype(np.float32).reshape(2, 2, 4, 2, 4, 2).mean(axis=(3, 5))
+    expected = on_face(faces.flow[:, 1].astype(np.float32)).reshape(2, 2, 4, 2, 4, 2).mean(axis=(3, 5))
     assert np.allclose(full_face(faces, 4).values[:, :2], expected, atol=1e-6)
 
 

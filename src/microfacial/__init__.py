@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from microfacial.faces import FacesConfig
     from microfacial.flow import FlowConfig
     from microfacial.models import MODELS
-    from microfacial.predict import HybridInputs, create_model, hybrid_inputs, read_clip
+    from microfacial.predict import HybridInputs, TrainedFold, create_model, hybrid_inputs, load_fold, read_clip
 else:
     _HOMES = {
         "Data": "experiments",
@@ -21,9 +21,11 @@ else:
         "FlowConfig": "flow",
         "HybridInputs": "predict",
         "MODELS": "models",
+        "TrainedFold": "predict",
         "create_model": "predict",
         "hybrid_inputs": "predict",
         "load_data": "experiments",
+        "load_fold": "predict",
         "read_clip": "predict",
         "run_folds": "experiments",
         "score": "experiments",
@@ -44,9 +46,11 @@ __all__ = [
     "FacesConfig",
     "FlowConfig",
     "HybridInputs",
+    "TrainedFold",
     "create_model",
     "hybrid_inputs",
     "load_data",
+    "load_fold",
     "read_clip",
     "run_folds",
     "score",

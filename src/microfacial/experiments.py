@@ -80,7 +80,7 @@ def run_folds(
     """
     chosen = resolve(model, {"preset": preset, **settings}, model)
     samples = _label(MODELS[model].make_inputs(data.store, chosen), data)
-    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), size=1)
+    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), training.chunk_size(model, chosen))
     fit = partial(training.fit, model=model, settings=chosen)
     return chain.from_iterable(evaluation.run_folds(samples, chunks, fit, processes))
 

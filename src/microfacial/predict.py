@@ -1,6 +1,6 @@
 """A clip that anyone brings → what a model sees of it, by the same steps as in training; and models to show it to."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,15 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from microfacial import frames, rois
-from microfacial.errors import DatasetError
+from microfacial import frames, rois, storage
+from microfacial.errors import ConfigError, DatasetError
 from microfacial.faces import FacesConfig, align, cover, locate, mean_face, region_names, watch
 from microfacial.flow import WINDOWS, FlowConfig, compute_flow, key_frames
 from microfacial.frames import Recording, open_clip
 from microfacial.models import MODELS, Task
 from microfacial.presets import find_network, resolve
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore
+from microfacial.settings import Section, check
 from microfacial.spotting import spot_apex, spot_interval
+from microfacial.training import FittedNetwork, restore
 
 _BROUGHT = "recording"  # stands for the corpus of a clip that is of none
 
@@ -39,6 +41,63 @@ class HybridInputs(NamedTuple):
         if self.windows.shape[1] < len(PHASE_WINDOWS):
             return self.windows
         return torch.cat([self.apex[:, None], self.windows], dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedFold:
+    """The network of one fold as the `train` stage kept it, and the settings that clips are read by to show to it."""
+
+    model: str
+    classes: tuple[str, ...]
+    settings: Section
+    faces: FacesConfig
+    flow: FlowConfig
+    fitted: FittedNetwork
+
+    def predict_clip(
+        self,
+        path: Path | str,
+        onset: int | None = None,
+        apex: int | None = None,
+        offset: int | None = None,
+        *,
+        fps: float | None = None,
+    ) -> dict[str, float]:
+        """Probability of each class for one clip, which is read as the training clips were; see `read_clip`.
+
+        Raises:
+            DatasetError: as `read_clip`, or the network wants windows that the clip lacks.
+        """
+        store = read_clip(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow)
+        inputs = MODELS[self.model].make_inputs(store, self.settings).values
+        if inputs.shape[1:] != self.fitted.task.shape:
+            raise DatasetError(
+                f"{path}: inputs are {inputs.shape[1:]}, but {self.model} was trained on {self.fitted.task.shape}. "
+                "Give an offset too: without one there is motion of onset→apex alone"
+            )
+        return dict(zip(self.classes, self.fitted.predict(inputs)[0].tolist(), strict=True))
+
+
+def load_fold(path: Path | str) -> TrainedFold:
+    """The network of one fold, from its file in `train/<model>/checkpoints/`; `train.checkpoints` has them kept.
+
+    Raises:
+        StorageError: the file, or one beside it, is missing or damaged.
+        ConfigError: another version of microfacial wrote it.
+    """
+    folder = Path(path).parent.parent
+    where = folder / "settings.json"
+    content = storage.read_json(where)
+    ((model, own),) = content["models"].items()
+    settings = check(own, find_network(model).settings, f"{where}: models.{model}")
+    return TrainedFold(
+        model=model,
+        classes=storage.read_evaluation(folder).classes,
+        settings=settings,
+        faces=check(content["faces"], FacesConfig, f"{where}: faces"),
+        flow=check(content["flow"], FlowConfig, f"{where}: flow"),
+        fitted=restore(model, settings, storage.read_arrays(Path(path))),
+    )
 
 
 def create_model(
@@ -89,12 +148,16 @@ def read_clip(
 
     Raises:
         DatasetError: frames are missing or unreadable, show no face or no movement, or have another order.
+        ConfigError: the settings are those of published maps, which have no frames.
     """
+    faces, flow = faces or FacesConfig(), flow or FlowConfig()
+    if faces.method == "whole" or flow.method == "published":
+        raise ConfigError(f"{path}: faces.method whole and flow.method published are for maps. A clip needs others")
     recording = open_clip(Path(path))
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
     clip = _as_clip(recording, onset, apex, offset)
-    store = _measure(clip, recording.root, faces or FacesConfig(), flow or FlowConfig())
+    store = _measure(clip, recording.root, faces, flow)
     return store if offset is not None else _keep_onset_apex(store)
 
 

@@ -15,9 +15,9 @@ Motion = NDArray[np.float32]
 
 
 def full_face(store: FaceStore, size_px: int) -> Inputs:
-    """Onset→apex motion of the whole face, `(N, 3, size_px, size_px)`: u, v, strain."""
-    whole = (_window(store, row, ONSET_APEX) for row in range(len(store.clips)))
-    return Inputs(values=np.stack([_resize(motion, size_px) for motion in whole]))
+    """Onset→apex motion of the whole face, `(N, 3, size_px, size_px)`: u, v, strain; none below and beside the jaw."""
+    windows = (_window(store, row, ONSET_APEX) for row in range(len(store.clips)))
+    return Inputs(values=np.stack([_whole(motion, store, size_px) for motion in windows]))
 
 
 def apex_crops(store: FaceStore, size_px: int) -> Inputs:
@@ -42,8 +42,8 @@ def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, wh
     """Motion of each region over some windows, `(N, W, R, 3, size_px, size_px)`; see `face_regions`."""
     values = np.stack(
         [
-            np.stack([_cut(_window(store, row, window), boxes, size_px, whole_face) for window in windows])
-            for row, boxes in enumerate(store.boxes)
+            np.stack([_cut(store, row, window, size_px, whole_face) for window in windows])
+            for row in range(len(store.clips))
         ]
     )
     return Inputs(values=values, windows=tuple(windows), mirror=mirror_of(store.regions, whole_face=whole_face))
@@ -112,10 +112,30 @@ def _window(store: FaceStore, row: int, name: str) -> Motion:
     return np.concatenate([flow, strain(flow)[None]])
 
 
-def _cut(motion: Motion, boxes: NDArray[np.int64], size_px: int, whole_face: bool) -> Motion:
+def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> Motion:
     """Regions of one window, `(R, 3, size_px, size_px)`."""
-    regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in boxes]
-    return np.stack([*regions, _resize(motion, size_px)] if whole_face else regions)
+    motion = _window(store, row, window)
+    regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in store.boxes[row]]
+    return np.stack([*regions, _whole(motion, store, size_px)] if whole_face else regions)
+
+
+def _whole(motion: Motion, store: FaceStore, size_px: int) -> Motion:
+    """The whole face of one window, `(3, size_px, size_px)`; published maps are shown as they are."""
+    return _resize(motion if store.unit == "stretched" else motion * face_area(motion.shape[-1]), size_px)
+
+
+# The jaw of the mean face, in sides of the aligned square, with room for faces that are wider or longer.
+_CHEEKS, _JAW_WIDTH, _JAW_HEIGHT = 0.40, 0.53, 0.61
+
+
+def face_area(size_px: int) -> NDArray[np.bool_]:
+    """Where faces lie on the aligned square, `(size_px, size_px)`: all above the cheeks, below them half an ellipse.
+
+    In the corners that are left out, what is behind a head moves against it, and may move more than the face.
+    """
+    rows, columns = (np.indices((size_px, size_px)) + 0.5) / size_px
+    across, down = (columns - 0.5) / _JAW_WIDTH, np.maximum(rows - _CHEEKS, 0.0) / _JAW_HEIGHT
+    return np.asarray(across**2 + down**2 < 1, dtype=np.bool_)
 
 
 def _resize(motion: Motion, size_px: int) -> Motion:

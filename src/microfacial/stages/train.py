@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -64,10 +65,19 @@ def run(project: Project, model: str, processes: int) -> None:
         scored = pool(model, samples, folds, config.train)
         out = project.build / "train" / model
         storage.write_training(out, samples, folds, scored)
+        storage.write_json(out / "settings.json", _trained_with(config, model))
         if config.train.oracle:
             _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
         tracked.finish(scored, _figures(scored, folds), out)
     storage.write_json(project.state / "seconds" / f"{model}.json", sum(fold.seconds for fold in folds))
+
+
+def _trained_with(config: Config, model: str) -> dict[str, Any]:
+    """What a clip is read by to be shown to the model: sections of params.yaml with all that they leave to defaults."""
+    faces, flow, own = (
+        section.model_dump(mode="json") for section in (config.faces, config.flow, config.models[model])
+    )
+    return {"faces": faces, "flow": flow, "models": {model: own}}
 
 
 def _prepare_samples(project: Project, model: str, settings: Section) -> Samples:
