@@ -25,7 +25,7 @@ from microfacial.datasets.releases import write_demo
 from microfacial.datasets.schemes import SCHEMES
 from microfacial.frames import read_clip
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
-from microfacial.records import Clip, FaceStore, FlowSequence, Samples
+from microfacial.records import Clip, FaceStore, FlowSequence, Known, Samples
 from microfacial.samples import make_samples
 
 SCHEME: Literal["casme2-4"] = "casme2-4"
@@ -48,22 +48,22 @@ def read_samples(folder: Path, processes: int) -> Samples:
     flows = Parallel(n_jobs=processes)(delayed(measure_flow)(folder, clip) for clip in clips)
     store = FaceStore(
         clips=tuple(clip.id for clip in clips),
+        crops=np.zeros((len(clips), 0, 0, 0, 3), dtype=np.uint8),
         flow=np.stack([one.flow for one in flows]),
         windows=flows[0].windows,
         unit=flows[0].unit,
         boxes=np.zeros((len(clips), 0, 4), dtype=np.int64),
         regions=(),
     )
-    return make_samples(LINEAR_SVM.make_inputs(store, LinearSvmSettings()), clips, SCHEMES[SCHEME].classes)
+    return make_samples(LINEAR_SVM.make_inputs(store, LinearSvmSettings()), store, clips, SCHEMES[SCHEME].classes)
 
 
 def pooled_scores(samples: Samples, folds: Iterable[tuple[Rows, Rows]]) -> tuple[float, float]:
     """Return UF1 and UAR, pooled over folds of (training rows, test rows)."""
     predicted = np.empty_like(samples.labels)
     for training, test in folds:
-        # The SVM fits on both parts that it is given, so where the cut lies does not matter.
-        parts = samples.take(training[:-1]), samples.take(training[-1:])
-        fitted = LINEAR_SVM.fit(*parts, LinearSvmSettings(), 0)
+        part = np.zeros(len(training), dtype=np.int64)  # the SVM makes its own
+        fitted = LINEAR_SVM.fit(Known(samples=samples.take(training), part=part, seed=0), LinearSvmSettings())
         predicted[test] = fitted.predict(samples.inputs[test]).argmax(axis=1)
     counts = metrics.confusion(samples.labels, predicted, len(samples.classes))
     return float(metrics.uf1(counts)), float(metrics.uar(counts))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from microfacial.models import MODELS
-from microfacial.records import Samples
+from microfacial.records import Known, Samples
 from microfacial.training import fit
 
 REGIONS, CHANNELS, CLASSES = 3, 3, ("happiness", "disgust", "surprise", "repression")
@@ -28,6 +28,7 @@ def random_samples(clips: int, side: int, seed: int) -> Samples:
         subjects=np.arange(clips).astype(str),
         corpora=np.repeat("random", clips),
         clips=np.arange(clips).astype(str),
+        active=np.zeros((clips, REGIONS), dtype=np.bool_),
         classes=CLASSES,
     )
 
@@ -37,10 +38,12 @@ def seconds_per_epoch(preset: str, training: int, validation: int, epochs: int) 
     variant = MODELS["roi_cnn"]
     settings = variant.settings.model_validate({**variant.presets[preset], "epochs": epochs, "patience": epochs})
     side = settings.model_dump()["input_px"]
-    parts = [random_samples(clips, side, seed) for seed, clips in enumerate((training, validation))]
+    clips = training + validation
+    part = (np.arange(clips) >= validation).astype(np.int64)  # validates on the rows of part 0
+    known = Known(samples=random_samples(clips, side, seed=0), part=part, seed=0)
     torch.set_num_threads(1)
     start = time.perf_counter()
-    fit(parts[0], parts[1], 0, model="roi_cnn", settings=settings)
+    fit([known], model="roi_cnn", settings=settings)
     return (time.perf_counter() - start) / epochs
 
 

@@ -135,7 +135,7 @@ class AdamW:
     def __init__(self, weights: Tensor, decay: float) -> None:
         self.steps = np.zeros(len(weights), dtype=np.int64)
         self._decay = decay
-        self._first, self._second = torch.zeros_like(weights), torch.zeros_like(weights)
+        self._first, self._second, self._scratch = (torch.zeros_like(weights) for _ in range(3))
 
     def step(self, weights: Tensor, gradients: Tensor, rates: Values, active: NDArray[np.bool_]) -> None:
         """Move the weights of the active lanes in place, by gradients `(L, P)` and learning rates `(L,)`."""
@@ -143,8 +143,10 @@ class AdamW:
         steps, rates = np.maximum(self.steps, 1), rates * active
         unbiased = np.sqrt(1 - _SECOND_MOMENT**steps)
         self._first.lerp_(gradients, _column((1 - _FIRST_MOMENT) * active, weights))
-        self._second.lerp_(gradients.square(), _column((1 - _SECOND_MOMENT) * active, weights))
-        moves = self._first / self._second.sqrt().add_(_column(_EPSILON * unbiased, weights))
+        squares = torch.mul(gradients, gradients, out=self._scratch)  # here and below: matrices are costly to allocate
+        self._second.lerp_(squares, _column((1 - _SECOND_MOMENT) * active, weights))
+        sizes = torch.sqrt(self._second, out=self._scratch).add_(_column(_EPSILON * unbiased, weights))
+        moves = torch.div(self._first, sizes, out=self._scratch)
         weights.mul_(_column(1 - rates * self._decay, weights))
         weights.addcmul_(moves, _column(-rates * unbiased / (1 - _FIRST_MOMENT**steps), weights))
 
@@ -166,6 +168,8 @@ class Lockstep:
         self._stack = NetworkStack.of(networks, precision)
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
+        self._gradients = torch.zeros_like(self._weights)
+        self._places = list(self._stack.with_weights(self._gradients).parameters.values())
         self._averaged = torch.zeros_like(self._weights) if settings.averaging else self._weights
         self._optimiser = AdamW(self._weights, settings.weight_decay)
         self._generators = [torch.Generator().manual_seed(lane.seed) for lane in lanes]
@@ -232,11 +236,13 @@ class Lockstep:
         logits = self._stack.logits({**self._leaves, **self._stack.buffers, **keys}, inputs)
         losses = lane_losses(logits, targets, counts, self._class_weights, self._settings)
         found = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
-        gradients = torch.cat([gradient.reshape(len(inputs), -1) for gradient in found], dim=1)  # (L, P)
+        for gradient, place in zip(found, self._places, strict=True):
+            place.copy_(gradient)
         if self._settings.clip_norm is not None:
-            gradients *= (self._settings.clip_norm / gradients.norm(dim=1, keepdim=True)).clamp(max=1)
+            norms = self._gradients.norm(dim=1, keepdim=True)
+            self._gradients *= (self._settings.clip_norm / norms).clamp(max=1)
         with torch.no_grad():
-            self._optimiser.step(self._weights, gradients, self._rates(), active)
+            self._optimiser.step(self._weights, self._gradients, self._rates(), active)
             self._average(active)
         return losses.detach().double().numpy()
 
