@@ -37,7 +37,11 @@ def make_inputs(store: FaceStore, settings: TinySettings) -> Inputs:
 
 def tiny(lockstep: bool = True) -> Network:
     return Network(
-        settings=TinySettings, presets={"default": {}}, make_inputs=make_inputs, build=TinyNet, lockstep=lockstep
+        settings=TinySettings,
+        presets={"default": {}},
+        make_inputs=make_inputs,
+        build=TinyNet,
+        lockstep=lambda _: lockstep,
     )
 
 

@@ -21,21 +21,21 @@ class OptimiserSettings(Section):
 
     epochs: int = Field(60, ge=1)
     patience: int = Field(15, ge=1)  # epochs without a better validation loss before training stops
-    hold_back: bool = True  # a part of the known subjects chooses the epoch; false: all train, the last epoch is kept
-    batch_size: int = Field(16, ge=1)
+    hold_back: bool = False  # a part of the known subjects chooses the epoch; false: all train, the last epoch is kept
+    batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate after the warm-up
-    warmup_epochs: int = Field(0, ge=0)  # the learning rate rises from zero
+    weight_decay: float = Field(0.1, ge=0)
+    schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
+    warmup_epochs: int = Field(6, ge=0)  # the learning rate rises from zero
     clip_norm: float | None = Field(None, gt=0)  # longest gradient of a fold; null: as long as it is
     averaging: float = Field(0.0, ge=0, lt=1)  # share of the averaged weights that each step keeps; 0: no averaging
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: float = Field(2.0, ge=0)
     class_weights: Literal["none", "root", "inverse"] = "inverse"  # of class frequencies in training rows
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
     mixup: float = Field(0.0, ge=0)  # alpha of the Beta distribution; 0: off
-    flip: bool = False  # mirror half of the training faces
-    flip_average: bool = False  # predict a face and its mirror image, and average
+    flip: bool = True  # mirror half of the training faces
+    flip_average: bool = True  # predict a face and its mirror image, and average
     shift_px: int = Field(0, ge=0)  # move inputs by up to so many of their pixels
     jitter: float = Field(0.0, ge=0, lt=1)  # move the ends of windows by up to this share of a window
     members: int = Field(1, ge=1)  # networks whose probabilities are averaged, each with its own validation part

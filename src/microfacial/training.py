@@ -48,7 +48,7 @@ def fit(chunk: Sequence[Known], *, model: str, settings: Section, watch: Watch |
 def chunk_size(model: str, settings: Section) -> int:
     """How many folds train together."""
     variant = MODELS[model]
-    if isinstance(variant, Network) and variant.lockstep:
+    if isinstance(variant, Network) and variant.lockstep(settings):
         assert isinstance(settings, OptimiserSettings)
         return max(1, LANES // settings.members)
     return 1
@@ -174,7 +174,7 @@ def _fit_networks(
     samples, each = chunk[0].samples, settings.members
     layout = Layout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
     members = [_prepare(variant, known, member, settings) for known in chunk for member in range(each)]
-    size = len(members) if variant.lockstep else 1
+    size = len(members) if variant.lockstep(settings) else 1
     runs = [_Run(members[start : start + size], settings, layout) for start in range(0, len(members), size)]
 
     def gather(fold: int, weights: Sequence[Tensor]) -> FittedNetwork:

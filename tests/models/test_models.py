@@ -94,43 +94,47 @@ def convolutions(*channels: int) -> int:
 
 
 def transformer_layer(d: int) -> int:
-    """Two norms; query, key and value; their joining; the feed-forward net."""
-    return 2 * 2 * d + 3 * d * d + linear(d, d) + linear(d, 2 * d) + linear(2 * d, d)
+    """Query, key and value; their joining; the feed-forward net."""
+    return 3 * d * d + linear(d, d) + linear(d, 2 * d) + linear(2 * d, d)
 
 
 def graph_layer(d: int, heads: int, regions: int) -> int:
-    """A norm; the projection; what listens and what speaks; interactions."""
-    return 2 * d + d * d + 2 * d + heads * regions**2
+    """The projection; what listens and what speaks; interactions."""
+    return d * d + 2 * d + heads * regions**2
+
+
+def norms(d: int) -> int:
+    return 2 * d
 
 
 def hybrid(d: int, heads: int, depth: int, regions: int, windows: int) -> int:
     """All but the encoder."""
-    graph = depth * graph_layer(d, heads, regions) + d + linear(regions * d, d)
+    graph = depth * graph_layer(d, heads, regions) + d + linear(regions * d, K)
     places = windows * d + regions * d
-    transformer = places + depth * transformer_layer(d) + 2 * d + linear(windows * regions * d, d)
-    return graph + transformer + linear(2 * d, 2) + linear(d, K)
+    transformer = places + depth * transformer_layer(d) + 2 * d + linear(windows * regions * d, K)
+    return graph + transformer + 2
 
 
 RESNET18 = 11_689_512 - linear(512, 1000) + linear(512, K)  # as published for 1000 classes; 3 channels as there
-ENCODER = linear(3 * 14 * 14, 32)
+ENCODERS = 4 * linear(3 * 7 * 7, 32)  # one a region
 WIDE = convolutions(3, 32, 64, 128, 256)
 PARAMETERS = {  # 3 regions, and the whole face in the default presets
     ("rgb", "default"): convolutions(3, 16, 32, 64, 128) + linear(128, K),
     ("rgb", "mission"): RESNET18,
-    # 16 patches of 7×7: embedding; a norm and a net over patches, the same over channels; head
-    ("flow_cnn", "default"): linear(147, 32)
-    + (2 * 16 + linear(16, 32) + linear(32, 16))
-    + (2 * 32 + linear(32, 64) + linear(64, 32))
-    + linear(16 * 32, K),
+    # 49 patches of 4×4: embedding; a layer over all; head
+    ("flow_cnn", "default"): linear(48, 16) + linear(49 * 16, 64) + linear(64, K),
     ("flow_cnn", "mission"): RESNET18,
-    ("roi_cnn", "default"): convolutions(3, 8, 16, 32, 64) + linear(4 * 64, K),
+    ("roi_cnn", "default"): ENCODERS + linear(4 * 32, K),
     ("roi_cnn", "mission"): WIDE + linear(3 * 256, K),
-    ("roi_graph", "default"): ENCODER + graph_layer(32, 4, 4) + linear(4 * 32, K),
-    ("roi_graph", "mission"): WIDE + 2 * graph_layer(256, 8, 3) + linear(3 * 256, K),
-    ("roi_transformer", "default"): ENCODER + (4 + 4) * 32 + transformer_layer(32) + linear(4 * 4 * 32, K),
-    ("roi_transformer", "mission"): WIDE + (4 + 3) * 256 + 2 * transformer_layer(256) + linear(4 * 3 * 256, K),
-    ("hybrid", "default"): ENCODER + hybrid(32, 4, 1, 4, 4),
-    ("hybrid", "mission"): WIDE + hybrid(256, 8, 2, 3, 4),
+    ("roi_graph", "default"): ENCODERS + graph_layer(32, 4, 4) + linear(4 * 32, K),
+    ("roi_graph", "mission"): WIDE + 2 * (graph_layer(256, 8, 3) + norms(256)) + linear(3 * 256, K),
+    ("roi_transformer", "default"): ENCODERS + (4 + 4) * 32 + transformer_layer(32) + linear(4 * 4 * 32, K),
+    ("roi_transformer", "mission"): WIDE
+    + (4 + 3) * 256
+    + 2 * (transformer_layer(256) + 2 * norms(256))
+    + linear(4 * 3 * 256, K),
+    ("hybrid", "default"): ENCODERS + hybrid(32, 4, 1, 4, 4),
+    ("hybrid", "mission"): WIDE + hybrid(256, 8, 2, 3, 4) + 2 * 3 * norms(256),
 }
 
 
@@ -194,7 +198,8 @@ def test_networks_side_by_side_do_what_each_does_alone(name: str, changes: dict[
 @pytest.mark.parametrize("name", MISSION)
 def test_lockstep_is_for_defaults_without_convolutions(name: str) -> None:
     network, _ = make(name, {})
-    assert network_variant(name).lockstep != any(isinstance(module, nn.Conv2d) for module in network.modules())
+    convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    assert network_variant(name).lockstep(network_variant(name).settings()) != convolves
 
 
 @pytest.mark.parametrize(("name", "tokens", "depth"), [("roi_graph", 4, 1), ("roi_transformer", 16, 2)])
@@ -267,7 +272,7 @@ def test_a_hybrid_sees_each_window_once_and_none_in_vain(changes: dict[str, Any]
     variant = MODELS["hybrid"]
     inputs = variant.make_inputs(store(), variant.settings.model_validate(changes))
     assert inputs.windows == windows
-    assert inputs.values.shape == (3, len(windows), 4, 3, 14, 14)
+    assert inputs.values.shape == (3, len(windows), 4, 3, 7, 7)
 
 
 @pytest.mark.parametrize(("per_phase", "seen"), [(2, [1, 2, 3, 4]), (1, [0, 1]), (0, [0])])
@@ -302,7 +307,7 @@ def test_action_units_that_no_training_clip_has_are_refused(name: str) -> None:
 
 def test_a_transformer_layer_attends_as_torch_s_does() -> None:
     torch.manual_seed(0)
-    layer, x = TransformerLayer(16, 4, dropout=0.5).eval(), torch.randn(2, 5, 16)
+    layer, x = TransformerLayer(16, 4, dropout=0.5, normalise=True).eval(), torch.randn(2, 5, 16)
     attention = nn.MultiheadAttention(16, 4, batch_first=True).eval()
     feed_forward = layer.feed_forward.layers
     with torch.no_grad():
@@ -320,7 +325,7 @@ def test_a_transformer_layer_attends_as_torch_s_does() -> None:
 def test_a_graph_layer_attends_as_its_paper_says() -> None:
     """Equations 1 to 5 of arXiv:1710.10903 pair by pair, and the interactions."""
     torch.manual_seed(0)
-    layer, x = GraphLayer(8, 2, 0.5, torch.randn(3, 3)).eval(), torch.randn(1, 3, 8)
+    layer, x = GraphLayer(8, 2, 0.5, torch.randn(3, 3), normalise=True).eval(), torch.randn(1, 3, 8)
     with torch.no_grad():
         found, attention = layer(x)
         nodes = layer.normalise(x[0]) @ layer.project.weight.T
@@ -336,12 +341,12 @@ def test_a_graph_layer_attends_as_its_paper_says() -> None:
 
 
 def test_patches_are_a_convolution_whose_stride_is_its_side() -> None:
-    settings = FlowCnnSettings(depth=0)
-    mixer, x = PatchMixer(3, 28, settings), torch.randn(2, 3, 28, 28)
+    settings = FlowCnnSettings(patch_px=7, width=32)
+    mixer, x = PatchMixer(3, 28, settings).eval(), torch.randn(2, 3, 28, 28)
     weight = mixer.embed.weight.reshape(32, 3, 7, 7)
     convolved = nn.functional.conv2d(x, weight, mixer.embed.bias, stride=7)  # (N, D, 4, 4)
-    expected = nn.functional.gelu(convolved).flatten(2).transpose(1, 2).flatten(1)
-    assert torch.allclose(mixer(x), expected, atol=1e-5)
+    patches = nn.functional.gelu(convolved).flatten(2).transpose(1, 2).flatten(1)
+    assert torch.allclose(mixer(x), nn.functional.gelu(mixer.gather(patches)), atol=1e-5)
 
 
 def test_encoders_of_their_own_see_their_own_region_only() -> None:
@@ -363,7 +368,7 @@ def test_channels_double_up_to_the_width_in_whole_groups() -> None:
         ("roi_transformer", {"windows_per_phase": 3}, r"here\.windows_per_phase"),
         ("hybrid", {"graph": False, "transformer": False}, r"here\.transformer: must be true where graph is false"),
         ("hybrid", {"width": 20}, r"^here\.width: .*multiple of 8, found 20$"),
-        ("flow_cnn", {"input_px": 30}, r"here\.patch_px: must divide input_px 30, found 7"),
+        ("flow_cnn", {"input_px": 30}, r"here\.patch_px: must divide input_px 30, found 4"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused_by_name(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,22 @@ from microfacial.settings import Section
 
 MakeInputs = Callable[[FaceStore, Any], Inputs]
 Preset = Mapping[str, Any]
+
+PLAIN_TRAINING: Preset = MappingProxyType(  # without what the defaults add to it
+    {"schedule": "constant", "warmup_epochs": 0, "label_smoothing": 0.0, "flip": False, "flip_average": False}
+)
+MISSION_TRAINING: Preset = MappingProxyType(
+    {
+        **PLAIN_TRAINING,
+        "dropout": 0.2,
+        "hold_back": True,
+        "epochs": 60,
+        "patience": 20,
+        "learning_rate": 1e-4,
+        "weight_decay": 1e-2,
+        "batch_size": 32,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +63,16 @@ class Network:
     """A model trained by epochs; its settings extend `OptimiserSettings`.
 
     `build(task, settings)` gives it untrained.
-    `lockstep` says whether several folds may train as one batched program (`torch.func.vmap`): it pays for networks
-    made of matrix products, not for convolutions. `shows` says what a mirror does to inputs: motion to the right
-    becomes motion to the left.
+    `lockstep(settings)` says whether several folds are to train as one batched program (`torch.func.vmap`): it pays for
+    networks made of matrix products, not for convolutions. `shows` says what a mirror does to inputs: motion to the
+    right becomes motion to the left.
     """
 
     settings: type[Section]
     presets: Mapping[str, Preset]
     make_inputs: MakeInputs
     build: Callable[[Task, Any], nn.Module]
-    lockstep: bool
+    lockstep: Callable[[Any], bool]
     shows: Literal["motion", "appearance"] = "motion"
 
 

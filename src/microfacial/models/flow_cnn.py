@@ -1,6 +1,6 @@
 """Flow CNN: the motion of the whole face, onset to apex, without regions.
 
-    small     (N, 3, s, s) ─▶ patches ─▶ (N, P, D) ─▶ depth × (mix patches, mix channels) ─▶ flatten ─▶ (N, K)
+    small     (N, 3, s, s) ─▶ patches ─▶ (N, P, D) ─▶ depth × (mix patches, mix channels) ─▶ (N, H) ─▶ (N, K)
     resnet18  (N, 3, s, s) ─▶ ResNet-18 ─▶ (N, 512) ─▶ (N, K)
 
 The patches of `small` are a convolution whose stride is its side, written as a matrix product.
@@ -17,22 +17,23 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from microfacial.models.blocks import Dropout, FeedForward, Head, ResNet18, Width
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import MISSION_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 
 class FlowCnnSettings(OptimiserSettings):
-    """`models.flow_cnn` of params.yaml; `patch_px`, `width` and `depth` are those of the small backbone."""
+    """`models.flow_cnn` of params.yaml; `patch_px`, `width`, `depth` and `hidden` are those of the small backbone."""
 
     input_px: int = Field(28, ge=4)  # side of the map
     backbone: Literal["small", "resnet18"] = "small"
-    patch_px: int = Field(7, ge=1, validate_default=True)
-    width: Width = 32  # D
-    depth: int = Field(1, ge=0)  # mixing layers
+    patch_px: int = Field(4, ge=1, validate_default=True)
+    width: Width = 16  # D
+    depth: int = Field(0, ge=0)  # mixing layers
+    hidden: int = Field(64, ge=1)  # units of the layer over all patches
     normalise: bool = False  # bring patches to one length before each layer, which hides how strong a motion is
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
     skip: bool = False  # add a linear classifier of the inputs
 
     @field_validator("patch_px")
@@ -52,17 +53,17 @@ class FlowCnn(nn.Module):
         channels, side, _ = task.shape
         small = settings.backbone == "small"
         self.backbone = PatchMixer(channels, side, settings) if small else ResNet18(channels)
-        width = settings.width * (side // settings.patch_px) ** 2 if small else ResNet18.WIDTH
+        width = settings.hidden if small else ResNet18.WIDTH
         self.head = Head(width, task, dropout=settings.dropout, skip=settings.skip)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(N, K)` of maps `(N, C, s, s)`."""
-        logits: Tensor = self.head(self.backbone(x), x)  # (N, P·D) or (N, 512) → (N, K)
+        logits: Tensor = self.head(self.backbone(x), x)  # (N, H) or (N, 512) → (N, K)
         return logits
 
 
 class PatchMixer(nn.Module):
-    """Patches that do not overlap, then layers that mix patches and channels: `(N, C, s, s)` → `(N, P·D)`."""
+    """Patches that do not overlap, layers that mix patches and channels, one over all: `(N, C, s, s)` → `(N, H)`."""
 
     def __init__(self, channels: int, side: int, settings: FlowCnnSettings) -> None:
         super().__init__()
@@ -70,15 +71,16 @@ class PatchMixer(nn.Module):
         patches = (side // settings.patch_px) ** 2
         self.embed = nn.Linear(channels * settings.patch_px**2, settings.width)
         self.layers = nn.Sequential(*(_Mix(patches, settings) for _ in range(settings.depth)))
+        self.gather = nn.Sequential(Dropout(settings.dropout), nn.Linear(patches * settings.width, settings.hidden))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Vectors `(N, P·D)` of maps `(N, C, s, s)`."""
+        """Vectors `(N, H)` of maps `(N, C, s, s)`."""
         n, channels, side, _ = x.shape
         sides = (side // self.patch_px, self.patch_px)
         cut = x.reshape(n, channels, *sides, *sides)  # (N, C, s/p, p, s/p, p)
         patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (N, P, C·p·p)
         tokens: Tensor = self.layers(nn.functional.gelu(self.embed(patches)))  # (N, P, D)
-        return tokens.flatten(1)
+        return nn.functional.gelu(self.gather(tokens.flatten(1)))
 
 
 class _Mix(nn.Module):
@@ -110,18 +112,14 @@ def build(task: Task, settings: FlowCnnSettings) -> FlowCnn:
 FLOW_CNN = Network(
     settings=FlowCnnSettings,
     presets={
-        "default": {},
+        "default": {"members": 5},
         "mission": {
+            **MISSION_TRAINING,
             "input_px": 224,
             "backbone": "resnet18",
-            "dropout": 0.2,
-            "epochs": 60,
-            "patience": 20,
-            "learning_rate": 1e-4,
-            "batch_size": 32,
         },
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=True,
+    lockstep=lambda settings: settings.backbone == "small",
 )

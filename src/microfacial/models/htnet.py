@@ -21,7 +21,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import PLAIN_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
@@ -151,8 +151,9 @@ def build(task: Task, settings: HtNetSettings) -> HtNet:
 HTNET = Network(
     settings=HtNetSettings,
     presets={
-        "default": {"learning_rate": 3e-4, "flip": True, "flip_average": True},
+        "default": {"learning_rate": 3e-4},
         "published": {
+            **PLAIN_TRAINING,
             "width": 256,
             "epochs": 800,
             "hold_back": False,
@@ -164,5 +165,5 @@ HTNET = Network(
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
 )

@@ -1,17 +1,18 @@
 """Hybrid: a graph over regions at the apex and a transformer over the windows, fused.
 
     (N, W, R, 3, s, s) ─▶ one encoder pass ─▶ (N, W, R, D)
-        onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weigh regions              ─▶ (N, D) ┐
-        phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weigh windows and regions  ─▶ (N, D) ┴▶ fuse ─▶ (N, K)
+        onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weigh regions              ─▶ (N, K) ┐
+        phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weigh windows and regions  ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
 
-What is weighed lies side by side afterwards, so that a region keeps its place, and one linear layer makes a branch's D
-of it. Every weight can be read: `Hybrid.importances`. Either branch can be switched off.
+What is weighed lies side by side afterwards, so that a region keeps its place, and one linear layer makes a branch's
+logits of it. Every weight can be read: `Hybrid.importances`. Either branch can be switched off.
 
 Source: graph attention, Veličković et al., ICLR 2018, arXiv:1710.10903; transformer, Vaswani et al., NeurIPS 2017,
 arXiv:1706.03762; gate of two sources, Arevalo et al., arXiv:1702.01992.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import torch
@@ -32,7 +33,7 @@ from microfacial.models.blocks import (
     run_layers,
     start_adjacency,
 )
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import MISSION_TRAINING, Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
 from microfacial.samples import phase_windows, region_windows
 
@@ -44,7 +45,7 @@ class HybridSettings(AttentionSettings):
 
     graph: bool = True
     transformer: bool = Field(True, validate_default=True)
-    fusion: FusionKind = "gate"  # weights of the branches: of each face, two for all faces, or one half each
+    fusion: FusionKind = "weights"  # weights of the branches: of each face, two for all faces, or one half each
     roi_attention: bool = True  # regions and windows are weighed by learnable queries; false: all alike
     adjacency: Adjacency = "learned"  # where interactions start; action-units: at how often regions move together
     windows_per_phase: Literal[0, 1, 2] = 2  # before and after the apex; 0: onset→apex alone
@@ -79,7 +80,7 @@ class Hybrid(nn.Module):
     def __init__(self, task: Task, settings: HybridSettings) -> None:
         super().__init__()
         windows, regions, *shape = task.shape
-        self.heads = settings.heads
+        self.classes, self.heads = task.classes, settings.heads
         self.encoder = RegionEncoder(
             regions,
             tuple(shape),
@@ -88,37 +89,36 @@ class Hybrid(nn.Module):
             shared=settings.shared_encoder,
         )
         start = start_adjacency(task, regions, settings.adjacency)
-        self.graph = GraphBranch(regions, settings, start) if settings.graph else None
-        self.transformer = PhaseBranch(windows, regions, settings) if settings.transformer else None
-        self.fusion = Fusion(settings.width, settings.fusion, (settings.graph, settings.transformer))
-        self.head = Head(settings.width, task, dropout=settings.dropout, skip=settings.skip)
+        self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
+        self.transformer = PhaseBranch(windows, regions, task, settings) if settings.transformer else None
+        self.fusion = Fusion(task.classes, settings.fusion, (settings.graph, settings.transformer))
+        self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(N, K)` of region maps `(N, W, R, C, s, s)`."""
-        fused, _ = self._fuse(x)  # (N, D)
-        logits: Tensor = self.head(fused, x)  # (N, K)
-        return logits
+        logits, _ = self._fuse(x)  # (N, K)
+        return logits if self.skip is None else logits + self.skip(x.flatten(1))
 
     def importances(self, x: Tensor) -> Importances:
         """What counted for each sample, of the same inputs as `forward`."""
         return self._fuse(x)[1]
 
     def _fuse(self, x: Tensor) -> tuple[Tensor, Importances]:
-        """Fused vectors `(N, D)`, and what counted."""
+        """Fused logits `(N, K)`, and what counted."""
         vectors = self.encoder(x)  # (N, W, R, D)
-        n, windows, regions, width = vectors.shape
+        n, windows, regions, _ = vectors.shape
         graph, graph_regions, attention = (
-            _zeros(vectors, (n, width), (n, regions), (n, 0, self.heads, regions, regions))
+            _zeros(vectors, (n, self.classes), (n, regions), (n, 0, self.heads, regions, regions))
             if self.graph is None
             else self.graph(vectors[:, 0])
         )
         phases, phase_regions, phase_weights = (
-            _zeros(vectors, (n, width), (n, regions), (n, windows))
+            _zeros(vectors, (n, self.classes), (n, regions), (n, windows))
             if self.transformer is None
             else self.transformer(vectors)
         )
         fusion = self.fusion(graph, phases)  # (N, 2)
-        fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, D)
+        fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, K)
         return fused, Importances(
             fusion=fusion,
             graph_regions=graph_regions,
@@ -131,7 +131,7 @@ class Hybrid(nn.Module):
 class GraphBranch(nn.Module):
     """Graph attention over the regions of one window."""
 
-    def __init__(self, regions: int, settings: HybridSettings, start: Tensor) -> None:
+    def __init__(self, regions: int, task: Task, settings: HybridSettings, start: Tensor) -> None:
         super().__init__()
         width = settings.width
         self.layers = nn.ModuleList(
@@ -139,20 +139,20 @@ class GraphBranch(nn.Module):
             for _ in range(settings.depth)
         )
         self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
-        self.join = nn.Linear(regions * width, width)
+        self.head = Head(regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors `(N, D)`, weights of regions `(N, R)` and attention `(N, depth, heads, R, R)` of `(N, R, D)`."""
+        """Logits `(N, K)`, weights of regions `(N, R)` and attention `(N, depth, heads, R, R)` of `(N, R, D)`."""
         nodes, attention = run_layers(self.layers, x)  # (N, R, D)
         regions = self.regions(nodes)  # (N, R)
         weighed = nodes * regions[..., None] * nodes.shape[1]  # all alike: unchanged
-        return self.join(weighed.flatten(1)), regions, attention
+        return self.head(weighed.flatten(1), x), regions, attention
 
 
 class PhaseBranch(nn.Module):
     """Self-attention over the regions of all windows, but for a first one that is the graph's alone."""
 
-    def __init__(self, windows: int, regions: int, settings: HybridSettings) -> None:
+    def __init__(self, windows: int, regions: int, task: Task, settings: HybridSettings) -> None:
         super().__init__()
         width = settings.width
         self.first = int(windows > 1 and _graph_alone_sees_apex(settings))
@@ -165,17 +165,17 @@ class PhaseBranch(nn.Module):
         )
         self.windows = Emphasis(width, phases, learnable=settings.roi_attention)
         self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
-        self.join = nn.Linear(phases * regions * width, width)
+        self.head = Head(phases * regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors `(N, D)`, weights of regions `(N, R)` and of windows `(N, W)` of `(N, W, R, D)`."""
+        """Logits `(N, K)`, weights of regions `(N, R)` and of windows `(N, W)` of `(N, W, R, D)`."""
         placed = x[:, self.first :] + self.place + self.region  # (N, T, R, D)
         mixed, _ = run_layers(self.layers, placed.flatten(1, 2))
         tokens = mixed.view(placed.shape)  # (N, T, R, D)
         windows, regions = self.windows(tokens.mean(2)), self.regions(tokens.mean(1))  # (N, T), (N, R)
         share = windows[:, :, None] * regions[:, None]  # (N, T, R)
         weighed = tokens * share[..., None] * share[0].numel()  # all alike: unchanged
-        return self.join(weighed.flatten(1)), regions, nn.functional.pad(windows, (self.first, 0))
+        return self.head(weighed.flatten(1), x), regions, nn.functional.pad(windows, (self.first, 0))
 
 
 class Fusion(nn.Module):
@@ -185,15 +185,15 @@ class Fusion(nn.Module):
         present: whether there is a graph, a transformer.
     """
 
-    def __init__(self, width: int, kind: FusionKind, present: tuple[bool, bool]) -> None:
+    def __init__(self, classes: int, kind: FusionKind, present: tuple[bool, bool]) -> None:
         super().__init__()
         both = all(present)
-        self.gate = nn.Linear(2 * width, 2) if both and kind == "gate" else None
+        self.gate = nn.Linear(2 * classes, 2) if both and kind == "gate" else None
         self.scores = nn.Parameter(torch.zeros(2)) if both and kind == "weights" else None
         self.fixed = [float(there) / sum(present) for there in present]
 
     def forward(self, graph: Tensor, transformer: Tensor) -> Tensor:
-        """Weights `(N, 2)` that sum to 1, of vectors `(N, D)` each."""
+        """Weights `(N, 2)` that sum to 1, of logits `(N, K)` each."""
         if self.gate is not None:
             scores: Tensor = self.gate(torch.cat([graph, transformer], dim=1))
             return scores.softmax(-1)
@@ -232,8 +232,9 @@ def build(task: Task, settings: HybridSettings) -> Hybrid:
 HYBRID = Network(
     settings=HybridSettings,
     presets={
-        "default": {},
+        "default": {"members": 5},
         "mission": {
+            **MISSION_TRAINING,
             "input_px": 224,
             "whole_face": False,
             "encoder": "conv",
@@ -242,14 +243,9 @@ HYBRID = Network(
             "width": 256,
             "depth": 2,
             "heads": 8,
-            "dropout": 0.2,
-            "epochs": 60,
-            "patience": 20,
-            "learning_rate": 1e-4,
-            "batch_size": 32,
         },
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=True,
+    lockstep=lambda settings: settings.encoder == "linear",
 )

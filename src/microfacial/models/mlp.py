@@ -23,7 +23,7 @@ class MlpSettings(OptimiserSettings):
 
     input_px: int = Field(14, ge=4)
     hidden: int = Field(64, ge=1)  # units
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
 
 
 class Mlp(nn.Module):
@@ -55,8 +55,8 @@ def build(task: Task, settings: MlpSettings) -> Mlp:
 
 MLP = Network(
     settings=MlpSettings,
-    presets={"default": {"flip": True, "flip_average": True}},
+    presets={"default": {}},
     make_inputs=make_inputs,
     build=build,
-    lockstep=True,
+    lockstep=lambda _: True,
 )

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, cat, nn
 
 from microfacial.models.blocks import Dropout
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import PLAIN_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
@@ -76,8 +76,9 @@ def build(task: Task, settings: OffApexNetSettings) -> OffApexNet:
 OFF_APEXNET = Network(
     settings=OffApexNetSettings,
     presets={
-        "default": {"flip": True, "flip_average": True},
+        "default": {},
         "published": {
+            **PLAIN_TRAINING,
             "epochs": 3000,
             "hold_back": False,
             "batch_size": 32,
@@ -88,5 +89,5 @@ OFF_APEXNET = Network(
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
 )

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.models.blocks import Dropout
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import PLAIN_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
@@ -101,8 +101,9 @@ def build(task: Task, settings: RcnASettings) -> RcnA:
 RCN_A = Network(
     settings=RcnASettings,
     presets={
-        "default": {"flip": True, "flip_average": True},
+        "default": {},
         "published": {
+            **PLAIN_TRAINING,
             "epochs": 20,
             "hold_back": False,
             "batch_size": 64,
@@ -114,5 +115,5 @@ RCN_A = Network(
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
 )

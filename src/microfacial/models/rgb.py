@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from microfacial.errors import ConfigError
 from microfacial.models.blocks import Head, ResNet18, Width, convolutions, doubling
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import MISSION_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import apex_crops
 from microfacial.settings import OptimiserSettings
@@ -27,7 +27,7 @@ class RgbSettings(OptimiserSettings):
     input_px: int = Field(48, ge=16)  # side of the picture
     backbone: Literal["small", "resnet18"] = "small"
     width: Width = 128  # D of the small backbone; that of ResNet-18 is 512
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
 
 
 class Rgb(nn.Module):
@@ -70,17 +70,13 @@ RGB = Network(
     presets={
         "default": {},
         "mission": {
+            **MISSION_TRAINING,
             "input_px": 224,
             "backbone": "resnet18",
-            "dropout": 0.2,
-            "epochs": 60,
-            "patience": 20,
-            "learning_rate": 1e-4,
-            "batch_size": 32,
         },
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
     shows="appearance",
 )

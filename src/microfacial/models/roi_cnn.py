@@ -10,8 +10,8 @@ doi:10.1007/978-3-030-01261-8_1.
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.blocks import EncoderKind, Head, RegionEncoder, RegionSettings, Width
-from microfacial.models.contract import Network, Task
+from microfacial.models.blocks import Head, RegionEncoder, RegionSettings, Width
+from microfacial.models.contract import MISSION_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import face_regions
 
@@ -19,9 +19,7 @@ from microfacial.samples import face_regions
 class RoiCnnSettings(RegionSettings):
     """`models.roi_cnn` of params.yaml."""
 
-    input_px: int = Field(16, ge=4)
-    encoder: EncoderKind = "conv"
-    widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 64), strict=False)  # channels; the last is D
+    widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 32), strict=False)  # channels; the last is D
 
 
 class RoiCnn(nn.Module):
@@ -54,20 +52,17 @@ def build(task: Task, settings: RoiCnnSettings) -> RoiCnn:
 ROI_CNN = Network(
     settings=RoiCnnSettings,
     presets={
-        "default": {},
+        "default": {"members": 5},
         "mission": {
+            **MISSION_TRAINING,
             "input_px": 224,
+            "encoder": "conv",
             "whole_face": False,
             "shared_encoder": True,
             "widths": (32, 64, 128, 256),
-            "dropout": 0.2,
-            "epochs": 60,
-            "patience": 20,
-            "learning_rate": 1e-4,
-            "batch_size": 32,
         },
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda settings: settings.encoder == "linear",
 )

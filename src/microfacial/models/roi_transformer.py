@@ -21,7 +21,7 @@ from microfacial.models.blocks import (
     embedding,
     run_layers,
 )
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import MISSION_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import phase_windows, region_windows
 
@@ -83,8 +83,9 @@ def build(task: Task, settings: RoiTransformerSettings) -> RoiTransformer:
 ROI_TRANSFORMER = Network(
     settings=RoiTransformerSettings,
     presets={
-        "default": {},
+        "default": {"members": 5},
         "mission": {
+            **MISSION_TRAINING,
             "input_px": 224,
             "whole_face": False,
             "encoder": "conv",
@@ -93,14 +94,9 @@ ROI_TRANSFORMER = Network(
             "width": 256,
             "depth": 2,
             "heads": 8,
-            "dropout": 0.2,
-            "epochs": 60,
-            "patience": 20,
-            "learning_rate": 1e-4,
-            "batch_size": 32,
         },
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=True,
+    lockstep=lambda settings: settings.encoder == "linear",
 )

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.models.blocks import Dropout
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import PLAIN_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
@@ -72,8 +72,9 @@ def build(task: Task, settings: SssNetSettings) -> SssNet:
 SSSNET = Network(
     settings=SssNetSettings,
     presets={
-        "default": {"flip": True, "flip_average": True},
+        "default": {},
         "published": {
+            **PLAIN_TRAINING,
             "epochs": 200,
             "hold_back": False,
             "batch_size": 32,
@@ -84,5 +85,5 @@ SSSNET = Network(
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
 )

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, cat, nn
 
 from microfacial.models.blocks import Dropout
-from microfacial.models.contract import Network, Task
+from microfacial.models.contract import PLAIN_TRAINING, Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
@@ -69,8 +69,9 @@ def build(task: Task, settings: StstNetSettings) -> StstNet:
 STSTNET = Network(
     settings=StstNetSettings,
     presets={
-        "default": {"flip": True, "flip_average": True},
+        "default": {},
         "published": {
+            **PLAIN_TRAINING,
             "epochs": 800,
             "hold_back": False,
             "batch_size": 256,
@@ -81,5 +82,5 @@ STSTNET = Network(
     },
     make_inputs=make_inputs,
     build=build,
-    lockstep=False,
+    lockstep=lambda _: False,
 )
