@@ -29,7 +29,7 @@ EVERY = TinySettings(
     flip_average=True,
     shift_px=1,
     jitter=0.2,
-    members=2,
+    members=3,
 )
 
 
@@ -56,7 +56,7 @@ def fitted(
 def test_folds_in_lockstep_train_as_each_alone(
     samples: Samples, monkeypatch: pytest.MonkeyPatch, exact: None, lockstep: bool
 ) -> None:
-    """With dropout, augmentation and every lever; lanes differ in rows and in steps an epoch."""
+    """With dropout, augmentation and every lever; lanes differ in rows to train and to validate on, and in steps."""
     samples = replace(samples, inputs=samples.inputs.astype(np.float64))
     chunk = chunk_of(samples)
     together = fitted(chunk, monkeypatch)

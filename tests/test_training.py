@@ -184,6 +184,16 @@ def test_averaged_weights_are_the_weighted_mean_of_those_after_each_step() -> No
     assert torch.allclose(lockstep.weights, expected, atol=1e-7)
 
 
+def test_a_lane_that_is_done_stays_as_it_is() -> None:
+    lockstep = lockstep_of(TinySettings(batch_size=5, averaging=0.5))
+    lockstep.train_epoch()
+    weights, averaged = lockstep._weights.clone(), lockstep.weights.clone()
+    lockstep.done[0] = True
+    lockstep.train_epoch()
+    assert torch.equal(lockstep._weights, weights)
+    assert torch.equal(lockstep.weights, averaged)
+
+
 def test_a_gradient_is_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     norms = []
     lockstep = lockstep_of(TinySettings(batch_size=5, clip_norm=1e-3))
