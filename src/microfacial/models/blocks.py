@@ -67,7 +67,7 @@ class Dropout(nn.Module):
 class RegionSettings(OptimiserSettings):
     """What all models of regions can set."""
 
-    input_px: int = Field(7, ge=4)  # side of a region's map
+    input_px: int = Field(14, ge=4)  # side of a region's map
     whole_face: bool = True  # the whole face is one more region
     encoder: EncoderKind = "linear"  # one linear layer over a map's pixels, or four convolution blocks
     shared_encoder: bool = False  # one encoder for all regions, or one for each

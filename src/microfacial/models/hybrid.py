@@ -48,7 +48,7 @@ class HybridSettings(AttentionSettings):
     fusion: FusionKind = "weights"  # weights of the branches: of each face, two for all faces, or one half each
     roi_attention: bool = True  # regions and windows are weighed by learnable queries; false: all alike
     adjacency: Adjacency = "learned"  # where interactions start; action-units: at how often regions move together
-    windows_per_phase: Literal[0, 1, 2] = 2  # before and after the apex; 0: onset→apex alone
+    windows_per_phase: Literal[0, 1, 2] = 1  # before and after the apex; 0: onset→apex alone
 
     @field_validator("transformer")
     @classmethod
@@ -237,6 +237,7 @@ HYBRID = Network(
             **MISSION_TRAINING,
             "input_px": 224,
             "whole_face": False,
+            "windows_per_phase": 2,
             "encoder": "conv",
             "shared_encoder": True,
             "normalise": True,

@@ -29,7 +29,7 @@ from microfacial.samples import phase_windows, region_windows
 class RoiTransformerSettings(AttentionSettings):
     """`models.roi_transformer` of params.yaml."""
 
-    windows_per_phase: Literal[0, 1, 2] = 2  # before and after the apex; 0: onset→apex alone
+    windows_per_phase: Literal[0, 1, 2] = 1  # before and after the apex; 0: onset→apex alone
 
 
 class RoiTransformer(nn.Module):
@@ -88,6 +88,7 @@ ROI_TRANSFORMER = Network(
             **MISSION_TRAINING,
             "input_px": 224,
             "whole_face": False,
+            "windows_per_phase": 2,
             "encoder": "conv",
             "shared_encoder": True,
             "normalise": True,
