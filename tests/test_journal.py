@@ -62,7 +62,7 @@ def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
 
 def test_a_chunk_of_which_a_fold_is_missing_runs_whole_and_a_finished_one_not_at_all(tmp_path: Path) -> None:
     journal, first, second, third = FoldJournal(tmp_path, "key"), fold("c/s1"), fold("c/s2"), fold("c/s3")
-    asked = []
+    asked: list[Chunk] = []
 
     def run(chunks: Sequence[Chunk]) -> Iterator[list[FoldResult]]:
         asked.extend(chunks)

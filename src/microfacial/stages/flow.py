@@ -52,9 +52,11 @@ def compute(
     todo = [row for row, key in enumerate(keys) if key not in done]
     if len(todo) < len(clips):
         click.echo(f"{what}: {len(clips) - len(todo)} clips were finished by an earlier run")
+    if not todo:
+        return writer
     root = project.frames.resolve()  # another process may stand in another folder
     jobs = (delayed(_compute)(clips[row], faces[row], root, size_px, config) for row in todo)
-    flows = Parallel(n_jobs=min(processes, max(1, len(todo))), return_as="generator_unordered")(jobs)
+    flows = Parallel(n_jobs=min(processes, len(todo)), return_as="generator_unordered")(jobs)
     rows = {clip.id: row for row, clip in enumerate(clips)}
     with progress(flows, what, len(todo)) as bar:
         for sequence in bar:
