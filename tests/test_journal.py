@@ -1,10 +1,12 @@
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
-from microfacial.journal import FoldJournal
+from microfacial.evaluation import Chunk
+from microfacial.journal import FoldJournal, resume
 from microfacial.records import FoldPlan, FoldResult, History
 
 
@@ -56,3 +58,19 @@ def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StorageError, match=r"is damaged .* Delete it"):
         journal.read(fold().plan)
+
+
+def test_a_chunk_of_which_a_fold_is_missing_runs_whole_and_a_finished_one_not_at_all(tmp_path: Path) -> None:
+    journal, first, second, third = FoldJournal(tmp_path, "key"), fold("c/s1"), fold("c/s2"), fold("c/s3")
+    asked: list[Chunk] = []
+
+    def run(chunks: Sequence[Chunk]) -> Iterator[list[FoldResult]]:
+        asked.extend(chunks)
+        yield [second, third]
+
+    for kept in (first, third):
+        journal.write(kept)
+    found = [one.plan.name for one in resume([(first.plan,), (second.plan, third.plan)], journal, run)]
+    assert found == ["c/s1", "c/s2", "c/s3"]
+    assert asked == [(second.plan, third.plan)]
+    assert journal.read(second.plan) is not None

@@ -350,7 +350,7 @@ def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys:
     listed = capsys.readouterr().out
     assert all(
         f"  {name} " in listed
-        for name in ("clips", "faces", "flow", "train", "report", "compare", "demo", "doctor", "spot", "ui")
+        for name in ("clips", "faces", "flow", "train", "report", "compare", "ablate", "demo", "doctor", "spot", "ui")
     )
 
 

@@ -15,7 +15,7 @@ from microfacial.provenance import dvc_hash, stage_code, would_commit
 CORE = {
     "clips": {"datasets", "faces", "frames", "spotting", "storage"},
     "faces": {"faces", "frames", "storage"},
-    "flow": {"faces", "flow", "frames", "storage"},
+    "flow": {"flow", "frames", "motion", "storage"},
     "train": {"datasets.schemes", "evaluation", "oracle", "protocols", "samples", "scoring", "storage", "training"},
     "report": {"report", "statistics", "storage"},
 }

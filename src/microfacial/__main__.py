@@ -120,6 +120,22 @@ def compare(model: str, baseline: str) -> None:
 
 
 @main.command()
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    show_default="train.repeats",
+    help="Repetitions of the protocol, with seeds train.seed, train.seed + 1, …",
+)
+@_processes
+def ablate(repeats: int | None, processes: int) -> None:
+    """Say what each part of the hybrid is worth, and what a misplaced apex costs."""
+    from microfacial.stages import ablate
+
+    with _stage() as project:
+        ablate.run(project, repeats, processes)
+
+
+@main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--fps",

@@ -4,16 +4,18 @@ A fold is kept under the key of everything it depends on: data, flow, settings a
 so no fold of old settings is ever taken for a new one. Folds of one key differ in who is held out and in repetition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.evaluation import Chunk
 from microfacial.records import FoldPlan, FoldResult, History
 from microfacial.storage import as_file_name, read_arrays, write_arrays
 
+RunChunks = Callable[[Sequence[Chunk]], Iterator[list[FoldResult]]]
 _CURVES = ("training_loss", "validation_loss", "validation_uar")
 _CHECKPOINT = "checkpoint/"
 
@@ -54,6 +56,21 @@ class FoldJournal:
 
     def _path(self, plan: FoldPlan) -> Path:
         return self._folder / f"{as_file_name(plan.key)}.npz"
+
+
+def resume(chunks: Sequence[Chunk], journal: FoldJournal, run: RunChunks) -> Iterator[FoldResult]:
+    """All folds: those of finished chunks from the journal, then the others as they finish, journaled at once."""
+    todo = []
+    for chunk in chunks:
+        kept = [fold for fold in map(journal.read, chunk) if fold is not None]
+        if len(kept) == len(chunk):
+            yield from kept
+        else:
+            todo.append(chunk)
+    for folds in run(todo):
+        for fold in folds:
+            journal.write(fold)
+        yield from folds
 
 
 def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

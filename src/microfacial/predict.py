@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from microfacial import frames, rois, storage
 from microfacial.errors import ConfigError, DatasetError
-from microfacial.faces import FacesConfig, align, cover, locate, mean_face, region_names, watch
-from microfacial.flow import WINDOWS, FlowConfig, compute_flow, key_frames
+from microfacial.faces import FacesConfig, align, locate, mean_face, region_names, watch
+from microfacial.flow import WINDOWS, FlowConfig, key_frames
 from microfacial.frames import Recording, open_clip
 from microfacial.models import MODELS, Task
+from microfacial.motion import measure
 from microfacial.presets import find_network, resolve
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore
 from microfacial.settings import Section, check
@@ -241,11 +242,10 @@ def _measure(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> Fa
     regions = region_names(faces)
     shown = frames.read_clip(clip, root, key_frames(clip))
     face = locate(clip, shown[clip.onset], faces)
-    aligned = {number: align(frame, face, faces.size_px) for number, frame in shown.items()}
-    motion = compute_flow(clip, aligned, flow, cover(shown[clip.onset], face.transform, faces.size_px))
+    motion = measure(clip, face, shown, faces.size_px, flow)
     return FaceStore(
         clips=(clip.id,),
-        crops=np.stack([aligned[clip.onset], aligned[clip.apex]])[None],
+        crops=np.stack([align(shown[number], face, faces.size_px) for number in (clip.onset, clip.apex)])[None],
         flow=motion.flow[None],
         windows=motion.windows,
         unit=motion.unit,

@@ -295,7 +295,7 @@ class FlowWriter:
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._log = folder / "done.txt"
         array = folder / "flow.npy"
         if not array.exists():
@@ -315,13 +315,18 @@ class FlowWriter:
         with self._log.open("a") as log:
             log.write(f"{key}\n")
 
+    def read(self) -> NDArray[np.float16]:
+        """The flow of all clips, `(N, T, C, H, W)`, memory-mapped; zeros for one that is not done."""
+        flow: NDArray[np.float16] = np.load(self.folder / "flow.npy", mmap_mode="r")
+        return flow
+
     def finish(self, out: Path, index: dict[str, Any]) -> None:
         """Move the flow to `out`, with its index beside it; the folder is gone then."""
         with writing(out) as fresh:
             fresh.mkdir()
             write_json(fresh / "index.json", index)
-            (self._folder / "flow.npy").replace(fresh / "flow.npy")
-        shutil.rmtree(self._folder)
+            (self.folder / "flow.npy").replace(fresh / "flow.npy")
+        shutil.rmtree(self.folder)
 
 
 def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
