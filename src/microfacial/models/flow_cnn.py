@@ -112,7 +112,7 @@ def build(task: Task, settings: FlowCnnSettings) -> FlowCnn:
 FLOW_CNN = Network(
     settings=FlowCnnSettings,
     presets={
-        "default": {"members": 5},
+        "default": {},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,

@@ -232,7 +232,7 @@ def build(task: Task, settings: HybridSettings) -> Hybrid:
 HYBRID = Network(
     settings=HybridSettings,
     presets={
-        "default": {"members": 5},
+        "default": {},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,

@@ -52,7 +52,7 @@ def build(task: Task, settings: RoiCnnSettings) -> RoiCnn:
 ROI_CNN = Network(
     settings=RoiCnnSettings,
     presets={
-        "default": {"members": 5},
+        "default": {},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,

@@ -81,7 +81,7 @@ def build(task: Task, settings: RoiGraphSettings) -> RoiGraph:
 ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
-        "default": {"members": 5},
+        "default": {},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,

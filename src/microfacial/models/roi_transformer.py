@@ -83,7 +83,7 @@ def build(task: Task, settings: RoiTransformerSettings) -> RoiTransformer:
 ROI_TRANSFORMER = Network(
     settings=RoiTransformerSettings,
     presets={
-        "default": {"members": 5},
+        "default": {},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,
