@@ -199,7 +199,7 @@ def describe(name: str, costs: Sequence[Cost], samples: Samples, plans: Sequence
             for plan, predicted in zip(plans, best.predicted, strict=True)
         ]
     )
-    (low, high), _ = bootstrap_intervals(per_subject, 1000, 0)
+    (low, high), _ = bootstrap_intervals(per_subject[None], 1000, 0)
     processor = min(cost.processor_seconds for cost in costs)
     return (
         f"{name:6} {best.seconds:7.2f} s wall (first {costs[0].seconds:.2f}), {processor:7.2f} s processor, "

@@ -14,7 +14,7 @@ from microfacial.datasets.schemes import SCHEMES
 from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation import Chunk
 from microfacial.figures import draw_confusion, draw_curves
-from microfacial.journal import FoldJournal
+from microfacial.journal import FoldJournal, resume
 from microfacial.models import MODELS
 from microfacial.oracle import pool_oracle, read_oracle, watch_into
 from microfacial.protocols import plan_folds
@@ -57,7 +57,7 @@ def run(project: Project, model: str, processes: int) -> None:
     countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
     with ModelRun(connect(Path()), identity, params, Path()) as tracked, countdown:
         folds = []
-        for fold in _folds(samples, chunks, run_folds, journal):
+        for fold in resume(chunks, journal, partial(run_folds, samples)):
             tracked.log_fold(fold)
             folds.append(fold)
             countdown.count(fold)
@@ -109,21 +109,6 @@ def _identify(project: Project, model: str, config: Config, fold_key: str) -> Id
         tags={"microfacial.protocol": config.train.protocol, **git_tags()},
         digests={"data": data_version(), "flow": dvc_hash(project.build / "flow")},
     )
-
-
-def _folds(samples: Samples, chunks: list[Chunk], run_folds: RunFolds, journal: FoldJournal) -> Iterator[FoldResult]:
-    """All folds: those of finished chunks from the journal, then the others as they finish, journaled at once."""
-    todo = []
-    for chunk in chunks:
-        kept = [fold for fold in map(journal.read, chunk) if fold is not None]
-        if len(kept) == len(chunk):
-            yield from kept
-        else:
-            todo.append(chunk)
-    for folds in run_folds(samples, todo):
-        for fold in folds:
-            journal.write(fold)
-        yield from folds
 
 
 def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], classes: int) -> None:
