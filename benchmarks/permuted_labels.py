@@ -9,7 +9,7 @@ A classifier that knows nothing has UAR 1/K. With --oracle the same runs also te
 held-out rows would claim: it must lie above chance, or this benchmark would not see a leak if there were one.
 
 Permuted labels are not quite independent: those that are held out are missing in the training part, so their classes
-are rarer there. What learns frequencies guesses the other classes and falls below chance; what makes up for frequencies,
+are rarer there. What learns frequencies guesses the other classes and falls below chance; what makes up for them,
 as balanced class weights with a strong regularisation do, may lie above. That is no leak of the engine's, and fades
 with the number of clips. --independent draws each clip's label by itself, with the frequencies of the data: it has no
 such bias, and tells the two apart. Either way labels no longer belong to subjects, and runs differ by chance: read the
