@@ -29,7 +29,7 @@ from microfacial.models.blocks import Dropout
 from microfacial.settings import OptimiserSettings
 
 _FIRST_MOMENT, _SECOND_MOMENT, _EPSILON = 0.9, 0.999, 1e-8
-_ROWS_AT_ONCE = 64  # of one lane, when nothing is learnt
+_ROWS_AT_ONCE = 32  # of one lane, when nothing is learnt
 # Odd numbers with irregular bits, as in models/blocks.py.
 _KEYS, _FIRST_MIX, _SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -174,7 +174,8 @@ class Lockstep:
         self._optimiser = AdamW(self._weights, settings.weight_decay)
         self._generators = [torch.Generator().manual_seed(lane.seed) for lane in lanes]
         self._counts = np.array([len(lane.training) for lane in lanes])
-        self._batch_size = int(min(settings.batch_size, self._counts.max()))
+        # How many rows neighbours train on depends on labels that are not for this lane; how many they know does not.
+        self._batch_size = min(settings.batch_size, max(len(lane.labels) for lane in lanes))
         self._steps = -(-self._counts // self._batch_size)  # of an epoch, (L,)
 
     @property
@@ -202,13 +203,17 @@ class Lockstep:
     def validate(self) -> tuple[Values, list[NDArray[np.int64]]]:
         """Loss of each lane on its validation rows, `(L,)`, and the class it predicts for each of them."""
         counts = [len(lane.validation) for lane in self.lanes]
-        rows = [_repeated(lane.validation, max(counts)) for lane in self.lanes]
-        inputs, targets = self._gather(rows)
+        length = -(-max(counts) // _ROWS_AT_ONCE) * _ROWS_AT_ONCE  # in equal parts, however many others validate on
+        inputs, targets = self._gather([_repeated(lane.validation, length) for lane in self.lanes])
         logits = self._stack.with_weights(self._averaged).predict(inputs)
-        valid = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
-        losses = lane_losses(logits, targets, valid.to(targets.dtype), self._class_weights, self._settings)
+        losses = [self._loss_alone(lane, logits, targets, count) for lane, count in enumerate(counts)]
         guesses = [one[:count].argmax(1).numpy() for one, count in zip(logits, counts, strict=True)]
-        return losses.double().numpy(), guesses
+        return np.array(losses), guesses
+
+    def _loss_alone(self, lane: int, logits: Tensor, targets: Tensor, count: int) -> float:
+        """Loss of the first rows of a lane."""
+        rows, weights = targets[lane, None, :count], self._class_weights[lane, None]
+        return lane_losses(logits[lane, None, :count], rows, rows.new_ones(1, count), weights, self._settings).item()
 
     def _draw_epoch(self) -> tuple[list[Tensor], Tensor]:
         """Rows of each lane in random order, repeated to the length of the longest epoch, and their uniform numbers."""
