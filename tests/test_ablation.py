@@ -214,7 +214,7 @@ def test_what_cannot_be_taken_away_says_why(
         clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
         faces={"method": "whole", "rois": "grid-28", "size_px": 28},
         flow={"method": "published"},
-        models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "epochs": 1}},
+        models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "flip_average": False, "epochs": 1}},
     )
     for stage in ("clips", "faces", "flow", "ablate"):
         assert run(monkeypatch, stage) == 0
