@@ -3,7 +3,7 @@
 Two corpora of random clips. What must not matter is made loud, wrong or nothing, and no bit may move.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from microfacial import training
 from microfacial.evaluation import chunk_plans, run_chunk
-from microfacial.lockstep import Lane
+from microfacial.lockstep import Lane, NetworkStack
 from microfacial.models import MODELS, Network, Task
 from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Fitted, FoldPlan, FoldResult, Known, Samples
@@ -52,6 +53,7 @@ TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 LEVERS: dict[str, dict[str, Any]] = {
     "members": {"members": 3},
     "all train": {"hold_back": False},
+    "early stopping": {"patience": 4, "epochs": 30, "learning_rate": 0.03, "weight_decay": 0.0},
     "flips": {"flip": True, "flip_average": True},
     "mixtures in one batch": {"mixup": 0.4, "batch_size": 64},
     "mixtures in many batches": {"mixup": 0.4, "batch_size": 4},
@@ -295,13 +297,36 @@ def test_validation_rows_choose_the_epoch_and_nothing_else(model: str, prepared:
 
 @every_lever
 def test_held_out_labels_change_nothing_whatever_the_levers(lever: str) -> None:
-    for name in ("a/1", "a/2", "b/1"):
-        samples = samples_of("mlp")
+    samples = samples_of("mlp")
+    for name, protocol in (("a/0", "loso"), ("a/1", "composite"), ("b/1", "composite")):
         rows = np.flatnonzero(samples.subjects == name)
         for shift in (1, 2):
             corrupted = replace(samples, labels=changed(samples.labels, rows, (samples.labels[rows] + shift) % 3))
-            honest, other = (run(data, name, "mlp", "composite", **LEVERS[lever]) for data in (samples, corrupted))
+            honest, other = (run(data, name, "mlp", protocol, **LEVERS[lever]) for data in (samples, corrupted))
             assert same(honest, other)
+
+
+def test_not_even_shapes_depend_on_held_out_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels order their sums by shape; here mates train and validate on other numbers of rows."""
+    samples, seen = samples_of("mlp"), set[tuple[int, ...]]()
+    logits = NetworkStack.logits
+
+    def record(stack: NetworkStack, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        seen.add(tuple(inputs.shape))
+        return logits(stack, tensors, inputs)
+
+    monkeypatch.setattr(NetworkStack, "logits", record)
+    rows = np.flatnonzero(samples.subjects == "b/1")
+    shapes, longest = [], []
+    for shift in (0, 2):
+        labelled = replace(samples, labels=changed(samples.labels, rows, (samples.labels[rows] + shift) % 3))
+        plans = plan_folds(labelled, PROTOCOLS["composite"])
+        longest.append(max(int((plan.part == 0).sum()) for plan in plans))
+        run(labelled, "b/1", "mlp", "composite", batch_size=64)
+        shapes.append(seen.copy())
+        seen.clear()
+    assert longest[0] != longest[1]
+    assert shapes[0] == shapes[1]
 
 
 @every_lever
