@@ -49,13 +49,21 @@ class SssNet(nn.Module):
         return logits
 
 
+class _DropMaps(Dropout):
+    """Drops whole maps of `(N, C, h, w)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, h, w)` → `(N, C, h, w)`."""
+        return x * super().forward(x.new_ones(x.shape[:2]))[..., None, None]
+
+
 def _block(before: int, after: int, *, kernel: int, pool: int, dropout: float) -> tuple[nn.Module, ...]:
     return (
         nn.Conv2d(before, after, kernel),
         nn.ReLU(),
         nn.MaxPool2d(pool),
         nn.GroupNorm(_GROUPS, after),
-        nn.Dropout2d(dropout),
+        _DropMaps(dropout),
     )
 
 
