@@ -62,6 +62,17 @@ def test_a_wrong_key_type_or_bound_is_refused_by_name(
         load(write(tmp_path, **{section: content}))
 
 
+def test_models_of_pictures_are_refused_for_maps_before_anything_runs(tmp_path: Path) -> None:
+    sections: dict[str, object] = {
+        "clips": {"name": "maps", "root": "data", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
+        "faces": {"method": "whole", "rois": "grid-28", "size_px": 28},
+        "flow": {"method": "published"},
+    }
+    load(write(tmp_path, **sections, models={"flow_cnn": {}}))
+    with pytest.raises(ConfigError, match=r"Remove models\.rgb"):
+        load(write(tmp_path, **sections, models={"flow_cnn": {}, "rgb": {}}))
+
+
 def test_a_missing_section_is_named(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("clips: {}")

@@ -9,7 +9,7 @@ from microfacial.datasets import ClipsConfig
 from microfacial.errors import ConfigError
 from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
-from microfacial.models import MODELS
+from microfacial.models import MODELS, Network
 from microfacial.presets import resolve
 from microfacial.protocols import TrainConfig
 from microfacial.report import ReportConfig
@@ -60,7 +60,19 @@ def load(path: Path) -> Config:
             f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published go together, "
             "and only together"
         )
+    if config.flow.method == "published":
+        _refuse_pictures(config.models, path)
     return config
+
+
+def _refuse_pictures(models: Mapping[str, Section], path: Path) -> None:
+    """Published maps come without frames to look at."""
+    for name in models:
+        variant = MODELS[name]
+        if isinstance(variant, Network) and variant.shows == "appearance":
+            raise ConfigError(
+                f"{path}: models.{name} looks at frames, and published flow maps come without. Remove models.{name}"
+            )
 
 
 def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
