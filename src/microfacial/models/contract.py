@@ -28,6 +28,7 @@ MISSION_TRAINING: Preset = MappingProxyType(
         "learning_rate": 1e-4,
         "weight_decay": 1e-2,
         "batch_size": 32,
+        "precision": "auto",
     }
 )
 
