@@ -11,6 +11,7 @@ normalisation, because batches are small, Wu & He, doi:10.1007/978-3-030-01261-8
 
 from collections.abc import Iterable
 from math import prod
+from types import MappingProxyType
 from typing import Annotated, Literal, Protocol
 
 import torch
@@ -19,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from microfacial.errors import ConfigError
-from microfacial.models.contract import Task
+from microfacial.models.contract import MISSION_TRAINING, Preset, Task
 from microfacial.settings import OptimiserSettings
 
 CHANNELS_A_GROUP = 8  # more than one, or a map of one pixel would be normalised to nothing
@@ -90,6 +91,21 @@ class AttentionSettings(RegionSettings):
         if width % heads:
             raise PydanticCustomError("heads", "must divide the width {width}", {"width": width})
         return heads
+
+
+MISSION_ATTENTION: Preset = MappingProxyType(
+    {
+        **MISSION_TRAINING,
+        "input_px": 224,
+        "whole_face": False,
+        "encoder": "conv",
+        "shared_encoder": True,
+        "normalise": True,
+        "width": 256,
+        "depth": 2,
+        "heads": 8,
+    }
+)
 
 
 class RegionEncoder(nn.Module):

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from microfacial.models.blocks import (
+    MISSION_ATTENTION,
     Adjacency,
     AttentionSettings,
     Emphasis,
@@ -33,7 +34,7 @@ from microfacial.models.blocks import (
     run_layers,
     start_adjacency,
 )
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.contract import Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
 from microfacial.samples import phase_windows, region_windows
 
@@ -233,18 +234,7 @@ HYBRID = Network(
     settings=HybridSettings,
     presets={
         "default": {},
-        "mission": {
-            **MISSION_TRAINING,
-            "input_px": 224,
-            "whole_face": False,
-            "windows_per_phase": 2,
-            "encoder": "conv",
-            "shared_encoder": True,
-            "normalise": True,
-            "width": 256,
-            "depth": 2,
-            "heads": 8,
-        },
+        "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
     },
     make_inputs=make_inputs,
     build=build,

@@ -12,6 +12,7 @@ arXiv:2004.08915.
 from torch import Tensor, nn
 
 from microfacial.models.blocks import (
+    MISSION_ATTENTION,
     Adjacency,
     AttentionSettings,
     GraphLayer,
@@ -21,7 +22,7 @@ from microfacial.models.blocks import (
     run_layers,
     start_adjacency,
 )
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import face_regions
 
@@ -82,17 +83,7 @@ ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
         "default": {},
-        "mission": {
-            **MISSION_TRAINING,
-            "input_px": 224,
-            "whole_face": False,
-            "encoder": "conv",
-            "shared_encoder": True,
-            "normalise": True,
-            "width": 256,
-            "depth": 2,
-            "heads": 8,
-        },
+        "mission": MISSION_ATTENTION,
     },
     make_inputs=make_inputs,
     build=build,

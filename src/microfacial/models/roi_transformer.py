@@ -13,6 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from microfacial.models.blocks import (
+    MISSION_ATTENTION,
     AttentionSettings,
     Head,
     RegionEncoder,
@@ -21,7 +22,7 @@ from microfacial.models.blocks import (
     embedding,
     run_layers,
 )
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
 from microfacial.samples import phase_windows, region_windows
 
@@ -84,18 +85,7 @@ ROI_TRANSFORMER = Network(
     settings=RoiTransformerSettings,
     presets={
         "default": {},
-        "mission": {
-            **MISSION_TRAINING,
-            "input_px": 224,
-            "whole_face": False,
-            "windows_per_phase": 2,
-            "encoder": "conv",
-            "shared_encoder": True,
-            "normalise": True,
-            "width": 256,
-            "depth": 2,
-            "heads": 8,
-        },
+        "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
     },
     make_inputs=make_inputs,
     build=build,
