@@ -83,7 +83,7 @@ ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
         "default": {},
-        "mission": MISSION_ATTENTION,
+        "mission": {**MISSION_ATTENTION},
     },
     make_inputs=make_inputs,
     build=build,
