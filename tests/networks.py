@@ -1,5 +1,7 @@
 """A network small enough to train in a blink, with all that a real one may have: dropout, a buffer, a scalar."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,16 @@ from microfacial.settings import OptimiserSettings
 
 
 class TinySettings(OptimiserSettings):
+    """Every lever at its plainest, whatever the defaults are."""
+
+    hold_back: bool = True
+    batch_size: int = 16
+    weight_decay: float = 1e-2
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: int = 0
+    label_smoothing: float = 0.0
+    flip: bool = False
+    flip_average: bool = False
     dropout: float = 0.3
 
 

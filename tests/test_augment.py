@@ -6,7 +6,7 @@ from torch import Tensor
 from microfacial.augment import Layout, augment, draws, flip_rows, mirror, mix, move_borders, shift
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS
 from microfacial.samples import APEX_OFFSET
-from microfacial.settings import OptimiserSettings
+from networks import TinySettings
 
 MOTION = Layout(shows="motion")
 EVERY = {"flip": True, "shift_px": 2, "jitter": 0.3, "mixup": 0.4}
@@ -102,28 +102,28 @@ def test_shares_of_mixtures_are_drawn_from_a_beta_distribution() -> None:
     inputs, targets = torch.zeros(1, 4000, 1, 1, 1), torch.zeros(1, 4000, 1)
     targets[0, ::2] = 1  # even rows have share λ, odd ones 1 − λ
     uniform = torch.rand(1, 4000, 1, generator=torch.Generator().manual_seed(0))
-    shares = augment(inputs, targets, uniform, OptimiserSettings(mixup=0.4), MOTION)[1]
+    shares = augment(inputs, targets, uniform, TinySettings(mixup=0.4), MOTION)[1]
     assert shares.mean().item() == pytest.approx(0.5, abs=0.02)
     assert shares.var().item() == pytest.approx(1 / 7.2, rel=0.05)
 
 
 def test_what_is_off_draws_nothing_and_changes_nothing() -> None:
     inputs, targets = maps(1, 2, 3, 4, 4), torch.eye(2)[None]
-    assert draws(OptimiserSettings(), MOTION) == 0
-    same = augment(inputs, targets, torch.empty(1, 2, 0), OptimiserSettings(), MOTION)
+    assert draws(TinySettings(), MOTION) == 0
+    same = augment(inputs, targets, torch.empty(1, 2, 0), TinySettings(), MOTION)
     assert same[0] is inputs
     assert same[1] is targets
 
 
 def test_numbers_are_drawn_for_a_flip_two_moves_each_border_and_a_mixture() -> None:
-    settings = OptimiserSettings.model_validate(EVERY)
+    settings = TinySettings.model_validate(EVERY)
     assert draws(settings, MOTION) == 1 + 2 + 1 + 1
     assert draws(settings, Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS))) == 1 + 2 + 3 + 1
     assert draws(settings, Layout(shows="appearance")) == 1 + 2 + 0 + 1  # what a picture shows has no borders
 
 
 def test_a_lane_is_augmented_as_it_would_be_alone() -> None:
-    settings = OptimiserSettings.model_validate(EVERY)
+    settings = TinySettings.model_validate(EVERY)
     layout = Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS), mirror=(1, 0))
     inputs, targets = maps(2, 6, 5, 2, 3, 8, 8), torch.eye(6)[None].repeat(2, 1, 1)
     uniform = torch.rand(2, 6, draws(settings, layout), generator=torch.Generator().manual_seed(1))
@@ -138,6 +138,6 @@ def test_shifts_reach_both_ends() -> None:
     face = torch.zeros(1, 2, 1, 5, 5)
     face[..., 2, 2] = 1
     uniform = torch.tensor([[[0.0, 0.999999], [0.999999, 0.0]]])
-    moved = augment(face, torch.eye(2)[None], uniform, OptimiserSettings(shift_px=2), MOTION)[0]
+    moved = augment(face, torch.eye(2)[None], uniform, TinySettings(shift_px=2), MOTION)[0]
     assert moved[0, 0, 0].nonzero().tolist() == [[0, 4]]
     assert moved[0, 1, 0].nonzero().tolist() == [[4, 0]]

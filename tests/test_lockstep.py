@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from microfacial import training
-from microfacial.lockstep import AdamW
+from microfacial.augment import Layout
+from microfacial.lockstep import Lane, Lockstep
 from microfacial.models.blocks import Dropout
+from microfacial.models.contract import Task
 from microfacial.records import Known, Samples
 from microfacial.training import FittedNetwork, fit
-from networks import TinySettings, known_without, tiny
+from networks import TinyNet, TinySettings, known_without, tiny
 
 EVERY = TinySettings(
     epochs=4,
@@ -91,24 +93,64 @@ def test_members_validate_on_different_parts_and_predict_their_mean(
     assert one.chosen.startswith("epochs ")
 
 
-def test_adamw_is_torchs_own_and_idle_lanes_stay_as_they_are() -> None:
-    random = torch.Generator().manual_seed(0)
-    start = torch.randn(3, 20, generator=random, dtype=torch.float64)
-    ours, optimiser = start.clone(), AdamW(start, decay=0.1)
-    theirs = [row.clone().requires_grad_() for row in start]
-    references = [torch.optim.AdamW([row], lr=0.01 * (lane + 1), weight_decay=0.1) for lane, row in enumerate(theirs)]
-    for step in range(9):
-        gradients = torch.randn(3, 20, generator=random, dtype=torch.float64)
-        active = np.array([True, step % 2 == 0, step > 3])
-        before = ours.clone()
-        optimiser.step(ours, gradients, np.array([0.01, 0.02, 0.03]), active)
-        for lane in np.flatnonzero(active).tolist():
-            theirs[lane].grad = gradients[lane].clone()
-            references[lane].step()
-        idle = torch.from_numpy(~active)
-        assert torch.equal(ours[idle], before[idle])
-    for lane in range(3):
-        assert torch.allclose(ours[lane], theirs[lane], rtol=0, atol=1e-12)
+def lane_of(rows: int, seed: int) -> Lane:
+    random = torch.Generator().manual_seed(seed)
+    return Lane(
+        inputs=torch.randn(rows, 1, 3, 4, 4, generator=random),
+        labels=torch.arange(rows) % 3,
+        training=torch.arange(rows),
+        validation=torch.empty(0, dtype=torch.int64),
+        scale=torch.full((3,), 1.5),
+        weights=torch.tensor([0.5, 1.0, 1.5]),
+        seed=seed,
+    )
+
+
+def test_lanes_train_as_plain_loops_of_torch_would(exact: None) -> None:
+    """Lanes of one, two and three steps an epoch; the shorter idle meanwhile."""
+    settings = TinySettings(
+        epochs=4, batch_size=4, dropout=0.0, learning_rate=0.02, schedule="cosine", warmup_epochs=1, weight_decay=0.3
+    )
+    lanes = [lane_of(rows, seed) for seed, rows in enumerate((4, 7, 12))]
+    task = Task(shape=(1, 3, 4, 4), classes=3, co_occurrence=np.zeros((1, 1), np.float32))
+    networks = [TinyNet(task, settings) for _ in lanes]
+    lockstep = Lockstep(networks, lanes, settings, "float32", Layout(shows="motion"))
+    losses = np.array([lockstep.train_epoch() for _ in range(settings.epochs)])
+    for number, (lane, network) in enumerate(zip(lanes, networks, strict=True)):
+        assert losses[:, number] == pytest.approx(plain_losses(lane, network, settings), abs=1e-12)
+        ours = {name: value[number] for name, value in lockstep._stack.parameters.items()}
+        for name, value in network.named_parameters():
+            assert torch.allclose(ours[name], value, rtol=0, atol=1e-12)
+
+
+def plain_losses(lane: Lane, network: TinyNet, settings: TinySettings) -> list[float]:
+    """Train a network as most would, in the same order of rows; mean losses of the epochs' batches."""
+    criterion = torch.nn.CrossEntropyLoss(lane.weights, label_smoothing=settings.label_smoothing)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=False
+    )
+    steps = -(-len(lane.training) // settings.batch_size)
+    warmup, span = steps * settings.warmup_epochs, steps * (settings.epochs - settings.warmup_epochs)
+    rates = torch.optim.lr_scheduler.SequentialLR(
+        optimiser,
+        [
+            torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: (step + 1) / warmup),
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, span),
+        ],
+        [warmup],
+    )
+    order, means = torch.Generator().manual_seed(lane.seed), []
+    for _ in range(settings.epochs):
+        rows, losses = torch.randperm(len(lane.training), generator=order), []
+        for batch in torch.split(rows, settings.batch_size):
+            optimiser.zero_grad()
+            loss = criterion(network(lane.inputs[batch] / 1.5), lane.labels[batch])
+            loss.backward()
+            optimiser.step()
+            rates.step()
+            losses.append(loss.item())
+        means.append(float(np.mean(losses)))
+    return means
 
 
 def test_dropout_without_a_key_is_torchs_own() -> None:

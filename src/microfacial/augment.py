@@ -70,9 +70,9 @@ def mirror(inputs: Tensor, layout: Layout) -> Tensor:
 
 def flip_rows(inputs: Tensor, chosen: Tensor, layout: Layout) -> Tensor:
     """Inputs `(L, B, …)` with the chosen rows, `(L, B)` bool, mirrored."""
-    flipped = inputs.clone()
-    flipped[chosen] = mirror(inputs[chosen], layout)
-    return flipped
+    rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1)
+    mirrored = mirror(rows.index_select(0, numbers), layout)
+    return rows.index_copy(0, numbers, mirrored).view(inputs.shape)
 
 
 def shift(inputs: Tensor, moves: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ Source: decoupled weight decay, Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101
 ICLR 2017, arXiv:1608.03983; weight averaging, Polyak & Juditsky 1992, doi:10.1137/0330046.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from itertools import islice
+from typing import cast
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ from microfacial.losses import lane_losses
 from microfacial.models.blocks import Dropout
 from microfacial.settings import OptimiserSettings
 
-_FIRST_MOMENT, _SECOND_MOMENT, _EPSILON = 0.9, 0.999, 1e-8
 _ROWS_AT_ONCE = 32  # of one lane, when nothing is learnt
+_VALUES_AT_ONCE = 1 << 20  # of inputs that are augmented before the steps that want them: more leave the cache
 # Odd numbers with irregular bits, as in models/blocks.py.
 _KEYS, _FIRST_MIX, _SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -69,16 +70,16 @@ class NetworkStack:
     @classmethod
     def of(cls, networks: Sequence[nn.Module], precision: str) -> "NetworkStack":
         """Stack networks; the first one serves as their common form."""
-        weights = [torch.cat([value.detach().flatten() for value in one.parameters()]) for one in networks]
+        weights = [torch.cat([_lying(value.detach()[None]) for value in one.parameters()], dim=1) for one in networks]
         buffers = [_kept_buffers(one) for one in networks]
         stacked = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
-        return cls(networks[0], torch.stack(weights), stacked, precision)
+        return cls(networks[0], torch.cat(weights), stacked, precision)
 
     @classmethod
     def from_tensors(cls, network: nn.Module, tensors: Mapping[str, Tensor], precision: str) -> "NetworkStack":
         """Stack what `parameters` and `buffers` of a stack of such networks hold."""
         names = [name for name, _ in network.named_parameters()]
-        weights = torch.cat([tensors[name].reshape(len(tensors[name]), -1) for name in names], dim=1)
+        weights = torch.cat([_lying(tensors[name]) for name in names], dim=1)
         buffers = {name: value for name, value in tensors.items() if name not in names}
         return cls(network, weights, buffers, precision)
 
@@ -87,7 +88,7 @@ class NetworkStack:
         """The weights by name, each `(L, …)`, as views of their matrix."""
         views, start = {}, 0
         for name, value in self._network.named_parameters():
-            views[name] = self.weights[:, start : start + value.numel()].view(len(self.weights), *value.shape)
+            views[name] = _standing(self.weights[:, start : start + value.numel()], value.shape)
             start += value.numel()
         return views
 
@@ -105,7 +106,7 @@ class NetworkStack:
 
         def one(tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
             with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bfloat16"):
-                logits: Tensor = functional_call(self._network, tensors, (inputs,))
+                logits: Tensor = functional_call(self._network, tensors, (inputs,), tie_weights=False)
             return logits.to(self.weights.dtype)
 
         if len(inputs) == 1:  # the same arithmetic; convolutions are slow under vmap
@@ -129,28 +130,6 @@ class NetworkStack:
             cast(Dropout, self._network.get_submodule(name)).keyed = training
 
 
-class AdamW:
-    """AdamW on a matrix of weights `(L, P)`: lanes have their own step count and learning rate, or idle."""
-
-    def __init__(self, weights: Tensor, decay: float) -> None:
-        self.steps = np.zeros(len(weights), dtype=np.int64)
-        self._decay = decay
-        self._first, self._second, self._scratch = (torch.zeros_like(weights) for _ in range(3))
-
-    def step(self, weights: Tensor, gradients: Tensor, rates: Values, active: NDArray[np.bool_]) -> None:
-        """Move the weights of the active lanes in place, by gradients `(L, P)` and learning rates `(L,)`."""
-        self.steps += active
-        steps, rates = np.maximum(self.steps, 1), rates * active
-        unbiased = np.sqrt(1 - _SECOND_MOMENT**steps)
-        self._first.lerp_(gradients, _column((1 - _FIRST_MOMENT) * active, weights))
-        squares = torch.mul(gradients, gradients, out=self._scratch)  # here and below: matrices are costly to allocate
-        self._second.lerp_(squares, _column((1 - _SECOND_MOMENT) * active, weights))
-        sizes = torch.sqrt(self._second, out=self._scratch).add_(_column(_EPSILON * unbiased, weights))
-        moves = torch.div(self._first, sizes, out=self._scratch)
-        weights.mul_(_column(1 - rates * self._decay, weights))
-        weights.addcmul_(moves, _column(-rates * unbiased / (1 - _FIRST_MOMENT**steps), weights))
-
-
 class Lockstep:
     """The training of L networks, an epoch at a time; lanes that are `done`, `(L,)` bool, are no longer trained."""
 
@@ -169,14 +148,17 @@ class Lockstep:
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
         self._gradients = torch.zeros_like(self._weights)
-        self._places = list(self._stack.with_weights(self._gradients).parameters.values())
         self._averaged = torch.zeros_like(self._weights) if settings.averaging else self._weights
-        self._optimiser = AdamW(self._weights, settings.weight_decay)
+        self._rows = list(self._weights)  # one parameter a lane, with its own moments and step count
+        for row, gradient in zip(self._rows, self._gradients, strict=True):
+            row.grad = gradient
+        self._optimiser = torch.optim.AdamW(self._rows, weight_decay=settings.weight_decay, fused=True)
         self._generators = [torch.Generator().manual_seed(lane.seed) for lane in lanes]
         self._counts = np.array([len(lane.training) for lane in lanes])
         # How many rows neighbours train on depends on labels that are not for this lane; how many they know does not.
         self._batch_size = min(settings.batch_size, max(len(lane.labels) for lane in lanes))
         self._steps = -(-self._counts // self._batch_size)  # of an epoch, (L,)
+        self._taken = np.zeros(len(lanes), dtype=np.int64)  # steps of each lane so far
 
     @property
     def weights(self) -> Tensor:
@@ -187,24 +169,24 @@ class Lockstep:
         """One pass of each lane over its rows in random order; mean losses of its batches, `(L,)`."""
         self._stack.set_training(True)
         shared = torch.get_rng_state()
-        order, uniform = self._draw_epoch()
-        total: Values = np.zeros(len(self.lanes))
-        for step in range(self._steps.max()):
-            places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
-            active = (places[0] < self._counts) & ~self.done
-            counts = torch.from_numpy((places < self._counts[:, None]) & active[:, None])
-            batch = slice(places[0], places[-1] + 1)
-            inputs, targets = self._gather([rows[batch] for rows in order])
-            inputs, targets = augment(inputs, targets, uniform[:, batch], self._settings, self._layout)
-            total += self._train_step(inputs, targets, counts.to(targets.dtype), active)
+        numbers = np.arange(self._steps.max())[:, None]
+        active = (numbers < self._steps) & ~self.done  # (S, L)
+        taken = self._taken + numbers
+        rates, keys = self._rates(taken), self._dropout_keys(taken)
+        total = torch.zeros(len(self.lanes), dtype=torch.float64)
+        for step, (inputs, targets, counts) in enumerate(self._batches(active)):
+            total += self._compute_gradients(inputs, targets, counts, keys[step])
+            self._move(rates[step], active[step])
+            self._average(taken[step] + 1, active[step])
+        self._taken += active.sum(0)
         assert torch.equal(shared, torch.get_rng_state()), "networks drop by models.blocks.Dropout: it has lanes' keys"
-        return np.asarray(total / self._steps)
+        return np.asarray(total.numpy() / self._steps)
 
     def validate(self) -> tuple[Values, list[NDArray[np.int64]]]:
         """Loss of each lane on its validation rows, `(L,)`, and the class it predicts for each of them."""
         counts = [len(lane.validation) for lane in self.lanes]
         length = -(-max(counts) // _ROWS_AT_ONCE) * _ROWS_AT_ONCE  # in equal parts, however many others validate on
-        inputs, targets = self._gather([_repeated(lane.validation, length) for lane in self.lanes])
+        inputs, targets = self._gather(torch.stack([_repeated(lane.validation, length) for lane in self.lanes]))
         logits = self._stack.with_weights(self._averaged).predict(inputs)
         losses = [self._loss_alone(lane, logits, targets, count) for lane, count in enumerate(counts)]
         guesses = [one[:count].argmax(1).numpy() for one, count in zip(logits, counts, strict=True)]
@@ -215,65 +197,96 @@ class Lockstep:
         rows, weights = targets[lane, None, :count], self._class_weights[lane, None]
         return lane_losses(logits[lane, None, :count], rows, rows.new_ones(1, count), weights, self._settings).item()
 
-    def _draw_epoch(self) -> tuple[list[Tensor], Tensor]:
-        """Rows of each lane in random order, repeated to the length of the longest epoch, and their uniform numbers."""
-        length = int(self._steps.max()) * self._batch_size
-        order, uniform = [], []
+    def _batches(self, active: NDArray[np.bool_]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Augmented inputs `(L, B, …)`, targets `(L, B, K)` and which rows count, `(L, B)`, of each step `(S, L)`."""
+        lanes, size = len(self.lanes), self._batch_size
+        together = self._steps_together()
+        length = -(-len(active) // together) * together
+        order, uniform = self._draw_epoch(length)
+        counts = torch.arange(length * size).view(length, 1, size) < torch.from_numpy(self._counts)[:, None]
+        counts[: len(active)] &= torch.from_numpy(active)[:, :, None]
+        for start in range(0, length, together):
+            part = slice(start, start + together)
+            inputs, targets = self._gather(order[part].flatten(0, 1))
+            inputs, targets = augment(inputs, targets, uniform[part].flatten(0, 1), self._settings, self._layout)
+            each = (values.view(together, lanes, *values.shape[1:]) for values in (inputs, targets))
+            yield from islice(zip(*each, counts[part].to(targets.dtype), strict=True), len(active) - start)
+
+    def _steps_together(self) -> int:
+        """How many steps' rows are augmented at once."""
+        known = max(len(lane.labels) for lane in self.lanes)  # not how many of them train, as for batches
+        steps = -(-known // self._batch_size)
+        values = len(self.lanes) * self._batch_size * self.lanes[0].inputs[0].numel()
+        return min(steps, max(1, _VALUES_AT_ONCE // values))
+
+    def _draw_epoch(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Rows of each lane in random order, repeated to so many steps, `(S, L, B)`, and uniform numbers for each."""
+        size, order, uniform = self._batch_size, [], []
         for lane, generator in zip(self.lanes, self._generators, strict=True):
             drawn = torch.randperm(len(lane.training), generator=generator)
-            order.append(_repeated(lane.training[drawn], length))
+            order.append(_repeated(lane.training[drawn], steps * size))
             numbers = torch.rand(len(drawn), draws(self._settings, self._layout), generator=generator)
-            uniform.append(_repeated(numbers, length))
-        return order, torch.stack(uniform)
+            uniform.append(_repeated(numbers, steps * size))
+        stacked = torch.stack(order), torch.stack(uniform)  # (L, S·B, …)
+        rows, numbers = (each.view(len(each), steps, size, *each.shape[2:]).transpose(0, 1) for each in stacked)
+        return rows, numbers
 
-    def _gather(self, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Scaled inputs `(L, B, …)` and targets `(L, B, K)` of rows `(B,)` of each lane."""
-        inputs = self.lanes[0].inputs.new_empty(len(rows), len(rows[0]), *self.lanes[0].inputs.shape[1:])
-        for lane, drawn, place in zip(self.lanes, rows, inputs, strict=True):
+    def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled inputs `(S·L, B, …)` and targets `(S·L, B, K)` of rows `(S·L, B)` of the lanes in turn."""
+        steps = len(rows) // len(self.lanes)
+        lanes = [*self.lanes] * steps
+        inputs = self.lanes[0].inputs.new_empty(*rows.shape, *self.lanes[0].inputs.shape[1:])
+        for lane, drawn, place in zip(lanes, rows, inputs, strict=True):
             torch.index_select(lane.inputs, 0, drawn, out=place)
-        labels = torch.stack([lane.labels[drawn] for lane, drawn in zip(self.lanes, rows, strict=True)])
+        labels = torch.stack([lane.labels[drawn] for lane, drawn in zip(lanes, rows, strict=True)])
         targets = nn.functional.one_hot(labels, self._class_weights.shape[1]).to(inputs.dtype)
-        return inputs.div_(self._scale), targets
+        inputs.view(steps, -1, *inputs.shape[1:]).div_(self._scale)
+        return inputs, targets
 
-    def _train_step(self, inputs: Tensor, targets: Tensor, counts: Tensor, active: NDArray[np.bool_]) -> Values:
-        """One step of the active lanes; losses `(L,)`."""
-        keys = {f"{name}.key": key for name, key in zip(self._stack.dropouts, self._dropout_keys(), strict=True)}
-        logits = self._stack.logits({**self._leaves, **self._stack.buffers, **keys}, inputs)
+    def _compute_gradients(self, inputs: Tensor, targets: Tensor, counts: Tensor, keys: Tensor) -> Tensor:
+        """Gradients of one step, left in their matrix; losses `(L,)`."""
+        named = {f"{name}.key": key for name, key in zip(self._stack.dropouts, keys, strict=True)}
+        logits = self._stack.logits({**self._leaves, **self._stack.buffers, **named}, inputs)
         losses = lane_losses(logits, targets, counts, self._class_weights, self._settings)
         found = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
-        for gradient, place in zip(found, self._places, strict=True):
-            place.copy_(gradient)
+        torch.cat([_lying(gradient) for gradient in found], dim=1, out=self._gradients)
         if self._settings.clip_norm is not None:
             norms = self._gradients.norm(dim=1, keepdim=True)
             self._gradients *= (self._settings.clip_norm / norms).clamp(max=1)
-        with torch.no_grad():
-            self._optimiser.step(self._weights, self._gradients, self._rates(), active)
-            self._average(active)
-        return losses.detach().double().numpy()
+        return losses.detach()
 
-    def _average(self, active: NDArray[np.bool_]) -> None:
-        """Blend the weights into their average, which starts with those after the first step."""
+    def _move(self, rates: Values, active: NDArray[np.bool_]) -> None:
+        """One step of the active lanes by their learning rates, `(L,)` each; others stay as they are."""
+        together: dict[float, list[Tensor]] = {}  # lanes of one rate: each group costs a call
+        for lane in np.flatnonzero(active):
+            together.setdefault(float(rates[lane]), []).append(self._rows[lane])
+        common = self._optimiser.defaults
+        self._optimiser.param_groups = [{**common, "lr": rate, "params": rows} for rate, rows in together.items()]
+        self._optimiser.step()
+
+    def _average(self, taken: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
+        """Blend the weights after so many steps into their average, which starts with those after the first step."""
         if self._settings.averaging:
             kept = self._settings.averaging
-            share = (1 - kept) / (1 - kept ** np.maximum(self._optimiser.steps, 1))
-            self._averaged.lerp_(self._weights, _column(share * active, self._weights))
+            share = torch.from_numpy((1 - kept) / (1 - kept**taken) * active)
+            self._averaged.lerp_(self._weights, share.to(self._weights.dtype)[:, None])
 
-    def _rates(self) -> Values:
-        """Learning rate of each lane's next step, `(L,)`."""
-        settings, done = self._settings, self._optimiser.steps
+    def _rates(self, taken: NDArray[np.int64]) -> Values:
+        """Learning rates after so many steps, `(S, L)`."""
+        settings = self._settings
         warmup = settings.warmup_epochs * self._steps
-        rates = settings.learning_rate * np.minimum(1, (done + 1) / np.maximum(warmup, 1))
+        rates = settings.learning_rate * np.minimum(1, (taken + 1) / np.maximum(warmup, 1))
         if settings.schedule == "cosine":
             span = np.maximum(settings.epochs * self._steps - warmup, 1)
-            rates *= (1 + np.cos(np.pi * np.clip((done - warmup) / span, 0, 1))) / 2
+            rates *= (1 + np.cos(np.pi * np.clip((taken - warmup) / span, 0, 1))) / 2
         return np.asarray(rates)
 
-    def _dropout_keys(self) -> Tensor:
-        """Keys `(modules, L)` int64 of the next step, from lane, step and module."""
+    def _dropout_keys(self, taken: NDArray[np.int64]) -> Tensor:
+        """Keys `(S, modules, L)` int64 after so many steps, `(S, L)`, from lane, step and module."""
         seeds = np.array([lane.seed for lane in self.lanes], dtype=np.uint64)
-        steps = self._optimiser.steps.astype(np.uint64)
         modules = np.arange(1, len(self._stack.dropouts) + 1, dtype=np.uint64)[:, None]
-        return torch.from_numpy(_mixed(_mixed(seeds + steps * _KEYS) + modules * _KEYS).view(np.int64))
+        steps = _mixed(seeds + taken.astype(np.uint64) * _KEYS)[:, None]
+        return torch.from_numpy(_mixed(steps + modules * _KEYS).view(np.int64))
 
     @cached_property
     def _scale(self) -> Tensor:
@@ -295,13 +308,22 @@ def _kept_buffers(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in network.named_buffers() if not name.endswith(".key")}
 
 
+def _lying(values: Tensor) -> Tensor:
+    """Weights or gradients `(L, …)` as rows `(L, p)`; matrices `(L, o, i)` transposed.
+
+    That is how gradients of linear layers lie in memory, and copying them in another order takes eight times as long.
+    """
+    return (values.mT if values.ndim == 3 else values).reshape(len(values), -1)
+
+
+def _standing(rows: Tensor, shape: torch.Size) -> Tensor:
+    """Views `(L, *shape)` of rows `(L, p)`: what `_lying` made of them."""
+    return rows.view(-1, *shape[::-1]).mT if len(shape) == 2 else rows.view(-1, *shape)
+
+
 def _repeated(rows: Tensor, length: int) -> Tensor:
     """Rows `(n, …)` from the start again until there are so many."""
     return rows[torch.arange(length) % len(rows)]
-
-
-def _column(values: NDArray[np.floating[Any]], like: Tensor) -> Tensor:
-    return torch.from_numpy(values).to(like.dtype)[:, None]
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -140,7 +140,8 @@ class _Run:
     def __init__(self, members: Sequence[_Member], settings: OptimiserSettings, layout: Layout) -> None:
         networks, lanes = [member.network for member in members], [member.lane for member in members]
         self.lockstep = Lockstep(networks, lanes, settings, _precision(settings), layout)
-        self.kept = torch.zeros_like(self.lockstep.weights)
+        latest = self.lockstep.weights
+        self.kept = torch.zeros_like(latest) if settings.hold_back else latest  # without a choice, the latest are kept
         self.best = np.zeros(len(lanes), dtype=np.int64)
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest = np.full(len(lanes), np.inf)
@@ -152,6 +153,8 @@ class _Run:
         Raises:
             ConfigError: a loss is not finite.
         """
+        if self.lockstep.done.all():
+            return
         better = active = ~self.lockstep.done
         values = [self.lockstep.train_epoch()]
         if self._settings.hold_back:
@@ -163,7 +166,8 @@ class _Run:
             self.curves[lane].append(tuple(float(value[lane]) for value in values))
             _check_finite(self.curves[lane][-1], epoch)
         self.best[better] = epoch
-        self.kept[torch.from_numpy(better)] = self.lockstep.weights[torch.from_numpy(better)]
+        for lane in np.flatnonzero(better) if self._settings.hold_back else ():
+            self.kept[lane] = self.lockstep.weights[lane]
         self.lockstep.done |= epoch - self.best >= self._settings.patience
 
 
