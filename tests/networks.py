@@ -1,5 +1,7 @@
 """A network small enough to train in a blink, with all that a real one may have: dropout, a buffer, a scalar."""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,17 @@ from microfacial.settings import OptimiserSettings
 
 
 class TinySettings(OptimiserSettings):
+    """Plain training that holds a part back to choose the epoch, whatever the package's defaults are."""
+
     dropout: float = 0.3
+    hold_back: bool = True
+    batch_size: int = 16
+    weight_decay: float = 0.01
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: int = 0
+    label_smoothing: float = 0.0
+    flip: bool = False
+    flip_average: bool = False
 
 
 class TinyNet(nn.Module):

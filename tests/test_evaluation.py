@@ -20,7 +20,7 @@ CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 SETTINGS: dict[str, dict[str, object]] = {
     "majority": {},
     "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
-    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3},
+    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "hold_back": True},
 }
 
 

@@ -245,6 +245,7 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
 def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    change("models", roi_cnn={"input_px": 16, "widths": [8, 8, 8, 8], "encoder": "conv", "epochs": 3})  # a fold a chunk
     train(monkeypatch, "roi_cnn")
     journal = sorted((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
     first = [path.stat().st_mtime_ns for path in journal]

@@ -203,7 +203,7 @@ def test_a_gradient_is_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_networks_that_may_not_lockstep_and_estimators_train_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chunk_size("roi_cnn", RoiCnnSettings()) == 1
+    assert chunk_size("roi_cnn", RoiCnnSettings(encoder="conv")) == 1
     assert chunk_size("linear_svm", LinearSvmSettings()) == 1
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
     assert [chunk_size("tiny", TinySettings(members=members)) for members in (1, 3, 8, 20)] == [8, 2, 1, 1]
