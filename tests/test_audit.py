@@ -119,7 +119,7 @@ def chunk_with(samples: Samples, name: str, config: TrainConfig, size: int) -> t
 def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) -> FoldResult:
     """One fold, with the mates it has in the `train` stage."""
     settings = settings_of(model, **changes)
-    chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings))
+    chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
     folds = run_chunk(samples, chunk, partial(fit, model=model, settings=settings))
     return next(fold for fold in folds if fold.plan.name == name)
 

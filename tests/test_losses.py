@@ -62,3 +62,17 @@ def test_classes_weigh_as_the_power_of_their_rarity_and_absent_ones_nothing() ->
     assert class_weights(labels, 3, "inverse") == pytest.approx([10 / 16, 10 / 4, 0])
     # 8^-½ : 2^-½ is 1 : 2, and (8·1 + 2·2) / 10 = 1.2
     assert class_weights(labels, 3, "root") == pytest.approx([1 / 1.2, 2 / 1.2, 0])
+
+
+@pytest.mark.parametrize("kind", ["cross-entropy", "focal"])
+def test_a_row_of_a_class_without_weight_counts_for_nothing_even_smoothed(kind: str) -> None:
+    """Even odds of three classes. Row 0 is of class 0, which weighs nothing. Row 1, of class 1 and of weight 2, has
+    smoothed targets 0.1, 0.8 and 0.1 of weights 0, 2 and 1: (0.8 · 2 + 0.1 · 1) · ln 3 / 2; a focal loss of gamma 2
+    takes (2/3)² of it.
+    """
+    settings = OptimiserSettings.model_validate({"loss": kind, "focal_gamma": 2.0, "label_smoothing": 0.3})
+    logits, weights = torch.zeros(2, 2, 3).double(), torch.tensor([[0.0, 2.0, 1.0]] * 2).double()
+    targets = one_hot(torch.tensor([[0, 1], [0, 0]]), 3).double()
+    some, none = lane_losses(logits, targets, ALL[:, :2], weights, settings).tolist()
+    assert some == pytest.approx((4 / 9 if kind == "focal" else 1) * 1.7 * math.log(3) / 2)
+    assert none == 0

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import __main__ as commands
+from microfacial import training
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.frames import read_image
@@ -158,6 +159,15 @@ def test_a_repetition_that_is_added_leaves_finished_folds_as_they_are(
     assert {path: path.stat().st_mtime_ns for path in first} == first
     predicted = rows(ready / "build/tiny/train/majority/predictions.csv")
     assert [row["repeat"] for row in predicted] == ["0"] * 12 + ["1"] * 12
+
+
+def test_folds_of_another_torch_or_precision_are_not_taken_for_these(
+    ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for facts in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bfloat16"}, {"torch": "2"}):
+        monkeypatch.setattr(training, "arithmetic", lambda _, facts=facts: facts)
+        train(monkeypatch, "majority")
+    assert len(list((ready / ".microfacial" / "tiny" / "folds" / "majority").iterdir())) == 3
 
 
 def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
