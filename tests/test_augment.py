@@ -102,15 +102,16 @@ def test_shares_of_mixtures_are_drawn_from_a_beta_distribution() -> None:
     inputs, targets = torch.zeros(1, 4000, 1, 1, 1), torch.zeros(1, 4000, 1)
     targets[0, ::2] = 1  # even rows have share λ, odd ones 1 − λ
     uniform = torch.rand(1, 4000, 1, generator=torch.Generator().manual_seed(0))
-    shares = augment(inputs, targets, uniform, OptimiserSettings(mixup=0.4), MOTION)[1]
+    shares = augment(inputs, targets, uniform, OptimiserSettings(mixup=0.4, flip=False), MOTION)[1]
     assert shares.mean().item() == pytest.approx(0.5, abs=0.02)
     assert shares.var().item() == pytest.approx(1 / 7.2, rel=0.05)
 
 
 def test_what_is_off_draws_nothing_and_changes_nothing() -> None:
     inputs, targets = maps(1, 2, 3, 4, 4), torch.eye(2)[None]
-    assert draws(OptimiserSettings(), MOTION) == 0
-    same = augment(inputs, targets, torch.empty(1, 2, 0), OptimiserSettings(), MOTION)
+    off = OptimiserSettings(flip=False, flip_average=False, shift_px=0, jitter=0.0, mixup=0.0)
+    assert draws(off, MOTION) == 0
+    same = augment(inputs, targets, torch.empty(1, 2, 0), off, MOTION)
     assert same[0] is inputs
     assert same[1] is targets
 
@@ -138,6 +139,6 @@ def test_shifts_reach_both_ends() -> None:
     face = torch.zeros(1, 2, 1, 5, 5)
     face[..., 2, 2] = 1
     uniform = torch.tensor([[[0.0, 0.999999], [0.999999, 0.0]]])
-    moved = augment(face, torch.eye(2)[None], uniform, OptimiserSettings(shift_px=2), MOTION)[0]
+    moved = augment(face, torch.eye(2)[None], uniform, OptimiserSettings(shift_px=2, flip=False), MOTION)[0]
     assert moved[0, 0, 0].nonzero().tolist() == [[0, 4]]
     assert moved[0, 1, 0].nonzero().tolist() == [[4, 0]]

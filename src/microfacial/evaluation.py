@@ -65,7 +65,7 @@ def run_chunk(
     """Fit the folds of a chunk together, each on its known rows, then predict each fold's held-out rows once."""
     start = time.perf_counter()
     watching = make_watch(samples, chunk) if make_watch else nullcontext()
-    with _one_thread(), watching as watch:
+    with one_thread(), watching as watch:
         known = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
         fitted = fit(known, watch=watch)
         probabilities = [one.predict(samples.inputs[plan.held_out]) for one, plan in zip(fitted, chunk, strict=True)]
@@ -85,8 +85,8 @@ def run_chunk(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread while the block runs."""
+def one_thread() -> Iterator[None]:
+    """Compute in one thread while the block runs: other threads are another order of sums, in the last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
