@@ -88,7 +88,7 @@ def make_samples(variant: Network, settings: OptimiserSettings, clips: int, subj
 
 def run_ours(samples: Samples, plans: Sequence[FoldPlan], model: str, settings: OptimiserSettings) -> list[Predictions]:
     """Train all folds by the package, in the order of the plans."""
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings))
+    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings, samples))
     fit = partial(training.fit, model=model, settings=settings)
     folds = {
         fold.plan.key: fold.predicted

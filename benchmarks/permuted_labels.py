@@ -65,7 +65,7 @@ def run_once(data: Data, model: str, settings: Section, what: str, processes: in
     """The whole protocol once, on labels as they are."""
     samples = make_samples(MODELS[model].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plans = plan_folds(samples, data.protocol)
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings))
+    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings, samples))
     fit = partial(training.fit, model=model, settings=settings)
     with TemporaryDirectory() as folder, Countdown(what, len(plans), processes) as countdown:
         watch = watch_into(Path(folder)) if oracle else None

@@ -62,13 +62,9 @@ LEVERS: dict[str, dict[str, Any]] = {
     "focal": {"loss": "focal", "class_weights": "root", "label_smoothing": 0.1},
     "all together": {"members": 3, "flip": True, "flip_average": True, "mixup": 0.4, "shift_px": 1, "averaging": 0.9},
 }
-# Its dropout of whole maps draws from torch's shared random numbers, which training refuses.
-UNTRAINABLE = {"sssnet": [pytest.mark.xfail(raises=AssertionError, strict=True)]}
-TRAINED = [pytest.param(name, marks=UNTRAINABLE.get(name, [])) for name in MODELS]
 NETWORKS = [name for name in MODELS if isinstance(MODELS[name], Network)]
-every_model = pytest.mark.parametrize("model", TRAINED)
+every_model = pytest.mark.parametrize("model", MODELS)
 every_network = pytest.mark.parametrize("model", NETWORKS)
-every_trained_network = pytest.mark.parametrize("model", [one for one in TRAINED if one.values[0] in NETWORKS])
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 every_lever = pytest.mark.parametrize("lever", LEVERS)
 
@@ -123,7 +119,7 @@ def chunk_with(samples: Samples, name: str, config: TrainConfig, size: int) -> t
 def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) -> FoldResult:
     """One fold, with the mates it has in the `train` stage."""
     settings = settings_of(model, **changes)
-    chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings))
+    chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
     folds = run_chunk(samples, chunk, partial(fit, model=model, settings=settings))
     return next(fold for fold in folds if fold.plan.name == name)
 
@@ -272,7 +268,7 @@ def test_a_clip_alone_is_predicted_as_among_others(model: str) -> None:
     assert fitted.predict(asked[::-1].copy())[::-1] == pytest.approx(alone, abs=1e-6)
 
 
-@every_trained_network
+@every_network
 def test_validation_rows_choose_the_epoch_and_nothing_else(model: str, prepared: list[tuple[Task, Lane]]) -> None:
     samples, settings = samples_of(model), settings_of(model, patience=9)
     plan = plan_folds(samples, PROTOCOLS["composite"])[0]

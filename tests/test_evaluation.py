@@ -1,15 +1,16 @@
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from microfacial import training
 from microfacial.errors import ProtocolError
-from microfacial.evaluation import FitChunk, chunk_plans, run_folds
+from microfacial.evaluation import FitChunk, chunk_plans, run_chunk, run_folds
 from microfacial.models import MODELS
 from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import Fitted, FoldPlan, FoldResult, History, Known, Samples
@@ -20,7 +21,7 @@ CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 SETTINGS: dict[str, dict[str, object]] = {
     "majority": {},
     "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
-    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3},
+    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "hold_back": True},
 }
 
 
@@ -159,3 +160,29 @@ def fit_slowly(chunk: Sequence[Known], *, watch: Watch | None, slow: int) -> lis
     if chunk[0].seed == slow:
         time.sleep(3)
     return fit(chunk, model="majority", settings=MODELS["majority"].settings())
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_chunk_computes_in_one_thread_and_leaves_their_number_as_it_was(samples: Samples) -> None:
+    plan, seen = plan_folds(samples, CONFIG)[0], []
+
+    def count(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        seen.append(torch.get_num_threads())
+        return fit_of("majority")(chunk, watch=watch)
+
+    def fail(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        raise KeyError
+
+    run_chunk(samples, (plan,), count)
+    assert (seen, torch.get_num_threads()) == ([1], 2)
+    with pytest.raises(KeyError):
+        run_chunk(samples, (plan,), fail)
+    assert torch.get_num_threads() == 2

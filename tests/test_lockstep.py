@@ -7,6 +7,7 @@ import torch
 
 from microfacial import training
 from microfacial.augment import Layout
+from microfacial.errors import ConfigError
 from microfacial.lockstep import Lane, Lockstep
 from microfacial.models.blocks import Dropout
 from microfacial.models.contract import Task
@@ -175,3 +176,17 @@ def test_dropout_with_a_key_drops_its_share_evenly_and_another_for_another_key()
     assert kept.double().mean((1, 2)).tolist() == pytest.approx([0.7, 0.7], abs=0.005)
     assert (kept[0] & kept[1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
     assert (kept[0, :, 1:] & kept[0, :, :-1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, folds: int
+) -> None:
+    class Careless(TinyNet):
+        def __init__(self, task: Task, settings: TinySettings) -> None:
+            super().__init__(task, settings)
+            self.second = torch.nn.Dropout(0.5)  # type: ignore[assignment]
+
+    monkeypatch.setattr(training, "MODELS", {"tiny": replace(tiny(), build=Careless)})
+    with pytest.raises(ConfigError, match=r"^Careless draws from torch's shared random numbers .*blocks\.Dropout"):
+        fit(chunk_of(samples)[:folds], model="tiny", settings=TinySettings(epochs=1))

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import __main__ as commands
+from microfacial import training
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.frames import read_image
@@ -160,6 +161,15 @@ def test_a_repetition_that_is_added_leaves_finished_folds_as_they_are(
     assert [row["repeat"] for row in predicted] == ["0"] * 12 + ["1"] * 12
 
 
+def test_folds_of_another_torch_or_precision_are_not_taken_for_these(
+    ready: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for facts in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bfloat16"}, {"torch": "2"}):
+        monkeypatch.setattr(training, "arithmetic", lambda _, facts=facts: facts)
+        train(monkeypatch, "majority")
+    assert len(list((ready / ".microfacial" / "tiny" / "folds" / "majority").iterdir())) == 3
+
+
 def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = ready / "build/tiny/train/roi_cnn"
     train(monkeypatch, "roi_cnn")
@@ -245,6 +255,7 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
 def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    change("models", roi_cnn={"input_px": 16, "widths": [8, 8, 8, 8], "encoder": "conv", "epochs": 3})  # a fold a chunk
     train(monkeypatch, "roi_cnn")
     journal = sorted((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
     first = [path.stat().st_mtime_ns for path in journal]

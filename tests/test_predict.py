@@ -189,7 +189,8 @@ def test_onset_to_apex_is_not_joined_twice(others: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("per_phase", "count"), [({}, 4), ({"windows_per_phase": 1}, 2), ({"windows_per_phase": 0}, 1)]
+    ("per_phase", "count"),
+    [({"windows_per_phase": 2}, 4), ({"windows_per_phase": 1}, 2), ({"windows_per_phase": 0}, 1)],
 )
 def test_the_hybrid_takes_a_clip_in_one_call(per_phase: dict[str, Any], count: int, folder: Path, clip: Clip) -> None:
     seen = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, **per_phase)

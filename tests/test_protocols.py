@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import chunk_plans, run_folds
@@ -193,3 +193,23 @@ def test_labels_of_held_out_clips_do_not_move_the_known(people: Samples) -> None
     config = TrainConfig(protocol="composite")
     honest, other = (named(plan_folds(one, config), "c/1") for one in (people, corrupted))
     assert np.array_equal(honest.part, other.part)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")  # which the splitter says here of itself
+def test_no_part_is_empty_though_the_splitter_leaves_one_so() -> None:
+    subjects = np.repeat(["a/0", "a/1", "a/2", "a/3", "b/0"], [4, 1, 2, 5, 1])
+    labels = np.array([1, 1, 1, 1, 0, 0, 0, 1, 2, 2, 1, 2, 0])
+    drawn = StratifiedGroupKFold(4).split(labels[:12], labels[:12], subjects[:12])
+    assert min(len(rows) for _, rows in drawn) == 0
+    clips = Samples(
+        inputs=np.zeros((13, 1), np.float32),
+        labels=labels,
+        subjects=subjects,
+        corpora=np.repeat("a", 13),
+        clips=np.arange(13).astype(str),
+        active=np.zeros((13, 0), np.bool_),
+        classes=("x", "y", "z"),
+    )
+    plan = named(plan_folds(clips, TrainConfig(validation_parts=4)), "b/0")
+    assert np.unique(plan.part).tolist() == [0, 1, 2]
+    assert len(np.unique(list(zip(plan.part, clips.subjects[plan.known], strict=True)), axis=0)) == 4

@@ -152,3 +152,12 @@ def test_a_fold_that_counts_twice_or_is_of_another_repetition_is_noticed(samples
     for surplus in (folds[0], stranger):
         with pytest.raises(ProtocolError, match="every clip exactly once"):
             pool("m", samples, [*folds, surplus], CONFIG)
+
+
+def test_no_bit_of_a_score_depends_on_the_order_of_folds(samples: Samples) -> None:
+    config = replace_repeats(3)
+    folds = folds_of(samples, fixed(draw(samples, 3)), config)
+    random = np.random.default_rng(0)
+    expected = pool("m", samples, folds, config)
+    for _ in range(8):
+        assert pool("m", samples, [folds[place] for place in random.permutation(len(folds))], config) == expected

@@ -15,7 +15,7 @@ from microfacial.models.contract import Task
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.roi_cnn import RoiCnnSettings
 from microfacial.records import Known, Samples
-from microfacial.training import FittedNetwork, Predict, chunk_size, fit, restore
+from microfacial.training import FittedNetwork, Predict, arithmetic, chunk_size, fit, restore
 from networks import TinyNet, TinySettings, known_without, tiny
 
 SETTINGS = TinySettings(epochs=12, patience=4, learning_rate=3e-3, batch_size=16)
@@ -197,14 +197,59 @@ def test_a_gradient_is_no_longer_than_allowed() -> None:
     assert lockstep._gradients.norm().item() == pytest.approx(1e-3, rel=1e-4)
 
 
-def test_networks_that_may_not_lockstep_and_estimators_train_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chunk_size("roi_cnn", RoiCnnSettings(encoder="conv")) == 1
-    assert chunk_size("linear_svm", LinearSvmSettings()) == 1
+def test_networks_that_may_not_lockstep_and_estimators_train_alone(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chunk_size("roi_cnn", RoiCnnSettings(encoder="conv"), samples) == 1
+    assert chunk_size("linear_svm", LinearSvmSettings(), samples) == 1
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
-    assert [chunk_size("tiny", TinySettings(members=members)) for members in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    assert [chunk_size("tiny", TinySettings(members=members), samples) for members in (1, 3, 8, 20)] == [8, 2, 1, 1]
 
 
 def test_bfloat16_is_close_to_float32(fitted: Fit, samples: Samples) -> None:
     exact, rough = (fitted(epochs=2, precision=kind).predict(samples.inputs) for kind in ("float32", "bfloat16"))
     assert not np.array_equal(exact, rough)
     assert exact == pytest.approx(rough, abs=0.05)
+
+
+def test_no_more_train_together_than_memory_should_hold(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what folds copy, 25 rows of 2, 2.6 or 21 MiB, at most 10, 7 or none fit into 512 MiB; eight are the most."""
+    monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
+    sizes = []
+    for numbers in (2**19, 681_574, 5_505_024):
+        large = replace(samples, inputs=np.broadcast_to(np.float32(0), (25, numbers)))
+        sizes.append(chunk_size("tiny", TinySettings(), large))
+    assert sizes == [8, 7, 1]
+
+
+def test_where_no_validation_row_counts_the_last_epoch_is_kept(fitted: Fit, samples: Samples) -> None:
+    """Part 0 alone is of class 2: its loss is nothing, whatever the epoch."""
+    known = known_without(samples, "b/0", 3)
+    labels = np.where(known.part == 0, 2, np.arange(len(known.part)) % 2)
+    known = replace(known, samples=replace(known.samples, labels=labels))
+    result = fitted(known, patience=2, epochs=7, label_smoothing=0.1)
+    assert result.history.validation_loss == (0.0,) * 7
+    assert result.chosen == "epoch 7"
+
+
+def test_which_loss_is_not_finite_is_said(fitted: Fit, samples: Samples) -> None:
+    known = known_without(samples, "b/0", 3)
+    lost = np.where((known.part == 0)[:, None, None, None, None], np.float32(np.nan), known.samples.inputs)
+    with pytest.raises(ConfigError, match=r"diverged in epoch 1 \(validation loss nan\)"):
+        fitted(replace(known, samples=replace(known.samples, inputs=lost)))
+
+
+def test_views_in_any_order_are_predicted_as_their_copies(fitted: Fit, samples: Samples) -> None:
+    result = fitted(epochs=2)
+    for view in (samples.inputs[::-1], samples.inputs[..., ::-1], samples.inputs.swapaxes(-1, -2)):
+        assert np.array_equal(result.predict(view), result.predict(view.copy()))
+
+
+def test_what_last_bits_depend_on_names_the_precision_where_the_processor_chooses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fixed = {"torch": torch.__version__}
+    for able, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"avx512_bf16": able})
+        assert arithmetic(TinySettings(precision="auto")) == {**fixed, "precision": precision}
+        assert arithmetic(TinySettings(precision="bfloat16")) == arithmetic(LinearSvmSettings()) == fixed

@@ -10,10 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from microfacial.evaluation import one_thread
 from microfacial.flow import FlowConfig
 from microfacial.models.hybrid import HybridSettings
 from microfacial.protocols import TrainConfig
@@ -95,8 +94,7 @@ def shift_apex(clip: Clip, frames: int) -> Clip:
 
 def predict_anew(fold: FoldResult, settings: HybridSettings, inputs: NDArray[np.float32]) -> FoldResult:
     """A fold with what its network, unchanged, predicts for other inputs `(n, …)` of its held-out rows; one thread."""
-    torch.set_num_threads(1)  # as in training: other threads are another order of sums, in the last bits
-    with threadpool_limits(1):
+    with one_thread():  # as in training
         return replace(fold, probabilities=restore(MODEL, settings, fold.checkpoint).predict(inputs))
 
 

@@ -6,7 +6,7 @@ more, but has no say.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from typing import Protocol
 
@@ -64,9 +64,8 @@ def run_chunk(
 ) -> list[FoldResult]:
     """Fit the folds of a chunk together, each on its known rows, then predict each fold's held-out rows once."""
     start = time.perf_counter()
-    torch.set_num_threads(1)
     watching = make_watch(samples, chunk) if make_watch else nullcontext()
-    with threadpool_limits(1), watching as watch:
+    with one_thread(), watching as watch:
         known = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
         fitted = fit(known, watch=watch)
         probabilities = [one.predict(samples.inputs[plan.held_out]) for one, plan in zip(fitted, chunk, strict=True)]
@@ -83,3 +82,15 @@ def run_chunk(
         )
         for plan, one, chances in zip(chunk, fitted, probabilities, strict=True)
     ]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread while the block runs: other threads are another order of sums, in the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -80,7 +80,8 @@ def run_folds(
     """
     chosen = resolve(model, {"preset": preset, **settings}, model)
     samples = _label(MODELS[model].make_inputs(data.store, chosen), data)
-    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), training.chunk_size(model, chosen))
+    size = training.chunk_size(model, chosen, samples)
+    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), size)
     fit = partial(training.fit, model=model, settings=chosen)
     return chain.from_iterable(evaluation.run_folds(samples, chunks, fit, processes))
 

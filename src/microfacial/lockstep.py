@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from microfacial.augment import Layout, augment, draws
+from microfacial.errors import ConfigError
 from microfacial.losses import lane_losses
 from microfacial.models.blocks import Dropout
 from microfacial.settings import OptimiserSettings
@@ -112,7 +113,8 @@ class NetworkStack:
         if len(inputs) == 1:  # the same arithmetic; convolutions are slow under vmap
             alone = {name: value.squeeze(0) for name, value in tensors.items()}
             return one(alone, inputs.squeeze(0)).unsqueeze(0)
-        logits: Tensor = vmap(one)(dict(tensors), inputs)
+        # Random numbers are refused where an epoch ends, in words; vmap would refuse them in its own.
+        logits: Tensor = vmap(one, randomness="different")(dict(tensors), inputs)
         return logits
 
     def predict(self, inputs: Tensor) -> Tensor:
@@ -144,6 +146,7 @@ class Lockstep:
         self.lanes = lanes
         self.done = np.zeros(len(lanes), dtype=np.bool_)
         self._settings, self._layout = settings, layout
+        self._kind = type(networks[0]).__name__
         self._stack = NetworkStack.of(networks, precision)
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
@@ -166,7 +169,11 @@ class Lockstep:
         return self._averaged
 
     def train_epoch(self) -> Values:
-        """One pass of each lane over its rows in random order; mean losses of its batches, `(L,)`."""
+        """One pass of each lane over its rows in random order; mean losses of its batches, `(L,)`.
+
+        Raises:
+            ConfigError: the networks draw random numbers that are not their lanes' own.
+        """
         self._stack.set_training(True)
         shared = torch.get_rng_state()
         numbers = np.arange(self._steps.max())[:, None]
@@ -179,7 +186,11 @@ class Lockstep:
             self._move(rates[step], active[step])
             self._average(taken[step] + 1, active[step])
         self._taken += active.sum(0)
-        assert torch.equal(shared, torch.get_rng_state()), "networks drop by models.blocks.Dropout: it has lanes' keys"
+        if not torch.equal(shared, torch.get_rng_state()):
+            raise ConfigError(
+                f"{self._kind} draws from torch's shared random numbers while it trains, so that no fold could be "
+                "repeated alone. Let it drop by microfacial.models.blocks.Dropout, whose masks are of each fold's seed"
+            )
         return np.asarray(total.numpy() / self._steps)
 
     def validate(self) -> tuple[Values, list[NDArray[np.int64]]]:

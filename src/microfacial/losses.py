@@ -32,7 +32,8 @@ def lane_losses(
 ) -> Tensor:
     """Loss of each lane, `(L,)`: the mean over its rows, each as heavy as its classes are.
 
-    A lane whose rows do not count, or are all of classes without weight, has loss 0.
+    A row of classes without weight counts for nothing, though smoothing would give it a share of others; a lane none
+    of whose rows counts has loss 0.
 
     Args:
         logits: `(L, B, K)`.
@@ -42,6 +43,7 @@ def lane_losses(
         settings: which loss, its gamma, label smoothing.
     """
     heaviness = (targets * weights[:, None]).sum(-1) * counts  # (L, B)
+    counts = counts * (heaviness > 0)
     smoothed = targets * (1 - settings.label_smoothing) + settings.label_smoothing / targets.shape[-1]
     surprise = logits.log_softmax(-1)  # (L, B, K), negative
     if settings.loss == "focal":

@@ -150,4 +150,4 @@ def _divide(labels: NDArray[np.int64], subjects: NDArray[np.str_], parts: int, s
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for number, (_, drawn) in enumerate(splitter.split(labels, labels, subjects)):
             part[drawn] = number
-    return part
+    return np.unique(part, return_inverse=True)[1]  # the splitter may leave a part empty

@@ -20,6 +20,8 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
     Raises:
         ProtocolError: a repetition does not predict every row of the protocol exactly once.
     """
+    # Sums differ by order in their last bits.
+    folds = sorted(folds, key=lambda fold: (fold.plan.repeat, fold.plan.name))
     rows = scored_rows(samples, config)
     corpora = samples.corpora[rows]
     found = gather(model, samples, folds, config)

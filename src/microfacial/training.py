@@ -20,6 +20,7 @@ from microfacial.records import Fitted, History, Known, Samples
 from microfacial.settings import OptimiserSettings, Section
 
 LANES = 8  # networks that train side by side; all wait for the slowest, so more gain little
+CHUNK_BYTES = 512 * 2**20  # of inputs, at most: each fold copies the rows that it knows
 _TENSOR = "network."  # what names of parameters and buffers begin with in a checkpoint
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
@@ -45,13 +46,21 @@ def fit(chunk: Sequence[Known], *, model: str, settings: Section, watch: Watch |
             return [*_fit_networks(network, chunk, settings, watch)]
 
 
-def chunk_size(model: str, settings: Section) -> int:
-    """How many folds train together."""
+def chunk_size(model: str, settings: Section, samples: Samples) -> int:
+    """How many folds train together: fewer where samples are so large that the folds' copies of them would be."""
     variant = MODELS[model]
     if isinstance(variant, Network) and variant.lockstep(settings):
         assert isinstance(settings, OptimiserSettings)
-        return max(1, LANES // settings.members)
+        return max(1, min(LANES // settings.members, CHUNK_BYTES // max(1, samples.inputs.nbytes)))
     return 1
+
+
+def arithmetic(settings: Section) -> dict[str, str]:
+    """What the last bits of a fit depend on beside its code: torch, and what `precision: auto` is on this processor."""
+    facts = {"torch": str(torch.__version__)}
+    if isinstance(settings, OptimiserSettings) and settings.precision == "auto":
+        facts["precision"] = _precision(settings)
+    return facts
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -74,7 +83,7 @@ class FittedNetwork:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities `(n, K)`."""
-        images = [torch.from_numpy(inputs)]
+        images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch has no negative strides
         if self.flip_average:
             images.append(mirror(images[0], self.layout))
         chances = [
@@ -146,6 +155,8 @@ class _Run:
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest = np.full(len(lanes), np.inf)
         self._settings = settings
+        # A validation part of classes that do not occur in training cannot tell epochs apart: the last one is kept.
+        self._blind = np.array([not lane.weights[lane.labels[lane.validation]].any() for lane in lanes])
 
     def advance(self, epoch: int) -> None:
         """Train an epoch, and stop the lanes whose validation loss has not fallen for too long.
@@ -160,7 +171,7 @@ class _Run:
         if self._settings.hold_back:
             losses, guesses = self.lockstep.validate()
             values += [losses, _recalls(self.lockstep.lanes, guesses)]
-            better = active & (losses < self._lowest)
+            better = active & ((losses < self._lowest) | self._blind)
             self._lowest[better] = losses[better]
         for lane in np.flatnonzero(active):
             self.curves[lane].append(tuple(float(value[lane]) for value in values))
@@ -269,15 +280,17 @@ def _recalls(lanes: Sequence[Lane], guesses: Sequence[NDArray[np.int64]]) -> NDA
     return uar(np.stack(counts))
 
 
-def _check_finite(losses: Sequence[float], epoch: int) -> None:
-    if not np.isfinite(losses).all():
-        raise ConfigError(f"training diverged in epoch {epoch} (loss {losses[0]}). Lower the model's learning_rate")
+def _check_finite(values: Sequence[float], epoch: int) -> None:
+    for field, value in zip(fields(History), values, strict=False):
+        if not np.isfinite(value):
+            what = f"{field.name.replace('_', ' ')} {value}"
+            raise ConfigError(f"training diverged in epoch {epoch} ({what}). Lower the model's learning_rate")
 
 
 def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
     moves = [name for name in ("flip", "flip_average", "shift_px", "jitter") if getattr(settings, name)]
     if moves and samples.inputs.ndim <= 3:
-        raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Set it to its default")
+        raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Turn it off")
 
 
 def _name_epochs(epochs: Sequence[int]) -> str:

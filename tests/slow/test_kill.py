@@ -18,7 +18,7 @@ from fakes import ROOT
 from processes import ENVIRONMENT, microfacial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
-SLOW_CNN = "roi_cnn: {input_px: 64, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
+SLOW_CNN = "roi_cnn: {input_px: 64, encoder: conv, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
 ENDS = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json")
 
 

@@ -140,8 +140,8 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
     """All folds of one row, as the `train` stage would train them; those of the full hybrid keep their networks."""
     keeps = name == FULL
     plans = plan_folds(samples, bench.data.protocol)
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(MODEL, hybrid))
-    key = storage.digest([], bench.digest, hybrid.model_dump(), flow.model_dump(), keeps)
+    chunks = evaluation.chunk_plans(plans, training.chunk_size(MODEL, hybrid, samples))
+    key = storage.digest([], bench.digest, hybrid.model_dump(), flow.model_dump(), keeps, training.arithmetic(hybrid))
     run_chunks = partial(
         evaluation.run_folds,
         samples,

@@ -41,7 +41,8 @@ def run(project: Project, model: str, processes: int) -> None:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), training.chunk_size(model, settings))
+    size = training.chunk_size(model, settings, samples)
+    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size)
     key = _fold_key(project, model, config, samples)
     identity = _identify(project, model, config, key)
     journal = FoldJournal(project.state / "folds" / model, key)
@@ -94,7 +95,8 @@ def _fold_key(project: Project, model: str, config: Config, samples: Samples) ->
     """Digest of everything that a fold depends on, but for who is held out and the repetition's seed."""
     data = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
     protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws"})
-    settings = (protocol, model, config.models[model].model_dump(), samples.classes)
+    own = config.models[model]
+    settings = (protocol, model, own.model_dump(), samples.classes, training.arithmetic(own))
     return storage.digest([*(project.build / name for name in data), *stage_code("train", model)], *settings)
 
 
