@@ -70,12 +70,15 @@ def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
         assert not seen & set(plan.held_out)
 
 
-def test_chunks_are_as_large_as_asked_and_keep_repetitions_apart(samples: Samples) -> None:
+def test_chunks_are_even_no_larger_than_asked_and_keep_repetitions_apart(samples: Samples) -> None:
     plans = plan_folds(samples, CONFIG.model_copy(update={"repeats": 2}))
     chunks = chunk_plans(plans, 3)
-    assert [len(chunk) for chunk in chunks] == [3, 3, 1, 3, 3, 1]
+    assert [len(chunk) for chunk in chunks] == [1, 2, 2, 2, 1, 2, 2, 2]
     assert [plan for chunk in chunks for plan in chunk] == plans
-    assert chunks[:3] == chunk_plans(plans[:7], 3)
+    assert chunks[:4] == chunk_plans(plans[:7], 3)
+    assert [len(chunk) for chunk in chunk_plans(plans[:5], 8)] == [2, 3]
+    assert [len(chunk) for chunk in chunk_plans(plans[:1], 8)] == [1]
+    assert [len(chunk) for chunk in chunk_plans(plans[:3], 1)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
@@ -172,7 +175,7 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("two_threads")
 def test_a_chunk_computes_in_one_thread_and_leaves_their_number_as_it_was(samples: Samples) -> None:
-    plan, seen = plan_folds(samples, CONFIG)[0], []
+    plan, seen, before = plan_folds(samples, CONFIG)[0], [], torch.get_num_threads()
 
     def count(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
         seen.append(torch.get_num_threads())
@@ -182,7 +185,7 @@ def test_a_chunk_computes_in_one_thread_and_leaves_their_number_as_it_was(sample
         raise KeyError
 
     run_chunk(samples, (plan,), count)
-    assert (seen, torch.get_num_threads()) == ([1], 2)
+    assert (seen, torch.get_num_threads()) == ([1], before)
     with pytest.raises(KeyError):
         run_chunk(samples, (plan,), fail)
-    assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == before

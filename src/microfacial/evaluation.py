@@ -7,7 +7,7 @@ more, but has no say.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Protocol
 
 import torch
@@ -30,12 +30,21 @@ class FitChunk(Protocol):
 
 
 def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
-    """Plans in the groups that train together, always the same ones whatever is left to do.
+    """Plans in the groups that train together, of at most `size`, always the same ones whatever is left to do.
 
-    Repetitions are not mixed, so that one more leaves the groups of the others as they were.
+    Repetitions are not mixed, so that one more leaves the groups of the others as they were. Groups are about equally
+    large, and of an even number where they can be, so that two processes end together.
     """
     repeats = [list(group) for _, group in groupby(plans, key=lambda plan: plan.repeat)]
-    return [tuple(group[start : start + size]) for group in repeats for start in range(0, len(group), size)]
+    return [tuple(chunk) for group in repeats for chunk in _divide(group, size)]
+
+
+def _divide(plans: list[FoldPlan], size: int) -> Iterator[list[FoldPlan]]:
+    """Runs of at most `size` plans, equally long but for one."""
+    fewest = -(-len(plans) // size)
+    groups = min(len(plans), fewest + fewest % 2)
+    ends = [len(plans) * number // groups for number in range(groups + 1)]
+    return (plans[start:end] for start, end in pairwise(ends))
 
 
 def run_folds(
