@@ -246,16 +246,31 @@ def maps_seen(samples: Samples, plans: Sequence[FoldPlan], settings: OptimiserSe
     return each * settings.epochs * trained
 
 
-def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, quiet: bool = False) -> tuple[Cost, Cost]:
-    """Best costs of our way and of the plain one."""
+def prepare(options: argparse.Namespace, clips: int) -> tuple[OptimiserSettings, Samples, list[FoldPlan]]:
+    """Settings of the model, synthetic clips for it, and a fold a subject."""
     variant = MODELS[options.model]
     assert isinstance(variant, Network), f"{options.model} is not trained by epochs"
-    settings = variant.settings.model_validate({**variant.presets[options.preset], "members": 1})
+    windows = {} if options.windows_per_phase is None else {"windows_per_phase": options.windows_per_phase}
+    settings = variant.settings.model_validate({**variant.presets[options.preset], "members": 1, **windows})
     assert isinstance(settings, OptimiserSettings)
     epochs = options.epochs or settings.epochs
     settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
     samples = make_samples(variant, settings, clips, options.subjects)
-    plans = plan_folds(samples, TrainConfig())[:folds]
+    return settings, samples, plan_folds(samples, TrainConfig())
+
+
+def time_alone(options: argparse.Namespace) -> None:
+    """What a whole leave-one-subject-out costs, the start of the processes included."""
+    settings, samples, plans = prepare(options, options.clips)
+    cost = time_run(partial(run_ours, samples, plans, options.model, settings))
+    shape = " × ".join(map(str, samples.inputs.shape))
+    print(f"{options.model}: inputs {shape}, {len(plans)} folds, {settings.epochs} epochs: {cost.seconds:.0f} s")
+
+
+def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, quiet: bool = False) -> tuple[Cost, Cost]:
+    """Best costs of our way and of the plain one."""
+    settings, samples, plans = prepare(options, clips)
+    plans = plans[:folds]
     runs: dict[str, Callable[..., list[Predictions]]] = {
         "ours": run_ours,
         "plain": partial(run_plain, threads=options.threads),
@@ -272,7 +287,9 @@ def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, qu
     ours, plain = (min(costs[name], key=lambda cost: cost.seconds) for name in ("ours", "plain"))
     if not quiet:
         maps, scores = maps_seen(samples, plans, settings), {}
-        print(f"{options.model}: {clips} clips {samples.inputs.shape[1:]}, {len(plans)} folds, {epochs} epochs")
+        print(
+            f"{options.model}: {clips} clips {samples.inputs.shape[1:]}, {len(plans)} folds, {settings.epochs} epochs"
+        )
         for name in runs:
             scores[name] = score(costs[name][0].predicted, samples, plans)
             print(describe(name, costs[name], scores[name], maps, peaks_mb[name]))
@@ -311,9 +328,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="those of the preset if not given")
     parser.add_argument("--folds", type=int, default=16, help="of so many subjects; the cost of all grows with them")
     parser.add_argument("--threads", type=int, default=2, help="of the plain loop")
+    parser.add_argument("--windows-per-phase", type=int, help="of models that look at phases; 2 are four windows")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--alone", action="store_true", help="time one round of ours only, all subjects held out in turn"
+    )
     parser.add_argument("--plot", type=Path, help="where to draw cost against folds and clips")
     options = parser.parse_args()
+    if options.alone:
+        time_alone(options)
+        return
     compare(options, options.clips, options.folds, options.rounds)
     if options.plot:
         plot(options, options.plot)
