@@ -72,7 +72,7 @@ def run_once(data: Data, model: str, settings: Section, what: str, processes: in
         folds = [*_count(evaluation.run_folds(samples, chunks, fit, processes, make_watch=watch), countdown)]
         found = read_oracle(Path(folder), plans)
     claimed = pool_oracle(found, len(data.classes)) if found else None
-    return Run(honest=score(data, sorted(folds, key=_by_plan), model).overall, oracle=claimed)
+    return Run(honest=score(data, folds, model).overall, oracle=claimed)
 
 
 def _count(chunks: Iterator[list[FoldResult]], countdown: Countdown) -> Iterator[FoldResult]:
@@ -80,10 +80,6 @@ def _count(chunks: Iterator[list[FoldResult]], countdown: Countdown) -> Iterator
         for fold in folds:
             countdown.count(fold)
             yield fold
-
-
-def _by_plan(fold: FoldResult) -> tuple[int, str]:
-    return fold.plan.repeat, fold.plan.name
 
 
 def run_many(data: Data, model: str, options: argparse.Namespace) -> list[Run]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fakes import ROOT, TINY_PARAMS, WriteMaps, make_clip
 from microfacial import __main__ as commands
-from microfacial import experiments, storage
+from microfacial import experiments, outcomes, storage
 from microfacial.ablation import ABLATIONS, FULL, SHIFTS_FRAMES, predict_anew, shift_apex, take_away
 from microfacial.config import Config, load
 from microfacial.errors import ConfigError
@@ -135,7 +135,7 @@ def test_the_full_hybrid_s_folds_are_those_of_the_train_stage(again: Path) -> No
         trained = FoldJournal(key.parent, key.name).read(fold.plan)
         assert trained is not None
         assert np.array_equal(trained.probabilities, fold.probabilities)
-    scores = storage.read_evaluation(Path("build/tiny/train/hybrid"))
+    scores = outcomes.read_evaluation(Path("build/tiny/train/hybrid"))
     full = rows(Path("build/tiny/ablation/ablation.csv"))[0]
     assert full["hybrid"] == FULL
     assert (full["uf1"], full["uar_sd"]) == (f"{scores.overall.uf1:.6f}", f"{scores.uar_sd:.6f}")

@@ -102,11 +102,11 @@ def test_in_lockstep_too_the_held_out_subjects_labels_change_nothing(
     assert not np.array_equal(honest["a/2#0"].probabilities, other["a/2#0"].probabilities)
 
 
-@pytest.mark.parametrize("model", ["linear_svm", "roi_cnn"])
-def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str) -> None:
+@pytest.mark.parametrize(("model", "size"), [("linear_svm", 1), ("roi_cnn", 1), ("roi_cnn", 3)])  # 3: in lockstep
+def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str, size: int) -> None:
     large = replace(samples, inputs=samples.inputs.repeat(3, axis=-1).repeat(3, axis=-2))
     assert large.inputs.nbytes > 2**20  # from here on joblib hands arrays over as files
-    once, again, by_two = (folds_of(large, fit_of(model), processes=processes) for processes in (1, 1, 2))
+    once, again, by_two = (folds_of(large, fit_of(model), size, processes) for processes in (1, 1, 2))
     for key, fold in once.items():
         for other in (again[key], by_two[key]):
             assert np.array_equal(fold.probabilities, other.probabilities)

@@ -23,11 +23,11 @@ from microfacial import training
 from microfacial.datasets import releases
 from microfacial.datasets.synthetic import DemoPlan
 from microfacial.frames import read_image
+from microfacial.outcomes import read_evaluation
 from microfacial.records import ORACLE, SYNTHETIC, Evaluation
 from microfacial.stages.project import open_project
 from microfacial.stages.report import leaderboard
-from microfacial.storage import read_evaluation
-from microfacial.tracking import connect
+from microfacial.tracking.store import connect
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -217,7 +217,7 @@ def test_the_leaderboard_fits_80_columns_whatever_it_shows(ready: Path, monkeypa
         found = read_evaluation(folder)
         return replace(found, model=named.get(found.model, found.model))
 
-    monkeypatch.setattr("microfacial.storage.read_evaluation", rename)
+    monkeypatch.setattr("microfacial.outcomes.read_evaluation", rename)
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(leaderboard(open_project()))
     printed = console.export_text()

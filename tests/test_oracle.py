@@ -106,3 +106,15 @@ def test_scores_are_pooled_and_carry_the_oracle_in_their_names() -> None:
     assert score.oracle_uar == pytest.approx(recall_score(truth, guesses, average="macro"))
     with pytest.raises(ProtocolError, match="models without epochs have none"):
         pool_oracle([], 3)
+
+
+def test_scores_are_averaged_over_repetitions_as_honest_ones_are() -> None:
+    truth, chances = np.array([0, 0, 1, 2]), np.eye(3)
+    right, wrong = chances[truth], chances[[0, 0, 0, 0]]
+    folds = [
+        OracleFold(name="a", repeat=repeat, epoch=1, truth=truth, probabilities=guess)
+        for repeat, guess in enumerate((right, wrong))
+    ]
+    score = pool_oracle(folds, 3)
+    assert score.oracle_uf1 == pytest.approx((1 + (2 / 3) / 3) / 2)  # of all guesses 0: F1 2/3, 0, 0
+    assert score.oracle_uar == pytest.approx((1 + 1 / 3) / 2)

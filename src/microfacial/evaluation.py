@@ -40,7 +40,7 @@ def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
 
 
 def _divide(plans: list[FoldPlan], size: int) -> Iterator[list[FoldPlan]]:
-    """Runs of at most `size` plans, equally long but for one."""
+    """Runs of at most `size` plans, whose lengths differ by one at most."""
     fewest = -(-len(plans) // size)
     groups = min(len(plans), fewest + fewest % 2)
     ends = [len(plans) * number // groups for number in range(groups + 1)]

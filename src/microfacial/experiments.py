@@ -17,7 +17,6 @@ import numpy as np
 from microfacial import evaluation, scoring, storage, training
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.schemes import SCHEMES
-from microfacial.errors import StorageError
 from microfacial.models import MODELS
 from microfacial.presets import resolve
 from microfacial.protocols import TrainConfig, plan_folds
@@ -53,9 +52,7 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
     clips_config = read_section(params, "clips", ClipsConfig)
     train = read_sections(params).get("train", {})
     build = Path(project) / "build" / clips_config.name
-    store, clips = storage.read_store(build / "flow", build / "faces"), storage.read_clips(build / "clips.csv")
-    if store.clips != tuple(clip.id for clip in clips):
-        raise StorageError(f"{build}: flow and clips.csv are not of the same clips. Run `dvc repro`")
+    store, clips = storage.read_measured(build)
     return Data(
         store=store,
         clips=clips,

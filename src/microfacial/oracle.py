@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError, StorageError
 from microfacial.evaluation import Chunk, MakeWatch
-from microfacial.metrics import confusion, uar, uf1
+from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
 from microfacial.storage import writing
 from microfacial.training import Predict, Watch
@@ -37,7 +37,7 @@ class OracleFold:
 
 @dataclass(frozen=True, kw_only=True)
 class OracleScore:
-    """Pooled scores of predictions that were chosen by the truth."""
+    """Scores of predictions that were chosen by the truth, pooled over folds and averaged over repetitions."""
 
     oracle_uf1: float
     oracle_uar: float
@@ -85,17 +85,19 @@ def read_oracle(folder: Path, plans: Sequence[FoldPlan]) -> list[OracleFold]:
 
 
 def pool_oracle(folds: Sequence[OracleFold], classes: int) -> OracleScore:
-    """Score the oracle's predictions of all folds together.
+    """Score the oracle's predictions as honest ones are: pooled over a repetition's folds, averaged over repetitions.
 
     Raises:
         ProtocolError: there are none.
     """
     if not folds:
         raise ProtocolError("no fold has an oracle: models without epochs have none. Set train.oracle to false")
-    truth = np.concatenate([fold.truth for fold in folds])
-    predicted = np.concatenate([fold.probabilities.argmax(axis=1) for fold in folds])
-    counts = confusion(truth, predicted, classes)
-    return OracleScore(oracle_uf1=float(uf1(counts)), oracle_uar=float(uar(counts)))
+    counts: dict[int, Counts] = {}
+    for fold in folds:
+        found = confusion(fold.truth, fold.probabilities.argmax(axis=1), classes)
+        counts[fold.repeat] = counts.get(fold.repeat, 0) + found
+    each = np.stack(list(counts.values()))  # (repeats, K, K)
+    return OracleScore(oracle_uf1=float(uf1(each).mean()), oracle_uar=float(uar(each).mean()))
 
 
 def _hits(fold: OracleFold) -> int:

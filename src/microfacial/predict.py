@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from microfacial import frames, rois, storage
+from microfacial import frames, outcomes, rois, storage
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.faces import FacesConfig, align, locate, mean_face, region_names, watch
 from microfacial.flow import WINDOWS, FlowConfig, key_frames
@@ -93,7 +93,7 @@ def load_fold(path: Path | str) -> TrainedFold:
     settings = check(own, find_network(model).settings, f"{where}: models.{model}")
     return TrainedFold(
         model=model,
-        classes=storage.read_evaluation(folder).classes,
+        classes=outcomes.read_evaluation(folder).classes,
         settings=settings,
         faces=check(content["faces"], FacesConfig, f"{where}: faces"),
         flow=check(content["flow"], FlowConfig, f"{where}: flow"),

@@ -112,16 +112,20 @@ class RegionEncoder(nn.Module):
     """Maps `(N, …, R, C, s, s)` → vectors `(N, …, R, D)`: one encoder for all regions, or one for each.
 
     Args:
-        shape: of one region's map, `(C, s, s)`.
+        shape: of the regions' maps, `(R, C, s, s)`.
         widths: channels of four convolution blocks; the last is D, all that a linear encoder takes of them.
     """
 
-    def __init__(
-        self, regions: int, shape: tuple[int, ...], *, kind: EncoderKind, widths: tuple[int, ...], shared: bool
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], widths: tuple[int, ...], settings: RegionSettings) -> None:
         super().__init__()
-        make = {"linear": lambda: _linear(prod(shape), widths[-1]), "conv": lambda: convolutions(shape[0], widths)}
-        self.encoders = nn.ModuleList(make[kind]() for _ in range(1 if shared else regions))
+        regions, channels, *pixels = shape
+        make = {
+            "linear": lambda: _linear(channels * prod(pixels), widths[-1]),
+            "conv": lambda: convolutions(channels, widths),
+        }
+        self.encoders = nn.ModuleList(
+            make[settings.encoder]() for _ in range(1 if settings.shared_encoder else regions)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Vectors `(N, …, R, D)` of maps `(N, …, R, C, s, s)`."""

@@ -80,15 +80,9 @@ class Hybrid(nn.Module):
 
     def __init__(self, task: Task, settings: HybridSettings) -> None:
         super().__init__()
-        windows, regions, *shape = task.shape
+        windows, regions = task.shape[:2]
         self.classes, self.heads = task.classes, settings.heads
-        self.encoder = RegionEncoder(
-            regions,
-            tuple(shape),
-            kind=settings.encoder,
-            widths=doubling(settings.width),
-            shared=settings.shared_encoder,
-        )
+        self.encoder = RegionEncoder(task.shape[-4:], doubling(settings.width), settings)
         start = start_adjacency(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
         self.transformer = PhaseBranch(windows, regions, task, settings) if settings.transformer else None

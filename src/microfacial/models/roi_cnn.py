@@ -27,10 +27,8 @@ class RoiCnn(nn.Module):
 
     def __init__(self, task: Task, settings: RoiCnnSettings) -> None:
         super().__init__()
-        regions, *shape = task.shape
-        widths, shared = settings.widths, settings.shared_encoder
-        self.encoder = RegionEncoder(regions, tuple(shape), kind=settings.encoder, widths=widths, shared=shared)
-        self.head = Head(regions * widths[-1], task, dropout=settings.dropout, skip=settings.skip)
+        self.encoder = RegionEncoder(task.shape, settings.widths, settings)
+        self.head = Head(task.shape[0] * settings.widths[-1], task, dropout=settings.dropout, skip=settings.skip)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(N, K)` of region maps `(N, R, C, s, s)`."""

@@ -38,15 +38,9 @@ class RoiGraph(nn.Module):
 
     def __init__(self, task: Task, settings: RoiGraphSettings) -> None:
         super().__init__()
-        regions, *shape = task.shape
+        regions = task.shape[0]
         width = settings.width
-        self.encoder = RegionEncoder(
-            regions,
-            tuple(shape),
-            kind=settings.encoder,
-            widths=doubling(width),
-            shared=settings.shared_encoder,
-        )
+        self.encoder = RegionEncoder(task.shape[-4:], doubling(width), settings)
         start = start_adjacency(task, regions, settings.adjacency)
         self.layers = nn.ModuleList(
             GraphLayer(width, settings.heads, settings.dropout, start, normalise=settings.normalise)

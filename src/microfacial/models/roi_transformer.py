@@ -38,15 +38,9 @@ class RoiTransformer(nn.Module):
 
     def __init__(self, task: Task, settings: RoiTransformerSettings) -> None:
         super().__init__()
-        windows, regions, *shape = task.shape
+        windows, regions = task.shape[:2]
         width = settings.width
-        self.encoder = RegionEncoder(
-            regions,
-            tuple(shape),
-            kind=settings.encoder,
-            widths=doubling(width),
-            shared=settings.shared_encoder,
-        )
+        self.encoder = RegionEncoder(task.shape[-4:], doubling(width), settings)
         self.windows = embedding(windows, 1, width)
         self.regions = embedding(regions, width)
         self.layers = nn.ModuleList(

@@ -154,7 +154,7 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
         for fold in resume(chunks, FoldJournal(bench.state / "folds", key), run_chunks):
             folds.append(fold)
             countdown.count(fold)
-    return sorted(folds, key=lambda fold: (fold.plan.repeat, fold.plan.name))
+    return folds
 
 
 # --- the apex elsewhere -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import click
 
-from microfacial import storage
+from microfacial import outcomes
 from microfacial.errors import StorageError
 from microfacial.protocols import TrainConfig
 from microfacial.records import Comparison, Evaluation
@@ -25,9 +25,9 @@ def run(project: Project, model: str, baseline: str) -> None:
                 f"{name} is not trained on {project.clips.name}. Name it under models in {PARAMS} and run `dvc repro`"
             )
     folders = [project.build / "train" / name for name in (model, baseline)]
-    predictions = [storage.read_predictions(folder) for folder in folders]
+    predictions = [outcomes.read_predictions(folder) for folder in folders]
     found = compare(predictions[0], predictions[1], train.bootstrap_draws, train.seed)
-    for line in describe([storage.read_evaluation(folder) for folder in folders], found):
+    for line in describe([outcomes.read_evaluation(folder) for folder in folders], found):
         click.echo(line)
 
 

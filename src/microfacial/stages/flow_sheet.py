@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from microfacial import storage
-from microfacial.errors import PipelineError, StorageError
+from microfacial.errors import PipelineError
 from microfacial.flow import FlowConfig
 from microfacial.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_page
 from microfacial.provenance import would_commit
-from microfacial.records import FaceStore, is_synthetic
+from microfacial.records import Clip, FaceStore, is_synthetic
 from microfacial.settings import read_section
 from microfacial.stages.project import PARAMS, Project, progress
 
@@ -24,8 +24,8 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
         StorageError: the flow is not built, or is of other clips than the table.
         PipelineError: a clip is not in the data set, or git would keep pages that show people.
     """
-    store = storage.read_store(project.build / "flow", project.build / "faces")
-    views = _choose(_read_views(project, store), clip_ids)
+    store, clips = storage.read_measured(project.build)
+    views = _choose(_read_views(project, store, clips), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
     if not all(is_synthetic(view.clip.corpus) for view in views) and would_commit(paths[0]):
@@ -41,14 +41,10 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
     click.echo(f"flow: {len(views)} clips on {count} {'page' if count == 1 else 'pages'} in {folder}")
 
 
-def _read_views(project: Project, store: FaceStore) -> list[ClipView]:
+def _read_views(project: Project, store: FaceStore, clips: Sequence[Clip]) -> list[ClipView]:
     """All clips with their faces, crops and flow; the arrays are memory-mapped."""
-    clips = storage.read_clips(project.build / "clips.csv")
     faces, _, _ = storage.read_faces(project.build / "faces")
-    crops = storage.read_crops(project.build / "faces")
-    if store.clips != tuple(clip.id for clip in clips):
-        raise StorageError(f"{project.build}: flow and clips.csv are not of the same clips. Run `dvc repro`")
-    rows = zip(clips, faces, crops, store.flow, strict=True)
+    rows = zip(clips, faces, store.crops, store.flow, strict=True)
     return [ClipView(clip=clip, face=face, crops=pair, flow=flow) for clip, face, pair, flow in rows]
 
 

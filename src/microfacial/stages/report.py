@@ -6,7 +6,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from microfacial import report, storage
+from microfacial import outcomes, report, storage
 from microfacial.protocols import TrainConfig
 from microfacial.records import Predictions
 from microfacial.report import BASELINE, ReportConfig, Result
@@ -29,7 +29,7 @@ def run(project: Project) -> None:
 def read_results(build: Path) -> list[Result]:
     """What is known of every model that params.yaml lists, each compared with the baseline if that is among them."""
     models, train = list(read_sections(PARAMS)["models"]), read_section(PARAMS, "train", TrainConfig)
-    predictions = {model: storage.read_predictions(build / "train" / model) for model in models}
+    predictions = {model: outcomes.read_predictions(build / "train" / model) for model in models}
     return [_read_result(build / "train" / model, predictions, train) for model in models]
 
 
@@ -40,7 +40,7 @@ def _read_result(folder: Path, predictions: dict[str, Predictions], train: Train
         found = compare(own, baseline, train.bootstrap_draws, train.seed)
     claimed = folder / "oracle.json"  # only where train.oracle is set, and the model has epochs
     return Result(
-        evaluation=storage.read_evaluation(folder),
+        evaluation=outcomes.read_evaluation(folder),
         predictions=own,
         against_baseline=found,
         oracle=storage.read_json(claimed)["oracle_uf1"] if claimed.exists() else None,
