@@ -26,7 +26,7 @@ from microfacial.records import Samples
 from microfacial.samples import make_samples
 from microfacial.stages import clips, faces, flow
 from microfacial.stages.project import open_project
-from microfacial.tracking import connect
+from microfacial.tracking.store import connect
 from microfacial.training import fit
 
 

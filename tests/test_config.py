@@ -43,6 +43,8 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("models", {"roi_cnn": {"epochs": 0}}, r"models\.roi_cnn\.epochs"),
         ("models", {"roi_cnn": {"widths": [8, 8]}}, r"models\.roi_cnn\.widths"),
         ("models", {}, "models must map"),
+        ("tuned", [], "tuned must map"),
+        ("tuned", {"hybrid": {"study": "s"}}, r"tuned\.hybrid\.subjects: is missing"),
         ("tarin", {}, "no section tarin"),
         ("models", {"roi_cnn": {"widths": [10, 10, 10, 10]}}, r"models\.roi_cnn\.widths\.0: .*multiple of 8"),
         ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
@@ -95,3 +97,9 @@ def test_the_mission_preset_is_the_missions_and_can_be_overridden(tmp_path: Path
     assert isinstance(settings, RoiCnnSettings)
     assert (settings.input_px, settings.widths[-1], settings.dropout) == (224, 256, 0.2)
     assert (settings.learning_rate, settings.batch_size, settings.patience, settings.epochs) == (1e-4, 32, 20, 1)
+
+
+def test_tuned_settings_name_the_subjects_they_were_chosen_on(tmp_path: Path) -> None:
+    tuned = {"roi_cnn": {"study": "first", "subjects": ["demo/sub01", "demo/sub02"]}}
+    assert load(write(tmp_path, tuned=tuned)).tuned["roi_cnn"].subjects == ("demo/sub01", "demo/sub02")
+    assert load(write(tmp_path)).tuned == {}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from microfacial.datasets import ClipsConfig
 from microfacial.errors import ConfigError
 from microfacial.faces import FacesConfig, region_names
@@ -16,9 +18,19 @@ from microfacial.report import ReportConfig
 from microfacial.settings import Section, check, read_sections
 
 
+class Tuned(Section):
+    """An entry of `tuned`: the settings of a model come from a study, which chose them on the clips of `subjects`."""
+
+    study: str
+    subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
+
+
 @dataclass(frozen=True)
 class Config:
-    """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order."""
+    """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order.
+
+    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it.
+    """
 
     clips: ClipsConfig
     faces: FacesConfig
@@ -26,6 +38,7 @@ class Config:
     train: TrainConfig
     models: Mapping[str, Section]
     report: ReportConfig
+    tuned: Mapping[str, Tuned]
 
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -35,6 +48,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
+OPTIONAL = ("tuned",)  # sections that may be absent, and that no stage tracks
 
 
 def load(path: Path) -> Config:
@@ -45,10 +59,11 @@ def load(path: Path) -> Config:
     """
     content = read_sections(path)
     expected = {*_SECTIONS, "models"}
-    for name in sorted(expected ^ content.keys(), key=str):
+    for name in sorted(expected ^ (content.keys() - {*OPTIONAL}), key=str):
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
-    config = Config(**sections, models=_resolve_models(content["models"], path))
+    models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
+    config = Config(**sections, models=models, tuned=tuned)
     region_names(config.faces)
     maps = {
         config.clips.corpora == ("flow_maps",),
@@ -79,3 +94,9 @@ def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
     if not isinstance(models, Mapping) or not models:
         raise ConfigError(f"{path}: models must map names of models to their settings; known are {', '.join(MODELS)}")
     return {name: resolve(name, settings, f"{path}: models.{name}") for name, settings in models.items()}
+
+
+def _check_tuned(tuned: Any, path: Path) -> dict[str, Tuned]:
+    if not isinstance(tuned, Mapping):
+        raise ConfigError(f"{path}: tuned must map names of models to their studies")
+    return {str(name): check(entry, Tuned, f"{path}: tuned.{name}") for name, entry in tuned.items()}

@@ -21,7 +21,7 @@ from microfacial.pipeline import check_data
 from microfacial.records import Clip
 from microfacial.settings import read_sections
 from microfacial.stages.project import PARAMS
-from microfacial.tracking import connect
+from microfacial.tracking.store import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in build/ and in DVC's cache

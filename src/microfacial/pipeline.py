@@ -15,7 +15,7 @@ import yaml
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
 from microfacial.stages.project import STATE, Project
-from microfacial.tracking import connect, store_uri
+from microfacial.tracking.store import connect, store_uri
 
 DATA = Path("data")
 DEMO = DATA / "demo"

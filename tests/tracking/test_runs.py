@@ -12,7 +12,8 @@ from microfacial.errors import PipelineError
 from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import Evaluation, FoldResult, History, Samples
 from microfacial.scoring import pool
-from microfacial.tracking import Identity, ModelRun, connect
+from microfacial.tracking.runs import Identity, ModelRun
+from microfacial.tracking.store import connect
 
 IDENTITY = Identity(
     dataset="d",

@@ -8,10 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from microfacial import evaluation, storage, training
+from microfacial import evaluation, outcomes, storage, training
 from microfacial.config import Config, load
 from microfacial.datasets.schemes import SCHEMES
-from microfacial.errors import ConfigError, StorageError
+from microfacial.errors import ConfigError
 from microfacial.evaluation import Chunk
 from microfacial.figures import draw_confusion, draw_curves
 from microfacial.journal import FoldJournal, resume
@@ -25,7 +25,8 @@ from microfacial.scoring import pool
 from microfacial.settings import Section
 from microfacial.stages.countdown import Countdown
 from microfacial.stages.project import PARAMS, Project
-from microfacial.tracking import Identity, ModelRun, connect
+from microfacial.tracking.runs import Identity, ModelRun
+from microfacial.tracking.store import connect
 
 RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
@@ -65,7 +66,7 @@ def run(project: Project, model: str, processes: int) -> None:
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
         scored = pool(model, samples, folds, config.train)
         out = project.build / "train" / model
-        storage.write_training(out, samples, folds, scored)
+        outcomes.write_training(out, samples, folds, scored)
         storage.write_json(out / "settings.json", _trained_with(config, model))
         if config.train.oracle:
             _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
@@ -83,10 +84,7 @@ def _trained_with(config: Config, model: str) -> dict[str, Any]:
 
 def _prepare_samples(project: Project, model: str, settings: Section) -> Samples:
     """The inputs a variant wants, with labels and subjects of the clips in the flow store."""
-    store = storage.read_store(project.build / "flow", project.build / "faces")
-    clips = storage.read_clips(project.build / "clips.csv")
-    if store.clips != tuple(clip.id for clip in clips):
-        raise StorageError(f"{project.build}: flow and clips.csv are not of the same clips. Run `dvc repro`")
+    store, clips = storage.read_measured(project.build)
     inputs = MODELS[model].make_inputs(store, settings)
     return make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
 

@@ -1,9 +1,8 @@
-"""The seam to MLflow: one run a model, one nested run a fold and repetition. MLflow mirrors what build/ decides.
+"""Runs of trainings: one run a model, one nested run a fold and repetition. MLflow mirrors what build/ decides.
 
 Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +15,9 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
-from microfacial.locks import alone
 from microfacial.records import Evaluation, FoldResult, Score
+from microfacial.tracking.store import ensure_experiment
 
-_QUIET_AND_QUICK = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is said to be, within seconds
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}
 _BATCH = 1000  # points that MLflow takes at once
 _KEY, _FOLD, _PARENT = "microfacial.key", "microfacial.fold", "mlflow.parentRunId"
 _SUBJECT, _SEED = "microfacial.subject", "microfacial.seed"
@@ -47,36 +41,12 @@ class Identity:
         return f"{self.dataset} · {self.scheme}"
 
 
-def store_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the project's own database by its absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
-
-
-def connect(root: Path) -> MlflowClient:
-    """Open the tracking store, made on first use; only one process makes it.
-
-    Raises:
-        PipelineError: the store cannot be opened.
-    """
-    for name, value in _QUIET_AND_QUICK.items():
-        os.environ.setdefault(name, value)
-    (root / "mlruns").mkdir(exist_ok=True)
-    uri = store_uri(root)
-    try:
-        with alone(root / "mlruns" / ".lock", "another process that opens MLflow's store"):
-            client = MlflowClient(uri)
-            client.search_experiments(max_results=1)
-    except (MlflowException, ImportError) as error:
-        raise PipelineError(f"MLflow's store {uri} cannot be opened ({error}). Correct MLFLOW_TRACKING_URI") from None
-    return client
-
-
 class ModelRun:
     """The run of one model and its folds' nested runs; opened anew or taken up where a killed process left it."""
 
     def __init__(self, client: MlflowClient, identity: Identity, params: Mapping[str, Any], root: Path) -> None:
         self._client, self._identity = client, identity
-        self._experiment = _ensure_experiment(client, identity.experiment, root)
+        self._experiment = ensure_experiment(client, identity.experiment, root)
         self._common = {
             "microfacial.model": identity.model,
             "microfacial.dataset": identity.dataset,
@@ -173,15 +143,6 @@ class ModelRun:
             "chosen": fold.chosen,
         }
         return [Param(key, str(value)) for key, value in facts.items()]
-
-
-def _ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    local = client.tracking_uri.startswith("sqlite:")
-    location = (root.resolve() / "mlruns" / "artifacts").as_uri() if local else None
-    return str(client.create_experiment(name, artifact_location=location))
 
 
 def _fold_metrics(fold: FoldResult) -> list[Metric]:

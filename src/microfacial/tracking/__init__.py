@@ -1,0 +1,1 @@
+"""The seam to MLflow, the only package that imports it: its store, runs of trainings."""
