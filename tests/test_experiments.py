@@ -1,12 +1,23 @@
 """Folds and scores from Python, against the stages' own."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from microfacial.errors import ConfigError, ProtocolError, StorageError
+from microfacial.evaluation import run_chunk
 from microfacial.experiments import Data, load_data, run_folds, score
+from microfacial.models import MODELS
+from microfacial.models.hybrid import Hybrid
+from microfacial.predict import create_model
+from microfacial.presets import resolve
+from microfacial.protocols import plan_folds
+from microfacial.samples import make_samples
+from microfacial.training import fit
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +68,30 @@ def test_data_that_is_not_computed_names_the_remedy(tmp_path: Path, computed: Pa
     (tmp_path / "params.yaml").write_text((computed / "params.yaml").read_text())
     with pytest.raises(StorageError, match="Run `dvc repro`"):
         load_data(tmp_path)
+
+
+def test_a_hybrid_says_of_held_out_clips_what_its_own_networks_say(data: Data) -> None:
+    settings: dict[str, Any] = {"epochs": 2, "input_px": 8, "members": 2}
+    chosen = resolve("hybrid", settings, "hybrid")
+    inputs = MODELS["hybrid"].make_inputs(data.store, chosen)
+    samples = make_samples(inputs, data.store, data.clips, data.classes)
+    plan = plan_folds(samples, data.protocol)[0]
+    (fold,) = run_chunk(samples, (plan,), partial(fit, model="hybrid", settings=chosen), checkpoints=True)
+    assert samples.regions == (*data.store.regions, "whole face")
+    maps = torch.from_numpy(samples.inputs[plan.held_out])
+    expected = []
+    for member in range(2):
+        network = cast(
+            Hybrid, create_model("hybrid", shape=maps.shape[1:], classes=len(data.classes), **settings)
+        ).eval()
+        names = [name.removeprefix("network.") for name in fold.checkpoint if name.startswith("network.")]
+        network.load_state_dict({name: torch.from_numpy(fold.checkpoint[f"network.{name}"][member]) for name in names})
+        scale = torch.from_numpy(fold.checkpoint["scale"][member])[:, None, None]
+        with torch.no_grad():
+            expected.append(network.importances(maps / scale))
+    for name in ("fusion", "graph_regions", "transformer_regions", "windows"):
+        mean = torch.stack([getattr(found, name) for found in expected]).mean(0)
+        assert fold.importances[name] == pytest.approx(mean.numpy(), abs=1e-5)
+    attention = torch.stack([found.attention.mean((1, 2)) for found in expected]).mean(0)
+    assert fold.importances["attention"] == pytest.approx(attention.numpy(), abs=1e-5)
+    assert next(run_folds(data, "majority")).importances == {}

@@ -26,6 +26,7 @@ def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
         chosen="epoch 7",
         history=History(training_loss=(1.0, 0.5), validation_loss=(1.1, 0.7), validation_uar=(0.5, 0.6)),
         seconds=1.25,
+        importances={"fusion": np.array([[0.25, 0.75], [0.5, 0.5]])},
         checkpoint={"encoder.0.weight": np.ones((2, 3), np.float32), "truth": np.array(7)},
     )
 
@@ -38,6 +39,8 @@ def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
     assert np.array_equal(kept.truth, written.truth)
     assert np.array_equal(kept.probabilities, written.probabilities)
     assert (kept.chosen, kept.history, kept.seconds) == (written.chosen, written.history, written.seconds)
+    assert kept.importances.keys() == {"fusion"}
+    assert np.array_equal(kept.importances["fusion"], written.importances["fusion"])
     assert kept.checkpoint.keys() == written.checkpoint.keys()
     for name, array in written.checkpoint.items():
         assert kept.checkpoint[name].dtype == array.dtype

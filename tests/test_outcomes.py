@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
-from microfacial.outcomes import read_evaluation, read_predictions, write_training
+from microfacial.outcomes import read_curves, read_evaluation, read_importances, read_predictions, write_training
 from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import FoldResult, History, Samples
 from microfacial.scoring import gather, pool
@@ -111,3 +111,40 @@ def test_scores_of_another_version_name_the_remedy(tmp_path: Path, samples: Samp
     write_json(tmp_path / "m" / "evaluation.json", {key: content[key] for key in content if key != "ece"})
     with pytest.raises(StorageError, match="another version of microfacial wrote this"):
         read_predictions(tmp_path / "m")
+
+
+def test_curves_come_back_by_fold_and_those_that_were_not_drawn_are_empty(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
+    assert read_curves(tmp_path / "m") == {fold.plan.key: fold.history for fold in folds}
+    without = [replace(fold, history=History()) for fold in folds]
+    write_training(tmp_path / "m", samples, without, pool("m", samples, folds, CONFIG))
+    assert read_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
+
+
+def test_what_counted_is_averaged_over_repetitions_clip_by_clip(tmp_path: Path, samples: Samples) -> None:
+    named = replace(samples, regions=("eyes", "mouth"), windows=("onset>apex",))
+    folds = [
+        replace(
+            fold,
+            importances={
+                "fusion": np.stack([fold.plan.held_out + fold.plan.repeat, fold.plan.held_out], axis=1) / 1.0,
+                "graph_regions": np.full((len(fold.truth), 2), 0.5),
+                "transformer_regions": np.full((len(fold.truth), 2), 0.5),
+                "windows": np.ones((len(fold.truth), 1)),
+                "attention": np.tile(np.eye(2), (len(fold.truth), 1, 1)),
+            },
+        )
+        for fold in train(named)
+    ]
+    scored = pool("m", named, folds, CONFIG)
+    write_training(tmp_path / "m", named, folds, scored)
+    found = read_importances(tmp_path / "m")
+    assert found is not None
+    assert (found.region_names, found.window_names) == (named.regions, named.windows)
+    rows = np.argsort(named.clips)
+    assert np.array_equal(found.clips, named.clips[rows])
+    assert np.array_equal(found.fusion, np.stack([rows + 0.5, rows], axis=1))  # repetitions 0 and 1
+    assert np.array_equal(found.attention, np.tile(np.eye(2), (25, 1, 1)))
+    write_training(tmp_path / "m", samples, train(samples), scored)
+    assert read_importances(tmp_path / "m") is None

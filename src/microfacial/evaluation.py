@@ -14,7 +14,7 @@ import torch
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from microfacial.records import Fitted, FoldPlan, FoldResult, Known, Samples
+from microfacial.records import Explains, Fitted, FoldPlan, FoldResult, Known, Samples
 from microfacial.training import Watch
 
 Chunk = tuple[FoldPlan, ...]
@@ -78,6 +78,10 @@ def run_chunk(
         known = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
         fitted = fit(known, watch=watch)
         probabilities = [one.predict(samples.inputs[plan.held_out]) for one, plan in zip(fitted, chunk, strict=True)]
+        importances = [
+            one.explain(samples.inputs[plan.held_out]) if isinstance(one, Explains) else {}
+            for one, plan in zip(fitted, chunk, strict=True)
+        ]
     seconds = (time.perf_counter() - start) / len(chunk)
     return [
         FoldResult(
@@ -87,9 +91,10 @@ def run_chunk(
             chosen=one.chosen,
             history=one.history,
             seconds=seconds,
+            importances=counted,
             checkpoint=one.checkpoint() if checkpoints else {},
         )
-        for plan, one, chances in zip(chunk, fitted, probabilities, strict=True)
+        for plan, one, chances, counted in zip(chunk, fitted, probabilities, importances, strict=True)
     ]
 
 

@@ -17,7 +17,7 @@ from microfacial.storage import as_file_name, read_arrays, write_arrays
 
 RunChunks = Callable[[Sequence[Chunk]], Iterator[list[FoldResult]]]
 _CURVES = ("training_loss", "validation_loss", "validation_uar")
-_CHECKPOINT = "checkpoint/"
+_CHECKPOINT, _IMPORTANCES = "checkpoint/", "importances/"
 
 
 class FoldJournal:
@@ -29,14 +29,18 @@ class FoldJournal:
     def write(self, fold: FoldResult) -> None:
         """Keep a finished fold."""
         curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in _CURVES}
-        checkpoint = {f"{_CHECKPOINT}{name}": array for name, array in fold.checkpoint.items()}
+        further = {
+            f"{prefix}{name}": array
+            for prefix, arrays in ((_CHECKPOINT, fold.checkpoint), (_IMPORTANCES, fold.importances))
+            for name, array in arrays.items()
+        }
         facts: dict[str, NDArray[Any]] = {
             "truth": fold.truth,
             "probabilities": fold.probabilities,
             "chosen": np.array(fold.chosen),
             "seconds": np.array(fold.seconds),
         }
-        write_arrays(self._path(fold.plan), {**facts, **curves, **checkpoint})
+        write_arrays(self._path(fold.plan), {**facts, **curves, **further})
 
     def read(self, plan: FoldPlan) -> FoldResult | None:
         """The finished fold of a plan, or None if it is still to be trained."""
@@ -51,6 +55,7 @@ class FoldJournal:
             chosen=str(kept["chosen"]),
             history=History(**{name: tuple(kept[name].tolist()) for name in _CURVES}),
             seconds=float(kept["seconds"]),
+            importances=_below(_IMPORTANCES, kept),
             checkpoint=_below(_CHECKPOINT, kept),
         )
 

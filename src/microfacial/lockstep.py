@@ -28,6 +28,7 @@ from microfacial.augment import Layout, augment, draws
 from microfacial.errors import ConfigError
 from microfacial.losses import lane_losses
 from microfacial.models.blocks import Dropout
+from microfacial.models.contract import Explain
 from microfacial.settings import OptimiserSettings
 
 _ROWS_AT_ONCE = 32  # of one lane, when nothing is learnt
@@ -125,11 +126,34 @@ class NetworkStack:
             parts = [self.logits(tensors, part) for part in torch.split(inputs, _ROWS_AT_ONCE, dim=1)]
         return torch.cat(parts, dim=1)
 
+    def explain(self, explain: Explain, inputs: Tensor) -> dict[str, Tensor]:
+        """What `explain` says of inputs `(n, …)`, tensors `(n, …)`, so many rows at a time; for a stack of one."""
+        self.set_training(False)
+        tensors = {f"network.{name}": value.squeeze(0) for name, value in {**self.parameters, **self.buffers}.items()}
+        explained = _Explained(self._network, explain)
+        with torch.no_grad():
+            parts = [
+                functional_call(explained, tensors, (part,), tie_weights=False)
+                for part in torch.split(inputs, _ROWS_AT_ONCE)
+            ]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
     def set_training(self, training: bool) -> None:
         """Switch dropout on or off; when it is on, it wants keys."""
         self._network.train(training)
         for name in self.dropouts:
             cast(Dropout, self._network.get_submodule(name)).keyed = training
+
+
+class _Explained(nn.Module):
+    """A network whose output is what counted."""
+
+    def __init__(self, network: nn.Module, explain: Explain) -> None:
+        super().__init__()
+        self.network, self._explain = network, explain
+
+    def forward(self, x: Tensor) -> Mapping[str, Tensor]:
+        return self._explain(self.network, x)
 
 
 class Lockstep:

@@ -13,14 +13,23 @@ import numpy as np
 import pandas as pd
 
 from microfacial.errors import StorageError
-from microfacial.records import Evaluation, FoldResult, Predictions, Samples, Score
-from microfacial.storage import as_file_name, read_csv, read_json, write_arrays, write_csv, write_json, writing
+from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples, Score
+from microfacial.storage import (
+    as_file_name,
+    read_arrays,
+    read_csv,
+    read_json,
+    write_arrays,
+    write_csv,
+    write_json,
+    writing,
+)
 
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
     """Write what a training came to: predictions, the audit of its folds, curves, scores and the protocol's two tables.
 
-    Checkpoints that folds have are written beside, a file each.
+    Checkpoints that folds have are written beside, a file each, and what counted where a model can say.
     """
     tables = f"{evaluation.protocol}_{evaluation.model}"
     with writing(folder) as fresh:
@@ -32,6 +41,8 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
         results = [row for fold in folds for row in _result_rows(fold, samples, evaluation.note)]
         _write_rows(fresh / f"{tables}_results.csv", results)
         _write_rows(fresh / f"{tables}_summary.csv", [_summary_row(evaluation)])
+        if all(fold.importances for fold in folds):
+            write_arrays(fresh / _IMPORTANCES, vars(gather_importances(samples, folds)))
         for fold in folds:
             if fold.checkpoint:
                 write_arrays(fresh / "checkpoints" / f"{as_file_name(fold.plan.key)}.npz", fold.checkpoint)
@@ -87,10 +98,58 @@ def read_predictions(folder: Path) -> Predictions:
     )
 
 
+def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:
+    """What counted in each clip, in the order of clips' ids, averaged over repetitions; every fold must say."""
+    rows = np.concatenate([fold.plan.held_out for fold in folds])
+    order = np.argsort(samples.clips[rows], kind="stable")
+    clips = np.unique(samples.clips[rows])
+    joined = {name: np.concatenate([fold.importances[name] for fold in folds])[order] for name in folds[0].importances}
+    return Importances(
+        clips=clips,
+        region_names=samples.regions,
+        window_names=samples.windows,
+        **{
+            name: values.reshape(len(clips), -1, *values.shape[1:]).mean(axis=1)  # (n, repeats, …)
+            for name, values in joined.items()
+        },
+    )
+
+
+def read_importances(folder: Path) -> Importances | None:
+    """What counted in each held-out clip, in the order of clips' ids; None for a model that cannot say.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
+    path = folder / _IMPORTANCES
+    if not path.exists():
+        return None
+    kept: dict[str, Any] = read_arrays(path)
+    named = {name: tuple(kept[name].tolist()) for name in ("region_names", "window_names")}
+    return Importances(**{**kept, **named})
+
+
+def read_curves(folder: Path) -> dict[str, History]:
+    """Curves of each fold by its key, as `write_training` wrote them, rounded; empty for a model without epochs.
+
+    Raises:
+        StorageError: a file is missing or damaged.
+    """
+    curves: dict[str, dict[str, list[float]]] = {
+        f"{row['held_out']}#{row['repeat']}": {name: [] for name in _CURVE_COLUMNS[3:]}
+        for row in read_csv(folder / "folds.csv")
+    }
+    for row in read_csv(folder / "history.csv"):
+        for name, values in curves[f"{row['held_out']}#{row['repeat']}"].items():
+            values.extend([float(row[name])] if row[name] else [])
+    return {key: History(**{name: tuple(values) for name, values in found.items()}) for key, found in curves.items()}
+
+
 def _read_score(content: dict[str, Any]) -> Score:
     return Score(**{**content, "confusion": tuple(map(tuple, content["confusion"]))})
 
 
+_IMPORTANCES = "importances.npz"
 _CURVE_COLUMNS = ("held_out", "repeat", "epoch", "training_loss", "validation_loss", "validation_uar")
 
 

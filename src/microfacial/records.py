@@ -10,7 +10,7 @@ Axes: N clips or samples · T windows · R regions · C channels · H, W pixels 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,12 +135,13 @@ class FaceStore:
 class Inputs:
     """What a variant wants to see of every clip.
 
-    `values` is `(N, C, s, s)`, `(N, R, C, s, s)` or `(N, W, R, C, s, s)` float32, or flat, `(N, P)`. `windows` names W;
-    `mirror` `(R,)` is the order of the regions in a mirror. Both are empty where there is no such axis.
+    `values` is `(N, C, s, s)`, `(N, R, C, s, s)` or `(N, W, R, C, s, s)` float32, or flat, `(N, P)`. `windows` names W,
+    `regions` R; `mirror` `(R,)` is their order in a mirror. They are empty where there is no such axis.
     """
 
     values: NDArray[np.float32]
     windows: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     mirror: tuple[int, ...] = ()
 
 
@@ -149,7 +150,7 @@ class Samples:
     """What a model sees: `inputs` `(N, …)` float32, `labels` `(N,)` int64, and who and what each row is, `(N,)` str.
 
     `active` `(N, R)` bool says which regions the annotated action units of a clip move; it is empty, `(N, 0)`, where
-    inputs have no regions. `windows` and `mirror` are those of `Inputs`.
+    inputs have no regions. `windows`, `regions` and `mirror` are those of `Inputs`.
     """
 
     inputs: NDArray[np.float32]
@@ -160,6 +161,7 @@ class Samples:
     active: NDArray[np.bool_]
     classes: tuple[str, ...]
     windows: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     mirror: tuple[int, ...] = ()
 
     def take(self, rows: NDArray[np.int64]) -> Self:
@@ -235,11 +237,21 @@ class Fitted(Protocol):
         ...
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A trained model that can say what counted."""
+
+    def explain(self, inputs: NDArray[np.float32]) -> Mapping[str, NDArray[np.float64]]:
+        """What counted for each of inputs `(n, …)`, arrays `(n, …)` by the names of `Importances`; may be empty."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class FoldResult:
     """What one fold predicted for its held-out rows, `probabilities` `(n, K)` float64, and how it came to it.
 
-    `checkpoint` has the arrays that bring the fitted model back; it is empty unless it was asked for.
+    `importances` has what counted for each row, arrays `(n, …)` by the names of `Importances`; it is empty for a model
+    that cannot say. `checkpoint` has the arrays that bring the fitted model back; it is empty unless it was asked for.
     """
 
     plan: FoldPlan
@@ -248,6 +260,7 @@ class FoldResult:
     chosen: str
     history: History
     seconds: float
+    importances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     checkpoint: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
@@ -278,6 +291,26 @@ class Predictions:
         if len(self.predicted) == 1:
             return self.predicted.ravel()  # stored probabilities are rounded, and rounding can make a tie
         return np.asarray(self.probabilities.mean(axis=0).argmax(axis=1), dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importances:
+    """What counted for n held-out clips, each looked at by a hybrid that had never seen its subject.
+
+    Weights of one kind sum to 1 a clip; those of a missing branch are 0. `fusion` `(n, 2)`: graph, transformer.
+    `graph_regions` and `transformer_regions` are `(n, R)`, `windows` `(n, W)`. Row i of `attention` `(n, R, R)` is what
+    region i took from each in the graph. float64, means over members, attention heads, layers and repetitions of the
+    protocol; `region_names` and `window_names` name R and W.
+    """
+
+    clips: NDArray[np.str_]
+    region_names: tuple[str, ...]
+    window_names: tuple[str, ...]
+    fusion: NDArray[np.float64]
+    graph_regions: NDArray[np.float64]
+    transformer_regions: NDArray[np.float64]
+    windows: NDArray[np.float64]
+    attention: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

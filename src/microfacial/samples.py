@@ -12,6 +12,7 @@ from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inpu
 from microfacial.strain import strain
 
 Motion = NDArray[np.float32]
+WHOLE_FACE = "whole face"  # beside the names of its regions
 
 
 def full_face(store: FaceStore, size_px: int) -> Inputs:
@@ -35,7 +36,7 @@ def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) ->
         whole_face: whether the whole face follows as one more region.
     """
     windows = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face)
-    return Inputs(values=windows.values[:, 0], mirror=windows.mirror)
+    return Inputs(values=windows.values[:, 0], regions=windows.regions, mirror=windows.mirror)
 
 
 def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, whole_face: bool = False) -> Inputs:
@@ -46,7 +47,12 @@ def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, wh
             for row in range(len(store.clips))
         ]
     )
-    return Inputs(values=values, windows=tuple(windows), mirror=mirror_of(store.regions, whole_face=whole_face))
+    return Inputs(
+        values=values,
+        windows=tuple(windows),
+        regions=(*store.regions, *([WHOLE_FACE] if whole_face else [])),
+        mirror=mirror_of(store.regions, whole_face=whole_face),
+    )
 
 
 def phase_windows(store: FaceStore, per_phase: int) -> tuple[str, ...]:
@@ -86,6 +92,7 @@ def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], clas
         active=_active(clips, store.regions, len(inputs.mirror)),
         classes=classes,
         windows=inputs.windows,
+        regions=inputs.regions,
         mirror=inputs.mirror,
     )
 

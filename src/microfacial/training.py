@@ -16,6 +16,7 @@ from microfacial.lockstep import Lane, Lockstep, NetworkStack, per_channel
 from microfacial.losses import class_weights
 from microfacial.metrics import confusion, uar
 from microfacial.models import MODELS, Estimator, Network, Task
+from microfacial.models.contract import Explain
 from microfacial.records import Fitted, History, Known, Samples
 from microfacial.settings import OptimiserSettings, Section
 
@@ -80,6 +81,7 @@ class FittedNetwork:
     flip_average: bool
     chosen: str
     history: History
+    explanation: Explain | None
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities `(n, K)`."""
@@ -92,6 +94,17 @@ class FittedNetwork:
             for image in images
         ]
         return np.asarray(torch.stack(chances).mean(0).numpy())
+
+    def explain(self, inputs: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """What counted for inputs as they are, not for their mirror images; means over members."""
+        if self.explanation is None:
+            return {}
+        image = torch.from_numpy(np.ascontiguousarray(inputs))
+        members = [
+            self.stack.member(member).explain(self.explanation, image / per_channel(scale, image))
+            for member, scale in enumerate(torch.from_numpy(self.scale))
+        ]
+        return {name: torch.stack([found[name] for found in members]).double().mean(0).numpy() for name in members[0]}
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
         """All that `restore` wants: weights, their scale, what the networks were built for."""
@@ -128,6 +141,7 @@ def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -
         flip_average=settings.flip_average,
         chosen=str(arrays["chosen"]),
         history=History(),
+        explanation=variant.explain,
     )
 
 
@@ -204,6 +218,7 @@ def _fit_networks(
             flip_average=settings.flip_average,
             chosen=_name_epochs([epoch for run in runs for epoch in run.best.tolist()][own]),
             history=_mean_history([curve for run in runs for curve in run.curves][own]),
+            explanation=variant.explain,
         )
 
     for epoch in range(1, settings.epochs + 1):

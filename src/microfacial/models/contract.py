@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from microfacial.records import FaceStore, Fitted, Inputs, Known
 from microfacial.settings import Section
 
+Explain = Callable[[Any, Tensor], Mapping[str, Tensor]]
 MakeInputs = Callable[[FaceStore, Any], Inputs]
 Preset = Mapping[str, Any]
 
@@ -66,7 +67,7 @@ class Network:
     `build(task, settings)` gives it untrained.
     `lockstep(settings)` says whether several folds are to train as one batched program (`torch.func.vmap`): it pays for
     networks made of matrix products, not for convolutions. `shows` says what a mirror does to inputs: motion to the
-    right becomes motion to the left.
+    right becomes motion to the left. `explain(network, inputs)` gives tensors `(N, …)` by the names of `Importances`.
     """
 
     settings: type[Section]
@@ -75,6 +76,7 @@ class Network:
     build: Callable[[Task, Any], nn.Module]
     lockstep: Callable[[Any], bool]
     shows: Literal["motion", "appearance"] = "motion"
+    explain: Explain | None = None
 
 
 Variant = Estimator | Network

@@ -60,7 +60,7 @@ class HybridSettings(AttentionSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Importances:
+class Shares:
     """What counted for each of N samples. Weights of one kind sum to 1 a sample; those of a missing branch are 0.
 
     `fusion` `(N, 2)`: graph, transformer. `graph_regions` and `transformer_regions` `(N, R)`. `windows` `(N, W)`, in
@@ -94,11 +94,11 @@ class Hybrid(nn.Module):
         logits, _ = self._fuse(x)  # (N, K)
         return logits if self.skip is None else logits + self.skip(x.flatten(1))
 
-    def importances(self, x: Tensor) -> Importances:
+    def importances(self, x: Tensor) -> Shares:
         """What counted for each sample, of the same inputs as `forward`."""
         return self._fuse(x)[1]
 
-    def _fuse(self, x: Tensor) -> tuple[Tensor, Importances]:
+    def _fuse(self, x: Tensor) -> tuple[Tensor, Shares]:
         """Fused logits `(N, K)`, and what counted."""
         vectors = self.encoder(x)  # (N, W, R, D)
         n, windows, regions, _ = vectors.shape
@@ -114,7 +114,7 @@ class Hybrid(nn.Module):
         )
         fusion = self.fusion(graph, phases)  # (N, 2)
         fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, K)
-        return fused, Importances(
+        return fused, Shares(
             fusion=fusion,
             graph_regions=graph_regions,
             transformer_regions=phase_regions,
@@ -224,6 +224,13 @@ def build(task: Task, settings: HybridSettings) -> Hybrid:
     return Hybrid(task, settings)
 
 
+def explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:
+    """What counted for each of inputs `(N, W, R, C, s, s)`, attention as its mean `(N, R, R)` over layers and heads."""
+    found = network.importances(x)
+    attention = found.attention.flatten(1, 2)  # (N, depth·heads, R, R)
+    return {**vars(found), "attention": attention.sum(1) / max(1, attention.shape[1])}
+
+
 HYBRID = Network(
     settings=HybridSettings,
     presets={
@@ -233,4 +240,5 @@ HYBRID = Network(
     make_inputs=make_inputs,
     build=build,
     lockstep=lambda settings: settings.encoder == "linear",
+    explain=explain,
 )
