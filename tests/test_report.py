@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 from fakes import make_clip
-from microfacial.figures import as_png, draw_confusion, draw_curves
+from microfacial.figures import draw_confusion
 from microfacial.records import (
     ORACLE,
     SYNTHETIC,
     Comparison,
     Evaluation,
-    FoldPlan,
-    FoldResult,
-    History,
     Predictions,
     Score,
 )
@@ -148,25 +145,6 @@ def test_an_oracle_has_a_column_of_its_own_that_says_what_it_is_and_ranks_nothin
     assert [one.evaluation.model for one in rank(results)] == ["b", "a"]
     assert "0.9" not in str(summarise(results))
     assert ORACLE not in page(result("a"))
-
-
-def test_curves_are_drawn_where_nothing_was_held_back() -> None:
-    plan = FoldPlan(name="s", repeat=0, seed=0, held_out=np.arange(1), known=np.arange(1), part=np.zeros(1, np.int64))
-    fold = FoldResult(
-        plan=plan,
-        truth=np.zeros(1, np.int64),
-        probabilities=np.ones((1, 1)),
-        chosen="epoch 2",
-        history=History(training_loss=(1.0, 0.5)),
-        seconds=0.0,
-    )
-    labels = [line.get_label() for line in draw_curves("m", [fold, fold]).axes[0].get_lines()]
-    assert "training" in labels
-    assert "validation" not in labels
-
-
-def test_equal_figures_are_equal_bytes() -> None:
-    assert as_png(draw_confusion(evaluation("m"))) == as_png(draw_confusion(evaluation("m")))
 
 
 @pytest.mark.parametrize("word", ["lie", "never saw that person"])
