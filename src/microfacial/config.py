@@ -14,7 +14,7 @@ from microfacial.flow import FlowConfig
 from microfacial.models import MODELS, Network
 from microfacial.presets import resolve
 from microfacial.protocols import TrainConfig
-from microfacial.report import ReportConfig
+from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
 
 

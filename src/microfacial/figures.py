@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyArrowPatch, Rectangle
 from numpy.typing import NDArray
 
-from microfacial.records import Evaluation, History, Importances, Predictions
+from microfacial.records import Comparison, Evaluation, History, Importances, Predictions
 from microfacial.schematic import PLACES, Place, draw_face
 
 INK, FAINT, RULE, PAPER = "#1b2430", "#5a6675", "#d4dae2", "#fffffe"
@@ -25,10 +25,11 @@ FIRST, SECOND, CELL = "#1f66b5", "#b4530a", "#3b82d1"  # two series, and the tin
 COLOURS: Mapping[str, str] = MappingProxyType(
     {INK: "ink", FAINT: "faint", RULE: "rule", PAPER: "paper", FIRST: "first", SECOND: "second", CELL: "cell"}
 )
+FONT = "DejaVu Sans"  # comes with matplotlib
 _STYLE: list[Any] = [
     "default",
     {
-        "font.family": "DejaVu Sans",  # comes with matplotlib
+        "font.family": FONT,
         "font.size": 9,
         "text.color": INK,
         "axes.edgecolor": FAINT,
@@ -47,30 +48,34 @@ _STYLE: list[Any] = [
         "ytick.color": FAINT,
         "text.parse_math": False,  # a dollar in a name is a dollar
         "svg.fonttype": "none",  # text stays text
-        "svg.hashsalt": "microfacial",
+        "svg.hashsalt": "microfacial",  # ids are the same every time
     },
 ]
 _DEEPEST = 0.72  # of a cell's tint, so that ink can be read on it
+_MOST_ARROWS = 12  # more hide one another; the table beside has all
 _CONFIDENCE_BINS = 15  # as `metrics.calibration_error` has
-_styled = style.context(_STYLE)
+styled = style.context(_STYLE)
 
 
-@_styled
+@styled
 def draw_confusion(evaluation: Evaluation) -> Figure:
     """Confusion matrix in counts, summed over repetitions, shaded by recall."""
     counts = np.array(evaluation.overall.confusion)
     recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _start(4.0, 3.4, "\n".join(filter(None, [evaluation.model, evaluation.note])))
+    figure, axes = _start(3.6, 3.2, evaluation.model)
     axes.set(xlabel="predicted", ylabel="truth")
+    if evaluation.note:
+        axes.set_title(axes.get_title(), pad=18)
+        axes.text(0.5, 1.03, evaluation.note, transform=axes.transAxes, ha="center", color=SECOND, fontsize=8)
     words = [[f"{count}" for count in row] for row in counts]
     _draw_cells(axes, recall, words, evaluation.classes, evaluation.classes)
     return figure
 
 
-@_styled
+@styled
 def draw_curves(model: str, curves: Mapping[str, History]) -> Figure:
     """Training and validation loss of every fold, thin, with their median, bold. Held-out subjects have no curve."""
-    figure, axes = _start(4.4, 2.9, f"{model}: loss per fold")
+    figure, axes = _start(3.6, 2.5, f"{model}: loss per fold")
     axes.set(xlabel="epoch", ylabel="loss")
     axes.grid(visible=True)
     for label, colour, losses in (
@@ -87,7 +92,27 @@ def draw_curves(model: str, curves: Mapping[str, History]) -> Figure:
     return figure
 
 
-@_styled
+@styled
+def draw_differences(comparisons: Sequence[Comparison]) -> Figure:
+    """Differences in UF1 to one baseline with their intervals, in the order given; bold where told from zero."""
+    figure, axes = _start(6.4, 1.0 + 0.34 * len(comparisons), "")
+    axes.set(xlabel=f"UF1 minus that of {comparisons[0].baseline}")
+    axes.grid(visible=True, axis="x")
+    axes.axvline(0, color=INK, linewidth=1)
+    for row, found in enumerate(comparisons):
+        colour, width = (FIRST, 3.0) if found.tells_apart else (FAINT, 1.6)
+        axes.plot(found.uf1_interval, [row, row], color=colour, linewidth=width, solid_capstyle="butt")
+        axes.plot(found.uf1_difference, row, "o", color=colour, markersize=7)
+        words = "{:+.3f}  ({:+.3f} to {:+.3f})".format(found.uf1_difference, *found.uf1_interval).replace("-", "−")
+        axes.text(1.02, row, words, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    axes.set_yticks(range(len(comparisons)), [found.model for found in comparisons])
+    axes.set_ylim(len(comparisons) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+@styled
 def draw_subjects(predictions: Predictions) -> Figure:
     """Share of clips that are right for each held-out subject, averaged over repetitions, the lowest first."""
     names, subject, clips = np.unique(predictions.subjects, return_inverse=True, return_counts=True)
@@ -107,19 +132,21 @@ def draw_subjects(predictions: Predictions) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_reliability(predictions: Predictions) -> Figure:
     """How often predictions are right, by how sure the model was; areas of dots are numbers of predictions.
 
     On the diagonal a model is as often right as it is sure; below it, it is too sure.
     """
     confidence, right, count = bin_confidence(predictions)
-    figure, axes = _start(3.4, 3.4, f"{predictions.model}: calibration")
+    figure, axes = _start(3.3, 3.2, f"{predictions.model}: calibration")
     axes.set(xlabel="confidence", ylabel="share that is right", xlim=(0, 1.02), ylim=(-0.03, 1.03), aspect="equal")
     axes.grid(visible=True, axis="both")
+    axes.set(xticks=np.linspace(0, 1, 5), yticks=np.linspace(0, 1, 5))
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot(confidence, right, color=FIRST, linewidth=1.2)
     axes.scatter(confidence, right, s=12 + 260 * count / count.sum(), color=FIRST, alpha=0.75, linewidth=0)
+    error = np.abs(confidence - right) @ count / count.sum()
+    axes.text(0.98, 0.02, f"ECE {error:.3f}", ha="right", color=FAINT)
     return figure
 
 
@@ -141,7 +168,7 @@ def bin_confidence(
     return means[0], means[1], count[filled]
 
 
-@_styled
+@styled
 def draw_importances(importances: Importances) -> Figure:
     """How a hybrid's weight is shared among branches, windows and regions: means over clips ± deviation, in percent.
 
@@ -177,16 +204,16 @@ def list_shares(importances: Importances) -> tuple[list[str], NDArray[np.float64
     return [name for name, _ in seen], np.stack([shares for _, shares in seen], axis=1)
 
 
-@_styled
+@styled
 def draw_attention(importances: Importances) -> Figure:
     """What regions took from one another in the hybrid's graph, on a drawn face and as numbers in percent.
 
     An arrow leads from the region that gave to the one that took, wider for more than an equal share and thinner for
-    less. Without a graph the face is bare.
+    less; of many the twelve strongest are drawn. Without a graph the face is bare.
     """
     taken, names = importances.attention.mean(axis=0), importances.region_names  # (R, R)
-    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
-    face, table = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    figure = Figure(figsize=(6.6, 3.5), layout="constrained")
+    face, table = figure.subplots(1, 2, width_ratios=(1.2, 1))
     places = [PLACES[name] for name in names]
     face.set(xlim=(0, 1.2), ylim=(1.02, 0.02), aspect="equal")
     face.set_axis_off()
@@ -196,7 +223,7 @@ def draw_attention(importances: Importances) -> Figure:
     for place, name in zip(places, names, strict=True):
         ground = {"facecolor": PAPER, "edgecolor": RULE, "boxstyle": "round,pad=0.25"}
         face.text(*place.node, name.replace(" ", "\n"), ha="center", va="center", fontsize=8, bbox=ground, zorder=5)
-    table.set_title("percent that a row's region took from each")
+    table.set_title("percent taken from each")
     table.set(ylabel="taker", xlabel="giver")
     words = [[f"{100 * share:.0f}" for share in row] for row in taken]
     _draw_cells(table, np.minimum(taken * len(names) / 2, 1), words, names, names, text_px=8)
@@ -211,23 +238,26 @@ def _draw_regions(axes: Axes, places: Sequence[Place]) -> None:
 
 
 def _draw_arrows(axes: Axes, places: Sequence[Place], taken: NDArray[np.float64]) -> None:
-    """Arrows between different regions; widths grow with the difference from an equal share."""
+    """The strongest arrows between different regions; widths grow with the difference from an equal share."""
     equal = 1 / len(places)
-    for (taker, giver), share in np.ndenumerate(taken):
-        if taker != giver and share > 0:
-            width = float(np.clip(1.2 * share / equal, 0.2, 4))
+    between = np.where(np.eye(len(places), dtype=bool), 0, taken)
+    strongest = np.argsort(-between, axis=None, kind="stable")[:_MOST_ARROWS]
+    for taker, giver in zip(*np.unravel_index(strongest, taken.shape), strict=True):
+        share = between[taker, giver]
+        if share > 0:
+            width = float(np.clip(1.1 * (share / equal) ** 2, 0.2, 4))
             axes.add_patch(
                 FancyArrowPatch(
                     places[giver].node,
                     places[taker].node,
-                    connectionstyle="arc3,rad=0.28",
-                    arrowstyle="-|>",
-                    mutation_scale=7 + width,
-                    shrinkA=13,
-                    shrinkB=13,
+                    connectionstyle="arc3,rad=0.3",
+                    arrowstyle="-|>,head_length=0.35,head_width=0.18",
+                    mutation_scale=9 + width,
+                    shrinkA=11,
+                    shrinkB=12,
                     linewidth=width,
                     color=FIRST if share >= equal else FAINT,
-                    alpha=0.85,
+                    alpha=0.9,
                 )
             )
 
@@ -260,7 +290,7 @@ def _draw_cells(
     axes.spines[:].set_visible(False)
 
 
-@_styled
+@styled
 def as_png(figure: Figure) -> bytes:
     """PNG bytes without date or version, so that equal figures are equal bytes."""
     buffer = io.BytesIO()

@@ -30,8 +30,8 @@ _EYE_REACH, _BROW_REACH, _CHEEK_REACH = (0.115, 0.055), (0.135, 0.045), (0.095, 
 
 PLACES: Mapping[str, Place] = MappingProxyType(
     {
-        "eyes": Place((0.5, 0.46), _EYES, _EYE_REACH),
-        "eyebrows": Place((0.5, 0.22), _BROWS, _BROW_REACH),
+        "eyes": Place((0.5, 0.45), _EYES, _EYE_REACH),
+        "eyebrows": Place((0.5, 0.21), _BROWS, _BROW_REACH),
         "mouth": Place(_MOUTH, (_MOUTH,), (0.18, 0.085)),
         "left eye": Place(_EYES[0], _EYES[:1], _EYE_REACH),
         "right eye": Place(_EYES[1], _EYES[1:], _EYE_REACH),
