@@ -16,6 +16,7 @@ from microfacial.presets import resolve
 from microfacial.protocols import TrainConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
+from microfacial.spaces import StudyConfig
 
 
 class Tuned(Section):
@@ -39,6 +40,7 @@ class Config:
     models: Mapping[str, Section]
     report: ReportConfig
     tuned: Mapping[str, Tuned]
+    study: StudyConfig
 
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -48,7 +50,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned",)  # sections that may be absent, and that no stage tracks
+OPTIONAL = ("tuned", "study")  # sections that may be absent, and that no stage tracks
 
 
 def load(path: Path) -> Config:
@@ -63,7 +65,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
-    config = Config(**sections, models=models, tuned=tuned)
+    study = check(content.get("study", {}), StudyConfig, f"{path}: study")
+    config = Config(**sections, models=models, tuned=tuned, study=study)
     region_names(config.faces)
     maps = {
         config.clips.corpora == ("flow_maps",),
