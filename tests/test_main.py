@@ -173,10 +173,10 @@ def test_folds_of_another_torch_or_precision_are_not_taken_for_these(
 def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = ready / "build/tiny/train/roi_cnn"
     train(monkeypatch, "roi_cnn")
-    honest = {path.name: path.read_bytes() for path in out.iterdir()}
+    honest = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "run.json"}  # names the settings
     change("train", oracle=True, checkpoints=True)
     train(monkeypatch, "majority", "linear_svm", "roi_cnn")
-    extra = {path.name for path in out.iterdir()} - honest.keys()
+    extra = {path.name for path in out.iterdir()} - honest.keys() - {"run.json"}
     assert extra == {"oracle.json", "checkpoints"}
     assert {name: (out / name).read_bytes() for name in honest} == honest
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
@@ -273,6 +273,85 @@ def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     assert [path.stat().st_mtime_ns for path in journal[1:]] == first[1:]
 
 
+def tracked_runs(project: Path) -> dict[tuple[str, str], tuple[dict[str, float], dict[str, str]]]:
+    """Metrics without seconds and parameters of all runs, by model and fold; every run must be finished."""
+    client = connect(project)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found = client.search_runs(experiments, "tags.`microfacial.model` != ''")
+    assert {run.info.status for run in found} == {"FINISHED"}
+    told = {
+        (run.data.tags["microfacial.model"], run.data.tags.get("microfacial.fold", "")): (
+            {name: round(value, 6) for name, value in run.data.metrics.items() if name != "seconds"},
+            dict(run.data.params),
+        )
+        for run in found
+    }
+    assert len(told) == len(found)  # no run twice
+    return told
+
+
+def test_what_mlflow_lacks_is_written_from_build_once(
+    ready: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("train", repeats=2)
+    train(monkeypatch, "majority", "roi_cnn")
+    before = tracked_runs(ready)
+    assert len(before) == 2 * (1 + 2 * 4)
+    assert run(monkeypatch, "sync") == 0
+    assert "sync: nothing to write: 2 models" in capsys.readouterr().out
+
+    for lost in ("mlruns/artifacts", ".microfacial"):  # a fresh clone whose results come from DVC's cache has neither
+        shutil.rmtree(ready / lost)
+        empty = shutil.copy(empty_store, ready / f"without {lost.replace('/', ' ')}.db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{empty}")
+        assert run(monkeypatch, "sync") == 0
+        said = capsys.readouterr().out
+        assert "sync: tiny/roi_cnn: scores and 8 folds written" in said
+        assert "sync: 2 of 2 models in build/ written" in said
+        assert tracked_runs(ready) == before
+        assert run(monkeypatch, "sync") == 0
+        assert "sync: nothing to write: 2 models" in capsys.readouterr().out
+        assert tracked_runs(ready) == before
+
+
+def test_a_run_that_an_outage_cut_off_is_completed_not_doubled(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(monkeypatch, "majority")
+    before = tracked_runs(ready)
+    client = connect(ready)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (model,) = client.search_runs(experiments, "tags.`microfacial.role` = 'model'")
+    for lost in client.search_runs(experiments, "tags.`microfacial.role` = 'fold'")[:2]:
+        client.delete_run(lost.info.run_id)
+    client.update_run(model.info.run_id, status="RUNNING")
+    assert run(monkeypatch, "sync") == 0
+    assert "sync: tiny/majority: scores and 2 folds written" in capsys.readouterr().out
+    assert tracked_runs(ready) == before
+
+
+def test_training_goes_on_without_mlflow_and_says_what_to_do(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as away:
+        away.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
+        train(away, "majority")
+        assert capsys.readouterr().err.count("run `microfacial sync` when MLflow is back") == 1
+        assert run(away, "sync") == 2
+        assert "microfacial: MLflow's server http://127.0.0.1:9 does not answer" in capsys.readouterr().err
+    assert len(rows(ready / "build/tiny/train/majority/predictions.csv")) == 12
+    assert run(monkeypatch, "sync") == 0
+    assert len(tracked_runs(ready)) == 1 + 4
+
+
+def test_the_page_of_a_server_elsewhere_is_named_and_no_other_is_started(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://user:secret@mlflow.example.org/lab")
+    assert run(monkeypatch, "ui") == 0
+    assert capsys.readouterr().out == "MLflow's page is at https://mlflow.example.org/lab\n"
+
+
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     write_maps({"sub01": 4, "sub02": 4, "sub03": 4, "s01": 4, "s02": 4, "s03": 4})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
@@ -361,7 +440,20 @@ def test_help_lists_a_command_per_stage(monkeypatch: pytest.MonkeyPatch, capsys:
     listed = capsys.readouterr().out
     assert all(
         f"  {name} " in listed
-        for name in ("clips", "faces", "flow", "train", "report", "compare", "ablate", "demo", "doctor", "spot", "ui")
+        for name in (
+            "clips",
+            "faces",
+            "flow",
+            "train",
+            "report",
+            "compare",
+            "ablate",
+            "sync",
+            "demo",
+            "doctor",
+            "spot",
+            "ui",
+        )
     )
 
 

@@ -271,6 +271,15 @@ def ui(port: int) -> None:
     pipeline.show_runs(port)
 
 
+@main.command()
+def sync() -> None:
+    """Write into MLflow what build/ has and MLflow lacks."""
+    from microfacial.stages import sync
+
+    with _stage():
+        sync.run()
+
+
 def run() -> None:
     """Run a command; an error that the user can repair is one line and exit code 2."""
     try:

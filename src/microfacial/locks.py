@@ -23,3 +23,15 @@ def alone(path: Path, what: str | None) -> Iterator[int]:
                 click.echo(f"{what} is at work here: waiting until it ends (Ctrl-C to give up)")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield stream.fileno()
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock at `path`, this one included."""
+    if not path.exists():
+        return False
+    with path.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import yaml
@@ -15,10 +15,11 @@ import yaml
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
 from microfacial.stages.project import STATE, Project
-from microfacial.tracking.store import connect, store_uri
+from microfacial.tracking.place import database, is_served, store_uri, without_password
 
 DATA = Path("data")
 DEMO = DATA / "demo"
+_RUNS = "#/experiments?workflowType=machine_learning"  # the page opens on language models otherwise
 
 
 def make_demo(processes: int) -> None:
@@ -88,12 +89,19 @@ def sweep_after_kill() -> None:
             path.unlink()
 
 
-def show_runs(port: int) -> NoReturn:
-    """Become MLflow's page on the project's runs, on a port of this machine."""
-    connect(Path())
+def show_runs(port: int) -> None:
+    """Become MLflow's page on the project's runs, on a port of this machine; say where it is if a server has it."""
+    uri = store_uri(Path())
+    if is_served(uri):
+        click.echo(f"MLflow's page is at {without_password(uri)}")
+        return
+    if not database(Path()).exists():
+        from microfacial.tracking.store import connect  # imports MLflow, as the page does again
+
+        connect(Path())
     quick = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_uri(Path()), "--port", str(port)]
-    click.echo(f"http://127.0.0.1:{port} (a few seconds to start; Ctrl-C ends it)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
+    click.echo(f"http://127.0.0.1:{port}/{_RUNS} (a few seconds to start; Ctrl-C ends it)")
     sys.stdout.flush()
     os.execve(sys.executable, command, {**os.environ, **quick})
 

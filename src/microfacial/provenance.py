@@ -29,11 +29,14 @@ def data_version() -> str:
 
 def dvc_hash(folder: Path) -> str:
     """DVC's hash of a folder of files: the MD5 of the list of their MD5s."""
-    entries = []
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as stream:
-            entries.append({"md5": hashlib.file_digest(stream, "md5").hexdigest(), "relpath": path.name})
+    entries = [{"md5": file_hash(path), "relpath": path.name} for path in sorted(folder.iterdir())]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def file_hash(path: Path) -> str:
+    """DVC's hash of a file: its MD5."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
 
 
 def stage_code(stage: str, model: str = "") -> list[Path]:

@@ -1,32 +1,38 @@
 """Stage `train`: faces and flow → train/MODEL/, each fold of the protocol journaled and tracked as it finishes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from matplotlib.figure import Figure
+import numpy as np
 
-from microfacial import evaluation, outcomes, storage, training
+from microfacial import __version__, evaluation, outcomes, storage, training
 from microfacial.config import Config, load
 from microfacial.datasets.schemes import SCHEMES
 from microfacial.errors import ConfigError
 from microfacial.evaluation import Chunk
-from microfacial.figures import draw_confusion, draw_curves
 from microfacial.journal import FoldJournal, resume
 from microfacial.models import MODELS
 from microfacial.oracle import pool_oracle, read_oracle, watch_into
 from microfacial.protocols import plan_folds
-from microfacial.provenance import data_version, dvc_hash, git_tags, stage_code
-from microfacial.records import ORACLE, Evaluation, FoldPlan, FoldResult, Samples
+from microfacial.provenance import data_version, dvc_hash, file_hash, git_tags, stage_code
+from microfacial.records import ORACLE, FoldPlan, FoldResult, Samples
 from microfacial.samples import make_samples
 from microfacial.scoring import pool
 from microfacial.settings import Section
 from microfacial.stages.countdown import Countdown
-from microfacial.stages.project import PARAMS, Project
-from microfacial.tracking.runs import Identity, ModelRun
-from microfacial.tracking.store import connect
+from microfacial.stages.project import PARAMS, STATE, Project
+from microfacial.tracking.mirror import Mirror
+from microfacial.tracking.trained import (
+    Circumstances,
+    FlowDigest,
+    Identity,
+    summarise_fold,
+    write_circumstances,
+    write_identity,
+)
 
 RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
@@ -45,7 +51,7 @@ def run(project: Project, model: str, processes: int) -> None:
     size = training.chunk_size(model, settings, samples)
     chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size)
     key = _fold_key(project, model, config, samples)
-    identity = _identify(project, model, config, key)
+    identity, known = _identify(project, model, config, samples, key), _look_around()
     journal = FoldJournal(project.state / "folds" / model, key)
     oracles = project.state / "oracle" / model / key
     run_folds = partial(
@@ -55,31 +61,34 @@ def run(project: Project, model: str, processes: int) -> None:
         checkpoints=config.train.checkpoints,
         make_watch=watch_into(oracles) if config.train.oracle else None,
     )
-    params = {**config.train.model_dump(), **settings.model_dump(), "model": model}
     countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
-    with ModelRun(connect(Path()), identity, params, Path()) as tracked, countdown:
+    with Mirror(identity, known, Path()) as mirror, countdown:
         folds = []
         for fold in resume(chunks, journal, partial(run_folds, samples)):
-            tracked.log_fold(fold)
+            mirror.log_fold(summarise_fold(fold), fold.seconds)
             folds.append(fold)
             countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
-        scored = pool(model, samples, folds, config.train)
         out = project.build / "train" / model
-        outcomes.write_training(out, samples, folds, scored)
-        storage.write_json(out / "settings.json", _trained_with(config, model))
+        outcomes.write_training(out, samples, folds, pool(model, samples, folds, config.train))
         if config.train.oracle:
             _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
-        tracked.finish(scored, _figures(scored, folds), out)
-    storage.write_json(project.state / "seconds" / f"{model}.json", sum(fold.seconds for fold in folds))
+        seconds = {fold.plan.key: fold.seconds for fold in folds}
+        known = replace(known, ended_ms=_now_ms(), seconds=seconds)
+        write_circumstances(STATE, identity, known)
+        write_identity(out, identity)  # last: a folder that has it is whole
+        mirror.finish(out, known)
+    storage.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
 
 
-def _trained_with(config: Config, model: str) -> dict[str, Any]:
-    """What a clip is read by to be shown to the model: sections of params.yaml with all that they leave to defaults."""
-    faces, flow, own = (
-        section.model_dump(mode="json") for section in (config.faces, config.flow, config.models[model])
-    )
-    return {"faces": faces, "flow": flow, "models": {model: own}}
+def _look_around() -> Circumstances:
+    """What the results do not depend on, and people want to know of them."""
+    tags = {**git_tags(), "microfacial.data": data_version(), "microfacial.version": __version__}
+    return Circumstances(tags=tags, started_ms=_now_ms())
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _prepare_samples(project: Project, model: str, settings: Section) -> Samples:
@@ -98,16 +107,19 @@ def _fold_key(project: Project, model: str, config: Config, samples: Samples) ->
     return storage.digest([*(project.build / name for name in data), *stage_code("train", model)], *settings)
 
 
-def _identify(project: Project, model: str, config: Config, fold_key: str) -> Identity:
+def _identify(project: Project, model: str, config: Config, samples: Samples, fold_key: str) -> Identity:
     """Name the run by the digest of everything that its results depend on."""
+    sections = {"train": config.train, "faces": config.faces, "flow": config.flow, "model": config.models[model]}
+    store, _ = storage.read_measured(project.build)
     return Identity(
+        key=storage.digest([], fold_key, config.train.model_dump()),
         dataset=config.clips.name,
         scheme=config.clips.scheme,
         model=model,
-        key=storage.digest([], fold_key, config.train.model_dump()),
-        seed=config.train.seed,
-        tags={"microfacial.protocol": config.train.protocol, **git_tags()},
-        digests={"data": data_version(), "flow": dvc_hash(project.build / "flow")},
+        corpora=tuple(np.unique(samples.corpora).tolist()),
+        clips=file_hash(project.build / "clips.csv"),
+        flow=FlowDigest(digest=dvc_hash(project.build / "flow"), shape=store.flow.shape, unit=store.unit),
+        settings={name: section.model_dump(mode="json") for name, section in sections.items()},
     )
 
 
@@ -116,10 +128,3 @@ def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], clas
     found = read_oracle(kept, plans)
     if found:
         storage.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **asdict(pool_oracle(found, classes))})
-
-
-def _figures(scored: Evaluation, folds: list[FoldResult]) -> dict[str, Figure]:
-    figures = {"confusion.png": draw_confusion(scored)}
-    if folds[0].history.training_loss:
-        figures["loss.png"] = draw_curves(scored.model, {fold.plan.key: fold.history for fold in folds})
-    return figures

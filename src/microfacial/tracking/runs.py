@@ -1,124 +1,136 @@
 """Runs of trainings: one run a model, one nested run a fold and repetition. MLflow mirrors what build/ decides.
 
 Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
+MLflow's page draws one level of nesting, so there is one; its filters drop a nested run that lacks what the upper one
+has, so folds repeat the parameters of their model.
 """
 
+import getpass
+import json
+import math
+import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from matplotlib.figure import Figure
+import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
-from mlflow.exceptions import MlflowException
+from mlflow.data.schema import TensorDatasetSchema
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.types import Schema, TensorSpec
 
-from microfacial.errors import PipelineError
-from microfacial.records import Evaluation, FoldResult, Score
+from microfacial.locks import is_held
+from microfacial.outcomes import read_evaluation
+from microfacial.records import Evaluation, Score
+from microfacial.tracking.artifacts import TABLES, lay_out, list_files, read_tables
 from microfacial.tracking.store import ensure_experiment
+from microfacial.tracking.trained import Circumstances, Identity, TrainedFold
 
+STAGE_LOCK = Path(".microfacial") / "stage.lock"
 _BATCH = 1000  # points that MLflow takes at once
-_KEY, _FOLD, _PARENT = "microfacial.key", "microfacial.fold", "mlflow.parentRunId"
-_SUBJECT, _SEED = "microfacial.subject", "microfacial.seed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    """What a run is about. `key` is the digest of everything the results depend on; `digests` name the data used."""
-
-    dataset: str
-    scheme: str
-    model: str
-    key: str
-    seed: int
-    tags: Mapping[str, str]
-    digests: Mapping[str, str]
-
-    @property
-    def experiment(self) -> str:
-        """One experiment per data set and label scheme."""
-        return f"{self.dataset} · {self.scheme}"
+_KEY, _ROLE, _FOLD, _PARENT = "microfacial.key", "microfacial.role", "microfacial.fold", "mlflow.parentRunId"
+_HOST, _FOLDER = "microfacial.host", "microfacial.folder"
 
 
 class ModelRun:
-    """The run of one model and its folds' nested runs; opened anew or taken up where a killed process left it."""
+    """The run of one model and its folds' nested runs; opened anew or taken up where a killed process left it.
 
-    def __init__(self, client: MlflowClient, identity: Identity, params: Mapping[str, Any], root: Path) -> None:
-        self._client, self._identity = client, identity
+    Whoever opens one holds the stage lock of its checkout, so that nobody else trains there.
+    """
+
+    def __init__(self, client: MlflowClient, identity: Identity, known: Circumstances, root: Path) -> None:
+        self._client, self._identity, self._known = client, identity, known
+        self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
-        self._common = {
-            "microfacial.model": identity.model,
-            "microfacial.dataset": identity.dataset,
-            _KEY: identity.key,
-            _SEED: str(identity.seed),
-            **identity.tags,
-        }
-        parent = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`microfacial.role` = 'model'")
-        self._run_id = self._reopen(parent[0]) if parent else self._create()
-        self._describe(params)
-        self._folds = self._take_up_folds()
+        self._dataset = _describe_flow(identity)
+        found = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`{_ROLE}` = 'model'")
+        ours = [run for run in found if run.info.status != "RUNNING" or self._is_dead(run)]
+        ours.sort(key=lambda run: run.info.status != "FINISHED")
+        self._run_id = self._reopen(ours[0]) if ours else self._create()
+        self._folds = self._take_up_folds() if ours else {}
+        self._close_others()
 
-    def __enter__(self) -> Self:
-        return self
+    def log_fold(self, fold: TrainedFold, seconds: float | None) -> bool:
+        """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is.
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        """Close the run as KILLED or FAILED if the training did not reach `finish`.
+        Returns:
+            Whether it was missing.
+        """
+        if fold.key in self._folds:
+            return False
+        tags = {_PARENT: self._run_id, _ROLE: "fold", _FOLD: fold.key, "microfacial.subject": fold.name}
+        run_id = self._open(self._name_fold(fold), {**tags, "microfacial.repeat": str(fold.repeat)})
+        facts = {"subject": fold.name, "repeat": fold.repeat, "fold_seed": fold.seed, "chosen": fold.chosen}
+        params = _as_params(self._identity.params | facts)
+        first, *further = _in_batches(_fold_metrics(fold, seconds))
+        self._client.log_batch(run_id, first, params)
+        for metrics in further:
+            self._client.log_batch(run_id, metrics)
+        self._client.log_inputs(run_id, [self._dataset])
+        self._client.set_terminated(run_id)
+        self._folds[fold.key] = run_id
+        return True
+
+    def finish(self, folder: Path, known: Circumstances) -> bool:
+        """Write pooled scores with their note, figures, tables and files of the train stage, then close the run.
+
+        Returns:
+            Whether anything was missing: a finished run that has all of it is left alone.
 
         Raises:
-            PipelineError: MLflow itself failed.
+            StorageError: a file of the folder is missing or damaged.
         """
-        if isinstance(error, MlflowException):
-            raise PipelineError(f"MLflow failed ({error}). Finished folds are kept: mend it and run again") from error
-        if kind is not None:
-            status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
-            self._client.set_terminated(self._run_id, status)
-
-    def log_fold(self, fold: FoldResult) -> None:
-        """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is."""
-        plan = fold.plan
-        if plan.key in self._folds:
-            return
-        facts = {_FOLD: plan.key, _SUBJECT: plan.name, _SEED: str(plan.repeat)}
-        tags = {_PARENT: self._run_id, "microfacial.role": "fold", **facts}
-        name = f"{self._identity.model} {plan.key}"
-        run = self._client.create_run(self._experiment, tags={**self._common, **tags}, run_name=name)
-        self._client.log_batch(run.info.run_id, params=self._fold_params(fold))
-        metrics = _fold_metrics(fold)
-        for start in range(0, len(metrics), _BATCH):
-            self._client.log_batch(run.info.run_id, metrics=metrics[start : start + _BATCH])
-        self._client.set_terminated(run.info.run_id)
-        self._folds[plan.key] = run.info.run_id
-
-    def finish(self, evaluation: Evaluation, figures: Mapping[str, Figure], files: Path) -> None:
-        """Write pooled scores with their note, figures and the files of the train stage, then close the run.
-
-        Checkpoints stay in their folder: a second copy would cost disk and tell nothing.
-        """
+        if self._is_whole(folder):
+            return False
+        evaluation = read_evaluation(folder)
         self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
-        self._client.set_tag(self._run_id, "mlflow.note.content", evaluation.note)  # the description on its page
-        for name, figure in figures.items():
-            self._client.log_figure(self._run_id, figure, name)
-        for path in sorted(path for path in files.iterdir() if path.is_file()):
-            self._client.log_artifact(self._run_id, str(path))
-        self._client.set_terminated(self._run_id)
+        self._client.set_tag(self._run_id, "mlflow.note.content", _describe(evaluation))  # stands on top of its page
+        with TemporaryDirectory() as scratch:
+            lay_out(folder, Path(scratch))
+            self._client.log_artifacts(self._run_id, scratch)  # each call asks the store where artifacts lie
+        self._write_tables(folder)
+        self._client.set_terminated(self._run_id, end_time=known.ended_ms)
+        return True
+
+    def give_up(self, status: str) -> None:
+        """Close the run as KILLED or FAILED: the training ends before `finish`."""
+        self._client.set_terminated(self._run_id, status)
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def _open(self, name: str, tags: Mapping[str, str]) -> str:
+        """A new run, nested if its tags say so."""
+        facts = {f"microfacial.{fact}": value for fact, value in self._identity.facts.items()}
+        common = {**facts, _KEY: self._identity.key, **_standard_tags(self._identity, self._known), **tags}
+        run = self._client.create_run(self._experiment, self._known.started_ms, common, name)
+        return str(run.info.run_id)
 
     def _create(self) -> str:
-        tags = {**self._common, "microfacial.role": "model"}
-        return str(self._client.create_run(self._experiment, tags=tags, run_name=self._identity.model).info.run_id)
-
-    def _describe(self, params: Mapping[str, Any]) -> None:
-        """Log parameters and data, which stay the same however often they are logged."""
-        self._client.log_batch(self._run_id, params=[Param(key, str(value)) for key, value in params.items()])
-        datasets = [
-            DatasetInput(Dataset(name=name, digest=digest[:36], source_type="dvc", source=name), tags=[])
-            for name, digest in self._identity.digests.items()
-        ]
-        self._client.log_inputs(self._run_id, datasets)
+        digests = {"microfacial.clips": self._identity.clips, "microfacial.flow": self._identity.flow.digest}
+        tags = {_ROLE: "model", **digests, **self._known.tags, **self._here}
+        run_id = self._open(self._identity.model, tags)
+        self._describe_inputs(run_id)
+        return run_id
 
     def _reopen(self, run: Run) -> str:
-        self._client.update_run(run.info.run_id, status="RUNNING")
-        return str(run.info.run_id)
+        """Take up a run; one that is finished stays so until something is found missing."""
+        run_id = str(run.info.run_id)
+        if run.info.status != "FINISHED":
+            self._client.update_run(run_id, status="RUNNING")
+            for name, value in self._here.items():
+                self._client.set_tag(run_id, name, value)
+            self._describe_inputs(run_id)
+        return run_id
+
+    def _describe_inputs(self, run_id: str) -> None:
+        """Log parameters and data, which stay the same however often they are logged."""
+        self._client.log_batch(run_id, params=_as_params(self._identity.params))
+        self._client.log_inputs(run_id, [self._dataset])
 
     def _take_up_folds(self) -> dict[str, str]:
         """Finished nested runs by fold; a nested run that a kill left half-written is deleted."""
@@ -131,38 +143,131 @@ class ModelRun:
                 self._client.delete_run(run.info.run_id)
         return finished
 
+    # --- what others left open ----------------------------------------------------------------------------------------
+
+    def _close_others(self) -> None:
+        """Close what killed trainings left open and nobody may take up, such as with settings that changed since."""
+        for run in self._find(f"attributes.status = 'RUNNING' and tags.`{_ROLE}` = 'model'"):
+            if run.info.run_id != self._run_id and self._is_dead(run):
+                running = f"attributes.status = 'RUNNING' and tags.`{_PARENT}` = '{run.info.run_id}'"
+                for one in chain(self._find(running), [run]):
+                    self._client.set_terminated(one.info.run_id, "KILLED")
+
+    def _is_dead(self, run: Run) -> bool:
+        """Whether no process can be writing a run: those of other machines may be alive.
+
+        The stage lock of this checkout is ours; that of another on this machine is held as long as it trains.
+        """
+        host, folder = run.data.tags.get(_HOST), run.data.tags.get(_FOLDER, "")
+        if host != self._here[_HOST]:
+            return False
+        return folder == self._here[_FOLDER] or not is_held(Path(folder) / STAGE_LOCK)
+
+    # --- small parts --------------------------------------------------------------------------------------------------
+
+    def _is_whole(self, folder: Path) -> bool:
+        if self._client.get_run(self._run_id).info.status != "FINISHED":
+            return False
+        there = self._list_artifacts("files") | self._list_artifacts()
+        return {f"files/{path.name}" for path in list_files(folder)} | {*TABLES} <= there
+
+    def _write_tables(self, folder: Path) -> None:
+        """Write each table once: MLflow would append to one that is there."""
+        there = self._list_artifacts()
+        for name, table in read_tables(folder).items():
+            if name not in there:
+                self._client.log_table(self._run_id, table, name)
+
+    def _list_artifacts(self, folder: str | None = None) -> set[str]:
+        return {item.path for item in self._client.list_artifacts(self._run_id, folder)}
+
     def _find(self, expression: str) -> list[Run]:
         return list(self._client.search_runs([self._experiment], expression, max_results=10_000))
 
-    def _fold_params(self, fold: FoldResult) -> list[Param]:
-        facts = {
-            "model": self._identity.model,
-            "seed": fold.plan.repeat,
-            "subject": fold.plan.name,
-            "fold_seed": fold.plan.seed,
-            "chosen": fold.chosen,
-        }
-        return [Param(key, str(value)) for key, value in facts.items()]
+    def _name_fold(self, fold: TrainedFold) -> str:
+        several = self._identity.settings["train"]["repeats"] > 1
+        return f"{self._identity.model} {fold.name}" + (f" seed {fold.repeat}" if several else "")
 
 
-def _fold_metrics(fold: FoldResult) -> list[Metric]:
-    now = int(time.time() * 1000)
-    curves = {
-        "training_loss": fold.history.training_loss,
-        "validation_loss": fold.history.validation_loss,
-        "validation_uar": fold.history.validation_uar,
+def _describe(evaluation: Evaluation) -> str:
+    """The scores in a few lines of Markdown, after what keeps them from meaning what they seem to."""
+    (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
+    overall = evaluation.overall
+    lines = [
+        f"**{evaluation.note}**" if evaluation.note else "",
+        f"UF1 {overall.uf1:.3f} (95 %: {uf1_low:.3f} to {uf1_high:.3f}), UAR {overall.uar:.3f} "
+        f"(95 %: {uar_low:.3f} to {uar_high:.3f}); {evaluation.protocol} over {overall.subjects} subjects, "
+        f"{overall.clips} clips, repeated {evaluation.repeats} ×.",
+        "Nested runs are the folds, each named after who was held out.",
+    ]
+    return "\n\n".join(filter(None, lines))
+
+
+def _describe_flow(identity: Identity) -> DatasetInput:
+    """The flow store as MLflow knows arrays: where they lie, the shape of a clip's, how many there are."""
+    clips, *shape = identity.flow.shape
+    bytes_each = np.dtype(np.float16).itemsize
+    schema = TensorDatasetSchema(features=Schema([TensorSpec(np.dtype(np.float16), (-1, *shape))]))
+    profile = {
+        "features_shape": identity.flow.shape,
+        "features_size": math.prod(identity.flow.shape),
+        "features_nbytes": math.prod(identity.flow.shape) * bytes_each,
+        "clips": clips,
+        "corpora": identity.corpora,
+        "unit": identity.flow.unit,
     }
-    points = [Metric(name, value, now, epoch) for name, curve in curves.items() for epoch, value in enumerate(curve, 1)]
-    hits = int((fold.predicted == fold.truth).sum())
-    facts = {"held_out_clips": len(fold.truth), "held_out_hits": hits, "seconds": fold.seconds}
-    return points + [Metric(name, value, now, 0) for name, value in facts.items()]
+    flow = Dataset(
+        name=f"{identity.dataset} flow",
+        digest=identity.flow.digest[:36],  # the longest that MLflow takes
+        source_type="local",
+        source=json.dumps({"uri": f"build/{identity.dataset}/flow"}),
+        schema=json.dumps(schema.to_dict()),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(flow, tags=[InputTag("mlflow.data.context", "training")])
+
+
+def _standard_tags(identity: Identity, known: Circumstances) -> dict[str, str]:
+    """What MLflow's page has columns for: who, by which command, at which commit."""
+    tags = {"mlflow.source.name": f"microfacial train {identity.model}", "mlflow.source.type": "LOCAL"}
+    commit = known.tags.get("microfacial.git_commit", "unknown")
+    if commit != "unknown":
+        tags["mlflow.source.git.commit"] = commit
+    with suppress(KeyError, OSError):  # a container whose user has no name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def _in_batches(metrics: Sequence[Metric]) -> Iterator[Sequence[Metric]]:
+    for start in range(0, len(metrics), _BATCH):
+        yield metrics[start : start + _BATCH]
+
+
+def _as_params(values: Mapping[str, Any]) -> list[Param]:
+    return [Param(name, str(value)) for name, value in values.items()]
+
+
+def _as_metrics(values: Mapping[str, float]) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, 0) for name, value in values.items()]
+
+
+def _fold_metrics(fold: TrainedFold, seconds: float | None) -> list[Metric]:
+    now = int(time.time() * 1000)
+    points = [
+        Metric(name, value, now, epoch)
+        for name, curve in asdict(fold.history).items()
+        for epoch, value in enumerate(curve, 1)
+    ]
+    facts = {"held_out_clips": fold.clips, "held_out_hits": fold.hits, "held_out_accuracy": fold.hits / fold.clips}
+    return points + _as_metrics(facts if seconds is None else {**facts, "seconds": seconds})
 
 
 def _pooled_metrics(evaluation: Evaluation) -> list[Metric]:
-    now = int(time.time() * 1000)
     values = _score_values(evaluation.overall, "")
-    for corpus, score in evaluation.corpora.items():
-        values |= _score_values(score, f"{corpus}/")
+    if len(evaluation.corpora) > 1:
+        for corpus, score in evaluation.corpora.items():
+            values |= _score_values(score, f"{corpus}/")
     values |= {
         "uf1_sd": evaluation.uf1_sd,
         "uf1_low": evaluation.uf1_interval[0],
@@ -175,7 +280,7 @@ def _pooled_metrics(evaluation: Evaluation) -> list[Metric]:
         "mean_over_folds_uar": evaluation.mean_over_folds_uar,
         "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
     }
-    return [Metric(name, value, now, 0) for name, value in values.items()]
+    return _as_metrics(values)
 
 
 def _score_values(score: Score, prefix: str) -> dict[str, float]:

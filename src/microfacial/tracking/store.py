@@ -1,6 +1,8 @@
-"""MLflow's store: where it is, how it is opened, which experiment a data set has."""
+"""MLflow's store: how it is opened, which experiment a data set has."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -8,17 +10,14 @@ from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
+from microfacial.tracking.place import is_served, project_of, store_uri, without_password
 
 _QUIET_AND_QUICK = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is said to be, within seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is down is said to be, within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-
-
-def store_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the project's own database by its absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
+_ON_TRAININGS = {"mlflow.experimentKind": "custom_model_development"}  # what MLflow's page asks before it shows columns
 
 
 def connect(root: Path) -> MlflowClient:
@@ -29,15 +28,41 @@ def connect(root: Path) -> MlflowClient:
     """
     for name, value in _QUIET_AND_QUICK.items():
         os.environ.setdefault(name, value)
-    (root / "mlruns").mkdir(exist_ok=True)
+    folder = project_of(root) / "mlruns"
+    folder.mkdir(exist_ok=True)
     uri = store_uri(root)
     try:
-        with alone(root / "mlruns" / ".lock", "another process that opens MLflow's store"):
+        with alone(folder / ".lock", "another process that opens MLflow's store"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
     except (MlflowException, ImportError) as error:
-        raise PipelineError(f"MLflow's store {uri} cannot be opened ({error}). Correct MLFLOW_TRACKING_URI") from None
+        raise PipelineError(_reason(uri, error)) from None
     return client
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what MLflow raises into an error that the user can mend.
+
+    Raises:
+        PipelineError: MLflow failed.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        raise PipelineError(f"MLflow failed ({first_line(error)}). Mend it and run this again") from error
+
+
+def _reason(uri: str, error: Exception) -> str:
+    what, state = ("server", "does not answer") if is_served(uri) else ("store", "cannot be opened")
+    place = without_password(uri)
+    return f"MLflow's {what} {place} {state} ({first_line(error)}). Correct MLFLOW_TRACKING_URI, or start the server"
+
+
+def first_line(error: Exception) -> str:
+    """What MLflow says, without the pages that may follow."""
+    line = str(error).strip().partition("\n")[0]
+    return line if len(line) <= 160 else f"{line[:160]} …"
 
 
 def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
@@ -46,5 +71,5 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
     if experiment is not None:
         return str(experiment.experiment_id)
     local = client.tracking_uri.startswith("sqlite:")
-    location = (root.resolve() / "mlruns" / "artifacts").as_uri() if local else None
-    return str(client.create_experiment(name, artifact_location=location))
+    location = (project_of(root) / "mlruns" / "artifacts").as_uri() if local else None
+    return str(client.create_experiment(name, location, _ON_TRAININGS))
