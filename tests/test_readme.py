@@ -1,4 +1,4 @@
-"""What README.md says from Python runs as it stands there, on the tiny demo and in one process."""
+"""What README.md says from Python, and to MLflow, runs as it stands there, on the tiny demo and in one process."""
 
 import re
 import shutil
@@ -8,12 +8,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fakes import ROOT
+from fakes import ROOT, TINY_PARAMS
 from microfacial import MODELS
-from microfacial.storage import read_clips
+from microfacial.stages import train
+from microfacial.stages.project import open_project
+from microfacial.storage import read_clips, read_csv, read_json
+from microfacial.tracking.store import connect
 
 CLIP = Path("data/demo/Cropped/sub01/EP03_05f")
 NUMBERS = (89, 95, 101, 106, 112)  # onset, rise, apex, fall, offset of that clip in the full demo
+
+
+def searches() -> list[str]:
+    """What the README types into MLflow's search box: which model, which setting, which subject."""
+    section = (ROOT / "README.md").read_text().partition("\n## Every fold in MLflow\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| Which .*?\? \| `(.*?)` \|", section, re.MULTILINE)
 
 
 def snippets() -> list[str]:
@@ -51,3 +60,45 @@ def test_the_snippets_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_section_has_snippets() -> None:
     assert len(snippets()) == 4
+
+
+def set_epochs(epochs: int) -> None:
+    params = Path("params.yaml")
+    params.write_text(re.sub(r"epochs: \d+", f"epochs: {epochs}", params.read_text()))
+
+
+def test_the_searches_tell_which_model_which_setting_and_which_subject(
+    computed: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "src"):
+        Path(name).symlink_to(computed / name)
+    build = Path("build/tiny")
+    build.mkdir(parents=True)
+    for name in ("clips.csv", "faces", "flow"):
+        (build / name).symlink_to(computed / "build" / "tiny" / name)
+    Path("mlruns").mkdir()
+    shutil.copy(empty_store, "mlruns")
+    Path("params.yaml").write_text(TINY_PARAMS)
+    project, uf1, failing = open_project(), {}, set()
+    for model, epochs in (("majority", 3), ("roi_cnn", 3), ("roi_cnn", 5)):
+        set_epochs(epochs)
+        train.run(project, model, processes=1)
+        out = build / "train" / model
+        uf1[model, epochs] = read_json(out / "evaluation.json")["overall"]["uf1"]
+        right = {row["subject"]: float(row["accuracy"]) for row in read_csv(out / f"loso_{model}_results.csv")}
+        failing |= {(model, epochs, subject) for subject, share in right.items() if share < 0.5}
+
+    client = connect(tmp_path)
+    experiment = client.get_experiment_by_name("tiny · casme2-4")
+    assert experiment is not None
+    which_model, which_setting, which_subject = (
+        [run.data for run in client.search_runs([experiment.experiment_id], search)] for search in searches()
+    )
+    assert sorted(run.metrics["uf1"] for run in which_model) == pytest.approx(sorted(uf1.values()))
+    found = {int(run.params["epochs"]): run.metrics["uf1"] for run in which_setting}
+    assert found == pytest.approx({epochs: score for (model, epochs), score in uf1.items() if model == "roi_cnn"})
+    told = {(run.params["model"], int(run.params.get("epochs", 3)), run.params["subject"]) for run in which_subject}
+    assert told == failing
+    assert failing
