@@ -1,0 +1,192 @@
+"""MLflow as it is met outside of one process: a server, an outage, an experiment of DVC's queue."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from processes import ENVIRONMENT, dvc, execute, git, microfacial
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
+QUICK_SERVER = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+@contextmanager
+def server(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """A real MLflow server with its own database, as a laboratory has one; the whole group ends with the block."""
+    folder.mkdir(exist_ok=True)
+    store = ("--backend-store-uri", "sqlite:///store.db", "--artifacts-destination", str(folder / "artifacts"))
+    command = [sys.executable, "-m", "mlflow", "server", *store, "--workers", "1", "--port", str(port)]
+    with (folder / "server.log").open("ab") as log:
+        environment = {**ENVIRONMENT, **QUICK_SERVER}
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for_answer(f"http://127.0.0.1:{port}/health")
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for_answer(url: str, seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < end, f"{url} does not answer"
+            time.sleep(0.3)
+
+
+def runs(uri: str) -> dict[tuple[str, str, str], Run]:
+    """All runs of a store by model, fold ('' for the model's own) and DVC experiment."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("tiny · casme2-4")
+    assert experiment is not None
+    found = list(client.search_runs([experiment.experiment_id], "tags.`microfacial.key` != ''"))
+    names = ("microfacial.model", "microfacial.fold", "microfacial.dvc_exp")
+    told = {tuple(run.data.tags.get(name, "") for name in names): run for run in found}
+    assert len(told) == len(found)
+    return {(model, fold, experiment): run for (model, fold, experiment), run in told.items()}
+
+
+def assert_whole(uri: str, model: str) -> None:
+    found = {key: run for key, run in runs(uri).items() if key[0] == model}
+    assert len(found) == 1 + 4
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    (parent,) = (run for (_, fold, _), run in found.items() if not fold)
+    names = {item.path for item in MlflowClient(uri).list_artifacts(parent.info.run_id)}
+    assert names == {"figures", "files", "folds.json", "predictions.json", "subjects.json"}
+    assert parent.data.metrics["uf1"] >= 0
+
+
+@pytest.fixture
+def prepared(tiny_checkout: Path) -> Path:
+    """A project that is computed up to its flow."""
+    for stage in ("clips", "faces", "flow"):
+        assert microfacial(tiny_checkout, stage).returncode == 0
+    return tiny_checkout
+
+
+def train(project: Path, model: str, uri: str) -> "subprocess.CompletedProcess[str]":
+    return execute(project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "train", model)
+
+
+def test_a_server_gets_the_same_as_the_project_s_own_store(prepared: Path, unused_port: int) -> None:
+    uri = f"http://127.0.0.1:{unused_port}"
+    with server(prepared.parent / "laboratory", unused_port):
+        done = train(prepared, "roi_cnn", uri)
+        assert done.returncode == 0, done.stderr
+        assert "microfacial:" not in done.stderr
+        assert_whole(uri, "roi_cnn")
+        served = {key: run.data for key, run in runs(uri).items()}
+    assert not (prepared / "mlruns" / "mlflow.db").exists()
+
+    assert microfacial(prepared, "sync").returncode == 0
+    local = {key: run.data for key, run in runs(f"sqlite:///{prepared / 'mlruns' / 'mlflow.db'}").items()}
+    assert local.keys() == served.keys()
+    for key, data in local.items():
+        assert data.params == served[key].params
+        assert data.metrics == pytest.approx(served[key].metrics, abs=1e-5)
+
+
+def test_a_server_that_dies_in_the_middle_costs_one_line_and_sync_makes_up_for_it(
+    prepared: Path, unused_port: int
+) -> None:
+    uri = f"http://127.0.0.1:{unused_port}"
+    params = prepared / "params.yaml"
+    slow = "roi_cnn: {input_px: 64, encoder: conv, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
+    lines = params.read_text().splitlines()
+    params.write_text("\n".join(f"  {slow}" if line.strip().startswith("roi_cnn") else line for line in lines))
+    laboratory = prepared.parent / "laboratory"
+    with server(laboratory, unused_port) as process:
+        command = ("env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "train", "roi_cnn")
+        with (prepared / "run.log").open("wb") as log:
+            training = subprocess.Popen(
+                (*command, "--processes", "1"), cwd=prepared, env=ENVIRONMENT, stdout=log, stderr=log
+            )
+        journal = prepared / ".microfacial" / "tiny" / "folds" / "roi_cnn"
+        end = time.monotonic() + 180
+        while len(list(journal.rglob("*.npz"))) < 1:
+            assert time.monotonic() < end, "no fold ends"
+            time.sleep(0.05)
+        time.sleep(1)
+        stop(process)
+        assert training.wait(300) == 0
+    said = (prepared / "run.log").read_text()
+    assert said.count("microfacial: MLflow fails") == 1, said
+    assert said.count("run `microfacial sync` when MLflow is back") == 1
+    assert "Traceback" not in said
+    assert (prepared / "build" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
+
+    with server(laboratory, unused_port):
+        sync = ("env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "sync")
+        done = execute(prepared, *sync)
+        assert done.returncode == 0, done.stderr
+        assert "sync: tiny/roi_cnn: scores and" in done.stdout
+        assert_whole(uri, "roi_cnn")
+        assert "sync: nothing to write: 1 model" in execute(prepared, *sync).stdout
+
+
+def test_a_clone_whose_results_come_from_dvc_s_cache_is_told_to_mlflow(tiny_checkout: Path) -> None:
+    """Only what git and DVC's remote have: no state of the machine that trained."""
+    remote = tiny_checkout.parent / "remote"
+    assert dvc(tiny_checkout, "remote", "add", "--default", "shelf", str(remote)).returncode == 0
+    assert dvc(tiny_checkout, "repro").returncode == 0
+    git(tiny_checkout, "add", "--all")
+    git(tiny_checkout, "commit", "--quiet", "--message", "Run")
+    assert dvc(tiny_checkout, "push").returncode == 0
+    clone = tiny_checkout.parent / "another clone"
+    git(tiny_checkout.parent, "clone", "--quiet", str(tiny_checkout), str(clone))
+    done = dvc(clone, "pull")
+    assert done.returncode == 0, done.stderr
+    assert not (clone / ".microfacial").exists()
+
+    done = microfacial(clone, "sync")
+    assert done.returncode == 0, done.stderr
+    assert "sync: 3 of 3 models in build/ written" in done.stdout
+    uri = f"sqlite:///{clone / 'mlruns' / 'mlflow.db'}"
+    for model in ("majority", "linear_svm", "roi_cnn"):
+        assert_whole(uri, model)
+    parent = runs(uri)["roi_cnn", "", ""]
+    assert parent.data.tags["microfacial.git_commit"] == "unknown"
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_an_experiment_of_dvc_s_queue_writes_into_the_project_s_store(tiny_checkout: Path) -> None:
+    assert dvc(tiny_checkout, "repro").returncode == 0
+    git(tiny_checkout, "add", "--all")
+    git(tiny_checkout, "commit", "--quiet", "--message", "Run")
+    change = ("--set-param", "models.linear_svm.input_px=12")
+    done = dvc(tiny_checkout, "exp", "run", "--queue", "--name", "smaller", *change)
+    assert done.returncode == 0, done.stderr
+    done = dvc(tiny_checkout, "exp", "run", "--run-all")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    found = runs(f"sqlite:///{tiny_checkout / 'mlruns' / 'mlflow.db'}")
+    folds = [run for (model, fold, name), run in found.items() if (model, name) == ("linear_svm", "smaller") and fold]
+    parent = found["linear_svm", "", "smaller"]
+    assert parent.data.params["input_px"] == "12"
+    assert parent.info.status == "FINISHED"
+    assert {run.data.tags["mlflow.parentRunId"] for run in folds} == {parent.info.run_id}
+    assert len(folds) == 4
+    assert found["linear_svm", "", ""].data.params["input_px"] == "14"
+    artifact = Path(str(parent.info.artifact_uri).removeprefix("file://")) / "predictions.json"
+    assert artifact.is_relative_to(tiny_checkout / "mlruns")
+    assert artifact.exists()
+    assert not list((tiny_checkout / ".dvc" / "tmp" / "exps").rglob("mlflow.db"))
