@@ -165,7 +165,7 @@ def test_a_filter_on_any_parameter_or_fact_of_a_model_keeps_its_folds(
     (parent,), children = runs(connect(root))
     for child in children:
         assert child.data.params.items() >= parent.data.params.items()
-        for fact in ("model", "dataset", "scheme", "protocol", "corpora", "seed", "key"):
+        for fact in ("model", "dataset", "scheme", "protocol", "corpora", "seed", "key", "git_commit"):
             assert child.data.tags[f"microfacial.{fact}"] == parent.data.tags[f"microfacial.{fact}"]
 
 

@@ -106,13 +106,13 @@ class ModelRun:
     def _open(self, name: str, tags: Mapping[str, str]) -> str:
         """A new run, nested if its tags say so."""
         facts = {f"microfacial.{fact}": value for fact, value in self._identity.facts.items()}
-        common = {**facts, _KEY: self._identity.key, **_standard_tags(self._identity, self._known), **tags}
-        run = self._client.create_run(self._experiment, self._known.started_ms, common, name)
+        common = {**facts, _KEY: self._identity.key, **self._known.tags, **_standard_tags(self._identity, self._known)}
+        run = self._client.create_run(self._experiment, self._known.started_ms, {**common, **tags}, name)
         return str(run.info.run_id)
 
     def _create(self) -> str:
         digests = {"microfacial.clips": self._identity.clips, "microfacial.flow": self._identity.flow.digest}
-        tags = {_ROLE: "model", **digests, **self._known.tags, **self._here}
+        tags = {_ROLE: "model", **digests, **self._here}
         run_id = self._open(self._identity.model, tags)
         self._describe_inputs(run_id)
         return run_id
