@@ -64,7 +64,8 @@ class ModelRun:
         if fold.key in self._folds:
             return False
         tags = {_PARENT: self._run_id, _ROLE: "fold", _FOLD: fold.key, "microfacial.subject": fold.name}
-        run_id = self._open(self._name_fold(fold), {**tags, "microfacial.repeat": str(fold.repeat)})
+        started_ms = None if seconds is None else int(1000 * (time.time() - seconds))
+        run_id = self._open(self._name_fold(fold), started_ms, {**tags, "microfacial.repeat": str(fold.repeat)})
         facts = {"subject": fold.name, "repeat": fold.repeat, "fold_seed": fold.seed, "chosen": fold.chosen}
         params = _as_params(self._identity.params | facts)
         first, *further = _in_batches(_fold_metrics(fold, seconds))
@@ -103,17 +104,17 @@ class ModelRun:
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
-    def _open(self, name: str, tags: Mapping[str, str]) -> str:
+    def _open(self, name: str, started_ms: int | None, tags: Mapping[str, str]) -> str:
         """A new run, nested if its tags say so."""
         facts = {f"microfacial.{fact}": value for fact, value in self._identity.facts.items()}
         common = {**facts, _KEY: self._identity.key, **self._known.tags, **_standard_tags(self._identity, self._known)}
-        run = self._client.create_run(self._experiment, self._known.started_ms, {**common, **tags}, name)
+        run = self._client.create_run(self._experiment, started_ms, {**common, **tags}, name)
         return str(run.info.run_id)
 
     def _create(self) -> str:
         digests = {"microfacial.clips": self._identity.clips, "microfacial.flow": self._identity.flow.digest}
         tags = {_ROLE: "model", **digests, **self._here}
-        run_id = self._open(self._identity.model, tags)
+        run_id = self._open(self._identity.model, self._known.started_ms, tags)
         self._describe_inputs(run_id)
         return run_id
 
