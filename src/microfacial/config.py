@@ -13,6 +13,7 @@ from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS, Network
 from microfacial.presets import resolve
+from microfacial.promotion import RegistryConfig
 from microfacial.protocols import TrainConfig
 from microfacial.report import ReportConfig
 from microfacial.settings import Section, check, read_sections
@@ -29,7 +30,8 @@ class Tuned(Section):
 class Config:
     """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order.
 
-    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it.
+    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it, nor on
+    `registry`.
     """
 
     clips: ClipsConfig
@@ -39,6 +41,7 @@ class Config:
     models: Mapping[str, Section]
     report: ReportConfig
     tuned: Mapping[str, Tuned]
+    registry: RegistryConfig
 
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -48,7 +51,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned",)  # sections that may be absent, and that no stage tracks
+OPTIONAL = ("tuned", "registry")  # sections that may be absent, and that no stage tracks
 
 
 def load(path: Path) -> Config:
@@ -63,7 +66,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
-    config = Config(**sections, models=models, tuned=tuned)
+    registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
+    config = Config(**sections, models=models, tuned=tuned, registry=registry)
     region_names(config.faces)
     maps = {
         config.clips.corpora == ("flow_maps",),

@@ -11,6 +11,7 @@ from microfacial.locks import alone
 
 _QUIET_AND_QUICK = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down is said to be, within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
