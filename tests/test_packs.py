@@ -29,7 +29,7 @@ def data(computed: Path) -> Data:
 
 def pack(
     folder: Path, model: str, data: Data, computed: Path, seeds: tuple[int, ...] = (0,)
-) -> tuple[Samples, list[np.ndarray]]:
+) -> tuple[Samples, list[NDArray[np.float64]]]:
     """A model fitted on all clips with each seed, packed; what it saw, and what each predicts."""
     quick = {"epochs": 1} if isinstance(MODELS[model], Network) else {}
     settings = resolve(model, quick, model)

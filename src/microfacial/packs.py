@@ -24,6 +24,7 @@ from microfacial.predict import TrainedModel, restore_model
 from microfacial.storage import read_json, write_json, writing
 
 Checkpoint = Mapping[str, NDArray[Any]]
+PACK, EVIDENCE, CARD = Path("artifacts/pack"), Path("evidence"), Path("model_card.md")  # in a version's folder
 
 _FACTS, _WEIGHTS = "pack.json", "weights.safetensors"
 _ENDINGS = {b"RIFF": ".avi", b"GIF8": ".gif", b"\x89PNG": ".png"}  # by what a file begins with

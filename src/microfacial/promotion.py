@@ -141,6 +141,15 @@ def judge_first(challenger: Evidence, baseline: Evidence, config: RegistryConfig
     )
 
 
+def score_untouched(evidence: Evidence) -> tuple[float, int, int] | None:
+    """UF1 on the subjects that tuning never saw, how many they are, and how many clips; None where none are left."""
+    left = sorted(set(evidence.predictions.subjects.tolist()) - set(evidence.tuned_on))
+    if not left:
+        return None
+    found = _take(evidence.predictions, left)
+    return _pooled_uf1(found), len(left), len(found.clips)
+
+
 def require_alike(challenger: Evidence, champion: Evidence) -> None:
     """Refuse to compare what was not evaluated alike.
 
