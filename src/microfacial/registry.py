@@ -9,22 +9,16 @@ The order of writes is such that, killed at any moment, there is exactly one cha
 What a kill left half done is settled by whoever decides next. One process at a time decides: a lock holds on one host.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from microfacial import outcomes
 from microfacial.errors import PipelineError, ProtocolError
-from microfacial.evaluation import one_thread
-from microfacial.example import example_clip, example_map
 from microfacial.locks import alone
-from microfacial.packs import open_brought, pack_bytes, read_pack
-from microfacial.predict import TrainedModel
 from microfacial.promotion import (
     Cost,
     Evidence,
@@ -35,22 +29,24 @@ from microfacial.promotion import (
     judge,
     judge_first,
 )
-from microfacial.report import BASELINE
 from microfacial.storage import read_json
 from microfacial.tracking.registered import Registered, Registry
 
 _PROMOTING = ("promoted", "first", "forced")
 _TRIED = ("promoted", "refused", "forced")
-_ROUNDS = 5  # of timing, after one that nobody counts
 _LATEST = 20  # decisions that the description shows
 _LONGEST = 4900  # characters of a description that every database takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """How a promotion is asked for: the rule, its draws, and what overrides it. `force` is the reason, or empty."""
+    """How a promotion is asked for: the rule, its draws, and what overrides it. `force` is the reason, or empty.
+
+    `baseline` is the variant that a first champion must beat.
+    """
 
     config: RegistryConfig
+    baseline: str
     draws: int
     seed: int
     bootstrap: bool = False
@@ -62,8 +58,8 @@ class Request:
 class Sources:
     """Where a decision takes its facts from.
 
-    `evidence` reads a version's, `costs` measures challenger and champion in one process, `baseline` finds the linear
-    SVM's evidence, if there is any.
+    `evidence` reads a version's, `costs` measures challenger and champion in one process, `baseline` finds the
+    baseline's evidence, if there is any.
     """
 
     evidence: Callable[[Registered], Evidence]
@@ -126,9 +122,7 @@ def promote(registry: Registry, request: Request, sources: Sources, root: Path) 
         if challenger is None or challenger == champion:
             raise PipelineError(f"{registry.name} has no challenger. `microfacial register MODEL` makes one")
         decision = _decide(registry, challenger, champion, request, sources)
-        if not request.dry_run:
-            _carry_out(registry, decision)
-    return decision
+        return decision if request.dry_run else _carry_out(registry, decision)
 
 
 def roll_back(registry: Registry, reason: str, root: Path) -> Decision:
@@ -164,8 +158,7 @@ def roll_back(registry: Registry, reason: str, root: Path) -> Decision:
         )
         registry.record(champion.version, decision.number, asdict(decision))
         registry.point("champion", before[-1])
-        _finish(registry, decision)
-    return decision
+        return _finish(registry, decision)
 
 
 def read_decisions(registry: Registry) -> list[Decision]:
@@ -222,19 +215,14 @@ def _judge(
 def _judge_first(challenger: Registered, request: Request, sources: Sources) -> Verdict:
     if request.bootstrap:
         return Verdict(passes=True, because=("the first champion, taken by --bootstrap without a comparison",))
-    remedy = "or take it as it is by --bootstrap"
-    baseline = None if challenger.model == BASELINE else sources.baseline()
+    itself = challenger.model == request.baseline
+    baseline = None if itself else sources.baseline()
     if baseline is None:
-        why = f"is {BASELINE} itself" if challenger.model == BASELINE else f"finds no {BASELINE} evaluated"
-        verdict = Verdict(
-            passes=False,
-            because=(
-                f"a first champion must beat {BASELINE}'s score, and {challenger.title} {why}: train it, {remedy}",
-            ),
-        )
+        lack = f"{challenger.title} is {request.baseline} itself" if itself else f"no {request.baseline} is evaluated"
+        why = f"a first champion must beat {request.baseline}'s score, and {lack}. Train it, or give --bootstrap"
         if not request.force:
-            raise ProtocolError(verdict.because[0])
-        return verdict
+            raise ProtocolError(why)
+        return Verdict(passes=False, because=(why,))
     return judge_first(sources.evidence(challenger), baseline, request.config)
 
 
@@ -252,18 +240,20 @@ def _count_tries(history: Sequence[Decision], data: str) -> int:
 # --- carrying out -----------------------------------------------------------------------------------------------------
 
 
-def _carry_out(registry: Registry, decision: Decision) -> None:
+def _carry_out(registry: Registry, decision: Decision) -> Decision:
     registry.record(decision.version, decision.number, asdict(decision))
     if decision.promotes:
         registry.point("champion", decision.version)
         registry.release("challenger")
-    _finish(registry, decision)
+    return _finish(registry, decision)
 
 
-def _finish(registry: Registry, decision: Decision) -> None:
-    registry.record(decision.version, decision.number, asdict(replace(decision, done=True)))
+def _finish(registry: Registry, decision: Decision) -> Decision:
+    done = replace(decision, done=True)
+    registry.record(decision.version, decision.number, asdict(done))
     lines = [describe_decision(one) for one in read_decisions(registry)[-_LATEST:]]
     registry.describe("\n\n".join(lines)[-_LONGEST:])
+    return done
 
 
 def _settle(registry: Registry, champion: Registered | None) -> None:
@@ -358,31 +348,3 @@ def read_evidence(folder: Path, name: str) -> Evidence:
         tuned_on=tuple(facts["tuned_on"]),
         predictions=outcomes.read_predictions(folder),
     )
-
-
-def measure_costs(folders: Sequence[Path]) -> list[Cost]:
-    """Seconds and bytes of packed models, timed in turns in this process on the same example, one thread each.
-
-    Seconds are the median over rounds of the whole way from a video, or map, to probabilities.
-    """
-    models = [read_pack(folder) for folder in folders]
-    seconds: list[list[float]] = [[] for _ in models]
-    with one_thread():
-        for _ in range(1 + _ROUNDS):
-            for spent, model in zip(seconds, models, strict=True):
-                spent.append(_time_clip(model))
-    sizes = map(pack_bytes, folders)
-    return [Cost(seconds=median(spent[1:]), size=size) for spent, size in zip(seconds, sizes, strict=True)]
-
-
-def example_for(model: TrainedModel) -> dict[str, Any]:
-    """A row of input for a model."""
-    return example_map() if model.faces.method == "whole" else example_clip()
-
-
-def _time_clip(model: TrainedModel) -> float:
-    example = example_for(model)
-    with open_brought(example.pop("clip")) as path:
-        start = time.perf_counter()
-        model.predict_clip(path, **example)
-        return time.perf_counter() - start

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from microfacial.config import Config, load
+from microfacial.example import measure_costs
 from microfacial.packs import EVIDENCE, PACK
 from microfacial.promotion import Cost, Evidence
 from microfacial.registry import (
@@ -14,7 +15,6 @@ from microfacial.registry import (
     Sources,
     describe_decision,
     describe_trial,
-    measure_costs,
     promote,
     read_evidence,
 )
@@ -38,6 +38,7 @@ def run(project: Project, *, bootstrap: bool, force: str, dry_run: bool) -> Deci
     registry = Registry(connect(Path()), registered_name(config.clips.name, config.clips.scheme))
     request = Request(
         config=config.registry,
+        baseline=BASELINE,
         draws=config.train.bootstrap_draws,
         seed=config.train.seed,
         bootstrap=bootstrap,
@@ -50,10 +51,10 @@ def run(project: Project, *, bootstrap: bool, force: str, dry_run: bool) -> Deci
         baseline=partial(_find_baseline, project, config, registry),
     )
     decision = promote(registry, request, sources, Path())
+    if dry_run:
+        click.echo("promote: a dry run, which changes nothing and is not counted. The decision would be:")
     for line in [*describe_trial(decision), describe_decision(decision)]:
         click.echo(f"promote: {line}")
-    if dry_run:
-        click.echo("promote: a dry run: nothing was changed, and this try is not counted")
     return decision
 
 

@@ -12,6 +12,7 @@ from microfacial import __version__, outcomes, storage
 from microfacial.config import Config, load
 from microfacial.datasets.schemes import SCHEMES
 from microfacial.errors import ConfigError, ProtocolError, StorageError
+from microfacial.example import example_for
 from microfacial.model_card import CardFacts, Untouched, write_card
 from microfacial.models import MODELS
 from microfacial.packs import CARD, EVIDENCE, PACK, Checkpoint, read_pack, write_pack
@@ -20,7 +21,7 @@ from microfacial.protocols import TrainConfig
 from microfacial.provenance import data_version, dvc_hash, git_tags
 from microfacial.records import Clip, Comparison
 from microfacial.refit import fit_everyone, settle
-from microfacial.registry import deciding, example_for
+from microfacial.registry import deciding
 from microfacial.report import BASELINE
 from microfacial.samples import make_samples
 from microfacial.settings import Section

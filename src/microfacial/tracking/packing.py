@@ -1,5 +1,6 @@
 """A packed model as MLflow takes it: a pyfunc from code, with the package beside it, and no pickle anywhere."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,7 @@ def save_model(folder: Path, pack: Path, classes: Sequence[str], example: Mappin
         pack: what `packs.write_pack` wrote.
         example: a row of input.
     """
+    logging.getLogger(pyfunc.__name__).setLevel(logging.WARNING)  # it tells of each step
     pyfunc.save_model(
         folder,
         python_model=str(_PACKAGE / "packaged.py"),
