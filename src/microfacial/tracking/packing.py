@@ -16,7 +16,6 @@ _NEEDED = (  # what the packaged code imports; a test compares
     "mlflow",
     "numpy",
     "opencv-python",
-    "openpyxl",
     "pandas",
     "pydantic",
     "pyyaml",

@@ -150,7 +150,7 @@ class Registry:
             self._client.create_registered_model(self.name)
         made = self._client.create_model_version(
             self.name,
-            source=f"models:/{logged.model_id}",
+            source=logged.artifact_location,  # MLflow looks `models:/…` up in its default store, whatever the client's
             run_id=what.run_id or None,
             tags=what.tags,
             description=description,
