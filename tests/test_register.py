@@ -107,8 +107,10 @@ def test_a_version_holds_pack_evidence_and_card_and_nothing_that_could_run_but_c
     assert facts["data"] == digest_data(clips_of(place))
 
 
-def test_a_version_says_what_it_is_and_where_it_comes_from(place: Path, run: Run) -> None:
-    change("tuned", roi_cnn={"study": "tiny-1", "subjects": ["demo/sub01"]})
+def test_a_version_says_what_it_is_and_where_it_comes_from(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("tuned", roi_cnn={"study": "tiny-1", "trial": 4, "subjects": ["demo/sub01"]})
     assert run("register", "roi_cnn") == 0
     found = Registry(connect(place), NAME).find("challenger")
     assert found is not None
@@ -120,6 +122,11 @@ def test_a_version_says_what_it_is_and_where_it_comes_from(place: Path, run: Run
     description = connect(place).get_model_version(NAME, "1").description
     assert description == (folder_of(place) / CARD).read_text()
     assert "study `tiny-1` chose the settings on 1 subjects: demo/sub01" in description
+    assert run("lineage") == 0
+    said = capsys.readouterr().out
+    assert "  study    tiny-1, trial 4, tuned on 1 subjects\n" in said
+    assert f"  data     {found.origin['data']} (data.dvc unversioned), flow {found.origin['flow']}\n" in said
+    assert f"  run      {found.run_id}\n" in said
 
 
 def test_the_folds_are_packed_where_that_is_asked_for(place: Path, run: Run) -> None:
@@ -343,7 +350,9 @@ def test_the_card_says_what_the_model_is_not_for(place: Path, run: Run) -> None:
     assert "**no\nlie detector**" in card
     for word in ("hiring", "border", "court", "public-domain photograph", "commit", "has seen every subject"):
         assert word in card
-    assert len(card) < 5000  # what every database takes as a description
+    description = connect(place).get_model_version(NAME, "1").description
+    assert description == card
+    assert len(description) < 5000  # what every database takes
 
 
 def test_the_card_tells_scores_on_tuned_subjects_apart(place: Path) -> None:

@@ -119,8 +119,8 @@ def test_a_better_challenger_becomes_the_champion_and_the_decision_stands_in_the
     assert registry.find("challenger") is None
     assert (decision.kind, decision.against, decision.tries, decision.done) == ("promoted", 1, 2, True)
     assert read_decisions(registry)[-1] == decision
-    assert decision.trial is not None
-    assert decision.trial.lower > 0
+    assert decision.contest is not None
+    assert decision.contest.lower > 0
     text = connect(contest).get_registered_model(NAME).description
     assert "version 2 promoted against version 1: UF1 +" in text
 

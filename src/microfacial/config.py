@@ -23,6 +23,7 @@ class Tuned(Section):
     """An entry of `tuned`: the settings of a model come from a study, which chose them on the clips of `subjects`."""
 
     study: str
+    trial: int | None = Field(None, ge=0)  # of the study, whose settings these are
     subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
 
 

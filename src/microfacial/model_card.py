@@ -127,8 +127,8 @@ def _comparison(found: Comparison | None) -> list[str]:
 
 def _calibration(evaluation: Evaluation) -> str:
     return (
-        f"Expected calibration error: {evaluation.ece:.3f}. Probabilities are off by so much on average; "
-        "they were not corrected."
+        f"Expected calibration error of the protocol's probabilities: {evaluation.ece:.3f}, by which they are off on "
+        "average. They were not corrected."
     )
 
 

@@ -56,7 +56,7 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Contest:
     """A challenger against a champion on the subjects that neither was tuned on.
 
     `lower` is the one-sided lower bound of `difference`, the challenger's UF1 minus the champion's.
@@ -80,7 +80,7 @@ class Verdict:
 
 def compare_evidence(
     challenger: Evidence, champion: Evidence, config: RegistryConfig, *, draws: int, seed: int
-) -> Trial:
+) -> Contest:
     """Compare two versions clip by clip where neither was tuned.
 
     Raises:
@@ -90,7 +90,7 @@ def compare_evidence(
     ours, theirs = _restrict(challenger, champion, config.fewest_subjects)
     difference, lower = bound_difference(ours, theirs, draws, seed, config.confidence)
     own, other = (_pooled_uf1(found) for found in (ours, theirs))
-    return Trial(
+    return Contest(
         challenger_uf1=own,
         champion_uf1=other,
         difference=difference,
@@ -100,7 +100,7 @@ def compare_evidence(
     )
 
 
-def judge(found: Trial, challenger: Cost, champion: Cost, config: RegistryConfig) -> Verdict:
+def judge(found: Contest, challenger: Cost, champion: Cost, config: RegistryConfig) -> Verdict:
     """Apply the rule: the lower bound reaches the margin, and the challenger costs no more than it may.
 
     A challenger that is not shown to be better, because the margin is negative or the two predict the same, must be

@@ -20,10 +20,10 @@ from microfacial import outcomes
 from microfacial.errors import PipelineError, ProtocolError
 from microfacial.locks import alone
 from microfacial.promotion import (
+    Contest,
     Cost,
     Evidence,
     RegistryConfig,
-    Trial,
     Verdict,
     compare_evidence,
     judge,
@@ -84,7 +84,7 @@ class Decision:
     tries: int
     because: tuple[str, ...]
     reason: str
-    trial: Trial | None
+    contest: Contest | None
     costs: tuple[Cost, Cost] | None
     at: str
     done: bool
@@ -151,7 +151,7 @@ def roll_back(registry: Registry, reason: str, root: Path) -> Decision:
             tries=_count_tries(history, champion.origin.get("data", "")),
             because=(),
             reason=reason,
-            trial=None,
+            contest=None,
             costs=None,
             at=_now(),
             done=False,
@@ -173,13 +173,13 @@ def read_decisions(registry: Registry) -> list[Decision]:
 def _decide(
     registry: Registry, challenger: Registered, champion: Registered | None, request: Request, sources: Sources
 ) -> Decision:
-    trial, costs = None, None
+    contest, costs = None, None
     if champion is None:
         verdict = _judge_first(challenger, request, sources)
     elif request.bootstrap:
         raise PipelineError(f"{registry.name} has a champion, {champion.title}: --bootstrap is for the first one")
     else:
-        verdict, trial, costs = _judge(challenger, champion, request, sources)
+        verdict, contest, costs = _judge(challenger, champion, request, sources)
     history, data = read_decisions(registry), challenger.origin.get("data", "")
     return Decision(
         number=len(history) + 1,
@@ -190,7 +190,7 @@ def _decide(
         tries=_count_tries(history, data) + 1,
         because=verdict.because,
         reason="" if verdict.passes else request.force,
-        trial=trial,
+        contest=contest,
         costs=costs,
         at=_now(),
         done=False,
@@ -199,17 +199,17 @@ def _decide(
 
 def _judge(
     challenger: Registered, champion: Registered, request: Request, sources: Sources
-) -> tuple[Verdict, Trial | None, tuple[Cost, Cost] | None]:
+) -> tuple[Verdict, Contest | None, tuple[Cost, Cost] | None]:
     """Apply the rule; whoever forces may also force what cannot be compared."""
     try:
         ours, theirs = sources.evidence(challenger), sources.evidence(champion)
-        trial = compare_evidence(ours, theirs, request.config, draws=request.draws, seed=request.seed)
+        contest = compare_evidence(ours, theirs, request.config, draws=request.draws, seed=request.seed)
     except ProtocolError as error:
         if not request.force:
             raise
         return Verdict(passes=False, because=(str(error),)), None, None
     costs = sources.costs(challenger, champion)
-    return judge(trial, *costs, request.config), trial, costs
+    return judge(contest, *costs, request.config), contest, costs
 
 
 def _judge_first(challenger: Registered, request: Request, sources: Sources) -> Verdict:
@@ -277,7 +277,7 @@ def _read_decision(content: Mapping[str, Any]) -> Decision:
         **{
             **content,
             "because": tuple(content["because"]),
-            "trial": Trial(**content["trial"]) if content["trial"] else None,
+            "contest": Contest(**content["contest"]) if content["contest"] else None,
             "costs": (Cost(**costs[0]), Cost(**costs[1])) if costs else None,
         }
     )
@@ -312,11 +312,11 @@ def describe_decision(decision: Decision) -> str:
     return f"{decision.at} version {decision.version} {words}{because}{reason}{tries}{stopped}"
 
 
-def describe_trial(decision: Decision) -> list[str]:
+def describe_contest(decision: Decision) -> list[str]:
     """What a comparison came to, a line each."""
     lines = []
-    if decision.trial:
-        found = decision.trial
+    if decision.contest:
+        found = decision.contest
         lines.append(
             f"UF1 {found.challenger_uf1:.3f} against {found.champion_uf1:.3f}: {found.difference:+.3f}, lower bound "
             f"{found.lower:+.3f}, on {found.clips} clips of {found.subjects} subjects that neither was tuned on"

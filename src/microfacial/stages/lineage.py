@@ -39,7 +39,8 @@ def _describe(version: Registered, aliases: list[str]) -> Iterator[str]:
     origin = version.origin
     pointing = f"  ← {', '.join(aliases)}" if aliases else ""
     dirty = " with uncommitted changes" if origin.get("git_dirty") == "true" else ""
-    study = origin.get("study") or "none"
+    trial = f", trial {origin['trial']}" if origin.get("trial") else ""
+    study = f"{origin.get('study') or 'none'}{trial}"
     tuned = f", tuned on {len(version.tuned_on)} subjects" if version.tuned_on else ""
     yield f"version {version.version}  {version.model}, {origin.get('pack')}, {version.protocol}{pointing}"
     yield f"  data     {origin.get('data')} (data.dvc {origin.get('data_version')}), flow {origin.get('flow')}"

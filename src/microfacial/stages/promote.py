@@ -13,8 +13,8 @@ from microfacial.registry import (
     Decision,
     Request,
     Sources,
+    describe_contest,
     describe_decision,
-    describe_trial,
     promote,
     read_evidence,
 )
@@ -53,7 +53,7 @@ def run(project: Project, *, bootstrap: bool, force: str, dry_run: bool) -> Deci
     decision = promote(registry, request, sources, Path())
     if dry_run:
         click.echo("promote: a dry run, which changes nothing and is not counted. The decision would be:")
-    for line in [*describe_trial(decision), describe_decision(decision)]:
+    for line in [*describe_contest(decision), describe_decision(decision)]:
         click.echo(f"promote: {line}")
     return decision
 

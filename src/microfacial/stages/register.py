@@ -32,6 +32,7 @@ from microfacial.tracking.registered import Registered, Registry, find_training,
 from microfacial.tracking.store import connect
 
 _NOTE = "of the procedure under its protocol, not of the packed model, which has seen every subject"
+_LONGEST = 4900  # characters
 _FILES = ("predictions.csv", "evaluation.json", "folds.csv", "settings.json")
 
 
@@ -71,7 +72,7 @@ def run(project: Project, model: str) -> None:
             origin=origin,
         )
         with deciding(Path()):
-            made = registry.add(gathered / "model", what, card, Path())
+            made = registry.add(gathered / "model", what, _shorten(card), Path())
             registry.point("challenger", made.version)
     click.echo(
         f"register {model}: version {made.version} of {registry.name}, the challenger. Next: microfacial promote"
@@ -212,6 +213,7 @@ def _describe_origin(project: Project, config: Config, model: str, evidence: Evi
         "git_commit": git["microfacial.git_commit"],
         "git_dirty": git["microfacial.git_dirty"],
         "study": tuned.study if tuned else "",
+        "trial": str(tuned.trial) if tuned and tuned.trial is not None else "",
         "package": __version__,
     }
 
@@ -238,6 +240,11 @@ def _write_card(project: Project, config: Config, model: str, evidence: Evidence
     evaluation = outcomes.read_evaluation(project.build / "train" / model)
     clips = storage.read_clips(project.build / "clips.csv")
     return write_card(facts, evaluation, clips, _compare_with_baseline(project, config, evidence))
+
+
+def _shorten(card: str) -> str:
+    """The card as a description that every database takes; the file in the version is whole."""
+    return card if len(card) <= _LONGEST else f"{card[:_LONGEST]}…\n\nThe whole card is `{CARD}` in the version."
 
 
 def _score_untouched(evidence: Evidence) -> Untouched | None:
