@@ -108,7 +108,8 @@ def project(tmp_path: Path, tiny_demo: Path, empty_store: Path, monkeypatch: pyt
     """A project folder on the tiny demo, the current folder of the test."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(TINY_PARAMS)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    for name in ("dvc.yaml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "src").symlink_to(ROOT / "src")
     shutil.copytree(tiny_demo, tmp_path / "data" / "demo")
     (tmp_path / "mlruns").mkdir()

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.records import Clip
+from microfacial.experiments import Data
+from microfacial.protocols import TrainConfig
+from microfacial.records import ONSET_APEX, Clip, FaceStore
 
 ROOT = Path(__file__).parent.parent
 CASME2_HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"]
@@ -63,3 +65,27 @@ def touch_frames(folder: Path, form: str, numbers: Iterable[int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         (folder / form.format(number)).touch()
+
+
+def make_data(subjects: int = 8, clips_each: int = 4, *, size_px: int = 14, **protocol: Any) -> Data:
+    """Subjects s00, s01, … of one corpus, whose faces move to the right for class x and down for class y."""
+    random = np.random.default_rng(0)
+    clips = tuple(
+        make_clip(corpus="c", subject=f"s{subject:02d}", name=f"{number}", label="xy"[number % 2])
+        for subject in range(subjects)
+        for number in range(clips_each)
+    )
+    flow = random.normal(size=(len(clips), 1, 2, size_px, size_px)).astype(np.float16)
+    for row, clip in enumerate(clips):
+        flow[row, 0, "xy".index(clip.label)] += 0.7
+    store = FaceStore(
+        clips=tuple(clip.id for clip in clips),
+        crops=np.zeros((len(clips), 2, size_px, size_px, 3), dtype=np.uint8),
+        flow=flow,
+        windows=(ONSET_APEX,),
+        unit="px",
+        boxes=np.tile(np.array([[0, 0, 7, 14], [7, 0, 14, 14]], dtype=np.int64), (len(clips), 1, 1)),
+        regions=("eyes", "mouth"),
+    )
+    config = TrainConfig(**{"bootstrap_draws": 100, **protocol})
+    return Data(store=store, clips=clips, classes=("x", "y"), protocol=config)

@@ -103,3 +103,10 @@ def test_tuned_settings_name_the_subjects_they_were_chosen_on(tmp_path: Path) ->
     tuned = {"roi_cnn": {"study": "first", "subjects": ["demo/sub01", "demo/sub02"]}}
     assert load(write(tmp_path, tuned=tuned)).tuned["roi_cnn"].subjects == ("demo/sub01", "demo/sub02")
     assert load(write(tmp_path)).tuned == {}
+
+
+def test_a_study_is_set_up_by_a_section_that_may_be_absent(tmp_path: Path) -> None:
+    assert load(write(tmp_path)).study.trials == 40
+    assert load(write(tmp_path, study={"trials": 7, "keep": ["encoder"]})).study.keep == ("encoder",)
+    with pytest.raises(ConfigError, match=r"study\.trils: no such key"):
+        load(write(tmp_path, study={"trils": 7}))

@@ -12,7 +12,7 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError
 from microfacial.evaluation import chunk_plans, run_folds
-from microfacial.protocols import TrainConfig, plan_folds, scored_rows
+from microfacial.protocols import TrainConfig, plan_folds, plan_groups, scored_rows
 from microfacial.records import Fitted, FoldPlan, History, Known, Samples
 from microfacial.training import Watch
 
@@ -213,3 +213,29 @@ def test_no_part_is_empty_though_the_splitter_leaves_one_so() -> None:
     plan = named(plan_folds(clips, TrainConfig(validation_parts=4)), "b/0")
     assert np.unique(plan.part).tolist() == [0, 1, 2]
     assert len(np.unique(list(zip(plan.part, clips.subjects[plan.known], strict=True)), axis=0)) == 4
+
+
+def test_groups_hold_out_every_subject_once_and_repetitions_differ_in_seeds_alone(samples: Samples) -> None:
+    plans = plan_groups(samples, 3, TrainConfig(protocol="composite", repeats=2))
+    first, second = plans[:3], plans[3:]
+    held_out = [set(samples.subjects[plan.held_out]) for plan in first]
+    assert sorted(name for group in held_out for name in group) == sorted(set(samples.subjects))
+    for plan, again in zip(first, second, strict=True):
+        assert not set(samples.subjects[plan.known]) & set(samples.subjects[plan.held_out])
+        assert len(plan.known) + len(plan.held_out) == len(samples.labels)
+        assert (plan.name, plan.held_out.tolist()) == (again.name, again.held_out.tolist())
+        assert plan.seed != again.seed
+
+
+def test_under_loso_groups_are_of_one_corpus_and_know_no_other(samples: Samples) -> None:
+    two = replace(samples, corpora=np.where(np.isin(samples.subjects, ["a/0", "a/1", "a/2", "b/0"]), "b", "a"))
+    plans = plan_groups(two, 3, TrainConfig(protocol="loso"))
+    assert [plan.name for plan in plans] == [f"{corpus} group {number}" for corpus in "ab" for number in range(3)]
+    for plan in plans:
+        assert len(set(two.corpora[plan.held_out]) | set(two.corpora[plan.known])) == 1
+
+
+def test_too_few_subjects_for_groups_are_said_to_be(samples: Samples) -> None:
+    few = samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"])))
+    with pytest.raises(ProtocolError, match="a group of subjects a: needs at least 2 subjects beside"):
+        plan_groups(few, 2, TrainConfig(protocol="loso"))

@@ -18,7 +18,7 @@ CORE = {
     "faces": {"faces", "frames", "storage"},
     "flow": {"flow", "frames", "motion", "storage"},
     "train": {"datasets.schemes", "evaluation", "oracle", "outcomes", "protocols", "samples", "scoring", "training"},
-    "report": {"outcomes", "report", "statistics"},
+    "report": {"outcomes", "report.page", "report.plots", "report.results", "report.tables", "statistics"},
 }
 DECIDES_NOTHING = {"errors", "models"}  # messages, and the list of all models
 
@@ -60,6 +60,15 @@ def test_a_model_depends_on_its_own_file_and_not_on_another_model_s(
     monkeypatch.chdir(ROOT)
     expected = imports_below({*CORE["train"], f"models.{model}"}) | shared_by_models() | {"metrics"}
     assert {as_module(path) for path in stage_code("train", model)} == expected
+
+
+def test_the_page_depends_on_its_layout_too() -> None:
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["report"]["deps"]
+    layout = {
+        path.name for path in (ROOT / "src/microfacial/report").iterdir() if path.suffix in (".html", ".css", ".js")
+    }
+    assert layout == {"page.html", "page.css", "page.js"}
+    assert {f"src/microfacial/report/{name}" for name in layout} <= set(deps)
 
 
 def test_every_section_of_params_is_tracked_by_the_stage_of_its_name() -> None:

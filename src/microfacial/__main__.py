@@ -144,6 +144,60 @@ def ablate(repeats: int | None, processes: int) -> None:
         ablate.run(project, repeats, processes)
 
 
+class _NamedOrRun(click.Group):
+    """A group whose command is `run` where the first word is none of its commands: `study hybrid`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+
+@main.group(cls=_NamedOrRun)
+def study() -> None:
+    """Search settings: `study MODEL`, then `study apply MODEL`; `study show` lists what was found.
+
+    The section `study` of params.yaml says how.
+    """
+
+
+@study.command("run")
+@click.argument("model")
+@click.option(
+    "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
+)
+@click.option("--helps", is_flag=True, hidden=True, help="Leave the conclusion to whoever started this worker.")
+@_processes
+def study_run(model: str, workers: int | None, helps: bool, processes: int) -> None:
+    """Search the settings of MODEL on a part of the subjects, then score the best on the others.
+
+    The word `run` may be left out. Killed and started again, it goes on; started in several terminals, they share the
+    trials.
+    """
+    from microfacial.stages import study
+
+    study.run(open_project(), model, workers, processes, helps=helps)
+
+
+@study.command("apply")
+@click.argument("model", required=False)
+@click.option("--force", is_flag=True, help="Also where the data has changed, or no trial beat trial 0.")
+def study_apply(model: str | None, force: bool) -> None:
+    """Write the best settings of the latest study, of MODEL or of any, into params.yaml."""
+    from microfacial.stages.study_apply import run
+
+    run(open_project(), model, force=force)
+
+
+@study.command("show")
+@click.argument("model", required=False)
+def study_show(model: str | None) -> None:
+    """Say what the studies, of MODEL or of all, have found."""
+    from microfacial.stages.study_apply import show
+
+    show(open_project(), model)
+
+
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @_fps

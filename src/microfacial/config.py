@@ -15,8 +15,9 @@ from microfacial.models import MODELS, Network
 from microfacial.presets import resolve
 from microfacial.promotion import RegistryConfig
 from microfacial.protocols import TrainConfig
-from microfacial.report import ReportConfig
+from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
+from microfacial.spaces import StudyConfig
 
 
 class Tuned(Section):
@@ -42,6 +43,7 @@ class Config:
     models: Mapping[str, Section]
     report: ReportConfig
     tuned: Mapping[str, Tuned]
+    study: StudyConfig
     registry: RegistryConfig
 
 
@@ -52,7 +54,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned", "registry")  # sections that may be absent, and that no stage tracks
+OPTIONAL = ("tuned", "study", "registry")  # sections that may be absent, and that no stage tracks
 
 
 def load(path: Path) -> Config:
@@ -67,8 +69,9 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
+    study = check(content.get("study", {}), StudyConfig, f"{path}: study")
     registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
-    config = Config(**sections, models=models, tuned=tuned, registry=registry)
+    config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
     region_names(config.faces)
     maps = {
         config.clips.corpora == ("flow_maps",),

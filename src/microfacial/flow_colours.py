@@ -21,6 +21,8 @@ Field = NDArray[np.floating[Any]]
 Picture = NDArray[np.uint8]
 
 ROBUST_PERCENT = 99.0  # the longest motion but for the last hundredth, which is noise and borders
+# What noise alone comes to on faces is no motion, so it must not fill the scale.
+LEAST = {"px": (0.2, 0.03), "stretched": (1.0, 1.0)}  # full colour of flow and strain, at least
 STRAIN_MAP = "magma"  # even steps to the eye: black is none
 _TURN = np.array([0, 15, 21, 25, 36, 49, 55]) / 55 * 2 * np.pi  # angles of the wheel's pure colours, from right to down
 _HUES = np.array([0, 60, 120, 180, 240, 300, 360])  # degrees: red, yellow, green, cyan, blue, magenta, red

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from microfacial.drawing import FAINT, INK, WARNING, Page, Picture, wrap
 from microfacial.flow_colours import (
+    LEAST,
     ROBUST_PERCENT,
     Field,
     colour_flow,
@@ -31,8 +32,6 @@ _WHEEL, _BAR = 108, (2 * _SMALL + _GAP, 12)
 _ARROW_STEP = 16
 _DOUBT = 0.5  # a face found with less confidence is marked
 _MOST_LINES = 4  # of a note or a list of action units
-# What noise alone comes to on faces is no motion, so it must not fill the scale.
-_LEAST = {"px": (0.2, 0.03), "stretched": (1.0, 1.0)}  # full colour of flow and strain, at least
 _UNITS = {"px": ("px", "px/px"), "stretched": ("levels", "levels")}
 _HEADS = {
     "px": ("onset, regions", "apex", "flow onset→apex", "strain onset→apex", "flow of the phases"),
@@ -113,7 +112,7 @@ def _draw_wheel(page: Page, left: int, top: int) -> None:
 
 def _explain(facts: SheetFacts) -> Iterator[str]:
     unit, strain_unit = _UNITS[facts.unit]
-    least, least_strain = _LEAST[facts.unit]
+    least, least_strain = LEAST[facts.unit]
     yield "Flow: colour is the direction in the picture, its strength the length; what is white does not move."
     yield (
         f"“Full” is the length (or strain) of full colour: {ROBUST_PERCENT:g} % of the picture have less. It is at "
@@ -209,7 +208,7 @@ def _scale_box(box: Sequence[int], size_px: int) -> tuple[int, int, int, int]:
 
 
 def _draw_motion(page: Page, view: ClipView, facts: SheetFacts, column: int, top: int) -> None:
-    least, least_strain = _LEAST[facts.unit]
+    least, least_strain = LEAST[facts.unit]
     motion = view.flow.astype(np.float32)
     main = motion[facts.windows.index(ONSET_APEX)]
     stretch = strain(main[:2]) if facts.unit == "px" else main[2]

@@ -9,8 +9,8 @@ import click
 
 
 @contextmanager
-def alone(path: Path, what: str) -> Iterator[int]:
-    """Hold the lock at `path`, waiting for it if need be, and say whom one waits for.
+def alone(path: Path, what: str | None) -> Iterator[int]:
+    """Hold the lock at `path`, waiting for it if need be, and say whom one waits for; None where it takes no time.
 
     Yields the file descriptor: a child process that inherits it holds the lock too, until it ends.
     """
@@ -19,6 +19,7 @@ def alone(path: Path, what: str) -> Iterator[int]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            click.echo(f"{what} is at work here: waiting until it ends (Ctrl-C to give up)")
+            if what:
+                click.echo(f"{what} is at work here: waiting until it ends (Ctrl-C to give up)")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield stream.fileno()

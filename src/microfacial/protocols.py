@@ -53,6 +53,30 @@ def plan_folds(samples: Samples, config: TrainConfig) -> list[FoldPlan]:
     return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
 
 
+def plan_groups(samples: Samples, groups: int, config: TrainConfig) -> list[FoldPlan]:
+    """Folds that hold out a group of subjects in turn, for each repetition; who is known is as the protocol has it.
+
+    Subjects are divided once, with the config's seed, so that repetitions differ in the seeds of their folds alone.
+    Under leave-one-subject-out each corpus is divided by itself.
+
+    Raises:
+        ProtocolError: there are too few subjects.
+    """
+    apart = config.protocol == "loso"
+    divided = {}
+    for corpus in np.unique(samples.corpora) if apart else [""]:
+        among = samples.corpora == corpus if apart else np.full(len(samples.corpora), True)
+        rows = np.flatnonzero(among)
+        group = _divide(samples.labels[rows], samples.subjects[rows], groups, config.seed)
+        for number in np.unique(group):
+            held_out = np.zeros_like(among)
+            held_out[rows[group == number]] = True
+            _require_known(samples, among & ~held_out, " ".join(filter(None, ["a group of subjects", corpus])))
+            divided[f"{corpus} group {number}".strip()] = held_out, among & ~held_out
+    repeats = range(config.seed, config.seed + config.repeats)
+    return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
+
+
 def scored_rows(samples: Samples, config: TrainConfig) -> NDArray[np.int64]:
     """Rows that a repetition of the protocol predicts, each exactly once, ascending."""
     if config.protocol == "holdout":

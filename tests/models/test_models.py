@@ -220,6 +220,22 @@ def scattered(network: Hybrid) -> Hybrid:
     return network
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_fusion_begins_with_the_graphs_share_and_fixed_fusion_keeps_it(share: float) -> None:
+    begins, inputs = make("hybrid", {"fusion": "weights", "graph_share": share})
+    assert begins.importances(inputs).fusion.tolist() == pytest.approx(np.tile([share, 1 - share], (3, 1)), abs=1e-6)
+    fixed, _ = make("hybrid", {"fusion": "fixed", "graph_share": share})
+    assert fixed.importances(inputs).fusion.tolist() == pytest.approx(np.tile([share, 1 - share], (3, 1)), abs=1e-6)
+    assert not [name for name, _ in fixed.named_parameters() if name.startswith("fusion")]
+
+
+def test_a_share_of_one_half_changes_no_number_of_a_gate_and_another_leans_on_the_graph() -> None:
+    (plain, inputs), (leaning, _) = (make("hybrid", {"fusion": "gate", "graph_share": share}) for share in (0.5, 0.9))
+    assert torch.equal(plain.fusion.gate.weight, leaning.fusion.gate.weight)
+    assert torch.equal(plain.fusion.gate.bias[1], leaning.fusion.gate.bias[1])
+    assert (leaning.importances(inputs).fusion[:, 0] > plain.importances(inputs).fusion[:, 0]).all()
+
+
 @pytest.mark.parametrize("fusion", ["gate", "weights", "fixed"])
 def test_importances_of_a_hybrid_sum_to_one_a_sample(fusion: str) -> None:
     network, inputs = make("hybrid", {"fusion": fusion, "depth": 2, "windows_per_phase": 2})

@@ -20,11 +20,14 @@ from typing import Any
 import pytest
 
 from microfacial import storage
+from microfacial.config import load
+from microfacial.datasets.releases import write_demo
+from microfacial.datasets.synthetic import DemoPlan
 from microfacial.example import example_clip
 from microfacial.packs import PACK, open_brought, read_pack
 from microfacial.tracking.registered import Registry
 from microfacial.tracking.store import connect
-from processes import ENVIRONMENT, execute, microfacial
+from processes import ENVIRONMENT, dvc, execute, microfacial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 NAME = "tiny.casme2-4"
@@ -229,3 +232,66 @@ def test_a_promotion_killed_for_real_leaves_one_champion(project: Path, seconds:
     found = Registry(connect(project), NAME).find("champion")
     assert found is not None
     assert found.version == 2
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------
+
+WHOLE = """
+clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
+faces: {method: landmarks, rois: mission, size_px: 56}
+flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
+train: {protocol: loso, seed: 0, validation_parts: 3, bootstrap_draws: 100}
+models:
+  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # learns nothing, so that a study finds better
+report: {hardest_clips: 3}
+study:
+  subjects: [demo/sub01, demo/sub02, demo/sub03]
+  inner_folds: 3
+  trials: 8
+  startup_trials: 2
+  prune: false
+  keep: [epochs, hidden, input_px]
+registry: {fewest_subjects: 3, latency_ratio: 100}
+"""
+
+
+def test_from_training_over_a_study_against_the_champion_to_the_next_champion(tiny_checkout: Path) -> None:
+    """The commands of the README, one after the other, on six people: three are tuned on, three judge."""
+
+    def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        done = microfacial(tiny_checkout, *arguments)
+        assert done.returncode in codes, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    shutil.rmtree(tiny_checkout / "data" / "demo")
+    plan = DemoPlan(identities=6, clips_per_identity=3, others=1, frames=(6, 9), width_px=70)
+    write_demo(tiny_checkout / "data" / "demo", plan)
+    (tiny_checkout / "params.yaml").write_text(WHOLE)
+    assert dvc(tiny_checkout, "add", "data").returncode == 0
+    run("repro", "--processes", "2")
+    run("register", "mlp")
+    run("promote", "--bootstrap")
+    run("study", "mlp", "--processes", "2")
+    said = run("study", "apply", "mlp")
+    trial = re.search(r"trial (\d+) of (\S+) is in params.yaml", said)
+    assert trial is not None, said
+    settings = load(tiny_checkout / "params.yaml")
+    assert settings.tuned["mlp"].subjects == ("demo/sub01", "demo/sub02", "demo/sub03")
+    refused = microfacial(tiny_checkout, "register", "mlp")
+    assert refused.returncode == 2
+    assert "was made with" in refused.stderr  # not yet trained anew
+    before = (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
+    run("repro", "--processes", "2")
+    assert (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
+    run("register", "mlp")
+    said = run("promote", codes=(0, 1))
+    assert "on 9 clips of 3 subjects that neither was tuned on" in said
+    if "refused" in said:
+        run("promote", "--force", "nine clips tell little")
+    said = run("lineage")
+    assert f"study    {trial[2]}, trial {trial[1]}, tuned on 3 subjects" in said
+    assert "version 2  mlp, refit, loso  ← champion" in said
+    found = Registry(connect(tiny_checkout), NAME).find("champion")
+    assert found is not None
+    assert found.settings == settings.models["mlp"].model_dump(mode="json")

@@ -12,7 +12,7 @@ arXiv:1706.03762; gate of two sources, Arevalo et al., arXiv:1702.01992.
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
 from typing import Literal
 
 import torch
@@ -46,7 +46,8 @@ class HybridSettings(AttentionSettings):
 
     graph: bool = True
     transformer: bool = Field(True, validate_default=True)
-    fusion: FusionKind = "weights"  # weights of the branches: of each face, two for all faces, or one half each
+    fusion: FusionKind = "weights"  # weights of the branches: of each face, two for all faces, or constant
+    graph_share: float = Field(0.5, gt=0, lt=1)  # the graph's weight at the start of learning, or for good if fixed
     roi_attention: bool = True  # regions and windows are weighed by learnable queries; false: all alike
     adjacency: Adjacency = "learned"  # where interactions start; action-units: at how often regions move together
     windows_per_phase: Literal[0, 1, 2] = 1  # before and after the apex; 0: onset→apex alone
@@ -86,7 +87,8 @@ class Hybrid(nn.Module):
         start = start_adjacency(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
         self.transformer = PhaseBranch(windows, regions, task, settings) if settings.transformer else None
-        self.fusion = Fusion(task.classes, settings.fusion, (settings.graph, settings.transformer))
+        branches = settings.graph, settings.transformer
+        self.fusion = Fusion(task.classes, settings.fusion, branches, settings.graph_share)
         self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -178,14 +180,18 @@ class Fusion(nn.Module):
 
     Args:
         present: whether there is a graph, a transformer.
+        graph_share: the graph's weight at the start of learning, if both are there; for good if it is fixed.
     """
 
-    def __init__(self, classes: int, kind: FusionKind, present: tuple[bool, bool]) -> None:
+    def __init__(self, classes: int, kind: FusionKind, present: tuple[bool, bool], graph_share: float) -> None:
         super().__init__()
         both = all(present)
+        lean = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # 0 for one half each
         self.gate = nn.Linear(2 * classes, 2) if both and kind == "gate" else None
-        self.scores = nn.Parameter(torch.zeros(2)) if both and kind == "weights" else None
-        self.fixed = [float(there) / sum(present) for there in present]
+        if self.gate is not None:
+            self.gate.bias.data += lean
+        self.scores = nn.Parameter(lean) if both and kind == "weights" else None
+        self.fixed = [graph_share, 1 - graph_share] if both else [float(there) for there in present]
 
     def forward(self, graph: Tensor, transformer: Tensor) -> Tensor:
         """Weights `(N, 2)` that sum to 1, of logits `(N, K)` each."""

@@ -31,6 +31,7 @@ from microfacial.presets import resolve
 from microfacial.protocols import plan_folds, scored_rows
 from microfacial.provenance import stage_code
 from microfacial.records import Clip, FaceStore, FoldResult, Predictions, Samples
+from microfacial.report.tables import digest_ablation
 from microfacial.samples import make_samples
 from microfacial.stages import flow as flow_stage
 from microfacial.stages.countdown import Countdown
@@ -223,7 +224,11 @@ def _print(bench: _Bench, trials: Sequence[Trial], shifted: Sequence[Trial]) -> 
         Console().print(show(f"{heading} · {MODEL}, apex shifted by frames", shifted, _UNSHIFTED))
     else:
         click.echo(_NO_SHIFTS)
-    click.echo(f"ablate: {bench.project.build / 'ablation'}")
+    folder = bench.project.build / "ablation"
+    click.echo(f"ablate: {folder}")
+    click.echo(
+        f'to show it in the report: report: {{ablation: "{digest_ablation(folder)}"}} in {PARAMS}, then `dvc repro`'
+    )
 
 
 def show(title: str, trials: Sequence[Trial], reference: str) -> Table:

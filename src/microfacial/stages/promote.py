@@ -18,7 +18,7 @@ from microfacial.registry import (
     promote,
     read_evidence,
 )
-from microfacial.report import BASELINE
+from microfacial.report.results import REFERENCE
 from microfacial.stages.project import PARAMS, STATE, Project
 from microfacial.stages.register import check_trained, read_built_evidence
 from microfacial.tracking.registered import Registered, Registry, registered_name
@@ -38,7 +38,7 @@ def run(project: Project, *, bootstrap: bool, force: str, dry_run: bool) -> Deci
     registry = Registry(connect(Path()), registered_name(config.clips.name, config.clips.scheme))
     request = Request(
         config=config.registry,
-        baseline=BASELINE,
+        baseline=REFERENCE,
         draws=config.train.bootstrap_draws,
         seed=config.train.seed,
         bootstrap=bootstrap,
@@ -70,8 +70,8 @@ def _measure(registry: Registry, challenger: Registered, champion: Registered) -
 
 def _find_baseline(project: Project, config: Config, registry: Registry) -> Evidence | None:
     """What the baseline came to: in build/ if it is trained there, else in its latest version."""
-    if BASELINE in config.models and (project.build / "train" / BASELINE / "evaluation.json").exists():
-        check_trained(project, config, BASELINE)
-        return read_built_evidence(project, config, BASELINE)
-    versions = [version for version in registry.versions() if version.model == BASELINE]
+    if REFERENCE in config.models and (project.build / "train" / REFERENCE / "evaluation.json").exists():
+        check_trained(project, config, REFERENCE)
+        return read_built_evidence(project, config, REFERENCE)
+    versions = [version for version in registry.versions() if version.model == REFERENCE]
     return _read_evidence(registry, versions[-1]) if versions else None

@@ -22,7 +22,7 @@ from microfacial.provenance import data_version, dvc_hash, git_tags
 from microfacial.records import Clip, Comparison
 from microfacial.refit import fit_everyone, settle
 from microfacial.registry import deciding
-from microfacial.report import BASELINE
+from microfacial.report.results import REFERENCE
 from microfacial.samples import make_samples
 from microfacial.settings import Section
 from microfacial.stages.project import PARAMS, Project
@@ -254,14 +254,14 @@ def _score_untouched(evidence: Evidence) -> Untouched | None:
 
 def _compare_with_baseline(project: Project, config: Config, evidence: Evidence) -> Comparison | None:
     """The paired difference to the baseline, if that was trained on the same clips."""
-    folder = project.build / "train" / BASELINE
-    if evidence.predictions.model == BASELINE or not (folder / "evaluation.json").exists():
+    folder = project.build / "train" / REFERENCE
+    if evidence.predictions.model == REFERENCE or not (folder / "evaluation.json").exists():
         return None
     try:
         baseline = outcomes.read_predictions(folder)
         return compare(evidence.predictions, baseline, config.train.bootstrap_draws, config.train.seed)
     except (ProtocolError, StorageError) as error:
-        click.echo(f"register: not compared with {BASELINE} ({error})", err=True)
+        click.echo(f"register: not compared with {REFERENCE} ({error})", err=True)
         return None
 
 

@@ -6,57 +6,92 @@ import click
 from rich import box
 from rich.table import Table
 
-from microfacial import outcomes, report, storage
+from microfacial import outcomes, storage
+from microfacial.datasets import ClipsConfig
 from microfacial.protocols import TrainConfig
-from microfacial.records import Predictions
-from microfacial.report import BASELINE, ReportConfig, Result
+from microfacial.records import Comparison, Evaluation, Predictions
+from microfacial.report.page import Content, render
+from microfacial.report.plots import write_plots
+from microfacial.report.results import REFERENCE, ReportConfig, Result, best_simple, rank, summarise
+from microfacial.report.tables import read_ablation, read_pins
 from microfacial.settings import read_section, read_sections
 from microfacial.stages.project import PARAMS, Project
 from microfacial.statistics import compare
+
+PINS = Path("constraints.txt")  # what is pinned is the same on every machine; what is installed may not be
 
 
 def run(project: Project) -> None:
     """Write metrics.json and one page on all models that params.yaml lists."""
     build, config = project.build, read_section(PARAMS, "report", ReportConfig)
-    clips = storage.read_clips(build / "clips.csv")
+    store, clips = storage.read_measured(build)
     results = read_results(build)
-    page = report.render(project.clips.name, project.clips.scheme, clips, results, config)
-    storage.write_text(build / "reports" / "index.html", page)
-    storage.write_json(build / "reports" / "metrics.json", report.summarise(results))
+    content = Content(
+        dataset=project.clips.name,
+        clips=clips,
+        store=store,
+        results=results,
+        settings={
+            "clips": read_section(PARAMS, "clips", ClipsConfig).model_dump(mode="json"),
+            "train": read_section(PARAMS, "train", TrainConfig).model_dump(mode="json"),
+        },
+        versions=read_pins(PINS),
+        ablation=read_ablation(build / "ablation", config.ablation) if config.ablation else None,
+        config=config,
+    )
+    storage.write_text(build / "reports" / "index.html", render(content))
+    write_plots(build / "reports" / "plots", results)
+    storage.write_json(build / "reports" / "metrics.json", summarise(results))
     click.echo(f"report: {build / 'reports' / 'index.html'}")
 
 
 def read_results(build: Path) -> list[Result]:
-    """What is known of every model that params.yaml lists, each compared with the baseline if that is among them."""
+    """What is known of every model that params.yaml lists, each compared with the simple models among them."""
     models, train = list(read_sections(PARAMS)["models"]), read_section(PARAMS, "train", TrainConfig)
-    predictions = {model: outcomes.read_predictions(build / "train" / model) for model in models}
-    return [_read_result(build / "train" / model, predictions, train) for model in models]
+    folders = [build / "train" / model for model in models]
+    evaluations = [outcomes.read_evaluation(folder) for folder in folders]
+    predictions = {folder.name: outcomes.read_predictions(folder) for folder in folders}
+    best = best_simple(evaluations)
+    return [
+        _read_result(folder, found, predictions, train, best)
+        for folder, found in zip(folders, evaluations, strict=True)
+    ]
 
 
-def _read_result(folder: Path, predictions: dict[str, Predictions], train: TrainConfig) -> Result:
-    own, baseline = predictions[folder.name], predictions.get(BASELINE)
-    found = None
-    if baseline is not None and own is not baseline:
-        found = compare(own, baseline, train.bootstrap_draws, train.seed)
+def _read_result(
+    folder: Path, found: Evaluation, predictions: dict[str, Predictions], train: TrainConfig, best: str | None
+) -> Result:
+    own = predictions[folder.name]
+    against_best = _compare(own, predictions.get(best or ""), train)
     claimed = folder / "oracle.json"  # only where train.oracle is set, and the model has epochs
     return Result(
-        evaluation=outcomes.read_evaluation(folder),
+        evaluation=found,
         predictions=own,
-        against_baseline=found,
+        curves=outcomes.read_curves(folder),
+        importances=outcomes.read_importances(folder),
+        settings=storage.read_json(folder / "settings.json"),
+        against_best=against_best,
+        against_reference=(against_best if best == REFERENCE else _compare(own, predictions.get(REFERENCE), train)),
         oracle=storage.read_json(claimed)["oracle_uf1"] if claimed.exists() else None,
     )
 
 
+def _compare(own: Predictions, baseline: Predictions | None, train: TrainConfig) -> Comparison | None:
+    if baseline is None or own is baseline:
+        return None
+    return compare(own, baseline, train.bootstrap_draws, train.seed)
+
+
 def leaderboard(project: Project) -> Table:
     """What `report` found, best first, with the seconds this machine took; it fits 80 columns."""
-    results = report.rank(read_results(project.build))  # unrounded, so that the page says the same
+    results = rank(read_results(project.build))  # unrounded, so that the page says the same
     shared = results[0].evaluation
     several = shared.repeats > 1
     captions = {
         shared.note: bool(shared.note),
         f"±: standard deviation over {shared.repeats} repetitions": several,
-        f"Δ: UF1 minus {BASELINE}'s; * told from zero (paired, 95 %)": any(
-            result.against_baseline for result in results
+        f"Δ: UF1 minus {REFERENCE}'s; * told from zero (paired, 95 %)": any(
+            result.against_reference for result in results
         ),
     }
     table = Table(
@@ -96,7 +131,7 @@ def _short(share: float) -> str:
 
 
 def _difference(result: Result) -> str:
-    found = result.against_baseline
+    found = result.against_reference
     if found is None:
         return "– "
     return f"{found.uf1_difference:+.3f}{'*' if found.tells_apart else ' '}"

@@ -121,5 +121,5 @@ def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], clas
 def _figures(scored: Evaluation, folds: list[FoldResult]) -> dict[str, Figure]:
     figures = {"confusion.png": draw_confusion(scored)}
     if folds[0].history.training_loss:
-        figures["loss.png"] = draw_curves(scored.model, folds)
+        figures["loss.png"] = draw_curves(scored.model, {fold.plan.key: fold.history for fold in folds})
     return figures

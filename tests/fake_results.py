@@ -1,0 +1,123 @@
+"""Results of models that were never trained."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fakes import make_clip
+from microfacial.records import (
+    ONSET_APEX,
+    Comparison,
+    Evaluation,
+    FaceStore,
+    History,
+    Importances,
+    Predictions,
+    Score,
+)
+from microfacial.report.page import Content
+from microfacial.report.results import ReportConfig, Result
+
+SCORE = Score(confusion=((3, 1), (2, 4)), uf1=0.123456, uar=0.7, accuracy=0.7, clips=10, subjects=2)
+CLASSES = ("happiness", "disgust")
+
+
+def make_evaluation(model: str, uf1: float = 0.123456, note: str = "", repeats: int = 1) -> Evaluation:
+    return Evaluation(
+        model=model,
+        protocol="loso",
+        repeats=repeats,
+        classes=CLASSES,
+        overall=replace(SCORE, uf1=uf1),
+        corpora={"casme2": SCORE},
+        uf1_interval=(0.1, 0.2),
+        uar_interval=(0.6, 0.8),
+        uf1_sd=0.0123,
+        uar_sd=0.0456,
+        ece=0.08765,
+        mean_over_folds_uf1=0.4,
+        mean_over_folds_uar=0.5,
+        mean_over_folds_accuracy=0.6,
+        note=note,
+    )
+
+
+def make_predictions(model: str, predicted: list[int]) -> Predictions:
+    """Clips c/s/1, c/s/2, … of class happiness."""
+    return Predictions(
+        model=model,
+        protocol="loso",
+        classes=CLASSES,
+        clips=np.array([f"c/s/{number}" for number in range(1, len(predicted) + 1)]),
+        subjects=np.array(["c/s"] * len(predicted)),
+        truth=np.zeros(len(predicted), np.int64),
+        predicted=np.array([predicted]),
+        probabilities=np.eye(2)[[predicted]] * 0.8 + 0.1,
+    )
+
+
+def make_comparison(model: str, difference: float, low: float, high: float) -> Comparison:
+    """A difference to linear_svm."""
+    return Comparison(
+        model=model,
+        baseline="linear_svm",
+        uf1_difference=difference,
+        uf1_interval=(low, high),
+        uar_difference=0.0,
+        uar_interval=(-0.1, 0.1),
+        only_model=3,
+        only_baseline=5,
+        mcnemar_p=0.7265625,
+        subjects=2,
+    )
+
+
+def make_result(model: str, uf1: float = 0.123456, note: str = "", repeats: int = 1) -> Result:
+    return Result(
+        evaluation=make_evaluation(model, uf1, note, repeats),
+        predictions=make_predictions(model, [1, 0]),
+        settings={"faces": {"method": "whole"}, "flow": {"method": "dis", "dis": {"a": 1}, "tvl1": {"b": 2}}}
+        | {"models": {model: {"epochs": 3}}},
+    )
+
+
+def make_hybrid() -> Result:
+    """One that says what counted, with the curves of one fold."""
+    share = np.full((2, 2), 0.5)
+    counted = Importances(
+        clips=np.array(["c/s/1", "c/s/2"]),
+        region_names=("eyes", "mouth"),
+        window_names=(ONSET_APEX,),
+        fusion=share,
+        graph_regions=np.array([[0.9, 0.1], [0.7, 0.3]]),
+        transformer_regions=share,
+        windows=np.ones((2, 1)),
+        attention=np.full((2, 2, 2), 0.5),
+    )
+    return replace(make_result("hybrid"), importances=counted, curves={"s#0": History(training_loss=(2.0, 1.0))})
+
+
+def make_content(*results: Result, hardest: int = 1) -> Content:
+    """What a page tells of two clips, c/s/1 and c/s/2, that move to the right."""
+    clips = [make_clip(name=name, label="happiness", action_units="6+12") for name in ("1", "2")]
+    flow = np.zeros((2, 1, 2, 28, 28), np.float16)
+    flow[:, 0, 0] = 2.0
+    store = FaceStore(
+        clips=tuple(clip.id for clip in clips),
+        crops=np.zeros((2, 2, 28, 28, 3), np.uint8),
+        flow=flow,
+        windows=(ONSET_APEX,),
+        unit="px",
+        boxes=np.array([[[7, 0, 14, 28]], [[7, 0, 14, 28]]], np.int64),
+        regions=("eyes",),
+    )
+    return Content(
+        dataset="d",
+        clips=clips,
+        store=store,
+        results=results,
+        settings={"clips": {"scheme": "s", "exclude": []}, "train": {"seed": 0}},
+        versions={"torch": "2.13.0"},
+        ablation=None,
+        config=ReportConfig(hardest_clips=hardest),
+    )
