@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow check lint ui setup help
+.PHONY: repro test test-slow check lint ui setup browser pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -15,7 +15,7 @@ repro: setup ## data → clips → faces → flow → every model → report
 test: setup ## quick tests
 	@.venv/bin/python -m pytest
 
-test-slow: setup ## tests that kill, clone, or run everything
+test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow
 
 check: setup ## lint, format, types, import layers, dvc.lock
@@ -27,6 +27,12 @@ check: setup ## lint, format, types, import layers, dvc.lock
 
 ui: setup ## open MLflow on the runs
 	@.venv/bin/microfacial ui
+
+pictures: browser ## the README's pictures, of the demo as it is built, into docs/
+	@.venv/bin/python tools/draw_pictures.py
+
+browser: setup ## a Chromium for tests of the report: installs it as root on Debian, or says what to do
+	@.venv/bin/python tools/chromium.py
 
 setup: .venv/installed ## install everything into .venv
 

@@ -237,5 +237,5 @@ def test_under_loso_groups_are_of_one_corpus_and_know_no_other(samples: Samples)
 
 def test_too_few_subjects_for_groups_are_said_to_be(samples: Samples) -> None:
     few = samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"])))
-    with pytest.raises(ProtocolError, match="a group of subjects a: needs at least 2 subjects beside"):
+    with pytest.raises(ProtocolError, match="groups of subjects a: needs at least 2 subjects beside"):
         plan_groups(few, 2, TrainConfig(protocol="loso"))

@@ -66,12 +66,13 @@ def plan_groups(samples: Samples, groups: int, config: TrainConfig) -> list[Fold
     divided = {}
     for corpus in np.unique(samples.corpora) if apart else [""]:
         among = samples.corpora == corpus if apart else np.full(len(samples.corpora), True)
-        rows = np.flatnonzero(among)
-        group = _divide(samples.labels[rows], samples.subjects[rows], groups, config.seed)
+        rows, what = np.flatnonzero(among), f"groups of subjects {corpus}".strip()
+        _require_known(samples, among & (samples.subjects != samples.subjects[rows[0]]), what)
+        group = divide_subjects(samples.labels[rows], samples.subjects[rows], groups, config.seed)
         for number in np.unique(group):
             held_out = np.zeros_like(among)
             held_out[rows[group == number]] = True
-            _require_known(samples, among & ~held_out, " ".join(filter(None, ["a group of subjects", corpus])))
+            _require_known(samples, among & ~held_out, what)
             divided[f"{corpus} group {number}".strip()] = held_out, among & ~held_out
     repeats = range(config.seed, config.seed + config.repeats)
     return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
@@ -159,11 +160,11 @@ def _plan_fold(samples: Samples, name: str, repeat: int, config: TrainConfig, he
         seed=seed,
         held_out=np.flatnonzero(held_out),
         known=rows,
-        part=_divide(samples.labels[rows], samples.subjects[rows], config.validation_parts, seed),
+        part=divide_subjects(samples.labels[rows], samples.subjects[rows], config.validation_parts, seed),
     )
 
 
-def _divide(labels: NDArray[np.int64], subjects: NDArray[np.str_], parts: int, seed: int) -> NDArray[np.int64]:
+def divide_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], parts: int, seed: int) -> NDArray[np.int64]:
     """Part `(n,)` of each row: subjects stay together, and each part's classes are as mixed as those of all rows."""
     most = min(parts, len(np.unique(subjects)))
     stratified = np.bincount(labels).max() >= most  # the splitter wants as many clips of some class as it makes parts

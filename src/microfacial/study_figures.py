@@ -29,7 +29,7 @@ def draw_history(trials: Sequence[Trial]) -> Figure:
     stopped = [one.number for one in trials if one.state in ("pruned", "failed", "died")]
     low = min(values, default=0.0) - 0.02
     axes.scatter(stopped, [low] * len(stopped), marker="x", color="tab:grey", s=16, label="stopped")
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside upper center", ncols=4)
     return figure
 
 
@@ -87,9 +87,13 @@ def _draw_slice(axes: Axes, name: str, parameter: Parameter, done: Sequence[Tria
     places: list[Value] = [one.params[name] for one in done]
     if isinstance(parameter, Choice):
         axes.set_xticks(range(len(parameter.values)), [str(value) for value in parameter.values])
+        axes.set_xlim(-0.5, len(parameter.values) - 0.5)
         places = [parameter.values.index(value) for value in places]
-    elif isinstance(parameter, Real) and parameter.log:
-        axes.set_xscale("log")
+    elif isinstance(parameter, Real):
+        axes.set_xscale("log" if parameter.log else "linear")
+        axes.set_xlim(parameter.low, parameter.high)
+    else:
+        axes.set_xticks(range(parameter.low, parameter.high + 1))
     numbers = [one.number for one in done]
     axes.scatter(
         places, [one.value or 0.0 for one in done], c=numbers, cmap="Blues", s=14, edgecolors="0.5", linewidths=0.4

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from microfacial import evaluation, training
 from microfacial.errors import ConfigError, ProtocolError
@@ -23,7 +22,7 @@ from microfacial.experiments import Data
 from microfacial.journal import FoldJournal, resume
 from microfacial.metrics import uar, uf1
 from microfacial.models import MODELS
-from microfacial.protocols import TrainConfig, plan_folds, plan_groups
+from microfacial.protocols import TrainConfig, divide_subjects, plan_folds, plan_groups
 from microfacial.records import FoldPlan, FoldResult, Inputs, Predictions, Samples
 from microfacial.samples import make_samples
 from microfacial.scoring import gather
@@ -212,8 +211,8 @@ def outer_groups(data: Data, groups: int, seed: int) -> list[tuple[str, ...]]:
     labels = np.array([clip.label for clip in data.clips])
     if groups > len(np.unique(subjects)):
         raise ConfigError(f"params.yaml: study.outer_groups {groups}: there are {len(np.unique(subjects))} subjects")
-    splitter = StratifiedGroupKFold(groups, shuffle=True, random_state=seed)
-    return [tuple(np.unique(subjects[rows]).tolist()) for _, rows in splitter.split(labels, labels, subjects)]
+    group = divide_subjects(np.unique(labels, return_inverse=True)[1], subjects, groups, seed)
+    return [tuple(np.unique(subjects[group == number]).tolist()) for number in np.unique(group)]
 
 
 # --- what it is worth -------------------------------------------------------------------------------------------------

@@ -129,11 +129,12 @@ def test_deviations_are_shown_over_repetitions_and_their_absence_is_said() -> No
     assert "how much another seed would change is not" in one
 
 
-def test_an_oracle_has_a_column_of_its_own_that_says_what_it_is_and_ranks_nothing() -> None:
+def test_an_oracle_has_a_table_of_its_own_that_says_what_it_is_and_ranks_nothing() -> None:
     results = [replace(make_result("a", 0.2), oracle=0.9), make_result("b", 0.3)]
     html = page(*results)
     assert html.count(ORACLE) == 1
-    assert "UF1 0.900, inflated by +0.700" in html
+    assert '<td>+0.700</td><td class="oracle" data-value="0.9">UF1 0.900</td>' in html
+    assert html.index(ORACLE) > html.index("</table>")  # in a table of its own, after the leaderboard
     assert [one.model for one in rank(results)] == ["b", "a"]
     assert "0.9" not in str(summarise(results))
     assert ORACLE not in page(make_result("a"))

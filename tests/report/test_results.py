@@ -56,6 +56,7 @@ def test_the_baseline_is_the_best_simple_model_and_no_network() -> None:
     ("results", "sentence"),
     [
         ([SVM, ALIKE, ALSO_ALIKE], "No network can be told from the best simple model, linear_svm, by UF1."),
+        ([SVM, WORSE], "No network is as good as the best simple model, linear_svm, by UF1."),
         (
             [SVM, ALIKE, WORSE],
             "No network is better than the best simple model, linear_svm, beyond doubt; "

@@ -79,6 +79,8 @@ def say_what_was_found(results: Sequence[Result]) -> str:
     simple = f"the best simple model, {baseline}"
     if not better and not worse:
         return f"No network can be told from {simple}, by UF1."
+    if not better and not alike:
+        return f"No network is as good as {simple}, by UF1."
     if not better:
         return f"No network is better than {simple}, beyond doubt{_add(alike, worse)}."
     gains = ", ".join(f"{one.model} ({one.against_best.uf1_difference:+.3f})" for one in better if one.against_best)

@@ -1,0 +1,190 @@
+"""Studies whose workers are killed, and what becomes of what they found."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+import yaml
+from mlflow import MlflowClient
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from processes import ENVIRONMENT, dvc, git, microfacial
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+TRIALS = 8
+
+
+@pytest.fixture
+def project(tiny_checkout: Path) -> Path:
+    """A project that is computed up to its flow, with a study whose trials take about a second."""
+    set_params(
+        tiny_checkout,
+        models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "flip_average": False}},
+        study={
+            "subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
+            "inner_folds": 3,
+            "trials": TRIALS,
+            "startup_trials": 3,
+            "keep": ["epochs", "input_px"],
+            "heartbeat_seconds": 1,
+        },
+    )
+    for stage in ("clips", "faces", "flow"):
+        assert microfacial(tiny_checkout, stage).returncode == 0
+    return tiny_checkout
+
+
+def set_params(project: Path, **changes: dict[str, Any]) -> None:
+    params = project / "params.yaml"
+    content = yaml.safe_load(params.read_text())
+    for section, keys in changes.items():
+        content[section] = keys if section == "models" else {**content.get(section, {}), **keys}
+    params.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def start(project: Path, *options: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "microfacial", "study", "mlp", "--processes", "1", *options]
+    log = (project / "study.log").open("ab")
+    return subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
+
+
+def trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
+    """Trials of the only study; none before it has told of one, as two that make a database are in each other's way."""
+    mlruns, log = project / "mlruns", project / "study.log"
+    if not log.exists() or ": trial 0, " not in log.read_text():
+        return []
+    opened: Any = (
+        f"sqlite:///{mlruns / 'studies.db'}"
+        if storage == "sqlite"
+        else optuna.storages.JournalStorage(JournalFileBackend(str(mlruns / "studies.journal")))
+    )
+    (name,) = optuna.get_all_study_names(opened)
+    return optuna.load_study(study_name=name, storage=opened).get_trials()
+
+
+def count(project: Path, storage: str, *states: TrialState) -> int:
+    return sum(one.state in states for one in trials(project, storage))
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def tracked(project: Path) -> list[str]:
+    """Names of the trials' runs in MLflow."""
+    client = MlflowClient(f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny · casme2-4 · studies")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], "tags.`microfacial.role` = 'trial'")
+    return sorted(str(run.info.run_name) for run in found)
+
+
+def helper_of(run: "subprocess.Popen[bytes]") -> psutil.Process:
+    return next(child for child in psutil.Process(run.pid).children() if "--helps" in child.cmdline())
+
+
+def test_two_workers_take_every_trial_once(project: Path) -> None:
+    set_params(project, study={"storage": "sqlite", "workers": 2})
+    run = start(project)
+    assert run.wait(600) == 0, (project / "study.log").read_text()
+    found = trials(project, "sqlite")
+    assert [one.number for one in found] == list(range(TRIALS))
+    assert {one.state for one in found} <= set(DONE)
+    settings = [one.user_attrs["settings"] for one in found]
+    assert all(settings.count(one) == 1 for one in settings)
+    assert tracked(project) == [f"trial {number}" for number in range(TRIALS)]
+    told = (project / "study.log").read_text()
+    assert all(f": trial {number}, " in told for number in range(TRIALS))
+
+
+def test_of_two_workers_one_is_killed_and_the_other_does_its_trial_anew(project: Path) -> None:
+    set_params(project, study={"storage": "sqlite"})
+    run = start(project, "--workers", "2")
+    wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
+    helper_of(run).kill()
+    assert run.wait(600) == 0, (project / "study.log").read_text()
+    found = trials(project, "sqlite")
+    assert sum(one.state in DONE for one in found) == TRIALS
+    dead = [one for one in found if one.state is TrialState.FAIL]
+    assert [one.system_attrs["failed_trial"] for one in found if "failed_trial" in one.system_attrs] == [
+        one.number for one in dead
+    ]
+    assert len(dead) <= 1  # none, had the kill met it between two trials
+    assert tracked(project) == sorted(f"trial {one.number}" for one in found)
+    assert "ended with code -9" in (project / "study.log").read_text()
+
+
+def test_the_first_of_two_workers_is_killed_and_the_second_goes_on(project: Path) -> None:
+    set_params(project, study={"storage": "sqlite"})
+    first, second = start(project), start(project)
+    wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
+    first.kill()
+    assert second.wait(600) == 0, (project / "study.log").read_text()
+    assert count(project, "sqlite", *DONE) == TRIALS
+    assert len(tracked(project)) == len(trials(project, "sqlite"))
+
+
+def test_a_killed_study_goes_on_and_ends_as_an_undisturbed_one(project: Path, tmp_path: Path) -> None:
+    run = start(project)
+    wait_for(lambda: count(project, "journal", *DONE) >= 2, "two trials")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    before = [one for one in trials(project) if one.state in DONE]
+    assert 2 <= len(before) < TRIALS
+    assert start(project).wait(600) == 0, (project / "study.log").read_text()
+    after = trials(project)
+    assert [one for one in after if one.number in {one.number for one in before}] == before
+    assert sum(one.state in DONE for one in after) == TRIALS
+    assert tracked(project) == sorted(f"trial {one.number}" for one in after)
+
+
+def test_applied_settings_train_that_model_alone(project: Path) -> None:
+    assert dvc(project, "repro").returncode == 0
+    set_params(project, study={"trials": 3})
+    assert start(project).wait(600) == 0, (project / "study.log").read_text()
+    git(project, "commit", "--quiet", "--all", "--message", "Study")
+    done = microfacial(project, "study", "apply", "mlp", "--force")  # a tie with trial 0 would be refused
+    if "nothing to apply" in done.stderr or "is in params.yaml" not in done.stdout:
+        pytest.fail(done.stdout + done.stderr)
+    again = dvc(project, "repro")
+    assert again.returncode == 0, again.stderr
+    ran = [line.split("'")[1] for line in again.stdout.splitlines() if line.startswith("Running stage")]
+    assert ran in (["train@mlp", "report"], [])  # trial 0, were it the best, would change nothing
+    assert (ran == []) == ("+  mlp" not in done.stdout and "+    " not in done.stdout)
+
+
+@pytest.mark.parametrize(("storage", "name"), [("journal", "studies.journal"), ("sqlite", "studies.db")])
+def test_the_dashboard_opens_on_the_storage(project: Path, unused_port: int, storage: str, name: str) -> None:
+    set_params(project, study={"storage": storage, "trials": 2})
+    assert start(project).wait(600) == 0
+    where = f"mlruns/{name}" if storage == "journal" else f"sqlite:///mlruns/{name}"
+    command = [str(Path(sys.executable).parent / "optuna-dashboard"), where, "--port", str(unused_port)]
+    with (project / "dashboard.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=project, stdout=log, stderr=log)
+    try:
+        answer = b""
+        for _ in range(60):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/api/studies", timeout=10) as page:
+                    answer = page.read()
+                break
+            except OSError:
+                time.sleep(0.5)
+        assert b"tiny-mlp-" in answer
+    finally:
+        server.terminate()
+        server.wait(30)
