@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from microfacial.faces import FacesConfig
     from microfacial.flow import FlowConfig
     from microfacial.models import MODELS
-    from microfacial.predict import HybridInputs, TrainedFold, create_model, hybrid_inputs, load_fold, read_clip
+    from microfacial.predict import HybridInputs, TrainedModel, create_model, hybrid_inputs, load_fold, read_clip
 else:
     _HOMES = {
         "Data": "experiments",
@@ -21,7 +21,7 @@ else:
         "FlowConfig": "flow",
         "HybridInputs": "predict",
         "MODELS": "models",
-        "TrainedFold": "predict",
+        "TrainedModel": "predict",
         "create_model": "predict",
         "hybrid_inputs": "predict",
         "load_data": "experiments",
@@ -46,7 +46,7 @@ __all__ = [
     "FacesConfig",
     "FlowConfig",
     "HybridInputs",
-    "TrainedFold",
+    "TrainedModel",
     "create_model",
     "hybrid_inputs",
     "load_data",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,6 +17,7 @@ from microfacial.errors import MicrofacialError, PipelineError
 from microfacial.locks import alone
 from microfacial.stages.project import PARAMS, STATE, Project, open_project
 
+_REFUSED = 1  # exit code where the rule refuses a challenger
 _REPAIRABLE = 2  # exit code for what the user can repair
 
 
@@ -32,6 +34,13 @@ _processes = click.option(
     envvar="MICROFACIAL_PROCESSES",
     show_default="all cores",
     help="Processes to use; they change the time, not the results.",
+)
+
+
+_fps = click.option(
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    help="Frames a second, where the files do not tell or tell how fast to play them.",
 )
 
 
@@ -191,16 +200,79 @@ def study_show(model: str | None) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--fps",
-    type=click.FloatRange(min=0, min_open=True, max=100_000),
-    help="Frames a second, where the files do not tell or tell how fast to play them.",
-)
+@_fps
 def spot(path: Path, fps: float | None) -> None:
     """Find onset, apex and offset of the strongest movement in PATH, a video or a folder of frames."""
     from microfacial.stages import spot
 
     spot.run(path, fps)
+
+
+@main.command()
+@click.argument("model")
+def register(model: str) -> None:
+    """Pack MODEL, as it is trained in build/, with its evidence: it becomes the challenger."""
+    from microfacial.stages import register
+
+    with _stage() as project:
+        register.run(project, model)
+
+
+@main.command()
+@click.option("--bootstrap", is_flag=True, help="Take the first champion as it is, without a score to beat.")
+@click.option("--force", metavar="REASON", default="", help="Promote whatever the rule says; REASON is recorded.")
+@click.option("--dry-run", is_flag=True, help="Say what would be decided, and change nothing.")
+def promote(bootstrap: bool, force: str, dry_run: bool) -> None:
+    """Make the challenger the champion if it is better; exit code 1 says that it was refused."""
+    from microfacial.stages import promote
+
+    decision = promote.run(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
+    if not decision.promotes:
+        sys.exit(_REFUSED)
+
+
+@main.command()
+@click.option("--reason", default="", help="Why, for the record.")
+def rollback(reason: str) -> None:
+    """Restore the champion that the present one replaced."""
+    from microfacial.stages import rollback
+
+    rollback.run(open_project(), reason)
+
+
+@main.command()
+def lineage() -> None:
+    """Print where each registered version comes from, and what was decided on it."""
+    from microfacial.stages import lineage
+
+    lineage.run(open_project())
+
+
+@main.command()
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--onset", type=int, help="Number of the frame before the movement; spotted if not given.")
+@click.option("--apex", type=int, help="Number of the frame where the movement peaks.")
+@click.option("--offset", type=int, help="Number of the frame where the movement has ended.")
+@_fps
+@click.option("--alias", type=click.Choice(["champion", "challenger"]), default="champion", show_default=True)
+@click.option("--version", type=click.IntRange(min=1), help="A version by its number, instead of an alias.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each clip.")
+def predict(
+    paths: tuple[Path, ...],
+    onset: int | None,
+    apex: int | None,
+    offset: int | None,
+    fps: float | None,
+    alias: Literal["champion", "challenger"],
+    version: int | None,
+    as_json: bool,
+) -> None:
+    """Label the movement in each PATH, a video or a folder of frames, by the champion."""
+    from microfacial.stages import predict
+
+    moments = {"onset": onset, "apex": apex, "offset": offset}
+    if not predict.run(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json):
+        sys.exit(_REPAIRABLE)
 
 
 @main.command()

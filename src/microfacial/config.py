@@ -13,6 +13,7 @@ from microfacial.faces import FacesConfig, region_names
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS, Network
 from microfacial.presets import resolve
+from microfacial.promotion import RegistryConfig
 from microfacial.protocols import TrainConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
@@ -23,6 +24,7 @@ class Tuned(Section):
     """An entry of `tuned`: the settings of a model come from a study, which chose them on the clips of `subjects`."""
 
     study: str
+    trial: int | None = Field(None, ge=0)  # of the study, whose settings these are
     subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
 
 
@@ -30,7 +32,8 @@ class Tuned(Section):
 class Config:
     """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order.
 
-    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it.
+    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it, nor on
+    `registry`.
     """
 
     clips: ClipsConfig
@@ -41,6 +44,7 @@ class Config:
     report: ReportConfig
     tuned: Mapping[str, Tuned]
     study: StudyConfig
+    registry: RegistryConfig
 
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -50,7 +54,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned", "study")  # sections that may be absent, and that no stage tracks
+OPTIONAL = ("tuned", "study", "registry")  # sections that may be absent, and that no stage tracks
 
 
 def load(path: Path) -> Config:
@@ -66,7 +70,8 @@ def load(path: Path) -> Config:
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
     study = check(content.get("study", {}), StudyConfig, f"{path}: study")
-    config = Config(**sections, models=models, tuned=tuned, study=study)
+    registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
+    config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
     region_names(config.faces)
     maps = {
         config.clips.corpora == ("flow_maps",),

@@ -1,11 +1,13 @@
 """A clip that anyone brings → what a model sees of it, by the same steps as in training; and models to show it to."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microfacial import frames, outcomes, rois, storage
@@ -16,10 +18,10 @@ from microfacial.frames import Recording, open_clip
 from microfacial.models import MODELS, Task
 from microfacial.motion import measure
 from microfacial.presets import find_network, resolve
-from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Fitted
 from microfacial.settings import Section, check
 from microfacial.spotting import spot_apex, spot_interval
-from microfacial.training import FittedNetwork, restore
+from microfacial.training import restore
 
 _BROUGHT = "recording"  # stands for the corpus of a clip that is of none
 
@@ -45,15 +47,20 @@ class HybridInputs(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedFold:
-    """The network of one fold as the `train` stage kept it, and the settings that clips are read by to show to it."""
+class TrainedModel:
+    """What was trained of one variant, and the settings that clips are read by to show to it.
+
+    `shape` is that of one sample. Where `fitted` holds several, such as the folds of a protocol, they predict their
+    mean.
+    """
 
     model: str
     classes: tuple[str, ...]
     settings: Section
     faces: FacesConfig
     flow: FlowConfig
-    fitted: FittedNetwork
+    shape: tuple[int, ...]
+    fitted: tuple[Fitted, ...]
 
     def predict_clip(
         self,
@@ -66,21 +73,27 @@ class TrainedFold:
     ) -> dict[str, float]:
         """Probability of each class for one clip, which is read as the training clips were; see `read_clip`.
 
+        A model of published maps takes the picture of a map, which has no moments.
+
         Raises:
-            DatasetError: as `read_clip`, or the network wants windows that the clip lacks.
+            DatasetError: as `read_clip`, or the model wants windows that the clip lacks.
         """
-        store = read_clip(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow)
+        if self.faces.method == "whole":
+            store = read_map(path, faces=self.faces, flow=self.flow)
+        else:
+            store = read_clip(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow)
         inputs = MODELS[self.model].make_inputs(store, self.settings).values
-        if inputs.shape[1:] != self.fitted.task.shape:
+        if inputs.shape[1:] != self.shape:
             raise DatasetError(
-                f"{path}: inputs are {inputs.shape[1:]}, but {self.model} was trained on {self.fitted.task.shape}. "
+                f"{path}: inputs are {inputs.shape[1:]}, but {self.model} was trained on {self.shape}. "
                 "Give an offset too: without one there is motion of onset→apex alone"
             )
-        return dict(zip(self.classes, self.fitted.predict(inputs)[0].tolist(), strict=True))
+        chances = np.mean([one.predict(inputs)[0] for one in self.fitted], axis=0)
+        return dict(zip(self.classes, chances.tolist(), strict=True))
 
 
-def load_fold(path: Path | str) -> TrainedFold:
-    """The network of one fold, from its file in `train/<model>/checkpoints/`; `train.checkpoints` has them kept.
+def load_fold(path: Path | str) -> TrainedModel:
+    """The model of one fold, from its file in `train/<model>/checkpoints/`; `train.checkpoints` has them kept.
 
     Raises:
         StorageError: the file, or one beside it, is missing or damaged.
@@ -89,15 +102,37 @@ def load_fold(path: Path | str) -> TrainedFold:
     folder = Path(path).parent.parent
     where = folder / "settings.json"
     content = storage.read_json(where)
-    ((model, own),) = content["models"].items()
-    settings = check(own, find_network(model).settings, f"{where}: models.{model}")
-    return TrainedFold(
+    classes = outcomes.read_evaluation(folder).classes
+    return restore_model(content, classes, [storage.read_arrays(Path(path))], where)
+
+
+def restore_model(
+    trained_with: Mapping[str, Any],
+    classes: tuple[str, ...],
+    checkpoints: Sequence[Mapping[str, NDArray[Any]]],
+    where: Path,
+) -> TrainedModel:
+    """A model from what its checkpoints hold, and the settings that the `train` stage wrote beside them.
+
+    Args:
+        trained_with: sections `faces`, `flow` and `models`, with one model.
+        where: the file that they were read from, for messages.
+
+    Raises:
+        ConfigError: another version of microfacial wrote the settings.
+    """
+    ((model, own),) = trained_with["models"].items()
+    if model not in MODELS:
+        raise ConfigError(f"{where}: models.{model} is not a model; known are {', '.join(MODELS)}")
+    settings = check(own, MODELS[model].settings, f"{where}: models.{model}")
+    return TrainedModel(
         model=model,
-        classes=outcomes.read_evaluation(folder).classes,
+        classes=classes,
         settings=settings,
-        faces=check(content["faces"], FacesConfig, f"{where}: faces"),
-        flow=check(content["flow"], FlowConfig, f"{where}: flow"),
-        fitted=restore(model, settings, storage.read_arrays(Path(path))),
+        faces=check(trained_with["faces"], FacesConfig, f"{where}: faces"),
+        flow=check(trained_with["flow"], FlowConfig, f"{where}: flow"),
+        shape=tuple(checkpoints[0]["shape"].tolist()),
+        fitted=tuple(restore(model, settings, arrays) for arrays in checkpoints),
     )
 
 
@@ -162,6 +197,18 @@ def read_clip(
     return store if offset is not None else _keep_onset_apex(store)
 
 
+def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+    """A published flow map, the picture of one clip's motion, as those of a data set are read.
+
+    Raises:
+        DatasetError: the picture is missing, unreadable or not square.
+    """
+    path = Path(path)
+    only = 0
+    clip = _describe(Recording(root=path.parent, frames=path.name, numbers=(only,), fps=None), only, only, only)
+    return _measure(clip, path.parent, faces, flow)
+
+
 def hybrid_inputs(
     path: Path | str,
     onset: int | None = None,
@@ -219,6 +266,10 @@ def _as_clip(recording: Recording, onset: int, apex: int, offset: int | None) ->
         raise DatasetError(
             f"{where}: onset {onset}, apex {apex} and offset {end} must follow one another. Correct them"
         )
+    return _describe(recording, onset, apex, end)
+
+
+def _describe(recording: Recording, onset: int, apex: int, offset: int) -> Clip:
     return Clip(
         corpus=_BROUGHT,
         subject=recording.root.name,
@@ -230,7 +281,7 @@ def _as_clip(recording: Recording, onset: int, apex: int, offset: int | None) ->
         numbers=recording.numbers,
         onset=onset,
         apex=apex,
-        offset=end,
+        offset=offset,
         apex_source="annotated",
         fps=recording.fps or 0.0,
         cropped=False,

@@ -233,7 +233,7 @@ class Fitted(Protocol):
         ...
 
     def checkpoint(self) -> Mapping[str, NDArray[Any]]:
-        """Arrays that bring the fitted model back; empty for a model that has none."""
+        """Arrays that bring the fitted model back, among them the `shape` of one sample."""
         ...
 
 

@@ -64,6 +64,21 @@ def compare(model: Predictions, baseline: Predictions, draws: int, seed: int) ->
     )
 
 
+def bound_difference(
+    model: Predictions, baseline: Predictions, draws: int, seed: int, confidence: float
+) -> tuple[float, float]:
+    """Difference in UF1, the model's minus the baseline's, and its one-sided lower bound over draws of subjects.
+
+    Raises:
+        ProtocolError: as `compare`.
+    """
+    _require_same(model, baseline)
+    counts = [count_by_subject(found) for found in (model, baseline)]
+    drawn = np.subtract(*(_draw_scores(of_one, draws, seed)[0] for of_one in counts))
+    difference = float(np.subtract(*(uf1(of_one.sum(axis=1)).mean() for of_one in counts)))
+    return difference, float(np.quantile(drawn, 1 - confidence))
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p of a split of the clips that one of two models alone has right; 1 where there are none."""
     discordant = only_first + only_second

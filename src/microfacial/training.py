@@ -121,11 +121,19 @@ class FittedNetwork:
         }
 
 
-def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> FittedNetwork:
-    """The network that wrote a checkpoint, without its curves: it predicts the same to the last bit."""
-    variant = MODELS[model]
-    assert isinstance(variant, Network)
-    assert isinstance(settings, OptimiserSettings)
+def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
+    """What wrote a checkpoint, without its curves: it predicts the same to the last bit."""
+    match MODELS[model]:
+        case Estimator() as estimator:
+            return estimator.restore(settings, arrays)
+        case Network() as network:
+            assert isinstance(settings, OptimiserSettings)
+            return _restore_network(network, settings, arrays)
+
+
+def _restore_network(
+    variant: Network, settings: OptimiserSettings, arrays: Mapping[str, NDArray[Any]]
+) -> FittedNetwork:
     task = Task(
         shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
     )

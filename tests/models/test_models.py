@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -480,10 +481,21 @@ def known_parts(samples: Samples) -> Known:
     return Known(samples=samples.take(np.arange(24)), part=np.repeat([1, 0], 12), seed=0)
 
 
-def test_svm_probabilities_rank_classes_as_the_machine_predicts(samples: Samples) -> None:
-    fitted = fit_svm(known_parts(samples), LinearSvmSettings(strengths=(0.01,), inner_folds=2))
+@pytest.mark.parametrize("present", [(0, 1, 2), (0, 2), (1, 2)])
+def test_svm_predicts_what_scikit_learn_s_machine_does(samples: Samples, present: tuple[int, ...]) -> None:
+    known = samples.take(np.flatnonzero(np.isin(samples.labels, present)))
+    part = np.zeros(len(known.labels), dtype=np.int64)
+    fitted = fit_svm(Known(samples=known, part=part, seed=0), LinearSvmSettings(strengths=(0.01,), inner_folds=2))
+    machine = make_pipeline(
+        StandardScaler(), SVC(kernel="linear", C=0.01, class_weight="balanced", break_ties=len(present) > 2)
+    )
+    machine.fit(known.inputs.reshape(len(known.labels), -1), known.labels)
     flat = samples.inputs.reshape(len(samples.inputs), -1)
-    assert np.array_equal(fitted.predict(samples.inputs).argmax(1), fitted.pipeline.predict(flat))
+    margins = machine.decision_function(flat)
+    expected = np.zeros((len(flat), 3))
+    expected[:, present] = softmax(margins if margins.ndim == 2 else np.stack([-margins, margins], axis=1), axis=1)
+    assert fitted.predict(samples.inputs) == pytest.approx(expected, abs=1e-6)  # its scaler computes in float32
+    assert np.array_equal(fitted.predict(samples.inputs).argmax(1), machine.predict(flat))
 
 
 def test_svm_chooses_the_strength_that_is_best_over_groups_of_known_subjects(samples: Samples) -> None:

@@ -23,7 +23,7 @@ from microfacial.models.htnet import HtNet
 from microfacial.models.inner_choice import Rows, choose_by_uf1
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.linear_svm import fit as fit_svm
-from microfacial.models.logistic_regression import FittedRegression, LogisticRegressionSettings
+from microfacial.models.logistic_regression import LogisticRegressionSettings
 from microfacial.models.logistic_regression import fit as fit_regression
 from microfacial.models.majority import MajoritySettings
 from microfacial.models.majority import fit as fit_majority
@@ -358,13 +358,6 @@ def test_mirror_images_join_the_rows_that_are_fitted_and_no_others(
 def test_regression_sees_no_difference_between_a_face_and_its_mirror_image(samples: Samples) -> None:
     fitted = fit_regression(known(samples), LogisticRegressionSettings(inner_folds=2))
     assert np.allclose(fitted.predict(samples.inputs), fitted.predict(mirror(samples.inputs)), atol=1e-5)
-
-
-def test_regression_s_checkpoint_brings_it_back(samples: Samples) -> None:
-    fitted = fit_regression(known(samples), LogisticRegressionSettings(inner_folds=2))
-    kept = fitted.checkpoint()
-    again = FittedRegression(weight=kept["weight"], bias=kept["bias"], chosen="")
-    assert np.array_equal(again.predict(samples.inputs), fitted.predict(samples.inputs))
 
 
 def test_majority_s_checkpoint_is_what_it_predicts(samples: Samples) -> None:

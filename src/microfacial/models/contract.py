@@ -39,12 +39,15 @@ class Estimator:
     """A model that fits in one go.
 
     `fit(known, settings)` may use all known rows; all that it chooses it chooses inside them.
+    `restore(settings, arrays)` brings back what wrote a checkpoint, which has the `shape` of one sample among its
+    arrays.
     """
 
     settings: type[Section]
     presets: Mapping[str, Preset]
     make_inputs: MakeInputs
     fit: Callable[[Known, Any], Fitted]
+    restore: Callable[[Any, Mapping[str, NDArray[Any]]], Fitted]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,10 @@ Source: Cortes & Vapnik, Machine Learning 1995, doi:10.1007/BF00994018; as a bas
 Data Leakage and Evaluation Issues in Micro-Expression Analysis, arXiv:2211.11425.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from itertools import combinations
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,12 @@ from sklearn.svm import SVC
 
 from microfacial.models.contract import Estimator
 from microfacial.models.inner_choice import Rows, choose_by_uf1, require_two_classes
-from microfacial.records import FaceStore, History, Inputs, Known
+from microfacial.records import FaceStore, History, Inputs, Known, Samples
 from microfacial.samples import full_face
 from microfacial.settings import Section
 
 Strength = Annotated[float, Field(gt=0)]
+Floats = NDArray[np.float64]
 
 
 class LinearSvmSettings(Section):
@@ -39,25 +42,67 @@ class LinearSvmSettings(Section):
 
 @dataclass(frozen=True)
 class FittedSvm:
-    """Scaler and machine of one fold. A class that the fold lacks keeps probability 0."""
+    """Machines of one fold, one for each pair of the classes in `present` `(k,)`, k(k−1)/2 = M of them.
 
-    pipeline: Pipeline
+    `weight` `(M, P)` and `bias` `(M,)` are of pixels as they come: the scaler is folded into them. A positive margin
+    speaks for the first class of a pair. `shape` is that of one sample. A class that the fold lacks keeps probability
+    0.
+    """
+
+    weight: Floats
+    bias: Floats
+    present: NDArray[np.int64]
     classes: int
+    shape: tuple[int, ...]
     chosen: str
     history: History = field(default_factory=History)
 
-    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Softmax over decision values, `(n, K)`: they rank classes as the machine does, but are not calibrated."""
-        margins = self.pipeline.decision_function(inputs.reshape(len(inputs), -1))
-        if margins.ndim == 1:
-            margins = np.stack([-margins, margins], axis=1)
+    def predict(self, inputs: NDArray[np.float32]) -> Floats:
+        """Softmax over votes, `(n, K)`: they rank classes as the machine does, but are not calibrated."""
+        margins = inputs.reshape(len(inputs), -1).astype(np.float64) @ self.weight.T + self.bias
         probabilities = np.zeros((len(inputs), self.classes))
-        probabilities[:, self.pipeline.classes_] = softmax(margins, axis=1)
+        probabilities[:, self.present] = softmax(_vote(margins, len(self.present)), axis=1)
         return probabilities
 
-    def checkpoint(self) -> dict[str, NDArray[np.float64]]:
-        """Nothing: a machine is fitted again in seconds."""
-        return {}
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """The machines, and what they are for."""
+        return {
+            "weight": self.weight,
+            "bias": self.bias,
+            "present": self.present,
+            "classes": np.array(self.classes),
+            "shape": np.array(self.shape, dtype=np.int64),
+            "chosen": np.array(self.chosen),
+        }
+
+
+def restore(settings: LinearSvmSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedSvm:
+    """The machines that wrote a checkpoint."""
+    return FittedSvm(
+        weight=arrays["weight"],
+        bias=arrays["bias"],
+        present=arrays["present"],
+        classes=int(arrays["classes"]),
+        shape=tuple(arrays["shape"].tolist()),
+        chosen=str(arrays["chosen"]),
+    )
+
+
+def _vote(margins: Floats, classes: int) -> Floats:
+    """What speaks for each class, `(n, k)`, from margins `(n, M)` of all pairs: votes, and among equal votes, margins.
+
+    Of two classes the margin itself speaks, for one and against the other.
+    """
+    if classes == 2:
+        return np.concatenate([margins, -margins], axis=1)
+    votes, sums = np.zeros((2, len(margins), classes))
+    for margin, (first, second) in zip(margins.T, combinations(range(classes), 2), strict=True):
+        votes[:, first] += margin >= 0
+        votes[:, second] += margin < 0
+        sums[:, first] += margin
+        sums[:, second] -= margin
+    # Less than half a vote, so that margins decide among equals only.
+    return np.asarray(votes + sums / (3 * (np.abs(sums) + 1)))
 
 
 def make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
@@ -80,7 +125,7 @@ def fit(known: Known, settings: LinearSvmSettings) -> FittedSvm:
         return [machine.predict(inputs[asked]) for machine in machines]
 
     best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
-    return FittedSvm(_fit_machine(best, inputs, labels), len(samples.classes), f"C={best:g}")
+    return _unfold(_fit_machine(best, inputs, labels), samples, f"C={best:g}")
 
 
 def _fit_machine(strength: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:
@@ -93,4 +138,22 @@ def _fit_machine(strength: float, inputs: NDArray[np.float32], labels: NDArray[n
     return machine.fit(inputs, labels)
 
 
-LINEAR_SVM = Estimator(settings=LinearSvmSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit)
+def _unfold(machine: Pipeline, samples: Samples, chosen: str) -> FittedSvm:
+    """A fitted scaler and machine as weights of pixels."""
+    scaler, svc = machine[0], machine[1]
+    weight = svc.coef_ / scaler.scale_  # (M, P)
+    bias = svc.intercept_ - weight @ scaler.mean_
+    sign = -1.0 if len(svc.classes_) == 2 else 1.0  # of two classes alone, scikit-learn turns the margin round
+    return FittedSvm(
+        weight=sign * weight,
+        bias=sign * bias,
+        present=svc.classes_.astype(np.int64),
+        classes=len(samples.classes),
+        shape=samples.inputs.shape[1:],
+        chosen=chosen,
+    )
+
+
+LINEAR_SVM = Estimator(
+    settings=LinearSvmSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
+)

@@ -10,9 +10,9 @@ Source: Cox, Journal of the Royal Statistical Society B 1958, doi:10.1111/j.2517
 components of whole faces, Turk & Pentland, Journal of Cognitive Neuroscience 1991, doi:10.1162/jocn.1991.3.1.71.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +43,14 @@ class LogisticRegressionSettings(Section):
 
 @dataclass(frozen=True)
 class FittedRegression:
-    """Weights of pixels `(K, P)` and of the constant `(K,)`, −∞ for a class that the fold lacks."""
+    """Weights of pixels `(K, P)` and of the constant `(K,)`, −∞ for a class that the fold lacks.
+
+    `shape` is that of one sample.
+    """
 
     weight: Floats
     bias: Floats
+    shape: tuple[int, ...]
     chosen: str
     history: History = field(default_factory=History)
 
@@ -54,9 +58,16 @@ class FittedRegression:
         """Probabilities `(n, K)`, the same for a face and its mirror image."""
         return np.asarray(softmax(_flatten(inputs) @ self.weight.T + self.bias, axis=1))
 
-    def checkpoint(self) -> dict[str, Floats]:
-        """The weights."""
-        return {"weight": self.weight, "bias": self.bias}
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """The weights, and what they are for."""
+        shape, chosen = np.array(self.shape, dtype=np.int64), np.array(self.chosen)
+        return {"weight": self.weight, "bias": self.bias, "shape": shape, "chosen": chosen}
+
+
+def restore(settings: LogisticRegressionSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedRegression:
+    """The weights that wrote a checkpoint."""
+    shape, chosen = tuple(arrays["shape"].tolist()), str(arrays["chosen"])
+    return FittedRegression(arrays["weight"], arrays["bias"], shape, chosen)
 
 
 def make_inputs(store: FaceStore, settings: LogisticRegressionSettings) -> Inputs:
@@ -94,7 +105,7 @@ def _fit_each(samples: Samples, strengths: Sequence[float], components: int) -> 
         slopes, constants = _regress(coordinates, labels, len(samples.classes), strength)
         weight = slopes @ axes.components_ / scaler.scale_
         bias = constants - weight @ scaler.mean_ - slopes @ axes.components_ @ axes.mean_
-        fitted.append(FittedRegression(weight, bias, f"C={strength:g}"))
+        fitted.append(FittedRegression(weight, bias, samples.inputs.shape[1:], f"C={strength:g}"))
     return fitted
 
 
@@ -123,5 +134,5 @@ def _mirror(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 LOGISTIC_REGRESSION = Estimator(
-    settings=LogisticRegressionSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit
+    settings=LogisticRegressionSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
 )

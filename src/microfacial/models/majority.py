@@ -1,6 +1,8 @@
 """The class that is most frequent in training, for every clip: what a score means nothing without."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +28,14 @@ class FittedMajority:
         """The same frequencies for every input, `(n, K)`."""
         return np.tile(self.frequencies, (len(inputs), 1))
 
-    def checkpoint(self) -> dict[str, NDArray[np.float64]]:
-        """The frequencies."""
-        return {"frequencies": self.frequencies}
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """The frequencies, and the shape of inputs, which are empty."""
+        return {"frequencies": self.frequencies, "shape": np.array([0])}
+
+
+def restore(settings: MajoritySettings, arrays: Mapping[str, NDArray[Any]]) -> FittedMajority:
+    """The frequencies that wrote a checkpoint."""
+    return FittedMajority(arrays["frequencies"])
 
 
 def make_inputs(store: FaceStore, settings: MajoritySettings) -> Inputs:
@@ -42,4 +49,6 @@ def fit(known: Known, settings: MajoritySettings) -> FittedMajority:
     return FittedMajority(np.bincount(labels, minlength=len(known.samples.classes)) / len(labels))
 
 
-MAJORITY = Estimator(settings=MajoritySettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit)
+MAJORITY = Estimator(
+    settings=MajoritySettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
+)

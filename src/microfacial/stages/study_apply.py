@@ -124,7 +124,7 @@ def _edit(text: str, kept: Kept, best: Trial, settings: Section | None) -> str:
         content.yaml_set_comment_before_after_key("tuned", before=_TUNED)
     subjects = CommentedSeq(kept.facts["subjects"])
     subjects.fa.set_flow_style()
-    content["tuned"][best.model] = CommentedMap(study=kept.name, subjects=subjects)
+    content["tuned"][best.model] = CommentedMap(study=kept.name, trial=best.number, subjects=subjects)
     stream = io.StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()

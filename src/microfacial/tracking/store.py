@@ -14,6 +14,7 @@ from microfacial.tracking.place import is_served, project_of, store_uri, without
 
 _QUIET_AND_QUICK = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is down is said to be, within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }

@@ -1,0 +1,297 @@
+"""Registered models outside of the project: in another process, behind a server, promoted by two at once."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microfacial import storage
+from microfacial.config import load
+from microfacial.datasets.releases import write_demo
+from microfacial.datasets.synthetic import DemoPlan
+from microfacial.example import example_clip
+from microfacial.packs import PACK, open_brought, read_pack
+from microfacial.tracking.registered import Registry
+from microfacial.tracking.store import connect
+from processes import ENVIRONMENT, dvc, execute, microfacial
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
+NAME = "tiny.casme2-4"
+BIN = str(Path(sys.executable).parent)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout on the tiny demo with two models trained, of which one is the champion. Copy it, do not run in it."""
+    root = Path(shutil.copytree(tiny_template, tmp_path_factory.mktemp("trained") / "a clone", symlinks=True))
+    with (root / "params.yaml").open("a") as params:
+        params.write("registry: {fewest_subjects: 2, latency_ratio: 100}\n")
+    stages = (["clips"], ["faces"], ["flow"], ["train", "linear_svm"], ["train", "roi_cnn"])
+    for command in (*stages, ["register", "roi_cnn"], ["promote", "--bootstrap"]):
+        done = microfacial(root, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path) -> Path:
+    """A checkout to run in."""
+    return Path(shutil.copytree(trained, tmp_path / "a clone", symlinks=True))
+
+
+@pytest.fixture
+def champion(project: Path) -> Path:
+    """The folder of the champion, a ROI CNN."""
+    return Registry(connect(project), NAME).fetch(1, project / "cache")
+
+
+def expected(folder: Path) -> dict[str, float]:
+    """What the packed model says of the example, read here."""
+    example = example_clip()
+    with open_brought(example.pop("clip")) as path:
+        return read_pack(folder / PACK).predict_clip(path, **example)
+
+
+# --- elsewhere --------------------------------------------------------------------------------------------------------
+
+ELSEWHERE = """
+import sys
+sys.path.append(sys.argv[1])  # packages, without what editable installs add
+import mlflow.pyfunc
+model = mlflow.pyfunc.load_model(sys.argv[2])
+answer = model.predict(model.input_example)
+import microfacial
+print(microfacial.__file__)
+print(answer.to_json(orient="records"))
+"""
+
+
+def test_a_version_runs_where_the_package_is_not_installed(champion: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(champion, tmp_path / "elsewhere" / "model")
+    packages = site.getsitepackages()[0]
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
+    absent = [sys.executable, "-S", "-c", "import sys; sys.path.append(sys.argv[1]); import microfacial", packages]
+    hidden = subprocess.run(absent, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert "No module named 'microfacial'" in hidden.stderr
+    command = [sys.executable, "-S", "-c", ELSEWHERE, packages, str(copied)]
+    done = subprocess.run(
+        command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    where, answer = done.stdout.splitlines()[-2:]
+    assert Path(where).is_relative_to(copied / "code")
+    (row,) = json.loads(answer)
+    assert {name: row[f"p_{name}"] for name in expected(copied)} == pytest.approx(expected(copied), abs=1e-5)
+
+
+@contextmanager
+def running(folder: Path, *command: str, **environment: str) -> Iterator[None]:
+    """A server, which ends with the block, and all that it has started with it."""
+    own = {**ENVIRONMENT, "PATH": f"{BIN}{os.pathsep}{ENVIRONMENT['PATH']}", **environment}
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def post(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Status and answer of a server that may still be starting."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    for _ in range(180):
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return int(answer.status), dict(json.load(answer))
+        except urllib.error.HTTPError as refused:
+            return refused.code, dict(json.load(refused))
+        except OSError:
+            time.sleep(1)
+    raise AssertionError(f"{url} does not answer")
+
+
+def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, champion: Path, unused_port: int) -> None:
+    store = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
+    model = f"models:/{NAME}@champion"
+    command = ("mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--port", str(unused_port))
+    with running(project, sys.executable, "-m", *command, MLFLOW_TRACKING_URI=store):
+        url = f"http://127.0.0.1:{unused_port}/invocations"
+        status, answer = post(url, {"dataframe_records": [example_clip()]})
+        assert status == 200, answer
+        (row,) = answer["predictions"]
+        wanted = expected(champion)
+        assert {name: row[f"p_{name}"] for name in wanted} == pytest.approx(wanted, abs=1e-5)
+        assert row["label"] == max(wanted, key=lambda name: wanted[name])
+        clip = storage.read_clips(project / "build/tiny/clips.csv")[0]
+        frames = str((project / "data" / clip.frames).parent)
+        moments = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
+        assert post(url, {"dataframe_records": [{"clip": frames, **moments}]})[0] == 200
+        status, answer = post(url, {"dataframe_records": [{"clip": base64.b64encode(b"no video").decode()}]})
+        assert status == 400
+        assert "no base64 of a video" in answer["message"]
+
+
+# --- a store of its own -----------------------------------------------------------------------------------------------
+
+
+def test_a_remote_store_registers_promotes_and_predicts_alike(
+    project: Path, unused_port: int, tmp_path: Path, empty_store: Path
+) -> None:
+    before = list((project / "mlruns").rglob("*"))
+    shutil.copy(empty_store, tmp_path / "remote.db")
+    uri = f"http://127.0.0.1:{unused_port}"
+    place = ("--backend-store-uri", f"sqlite:///{tmp_path / 'remote.db'}", "--artifacts-destination", str(tmp_path))
+    command = ("mlflow", "server", *place, "--workers", "1", "--port", str(unused_port))
+    with running(tmp_path, sys.executable, "-m", *command, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{uri}/health", timeout=5)
+                break
+            except OSError:
+                time.sleep(1)
+        ran = []
+        clip = storage.read_clips(project / "build/tiny/clips.csv")[0]
+        frames = str((Path("data") / clip.frames).parent)
+        for arguments in (
+            ["register", "linear_svm"],
+            ["promote", "--bootstrap"],
+            ["register", "roi_cnn"],
+            ["promote", "--force", "to try"],
+            ["predict", frames, "--onset", str(clip.onset), "--apex", str(clip.apex), "--offset", str(clip.offset)],
+            ["rollback"],
+            ["lineage"],
+        ):
+            done = execute(
+                project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", *arguments
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            ran.append(done.stdout)
+    assert re.search(rf"{frames}  \w+  \(happiness", ran[4])
+    assert "version 1  linear_svm, refit, loso  ← champion" in ran[-1]
+    assert set((project / "mlruns").rglob("*")) - {project / "mlruns" / ".registry.lock"} <= set(before)
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(project: Path) -> None:
+    assert microfacial(project, "register", "linear_svm").returncode == 0
+    command = (sys.executable, "-m", "microfacial", "promote", "--force", "a race")
+    both = [
+        subprocess.Popen(
+            command, cwd=project, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes == [0, 2], said
+    loser = next(err for process, (_, err) in zip(both, said, strict=True) if process.returncode == 2)
+    assert re.search("another process changed tiny.casme2-4 meanwhile|has no challenger", loser)
+    registry = Registry(connect(project), NAME)
+    found = registry.find("champion")
+    assert found is not None
+    assert (found.version, registry.find("challenger")) == (2, None)
+    history = registry.decisions()
+    assert {version: len(kept) for version, kept in history.items()} == {1: 1, 2: 1}
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0])
+def test_a_promotion_killed_for_real_leaves_one_champion(project: Path, seconds: float) -> None:
+    assert microfacial(project, "register", "linear_svm").returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "microfacial", "promote", "--force", "to be killed"],
+        cwd=project,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    found = Registry(connect(project), NAME).find("champion")
+    assert found is not None
+    assert found.version in (1, 2)
+    again = microfacial(project, "promote", "--force", "once more")
+    assert again.returncode == 0 or "has no challenger" in again.stderr
+    found = Registry(connect(project), NAME).find("champion")
+    assert found is not None
+    assert found.version == 2
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------
+
+WHOLE = """
+clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
+faces: {method: landmarks, rois: mission, size_px: 56}
+flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
+train: {protocol: loso, seed: 0, validation_parts: 3, bootstrap_draws: 100}
+models:
+  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # learns nothing, so that a study finds better
+report: {hardest_clips: 3}
+study:
+  subjects: [demo/sub01, demo/sub02, demo/sub03]
+  inner_folds: 3
+  trials: 8
+  startup_trials: 2
+  prune: false
+  keep: [epochs, hidden, input_px]
+registry: {fewest_subjects: 3, latency_ratio: 100}
+"""
+
+
+def test_from_training_over_a_study_against_the_champion_to_the_next_champion(tiny_checkout: Path) -> None:
+    """The commands of the README, one after the other, on six people: three are tuned on, three judge."""
+
+    def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        done = microfacial(tiny_checkout, *arguments)
+        assert done.returncode in codes, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    shutil.rmtree(tiny_checkout / "data" / "demo")
+    plan = DemoPlan(identities=6, clips_per_identity=3, others=1, frames=(6, 9), width_px=70)
+    write_demo(tiny_checkout / "data" / "demo", plan)
+    (tiny_checkout / "params.yaml").write_text(WHOLE)
+    assert dvc(tiny_checkout, "add", "data").returncode == 0
+    run("repro", "--processes", "2")
+    run("register", "mlp")
+    run("promote", "--bootstrap")
+    run("study", "mlp", "--processes", "2")
+    said = run("study", "apply", "mlp")
+    trial = re.search(r"trial (\d+) of (\S+) is in params.yaml", said)
+    assert trial is not None, said
+    settings = load(tiny_checkout / "params.yaml")
+    assert settings.tuned["mlp"].subjects == ("demo/sub01", "demo/sub02", "demo/sub03")
+    refused = microfacial(tiny_checkout, "register", "mlp")
+    assert refused.returncode == 2
+    assert "was made with" in refused.stderr  # not yet trained anew
+    before = (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
+    run("repro", "--processes", "2")
+    assert (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
+    run("register", "mlp")
+    said = run("promote", codes=(0, 1))
+    assert "on 9 clips of 3 subjects that neither was tuned on" in said
+    if "refused" in said:
+        run("promote", "--force", "nine clips tell little")
+    said = run("lineage")
+    assert f"study    {trial[2]}, trial {trial[1]}, tuned on 3 subjects" in said
+    assert "version 2  mlp, refit, loso  ← champion" in said
+    found = Registry(connect(tiny_checkout), NAME).find("champion")
+    assert found is not None
+    assert found.settings == settings.models["mlp"].model_dump(mode="json")
