@@ -1,6 +1,7 @@
 """The hybrid with parts taken away, and with the apex elsewhere, on the tiny demo."""
 
 import csv
+import re
 import shutil
 from contextlib import chdir
 from dataclasses import replace
@@ -205,7 +206,7 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_files(again: Path, monkeyp
     assert not (state / "flow" / "of-other-settings").exists()
 
 
-def test_what_cannot_be_taken_away_says_why(
+def test_what_cannot_be_taken_away_says_why_in_the_report_too(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_maps({"sub01": 3, "sub02": 3, "sub03": 3})
@@ -233,6 +234,15 @@ def test_what_cannot_be_taken_away_says_why(
     said = capsys.readouterr().out
     assert "apex shifts: not possible on published maps" in said
     assert "±" not in said  # one repetition has no spread
+
+    digest = re.findall(r'set report\.ablation: "(\w+)" and run', said)[0]
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("report:", f"report:\n  ablation: '{digest}'"))
+    assert run(monkeypatch, "train", "hybrid") == 0
+    assert run(monkeypatch, "report") == 0
+    page = (project / "build/maps/reports/index.html").read_text()
+    assert all(note in page for note in notes.values())
+    assert "do not compare" not in page
 
 
 def test_without_flow_one_line_names_the_remedy(

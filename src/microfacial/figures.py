@@ -177,7 +177,7 @@ def draw_importances(importances: Importances) -> Figure:
     names, shares = list_shares(importances)  # (n, rows, R)
     mean, deviation = shares.mean(axis=0), shares.std(axis=0)
     regions = importances.region_names
-    figure, axes = _start(1.9 + 0.95 * len(regions), 1.15 + 0.5 * len(names), "hybrid: where its weight goes")
+    figure, axes = _start(2.3 + 0.72 * len(regions), 1.15 + 0.5 * len(names), "hybrid: where its weight goes")
     words = [
         [f"{100 * share:.1f}\n±{100 * spread:.1f}" for share, spread in zip(*row, strict=True)]
         for row in zip(mean, deviation, strict=True)

@@ -148,6 +148,14 @@ def test_weights_that_prefer_nothing_are_said_to_explain_little() -> None:
     assert "It hardly prefers any region" in page(replace(make_hybrid(), importances=even))
 
 
+def test_without_a_graph_no_attention_is_drawn() -> None:
+    counted = make_hybrid().importances
+    assert counted
+    bare = replace(counted, attention=np.zeros((2, 2, 2)))
+    assert 'id="attention-title"' in page(make_hybrid())
+    assert 'id="attention-title"' not in page(replace(make_hybrid(), importances=bare))
+
+
 def test_settings_are_shown_without_those_of_methods_that_were_not_used() -> None:
     html = page(make_result("m"))
     assert "<dt>dis.a</dt><dd>1</dd>" in html

@@ -19,6 +19,7 @@ from microfacial.stages.project import open_project
 pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]
 Look = Callable[..., Page]
+A4_PX = 718  # between margins of a centimetre
 WIDTHS, SCHEMES = (1280, 360), ("light", "dark")
 PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
@@ -201,9 +202,10 @@ def test_figures_follow_light_and_dark(look: Look) -> None:
 
 
 def test_print_shows_all_and_leaves_out_what_cannot_be_clicked(look: Look) -> None:
-    page = look(scheme="dark")
+    page = look(A4_PX, scheme="dark")
     assert page.pdf().startswith(b"%PDF")
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_PX
     assert not page.locator("nav").is_visible()
     assert not page.locator("#models").is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"

@@ -130,8 +130,9 @@ def _figures(results: Sequence[Result], compared: Sequence[Comparison]) -> Itera
         if counted := result.importances:
             words = _tell_importances(counted)
             yield "importances", figures.draw_importances(counted), f"Where the weight of {model} goes", words
-            words = _tell_attention(counted)
-            yield "attention", figures.draw_attention(counted), f"Attention in the graph of {model}", words
+            if counted.attention.any():  # there is a graph
+                words = _tell_attention(counted)
+                yield "attention", figures.draw_attention(counted), f"Attention in the graph of {model}", words
 
 
 def _has_curves(result: Result) -> bool:

@@ -226,9 +226,7 @@ def _print(bench: _Bench, trials: Sequence[Trial], shifted: Sequence[Trial]) -> 
         click.echo(_NO_SHIFTS)
     folder = bench.project.build / "ablation"
     click.echo(f"ablate: {folder}")
-    click.echo(
-        f'to show it in the report: report: {{ablation: "{digest_ablation(folder)}"}} in {PARAMS}, then `dvc repro`'
-    )
+    click.echo(f'to show it in the report, set report.ablation: "{digest_ablation(folder)}" and run `dvc repro`')
 
 
 def show(title: str, trials: Sequence[Trial], reference: str) -> Table:
