@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from mlflow import MlflowClient
@@ -186,7 +187,7 @@ def test_an_experiment_of_dvc_s_queue_writes_into_the_project_s_store(tiny_check
     assert {run.data.tags["mlflow.parentRunId"] for run in folds} == {parent.info.run_id}
     assert len(folds) == 4
     assert found["linear_svm", "", ""].data.params["input_px"] == "14"
-    artifact = Path(str(parent.info.artifact_uri).removeprefix("file://")) / "predictions.json"
+    artifact = Path(unquote(str(parent.info.artifact_uri).removeprefix("file://"))) / "predictions.json"
     assert artifact.is_relative_to(tiny_checkout / "mlruns")
     assert artifact.exists()
     assert not list((tiny_checkout / ".dvc" / "tmp" / "exps").rglob("mlflow.db"))
