@@ -9,7 +9,7 @@ from microfacial.errors import ConfigError, ProtocolError
 from microfacial.presets import resolve
 from microfacial.records import FoldResult, Predictions
 from microfacial.spaces import StudyConfig
-from microfacial.tuning import Bench, Candidate, judge, outer_groups, restrict, tuning_subjects
+from microfacial.tuning import Bench, Candidate, judge, outer_groups, tuning_subjects
 
 MLP = Candidate("mlp", resolve("mlp", {"epochs": 2, "flip": False, "flip_average": False}, "mlp"))
 
@@ -108,6 +108,6 @@ def test_findings_are_of_the_subjects_that_were_asked_for() -> None:
         probabilities=np.eye(2)[[0, 1, 1, 0]][None],
     )
     reference = replace(found, model="trial 0", predicted=np.array([[1, 0, 0, 1]]))
-    finding = judge("a", restrict(found, ["a"]), restrict(reference, ["a"]), config=make_data().protocol)
+    finding = judge("a", found.of_subjects(["a"]), reference.of_subjects(["a"]), config=make_data().protocol)
     assert (finding.uf1, finding.uar, finding.clips, finding.subjects) == ((1.0, 0.0), (1.0, 0.0), 2, 1)
     assert finding.difference.uf1_difference == 1.0

@@ -4,8 +4,7 @@ Both sides are judged on subjects whose clips had no say in either's settings. S
 the procedure that made a version: the packed model itself has seen every subject, and no clip is left to score it on.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -146,7 +145,7 @@ def score_untouched(evidence: Evidence) -> tuple[float, int, int] | None:
     left = sorted(set(evidence.predictions.subjects.tolist()) - set(evidence.tuned_on))
     if not left:
         return None
-    found = _take(evidence.predictions, left)
+    found = evidence.predictions.of_subjects(left)
     return _pooled_uf1(found), len(left), len(found.clips)
 
 
@@ -187,19 +186,7 @@ def _restrict(challenger: Evidence, champion: Evidence, fewest: int) -> tuple[Pr
             f"{challenger.name} and {champion.name}: only {len(left)} subjects are left that neither was tuned on, and "
             f"registry.fewest_subjects is {fewest}. Tune on fewer, or promote by --force with a reason"
         )
-    return _take(challenger.predictions, left), _take(champion.predictions, left)
-
-
-def _take(found: Predictions, subjects: Sequence[str]) -> Predictions:
-    rows = np.isin(found.subjects, subjects)
-    return replace(
-        found,
-        clips=found.clips[rows],
-        subjects=found.subjects[rows],
-        truth=found.truth[rows],
-        predicted=found.predicted[:, rows],
-        probabilities=found.probabilities[:, rows],
-    )
+    return challenger.predictions.of_subjects(left), champion.predictions.of_subjects(left)
 
 
 def _pooled_uf1(found: Predictions) -> float:

@@ -8,7 +8,7 @@ Axes: N clips or samples · T windows · R regions · C channels · H, W pixels 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -291,6 +291,18 @@ class Predictions:
         if len(self.predicted) == 1:
             return self.predicted.ravel()  # stored probabilities are rounded, and rounding can make a tie
         return np.asarray(self.probabilities.mean(axis=0).argmax(axis=1), dtype=np.int64)
+
+    def of_subjects(self, subjects: Collection[str]) -> Self:
+        """The predictions for the clips of some subjects."""
+        rows = np.isin(self.subjects, sorted(subjects))
+        return replace(
+            self,
+            clips=self.clips[rows],
+            subjects=self.subjects[rows],
+            truth=self.truth[rows],
+            predicted=self.predicted[:, rows],
+            probabilities=self.probabilities[:, rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

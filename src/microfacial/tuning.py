@@ -8,7 +8,7 @@ settings stand. Finished folds of both are journaled.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -216,19 +216,6 @@ def outer_groups(data: Data, groups: int, seed: int) -> list[tuple[str, ...]]:
 
 
 # --- what it is worth -------------------------------------------------------------------------------------------------
-
-
-def restrict(found: Predictions, subjects: Sequence[str]) -> Predictions:
-    """The predictions for the clips of some subjects."""
-    own = np.isin(found.subjects, subjects)
-    return replace(
-        found,
-        clips=found.clips[own],
-        subjects=found.subjects[own],
-        truth=found.truth[own],
-        predicted=found.predicted[:, own],
-        probabilities=found.probabilities[:, own],
-    )
 
 
 def judge(part: str, found: Predictions, reference: Predictions, *, config: TrainConfig) -> Finding:

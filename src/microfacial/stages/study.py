@@ -35,7 +35,7 @@ from microfacial.tracking.registered import find_version, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, excused
 from microfacial.trials import Conclusion, Finding, Trial, choose_best
-from microfacial.tuning import Bench, Candidate, judge, outer_groups, restrict, tuning_subjects
+from microfacial.tuning import Bench, Candidate, judge, outer_groups, tuning_subjects
 
 _MEASURED = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 _OWN_CODE = ("spaces", "study", "trials", "tuning")
@@ -282,7 +282,7 @@ class _Survey:
         }
         for part, subjects in parts.items():
             if subjects:
-                yield judge(part, *(restrict(one, sorted(subjects)) for one in everyone), config=bench.data.protocol)
+                yield judge(part, *(one.of_subjects(subjects) for one in everyone), config=bench.data.protocol)
 
     def _score_nested(self, kept: Sequence[Kept]) -> Iterator[Finding]:
         """On everyone, each predicted with settings that were tuned without them."""
