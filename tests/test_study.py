@@ -119,6 +119,8 @@ def test_every_trial_is_there_once_however_often_the_study_is_stopped(make_worke
     trials = trials_of(make_worker())
     assert [one.number for one in trials] == [0, 1, 2, 3, 4, 5]
     assert facts_of(trials) == facts_of(tuple(undisturbed))
+    tried = [one.settings for one in trials]
+    assert all(tried.count(settings) == 1 for settings in tried)
 
 
 def test_more_trials_go_on_where_fewer_ended(make_worker: MakeWorker) -> None:
