@@ -172,6 +172,12 @@ def test_a_challenger_that_is_slow_is_refused(contest: Path) -> None:
     assert "latency is 9.00 times" in decision.because[0]
 
 
+def test_a_decision_by_another_version_of_the_package_is_named(contest: Path) -> None:
+    open_registry(contest).record(1, 2, {"number": 2, "version": 1, "kind": "promoted"})
+    with pytest.raises(PipelineError, match=r"decision 2 was written by another version .* microfacial\.decision\.002"):
+        read_decisions(open_registry(contest))
+
+
 # --- the first champion -----------------------------------------------------------------------------------------------
 
 

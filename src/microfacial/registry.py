@@ -11,7 +11,7 @@ What a kill left half done is settled by whoever decides next. One process at a 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,11 @@ def roll_back(registry: Registry, reason: str, root: Path) -> Decision:
 
 
 def read_decisions(registry: Registry) -> list[Decision]:
-    """All decisions on all versions, in order."""
+    """All decisions on all versions, in order.
+
+    Raises:
+        PipelineError: another version of microfacial wrote one.
+    """
     kept = [_read_decision(content) for found in registry.decisions().values() for content in found]
     return sorted(kept, key=lambda decision: decision.number)
 
@@ -272,6 +276,11 @@ def _settle(registry: Registry, champion: Registered | None) -> None:
 
 
 def _read_decision(content: Mapping[str, Any]) -> Decision:
+    if content.keys() != {field.name for field in fields(Decision)}:
+        raise PipelineError(
+            f"decision {content.get('number')} was written by another version of microfacial. Use that one, or delete "
+            f"the tag microfacial.decision.{content.get('number', 0):03d} of version {content.get('version')}"
+        )
     costs = content["costs"]
     return Decision(
         **{
