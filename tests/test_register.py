@@ -16,6 +16,7 @@ import grimp
 import numpy as np
 import pytest
 import yaml
+from mlflow.exceptions import MlflowException
 from safetensors.numpy import load_file
 
 from microfacial import __main__ as commands
@@ -355,6 +356,14 @@ def test_the_card_says_what_the_model_is_not_for(place: Path, run: Run) -> None:
     assert len(description) < 5000  # what every database takes
 
 
+def test_settings_that_were_tuned_on_nobody_in_the_data_are_not_taken_for_untouched(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("tuned", roi_cnn={"study": "tiny-1", "subjects": ["demo/sub01", "demo/sub99"]})
+    assert run("register", "roi_cnn") == 2
+    assert "tuned.roi_cnn.subjects: no clip is of demo/sub99. Name them as clips.csv does" in capsys.readouterr().err
+
+
 def test_the_card_tells_scores_on_tuned_subjects_apart(place: Path) -> None:
     evaluation = outcomes.read_evaluation(place / "build/tiny/train/roi_cnn")
     clips = [replace(clip, corpus="casme2") for clip in clips_of(place)]
@@ -386,3 +395,39 @@ def test_the_card_of_repetitions_says_how_much_they_differ(place: Path) -> None:
     assert "3 repetitions" in card
     assert "UF1 0.012, UAR 0.046" in card
     assert "Against" not in card
+
+
+@pytest.mark.parametrize("what", ["clips.csv", "flow"])
+def test_a_training_on_what_was_made_anew_since_is_refused(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    if what == "flow":
+        path = Path("build/tiny/flow/flow.npy")
+        np.save(path, np.load(path) * 2)
+    else:
+        rows = list(csv.reader(Path("build/tiny/clips.csv").read_text().splitlines()))
+        apex = rows[0].index("apex")
+        with Path("build/tiny/clips.csv").open("w", newline="") as stream:
+            moved = [[*row[:apex], str(int(row[apex]) - 1), *row[apex + 1 :]] for row in rows[1:]]
+            csv.writer(stream).writerows([rows[0], *moved])
+    assert run("register", "roi_cnn") == 2
+    assert f"was made with another {what} than there is now. Run `dvc repro`" in capsys.readouterr().err
+
+
+def test_damaged_evidence_is_said_to_be(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [run("register", "linear_svm"), run("promote", "--bootstrap"), run("register", "roi_cnn")] == [0, 0, 0]
+    (folder_of(place) / EVIDENCE / "evidence.json").write_text("{}")
+    assert run("promote") == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_where_mlflow_fails_midway_it_is_no_refusal(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MlflowException("the server is gone")
+
+    assert run("register", "linear_svm") == 0
+    monkeypatch.setattr(Registry, "point", fail)
+    assert run("promote", "--bootstrap") == 2
+    assert "MLflow failed (the server is gone)" in capsys.readouterr().err

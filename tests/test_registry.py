@@ -309,3 +309,22 @@ def test_of_two_at_once_the_second_is_told(contest: Path, monkeypatch: pytest.Mo
     ):
         promote(open_registry(contest), REQUEST, sources(), contest)
     assert champion(contest) == 2
+
+
+def test_a_deleted_version_neither_takes_others_decisions_nor_is_gone_back_to(contest: Path) -> None:
+    registry = open_registry(contest)
+    promote(registry, REQUEST, sources(), contest)
+    add(contest, "strong")
+    promote(registry, replace(REQUEST, force="to try"), sources(), contest)  # decision 3, on version 3
+    connect(contest).delete_model_version(NAME, "2")
+    with pytest.raises(PipelineError, match="has no version 2"):
+        roll_back(registry, "", contest)
+    assert [(one.number, one.kind) for one in read_decisions(registry)] == [(1, "first"), (3, "forced")]
+    add(contest, "weak")
+    assert promote(registry, REQUEST, sources(), contest).number == 4
+
+
+def test_a_version_that_microfacial_did_not_register_is_named(contest: Path) -> None:
+    connect(contest).create_model_version(NAME, "file:///nowhere")
+    with pytest.raises(PipelineError, match=r"version 3 of d\.s has no tag"):
+        open_registry(contest).versions()

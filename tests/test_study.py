@@ -305,3 +305,47 @@ def test_studies_are_kept_below_mlruns(root: Path, storage: str, name: str) -> N
         Shelf(root, StudyConfig(storage=storage)).open()
     assert (root / "mlruns" / name).exists() or storage == "journal"
     assert Path(Shelf(root, StudyConfig(storage=storage)).url).name == name
+
+
+def test_a_trial_0_that_was_interrupted_again_and_again_is_still_tried(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "_train", interrupt)
+        for _ in range(6):
+            with pytest.raises(KeyboardInterrupt):
+                list(make_worker().run())
+    worker = make_worker()
+    list(worker.run())
+    trials = trials_of(worker)
+    assert [one.state for one in trials if one.reference and one.state != "died"] == ["complete"]
+    assert sum(one.state in ("complete", "pruned") for one in trials) == 6
+
+
+def test_values_that_do_not_go_with_what_is_kept_are_a_failed_trial(make_worker: MakeWorker) -> None:
+    worker = make_worker(space={"mixup": Real(-1.0, -0.5)})
+    list(worker.run())
+    states = [one.state for one in trials_of(worker)]
+    assert states == ["complete"] + ["failed"] * 5
+
+
+def test_a_damaged_journal_is_said_to_be(root: Path) -> None:
+    (root / "mlruns").mkdir()
+    (root / "mlruns/studies.journal").write_text("{no json\n{}\n")
+    with pytest.raises(PipelineError, match="is damaged"):
+        find_studies(Shelf(root, StudyConfig()), "demo")
+
+
+def test_of_several_workers_one_that_dies_while_it_takes_a_trial_is_made_up_for(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microfacial.study._MISSED_BEATS", 1)
+    worker = make_worker(storage="sqlite", trials=2)
+    study = worker._open()
+    study.ask()  # trial 0, which no heartbeat ever told of
+    list(worker.run())
+    assert [one.state for one in trials_of(worker)] == ["died", "complete", "complete"]
+    assert trials_of(worker)[2].reference or trials_of(worker)[1].reference

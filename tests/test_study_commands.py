@@ -299,3 +299,29 @@ def test_mlflow_out_of_reach_ends_no_study_and_is_caught_up_with(monkeypatch: py
     experiment = client.get_experiment_by_name("tiny · casme2-4 · studies")
     assert experiment is not None
     assert len(client.search_runs([experiment.experiment_id])) == 5
+
+
+def test_who_params_yaml_was_tuned_on_before_is_never_unseen_and_stays_named(let_win: LetWin) -> None:
+    let_win(2)
+    before = {"study": "an-earlier-one", "subjects": ["demo/sub04"]}
+    PARAMS.write_text(f"{PARAMS.read_text()}\ntuned:\n  mlp: {before}\n")
+    output = study("mlp")
+    assert "never seen by tuning," not in output
+    assert output.rstrip().endswith("Nobody is left whom tuning never saw: nothing can be claimed.")
+    study("apply", "mlp")
+    assert load(PARAMS).tuned["mlp"].subjects == tuple(f"demo/sub0{number}" for number in (1, 2, 3, 4))
+
+
+def test_nested_claims_nothing_of_those_that_trial_0_was_tuned_on() -> None:
+    set_study(mode="nested", subjects=[], outer_groups=4, inner_folds=3, trials=2)
+    before = {"study": "an-earlier-one", "subjects": ["demo/sub04"]}
+    PARAMS.write_text(f"{PARAMS.read_text()}\ntuned:\n  mlp: {before}\n")
+    assert "never seen before, each by settings tuned without them, 3 subjects, 9 clips: UF1" in study("mlp")
+
+
+def test_looks_are_counted_only_where_somebody_was_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "_train", lambda *_: 0.5)
+    study("mlp")
+    conclusion = kept().conclusion
+    assert conclusion is not None
+    assert conclusion.looks == 0

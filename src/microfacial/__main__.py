@@ -214,8 +214,9 @@ def spot(path: Path, fps: float | None) -> None:
 def register(model: str) -> None:
     """Pack MODEL, as it is trained in build/, with its evidence: it becomes the challenger."""
     from microfacial.stages import register
+    from microfacial.tracking.store import in_one_line
 
-    with _stage() as project:
+    with _stage() as project, in_one_line():
         register.run(project, model)
 
 
@@ -226,8 +227,10 @@ def register(model: str) -> None:
 def promote(bootstrap: bool, force: str, dry_run: bool) -> None:
     """Make the challenger the champion if it is better; exit code 1 says that it was refused."""
     from microfacial.stages import promote
+    from microfacial.tracking.store import in_one_line
 
-    decision = promote.run(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
+    with in_one_line():
+        decision = promote.run(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
     if not decision.promotes:
         sys.exit(_REFUSED)
 
@@ -237,16 +240,20 @@ def promote(bootstrap: bool, force: str, dry_run: bool) -> None:
 def rollback(reason: str) -> None:
     """Restore the champion that the present one replaced."""
     from microfacial.stages import rollback
+    from microfacial.tracking.store import in_one_line
 
-    rollback.run(open_project(), reason)
+    with in_one_line():
+        rollback.run(open_project(), reason)
 
 
 @main.command()
 def lineage() -> None:
     """Print where each registered version comes from, and what was decided on it."""
     from microfacial.stages import lineage
+    from microfacial.tracking.store import in_one_line
 
-    lineage.run(open_project())
+    with in_one_line():
+        lineage.run(open_project())
 
 
 @main.command()
@@ -270,9 +277,12 @@ def predict(
 ) -> None:
     """Label the movement in each PATH, a video or a folder of frames, by the champion."""
     from microfacial.stages import predict
+    from microfacial.tracking.store import in_one_line
 
     moments = {"onset": onset, "apex": apex, "offset": offset}
-    if not predict.run(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json):
+    with in_one_line():
+        read = predict.run(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json)
+    if not read:
         sys.exit(_REPAIRABLE)
 
 

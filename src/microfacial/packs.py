@@ -63,6 +63,8 @@ def read_pack(folder: Path) -> TrainedModel:
         arrays = load_file(folder / _WEIGHTS)
     except (FileNotFoundError, SafetensorError) as error:
         raise StorageError(f"{folder / _WEIGHTS} is missing or damaged ({error}). Register the model again") from None
+    if not isinstance(facts, dict) or not {"text", "count", "trained_with", "classes"} <= facts.keys():
+        raise StorageError(f"{folder / _FACTS} is damaged. Register the model again")
     text = {name: np.array(value, dtype=np.str_) for name, value in facts["text"].items()}
     named: dict[str, NDArray[Any]] = {**arrays, **text}
     checkpoints = [

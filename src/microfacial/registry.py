@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from microfacial import outcomes
-from microfacial.errors import PipelineError, ProtocolError
+from microfacial.errors import PipelineError, ProtocolError, StorageError
 from microfacial.locks import alone
 from microfacial.promotion import (
     Contest,
@@ -137,13 +137,15 @@ def roll_back(registry: Registry, reason: str, root: Path) -> Decision:
             raise PipelineError(f"{registry.name} has no champion. `microfacial promote` makes one")
         _settle(registry, champion)
         history = read_decisions(registry)
-        before = [one.against for one in history if one.version == champion.version and one.promotes and one.against]
+        own = [one for one in history if one.version == champion.version and one.promotes and one.done]
+        before = [one.against for one in own if one.against]
         if not before:
             raise PipelineError(
                 f"{champion.title} of {registry.name} replaced no champion: there is none to go back to"
             )
+        registry.get(before[-1])  # it may have been deleted since
         decision = Decision(
-            number=len(history) + 1,
+            number=_next_number(history),
             kind="rolled back",
             version=champion.version,
             against=before[-1],
@@ -186,7 +188,7 @@ def _decide(
         verdict, contest, costs = _judge(challenger, champion, request, sources)
     history, data = read_decisions(registry), challenger.origin.get("data", "")
     return Decision(
-        number=len(history) + 1,
+        number=_next_number(history),
         kind=_name_kind(verdict, champion, request),
         version=challenger.version,
         against=champion.version if champion else None,
@@ -234,6 +236,11 @@ def _name_kind(verdict: Verdict, champion: Registered | None, request: Request) 
     if verdict.passes:
         return "promoted" if champion else "first"
     return "forced" if request.force else "refused"
+
+
+def _next_number(history: Sequence[Decision]) -> int:
+    """Above all others: a deleted version takes its decisions with it, and no other one may be written over."""
+    return max((one.number for one in history), default=0) + 1
 
 
 def _count_tries(history: Sequence[Decision], data: str) -> int:
@@ -349,11 +356,14 @@ def read_evidence(folder: Path, name: str) -> Evidence:
         StorageError: a file is missing or damaged.
     """
     facts = read_json(folder / "evidence.json")
-    return Evidence(
-        name=name,
-        dataset=facts["dataset"],
-        scheme=facts["scheme"],
-        data=facts["data"],
-        tuned_on=tuple(facts["tuned_on"]),
-        predictions=outcomes.read_predictions(folder),
-    )
+    try:
+        return Evidence(
+            name=name,
+            dataset=facts["dataset"],
+            scheme=facts["scheme"],
+            data=facts["data"],
+            tuned_on=tuple(facts["tuned_on"]),
+            predictions=outcomes.read_predictions(folder),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"{folder}: the evidence of {name} is damaged ({error!r}). Register it again") from None

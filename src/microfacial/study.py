@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ Storage = JournalStorage | RDBStorage
 
 _FACTS, _CONCLUSION = "microfacial", "conclusion"  # attributes of a study: what it is about, how it ended
 _SETTINGS, _MODEL, _REASON, _ROLE, _ORDER = "settings", "model", "reason", "role", "order"
+_TAKEN = "taken"  # the trial's own number, once a worker has all that it needs for it; one begun anew has an old one
 _REFERENCE_ROLE, _START_ROLE = "trial 0", "params.yaml"
 _MISSED_BEATS = 6
 _MOST_RETRIES = 3
@@ -90,7 +92,12 @@ class Shelf:
         """
         (self.root / "mlruns").mkdir(exist_ok=True)
         if not self.shared:
-            return JournalStorage(JournalFileBackend(self.url))
+            try:
+                return JournalStorage(JournalFileBackend(self.url))
+            except (ValueError, KeyError, TypeError) as error:  # what Optuna makes of a line that is none of its own
+                raise PipelineError(
+                    f"{self.url} is damaged ({error}). Move it away, or bring an older one back"
+                ) from None
         local = self.url.startswith("sqlite")
         with warnings.catch_warnings(), alone(self.lock("studies"), "another worker that opens the studies"):
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
@@ -269,7 +276,14 @@ class Worker:
         if _FACTS not in study.user_attrs:
             own = {"model": self.question.model, "group": self.question.group, "began": time.time()}
             study.set_user_attr(_FACTS, {**self.question.facts, **own})
-        queued = {one.user_attrs.get(_ROLE) for one in study.get_trials(deepcopy=False)}
+        self._revive(study)
+        # What was interrupted too often to be begun anew is queued again by the next command.
+        alive = [
+            one.user_attrs
+            for one in study.get_trials(deepcopy=False)
+            if one.state is not TrialState.FAIL or _REASON in one.user_attrs
+        ]
+        queued = {attributes.get(_ROLE) for attributes in alive}
         for role, candidate in self._first().items():
             if role not in queued:
                 study.enqueue_trial(self.question.locate(candidate), user_attrs={_ROLE: role})
@@ -287,6 +301,7 @@ class Worker:
             warnings.simplefilter("ignore", ExperimentalWarning)
             if self.shelf.shared:
                 optuna.storages.fail_stale_trials(study)
+                self._fail_stillborn(study)
         trials = study.get_trials(deepcopy=False)
         if not self.shelf.shared:  # whoever ran them held the lock that is ours now
             for one in trials:
@@ -297,6 +312,14 @@ class Worker:
         for one in trials:
             if one.state is TrialState.FAIL and _REASON not in one.user_attrs and one.number not in retried:
                 retry(study, one)
+
+    def _fail_stillborn(self, study: optuna.Study) -> None:
+        """End trials whose worker died while it took them: Optuna never misses a heartbeat that was never there."""
+        patience = timedelta(seconds=_MISSED_BEATS * self.bench.config.heartbeat_seconds)
+        for one in study.get_trials(deepcopy=False):
+            taken = one.state is not TrialState.RUNNING or one.user_attrs.get(_TAKEN) == one.number
+            if not taken and one.datetime_start is not None and datetime.now() - one.datetime_start > patience:
+                study.tell(one.number, state=TrialState.FAIL)
 
     def _make_sampler(self, number: int) -> BaseSampler:
         """What draws the trial of a number: a resumed study draws what an undisturbed one would."""
@@ -310,13 +333,15 @@ class Worker:
             return TPESampler(seed=seed, n_startup_trials=config.startup_trials, multivariate=True, group=True)
 
     def _objective(self, trial: optuna.Trial) -> float:
-        candidate = self._suggest(trial)
-        trial.set_user_attr(_MODEL, candidate.model)
-        trial.set_user_attr(_SETTINGS, candidate.settings.model_dump(mode="json"))
-        trial.set_user_attr(_ORDER, trial.user_attrs.get(_ORDER, trial.number))  # one begun anew keeps its order
         self._number = trial.number
-        self._taking.close()  # the next may be taken
+        trial.set_user_attr(_MODEL, self.question.model)
         try:
+            candidate = self._suggest(trial)  # values of the space may not go with what is kept
+            trial.set_user_attr(_MODEL, candidate.model)
+            trial.set_user_attr(_SETTINGS, candidate.settings.model_dump(mode="json"))
+            trial.set_user_attr(_ORDER, trial.user_attrs.get(_ORDER, trial.number))  # one begun anew keeps its order
+            trial.set_user_attr(_TAKEN, trial.number)
+            self._taking.close()  # the next may be taken
             return self._train(trial, candidate)
         except ConfigError as error:
             trial.set_user_attr(_REASON, str(error))

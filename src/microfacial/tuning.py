@@ -185,7 +185,7 @@ def tuning_subjects(data: Data, listed: Sequence[str]) -> tuple[str, ...]:
     if strangers:
         raise ConfigError(f"params.yaml: study.subjects: no clip is of {', '.join(strangers)}; such as {everyone[0]}")
     if listed:
-        chosen = sorted(listed)
+        chosen = sorted(set(listed))
     elif data.protocol.protocol == "holdout":
         chosen = sorted(set(everyone) - set(data.protocol.holdout))
     else:

@@ -18,7 +18,7 @@ from microfacial.models import MODELS
 from microfacial.packs import CARD, EVIDENCE, PACK, Checkpoint, read_pack, write_pack
 from microfacial.promotion import Evidence, score_untouched
 from microfacial.protocols import TrainConfig
-from microfacial.provenance import data_version, dvc_hash, git_tags
+from microfacial.provenance import data_version, dvc_hash, file_hash, git_tags
 from microfacial.records import Clip, Comparison
 from microfacial.refit import fit_everyone, settle
 from microfacial.registry import deciding
@@ -30,6 +30,7 @@ from microfacial.statistics import compare
 from microfacial.tracking.packing import requirements, save_model
 from microfacial.tracking.registered import Registered, Registry, find_training, registered_name
 from microfacial.tracking.store import connect
+from microfacial.tracking.trained import read_identity
 
 _NOTE = "of the procedure under its protocol, not of the packed model, which has seen every subject"
 _LONGEST = 4900  # characters
@@ -103,6 +104,14 @@ def check_trained(project: Project, config: Config, model: str) -> None:
     ):
         if now != then:
             raise ConfigError(f"{PARAMS}: {key} is {now!r}, but {folder} was made with {then!r}. Run `dvc repro`")
+    made_of = read_identity(folder)
+    for what, now, then in (
+        ("clips.csv", file_hash(project.build / "clips.csv"), made_of.clips),
+        ("flow", dvc_hash(project.build / "flow"), made_of.flow.digest),
+        ("train", config.train.model_dump(mode="json"), made_of.settings["train"]),
+    ):
+        if now != then:
+            raise StorageError(f"{folder} was made with another {what} than there is now. Run `dvc repro`")
     _check_clips(storage.read_clips(project.build / "clips.csv"), folder, config.train)
 
 
@@ -115,13 +124,24 @@ def trained_with(config: Config, model: str) -> dict[str, Any]:
 
 
 def read_built_evidence(project: Project, config: Config, model: str) -> Evidence:
-    """What the protocol gave for a model, as it lies in build/."""
+    """What the protocol gave for a model, as it lies in build/.
+
+    Raises:
+        ConfigError: the section `tuned` names somebody who is not in the data.
+    """
     tuned = config.tuned.get(model)
+    clips = storage.read_clips(project.build / "clips.csv")
+    strangers = sorted({*(tuned.subjects if tuned else ())} - {clip.person for clip in clips})
+    if strangers:
+        raise ConfigError(
+            f"{PARAMS}: tuned.{model}.subjects: no clip is of {', '.join(strangers)}. Name them as clips.csv does, or "
+            f"remove the entry if the settings of {model} were not tuned on this data set"
+        )
     return Evidence(
         name=model,
         dataset=config.clips.name,
         scheme=config.clips.scheme,
-        data=digest_data(storage.read_clips(project.build / "clips.csv")),
+        data=digest_data(clips),
         tuned_on=tuned.subjects if tuned else (),
         predictions=outcomes.read_predictions(project.build / "train" / model),
     )

@@ -124,6 +124,7 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
     settings = config.models.get(model) or resolve(model, {}, f"{PARAMS}: models.{model}")
     base = Candidate(model, settings)
     reference = _find_reference(config, base)
+    tuned = config.tuned.get(model)
     data = load_data()
     if config.study.mode == "nested":
         groups = outer_groups(data, config.study.outer_groups, config.study.seed)
@@ -141,6 +142,7 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
         "data": data_digest(project),
         "base": settings.model_dump(mode="json"),
         "reference": {"origin": reference.origin, "tuned_on": list(reference.tuned_on)},
+        "tuned_before": sorted({*(tuned.subjects if tuned else ()), *reference.tuned_on}),
     }
     name = f"{config.clips.name}-{model}-{_digest(config, model, space, reference, facts, parts)[:12]}"
     benches = {
@@ -240,8 +242,8 @@ class _Survey:
         before = kept[0].conclusion
         if before is None or before.best != best:
             looks = before.looks if before else 0
-            found = self._score_nested(kept) if len(kept) > 1 else self._score_split(kept[0])
-            before = Conclusion(best=best, findings=tuple(found), looks=looks + bool(found))
+            found = tuple(self._score_nested(kept) if len(kept) > 1 else self._score_split(kept[0]))
+            before = Conclusion(best=best, findings=found, looks=looks + bool(found))
             keep_conclusion(self.shelf, kept[0].name, before)
         lines = describe(before, kept)
         for line in lines:
@@ -276,7 +278,7 @@ class _Survey:
         everyone = [self._predict(bench, name, one) for name, one in zip(names, pair, strict=True)]
         persons = set(everyone[0].subjects.tolist())
         parts = {
-            "never seen by tuning": persons - {*bench.subjects, *self.reference.tuned_on},
+            "never seen by tuning": persons - {*bench.subjects, *self.facts["tuned_before"]},
             "tuned on": persons & {*bench.subjects},
             "all": persons,
         }
@@ -296,7 +298,10 @@ class _Survey:
             benches[0].gather_protocol("nested", folds),
             self._predict(benches[0], "trial 0", self.reference.candidate),
         ]
-        yield judge("all, each by settings tuned without them", *found, config=benches[0].data.protocol)
+        left = everyone - {*self.facts["tuned_before"]}  # trial 0, or what params.yaml has, was tuned on the others
+        if left:
+            part = f"{'all' if left == everyone else 'never seen before'}, each by settings tuned without them"
+            yield judge(part, *(one.of_subjects(left) for one in found), config=benches[0].data.protocol)
 
     def _predict(self, bench: Bench, name: str, candidate: Candidate) -> Predictions:
         """The protocol of the `train` section with some settings."""
@@ -382,6 +387,8 @@ def describe(conclusion: Conclusion, kept: Sequence[Kept]) -> list[str]:
     counts = {state: sum(one.state == state for one in trials) for state in ("complete", "pruned", "failed", "died")}
     lines = [f"{kept[0].facts['study']}: " + ", ".join(f"{n} {state}" for state, n in counts.items() if n)]
     lines += [f"trial 0: {kept[0].facts['reference']['origin']}"]
+    if not conclusion.findings and kept[0].facts["mode"] == "nested":
+        return [*lines, "Nobody is left whom neither params.yaml nor trial 0 was tuned on: nothing can be claimed."]
     if not conclusion.findings:
         return [*lines, "No trial was better than trial 0 on the inner folds: nothing was scored on other subjects."]
     for one in conclusion.findings:
@@ -391,13 +398,15 @@ def describe(conclusion: Conclusion, kept: Sequence[Kept]) -> list[str]:
             f"of trial 0, {one.difference.uf1_difference:+.3f} [{low:+.3f}, {high:+.3f}]; "
             f"UAR {one.uar[0]:.3f} against {one.uar[1]:.3f}"
         )
-    claim = next((one for one in conclusion.findings if one.part == "never seen by tuning"), conclusion.findings[0])
+    claims = [one for one in conclusion.findings if one.part.startswith(("never seen", "all, each"))]
+    if not claims:
+        return [*lines, "Nobody is left whom tuning never saw: nothing can be claimed."]
     if len(conclusion.findings) > 1:
         lines.append(
             "Only subjects that tuning never saw tell what the settings are worth: on the others the best of "
             f"{len(trials)} trials was chosen. They were scored {_times(conclusion.looks)} for this study."
         )
-    return [*lines, verdict(claim.difference)]
+    return [*lines, verdict(claims[0].difference)]
 
 
 def _times(count: int) -> str:

@@ -86,7 +86,7 @@ def _choose(project: Project, config: Config, kept: Kept, force: bool) -> Trial:
     """The best trial, if it may be applied.
 
     Raises:
-        PipelineError: no trial is finished, the data or other settings have changed, or no trial beat trial 0.
+        PipelineError: no trial is finished, the data have changed, or no trial beat trial 0.
     """
     best = choose_best(kept.trials)
     if best is None or best.model != kept.facts["model"]:
@@ -122,7 +122,7 @@ def _edit(text: str, kept: Kept, best: Trial, settings: Section | None) -> str:
     if "tuned" not in content:
         content["tuned"] = CommentedMap()
         content.yaml_set_comment_before_after_key("tuned", before=_TUNED)
-    subjects = CommentedSeq(kept.facts["subjects"])
+    subjects = CommentedSeq(sorted({*kept.facts["subjects"], *kept.facts.get("tuned_before", ())}))
     subjects.fa.set_flow_style()
     content["tuned"][best.model] = CommentedMap(study=kept.name, trial=best.number, subjects=subjects)
     stream = io.StringIO()

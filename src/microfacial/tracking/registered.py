@@ -4,6 +4,7 @@ What a version is stands in its tags, and so does every decision on it, so that 
 the registry to know it.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ Alias = Literal["champion", "challenger"]
 ORIGIN = ("pack", "data", "data_version", "flow", "git_commit", "git_dirty", "study", "trial", "package")
 _FACTS = ("model", "dataset", "scheme", "protocol")
 _SETTINGS, _TUNED_ON = "microfacial.settings", "microfacial.tuned_on"
+_REQUIRED = (*(f"microfacial.{fact}" for fact in _FACTS), _SETTINGS, _TUNED_ON)
 _DECISION = "microfacial.decision."  # and its number, of three digits
 
 
@@ -82,6 +84,12 @@ def find_version(client: MlflowClient, name: str, alias: Alias) -> Registered | 
 
 def read_version(version: ModelVersion) -> Registered:
     """What a version's tags say."""
+    lacking = [tag for tag in _REQUIRED if tag not in version.tags]
+    if lacking:
+        raise PipelineError(
+            f"version {version.version} of {version.name} has no tag {lacking[0]}: microfacial did not register it. "
+            "Delete it, or register it under another name"
+        )
     facts = {fact: version.tags[f"microfacial.{fact}"] for fact in _FACTS}
     return Registered(
         name=version.name,
@@ -164,11 +172,12 @@ class Registry:
         Raises:
             PipelineError: it is gone, or the store does not answer.
         """
-        kept = cache / self.name / str(version)
-        if kept.exists():
-            return kept
         with _naming(f"{self.name}, version {version}"):
             uri = self._client.get_model_version_download_uri(self.name, str(version))
+            place = hashlib.sha256(f"{self._client.tracking_uri} {uri}".encode()).hexdigest()[:8]
+            kept = cache / self.name / f"{version}-{place}"  # other stores number their versions alike
+            if kept.exists():
+                return kept
             if uri.startswith(("/", "file:")):
                 return Path(download_artifacts(artifact_uri=uri, tracking_uri=self._client.tracking_uri))
             kept.parent.mkdir(parents=True, exist_ok=True)
