@@ -62,7 +62,9 @@ def would_commit(path: Path) -> bool:
 
 
 def _is_dirty() -> bool:
-    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+    """Whether the tree has changes beside what the pipeline itself writes while it runs, stage by stage."""
+    written = (":(exclude)dvc.lock", ":(exclude)build")
+    return bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *written))
 
 
 def _git(*arguments: str) -> str:

@@ -64,10 +64,10 @@ def test_the_baseline_is_the_best_simple_model_and_no_network() -> None:
         ),
         (
             [SVM, ALIKE, BETTER, ALSO_ALIKE, WORSE],
-            "c (+0.200) is better than the best simple model, linear_svm, in UF1; "
-            "two networks cannot be told from it, and d is worse.",
+            "c (+0.200) is better than the best simple model, linear_svm, in UF1, by one of four uncorrected 95 % "
+            "intervals; two networks cannot be told from it, and d is worse.",
         ),
-        ([SVM, BETTER], "c (+0.200) is better than the best simple model, linear_svm, in UF1."),
+        ([SVM, BETTER], "c (+0.200) is better than the best simple model, linear_svm, in UF1, by its 95 % interval."),
         (
             [make_result("m", 0.5)],
             "m has the highest UF1, 0.500; with no network beside a simple model there is nothing to tell apart.",

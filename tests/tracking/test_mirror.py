@@ -91,6 +91,26 @@ def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
     assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
 
 
+def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "mlruns" / "mlflow.db").write_bytes(b"no database" * 500)
+    with Mirror(IDENTITY, KNOWN, root) as mirror:
+        mirror.log_fold(fold("a/1"), 1.0)
+    assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
+
+
+def test_who_opens_a_server_is_never_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
+    with Mirror(IDENTITY, KNOWN, root):
+        pass
+    said = capsys.readouterr().err
+    assert "127.0.0.1:9" in said
+    assert "cret" not in said
+
+
 def test_a_fault_that_is_no_outage_is_not_swallowed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from microfacial import storage
+from microfacial.errors import StorageError
 from microfacial.faces import FacesConfig
 from microfacial.flow import FlowConfig
 from microfacial.models import MODELS
@@ -73,6 +74,14 @@ def test_an_identity_comes_back_as_it_was(tmp_path: Path) -> None:
     write_identity(tmp_path, identity)
     assert read_identity(tmp_path) == identity
     assert storage.read_json(tmp_path / "settings.json")["models"] == {"hybrid": identity.settings["model"]}
+
+
+@pytest.mark.parametrize("content", [{}, {"model": "majority"}, {"model": "majority", "flow": {"units": "px"}}])
+def test_a_damaged_identity_is_told_with_its_folder(tmp_path: Path, content: dict[str, Any]) -> None:
+    write_identity(tmp_path, identity_of("majority"))
+    storage.write_json(tmp_path / "run.json", content)
+    with pytest.raises(StorageError, match=r"run\.json or settings\.json is damaged"):
+        read_identity(tmp_path)
 
 
 def test_circumstances_are_those_of_the_same_results_or_unknown(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One self-contained HTML page on all models of a data set."""
 
 import base64
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -191,8 +192,8 @@ def _say_preference(results: Sequence[Result]) -> str:
     ratio, region = float(within[row, column]), counted.region_names[int(column)]
     if abs(ratio - 1) < 0.1:
         return (
-            f"It hardly prefers any region: none has a weight more than {100 * abs(ratio - 1):.0f} % from an equal "
-            "share, so that these weights explain little."
+            f"It hardly prefers any region: none has a weight more than {math.ceil(100 * abs(ratio - 1))} % from "
+            "an equal share, so that these weights explain little."
         )
     return f"The farthest from an equal share is {region}, with {ratio:.2f} times as much."
 

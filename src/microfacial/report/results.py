@@ -84,8 +84,15 @@ def say_what_was_found(results: Sequence[Result]) -> str:
     if not better:
         return f"No network is better than {simple}, beyond doubt{_add(alike, worse)}."
     gains = ", ".join(f"{one.model} ({one.against_best.uf1_difference:+.3f})" for one in better if one.against_best)
-    verb = "is" if len(better) == 1 else "are"
-    return f"{gains} {verb} better than {simple}, in UF1{_add(alike, worse)}."
+    verb, intervals = "is" if len(better) == 1 else "are", _intervals(len(better), len(compared))
+    return f"{gains} {verb} better than {simple}, in UF1, by {intervals}{_add(alike, worse)}."
+
+
+def _intervals(better: int, compared: int) -> str:
+    """How much looking the claim rests on: of many intervals some exclude zero by chance."""
+    if compared == 1:
+        return "its 95 % interval"
+    return f"{_count(better)} of {_count(compared)} uncorrected 95 % intervals"
 
 
 def _add(alike: int, worse: Sequence[Result]) -> str:

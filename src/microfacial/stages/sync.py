@@ -4,15 +4,26 @@ After an outage, a deleted mlruns/, or results that came out of DVC's cache. The
 params.yaml: every data set and every model that lies there is looked at.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
+from microfacial.errors import StorageError
+from microfacial.outcomes import read_evaluation
 from microfacial.stages.countdown import in_number
 from microfacial.stages.project import STATE
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect, in_one_line
-from microfacial.tracking.trained import find_trained, read_circumstances, read_folds, read_identity
+from microfacial.tracking.trained import (
+    Circumstances,
+    Identity,
+    find_trained,
+    read_circumstances,
+    read_folds,
+    read_identity,
+)
 
 _BUILD = Path("build")
 
@@ -22,18 +33,31 @@ def run() -> None:
 
     Raises:
         PipelineError: MLflow fails.
-        StorageError: a file of a training is missing or damaged.
+        StorageError: a file of a training is missing or damaged; the others are written first.
     """
-    client, folders, written = connect(Path()), find_trained(_BUILD), 0
+    open_run, folders, written = partial(ModelRun, connect(Path())), find_trained(_BUILD), 0
+    damaged: list[StorageError] = []
     for folder in folders:
-        identity = read_identity(folder)
-        known = read_circumstances(STATE, identity)
-        with in_one_line():
-            run = ModelRun(client, identity, known, Path())
-            folds = sum(run.log_fold(fold, known.seconds.get(fold.key)) for fold in read_folds(folder))
-            lacked = run.finish(folder, known) or folds > 0
-        if lacked:
-            written += 1
-            click.echo(f"sync: {identity.dataset}/{identity.model}: scores and {in_number(folds, 'fold')} written")
+        try:
+            written += _write(open_run, folder)
+        except StorageError as error:
+            damaged.append(error)
     models = in_number(len(folders), "model")
     click.echo(f"sync: {written} of {models} in {_BUILD}/ written" if written else f"sync: nothing to write: {models}")
+    if damaged:
+        raise StorageError("; ".join(map(str, damaged)))
+
+
+def _write(open_run: Callable[[Identity, Circumstances, Path], ModelRun], folder: Path) -> bool:
+    """Write what MLflow lacks of one training; whether there was anything."""
+    identity = read_identity(folder)
+    known = read_circumstances(STATE, identity)
+    read_evaluation(folder)  # before a run is opened: what is damaged leaves none behind
+    trained = list(read_folds(folder))
+    with in_one_line():
+        run = open_run(identity, known, Path())
+        folds = sum(run.log_fold(fold, known.seconds.get(fold.key)) for fold in trained)
+        lacked = run.finish(folder, known) or folds > 0
+    if lacked:
+        click.echo(f"sync: {identity.dataset}/{identity.model}: scores and {in_number(folds, 'fold')} written")
+    return lacked

@@ -35,5 +35,5 @@ def is_served(uri: str) -> bool:
 
 
 def without_password(uri: str) -> str:
-    """A store's address without who opens it, to be shown."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    """A store's address, or a text that has it, without who opens it, to be shown."""
+    return re.sub(r"//[^/\s]*@", "//", uri)

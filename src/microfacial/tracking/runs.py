@@ -137,7 +137,9 @@ class ModelRun:
         """Finished nested runs by fold; a nested run that a kill left half-written is deleted."""
         finished: dict[str, str] = {}
         for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}'"):
-            fold = run.data.tags[_FOLD]
+            fold = run.data.tags.get(_FOLD)
+            if fold is None:  # somebody's own
+                continue
             if run.info.status == "FINISHED" and fold not in finished:
                 finished[fold] = run.info.run_id
             else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
@@ -36,7 +37,7 @@ def connect(root: Path) -> MlflowClient:
         with alone(folder / ".lock", "another process that opens MLflow's store"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-    except (MlflowException, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, ImportError) as error:  # MLflow passes on what opening a database raises
         raise PipelineError(_reason(uri, error)) from None
     return client
 
@@ -62,7 +63,7 @@ def _reason(uri: str, error: Exception) -> str:
 
 def first_line(error: Exception) -> str:
     """What MLflow says, without the pages that may follow."""
-    line = str(error).strip().partition("\n")[0]
+    line = without_password(str(error).strip().partition("\n")[0])
     return line if len(line) <= 160 else f"{line[:160]} …"
 
 
@@ -73,4 +74,10 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
         return str(experiment.experiment_id)
     local = client.tracking_uri.startswith("sqlite:")
     location = (project_of(root) / "mlruns" / "artifacts").as_uri() if local else None
-    return str(client.create_experiment(name, location, _ON_TRAININGS))
+    try:
+        return str(client.create_experiment(name, location, _ON_TRAININGS))
+    except MlflowException:  # another process, such as one of DVC's queue, may have made it meanwhile
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            raise
+        return str(experiment.experiment_id)

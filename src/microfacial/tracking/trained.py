@@ -7,10 +7,12 @@ build/<data set>/train/<model>/   identity, folds, curves, predictions, scores: 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from microfacial import storage
+from microfacial.errors import StorageError
 from microfacial.outcomes import read_curves
 from microfacial.records import FoldResult, History
 
@@ -131,10 +133,18 @@ def read_folds(folder: Path) -> Iterator[TrainedFold]:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    curves, predictions = read_curves(folder), iter(storage.read_csv(folder / "predictions.csv"))
-    for row in storage.read_csv(folder / "folds.csv"):
+    try:
+        curves, predictions = read_curves(folder), storage.read_csv(folder / "predictions.csv")
+        audit = storage.read_csv(folder / "folds.csv")
+        whole = sum(int(row["held_out_clips"]) for row in audit) == len(predictions)
+    except (KeyError, ValueError) as error:
+        raise StorageError(f"{folder} has a damaged table ({error}). Delete it and run `dvc repro`") from None
+    if not whole:
+        raise StorageError(f"{folder}/predictions.csv is damaged. Delete {folder} and run `dvc repro`")
+    remaining = iter(predictions)
+    for row in audit:
         clips = int(row["held_out_clips"])
-        held_out = [next(predictions) for _ in range(clips)]
+        held_out = list(islice(remaining, clips))
         yield TrainedFold(
             name=row["held_out"],
             repeat=int(row["repeat"]),
@@ -161,16 +171,21 @@ def read_identity(folder: Path) -> Identity:
         StorageError: a file is missing or damaged.
     """
     content, shown = storage.read_json(folder / _IDENTITY), storage.read_json(folder / _SETTINGS)
-    own = shown["models"][content["model"]]
-    flow = content["flow"]
-    return Identity(
-        **{
-            **content,
-            "corpora": tuple(content["corpora"]),
-            "flow": FlowDigest(**{**flow, "shape": tuple(flow["shape"])}),
-            "settings": {**content["settings"], "faces": shown["faces"], "flow": shown["flow"], "model": own},
-        }
-    )
+    try:
+        own = shown["models"][content["model"]]
+        flow = content["flow"]
+        return Identity(
+            **{
+                **content,
+                "corpora": tuple(content["corpora"]),
+                "flow": FlowDigest(**{**flow, "shape": tuple(flow["shape"])}),
+                "settings": {**content["settings"], "faces": shown["faces"], "flow": shown["flow"], "model": own},
+            }
+        )
+    except (KeyError, TypeError):
+        raise StorageError(
+            f"{folder}: {_IDENTITY} or {_SETTINGS} is damaged, or of another version. Delete it and run `dvc repro`"
+        ) from None
 
 
 def find_trained(build: Path) -> list[Path]:
