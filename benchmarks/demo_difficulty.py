@@ -19,14 +19,15 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
 
-from microfacial import faces, flow, metrics
+from microfacial import metrics
 from microfacial.datasets import ClipsConfig, list_clips
-from microfacial.datasets.releases import write_demo
-from microfacial.datasets.schemes import SCHEMES
-from microfacial.frames import read_clip
+from microfacial.datasets.frames import read_clip
+from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.models.inputs import make_samples
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
+from microfacial.preprocessing import faces, flow
 from microfacial.records import Clip, FaceStore, FlowSequence, Known, Samples
-from microfacial.samples import make_samples
 
 SCHEME: Literal["casme2-4"] = "casme2-4"
 SEEDS = range(10)

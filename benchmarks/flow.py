@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from microfacial import storage
+from microfacial import files as storage
 from microfacial.datasets import ClipsConfig
-from microfacial.faces import align
-from microfacial.flow import FlowConfig, compute_flow, prepare
+from microfacial.pipeline.project import Project
+from microfacial.pipeline.stages import flow as stage
+from microfacial.preprocessing.faces import align
+from microfacial.preprocessing.flow import FlowConfig, compute_flow, prepare
+from microfacial.preprocessing.opencv_flow import DisSettings, FarnebackSettings, Gray, VariationalSettings
 from microfacial.records import Clip, Face
-from microfacial.solvers import DisSettings, FarnebackSettings, Gray, VariationalSettings
-from microfacial.stages import flow as stage
-from microfacial.stages.project import Project
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = (1, 2, 3, 4, 5)

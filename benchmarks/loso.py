@@ -28,16 +28,17 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from microfacial import evaluation, training
-from microfacial.augment import Layout, augment, draws, mirror
-from microfacial.losses import class_weights
+from microfacial.evaluation import folds as evaluation
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.significance import bootstrap_intervals
 from microfacial.metrics import confusion, uf1
 from microfacial.models import MODELS, Network, Task
-from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
 from microfacial.settings import OptimiserSettings
-from microfacial.statistics import bootstrap_intervals
-from microfacial.training import channel_scale
+from microfacial.training import fit as training
+from microfacial.training.augmentation import Layout, augment, draws, mirror
+from microfacial.training.fit import channel_scale
+from microfacial.training.losses import class_weights
 
 CLASSES = ("negative", "positive", "surprise")
 REGIONS = {"left eye": (16, 16, 96, 112), "right eye": (16, 112, 96, 208), "mouth": (128, 56, 208, 168)}

@@ -14,7 +14,7 @@ import torch
 
 from microfacial.models import MODELS
 from microfacial.records import Known, Samples
-from microfacial.training import fit
+from microfacial.training.fit import fit
 
 REGIONS, CHANNELS, CLASSES = 3, 3, ("happiness", "disgust", "surprise", "repression")
 

@@ -28,16 +28,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from microfacial import evaluation, training
-from microfacial.experiments import Data, load_data, score
+from microfacial.evaluation import folds as evaluation
+from microfacial.evaluation.experiment import Data, load_data, score
+from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, watch_into
+from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
-from microfacial.oracle import OracleScore, pool_oracle, read_oracle, watch_into
-from microfacial.presets import resolve
-from microfacial.protocols import plan_folds
+from microfacial.models.inputs import make_samples
+from microfacial.models.presets import resolve
+from microfacial.pipeline.progress import Countdown
 from microfacial.records import FoldResult, Score
-from microfacial.samples import make_samples
 from microfacial.settings import Section, read_sections
-from microfacial.stages.countdown import Countdown
+from microfacial.training import fit as training
 
 PARAMS = Path("params.yaml")
 MOST_OFF = 0.05  # of UAR from 1/K

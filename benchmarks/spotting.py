@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.datasets.synthetic import DemoClip, DemoPlan, plan_clips
+from microfacial.datasets.frames import read_image
+from microfacial.datasets.synthetic.people import DemoClip, DemoPlan, plan_clips
 from microfacial.errors import DatasetError
-from microfacial.faces import FacesConfig, align, find_skin, locate
-from microfacial.frames import read_image
-from microfacial.landmarks import find_landmarks
+from microfacial.preprocessing.faces import FacesConfig, align, find_skin, locate
+from microfacial.preprocessing.landmarks import find_landmarks
+from microfacial.preprocessing.spotting import Spotting, SpottingConfig, spot_apex, spot_interval
 from microfacial.records import Clip
-from microfacial.spotting import Spotting, SpottingConfig, spot_apex, spot_interval
 
 Frames = dict[int, NDArray[np.uint8]]
 FPS = 200.0

@@ -23,7 +23,7 @@ from statistics import median
 import numpy as np
 import yaml
 
-from microfacial.storage import read_csv, read_json, write_csv, write_json
+from microfacial.files import read_csv, read_json, write_csv, write_json
 
 ROOT = Path(__file__).parent.parent
 OFF = """

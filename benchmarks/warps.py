@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.flow import FlowConfig, HeadMotion, facial_flow, prepare
-from microfacial.solvers import Tvl1Settings, VariationalSettings
+from microfacial.preprocessing.flow import FlowConfig, HeadMotion, facial_flow, prepare
+from microfacial.preprocessing.opencv_flow import Tvl1Settings, VariationalSettings
 from scenes import (
     ACTION_UNITS,
     AMPLITUDES_PX,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from microfacial.datasets.releases import LAYOUTS, Row, write_table
+from microfacial.datasets.synthetic.layouts import LAYOUTS, Row, write_table
 
 CASME2_2019 = {
     "others": 99,

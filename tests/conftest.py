@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
-from microfacial import storage
-from microfacial.config import load
-from microfacial.datasets.releases import write_demo
-from microfacial.datasets.synthetic import DemoPlan
-from microfacial.evaluation import run_chunk
-from microfacial.experiments import load_data, run_folds, score
+from microfacial import files as storage
+from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.datasets.synthetic.people import DemoPlan
+from microfacial.evaluation.experiment import load_data, run_folds, score
+from microfacial.evaluation.folds import run_chunk
+from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
-from microfacial.protocols import plan_folds
+from microfacial.models.inputs import make_samples
+from microfacial.pipeline.config import load
+from microfacial.pipeline.project import open_project
+from microfacial.pipeline.stages import clips, faces, flow
 from microfacial.records import Samples
-from microfacial.samples import make_samples
-from microfacial.stages import clips, faces, flow
-from microfacial.stages.project import open_project
 from microfacial.tracking.store import connect
-from microfacial.training import fit
+from microfacial.training.fit import fit
 
 
 @pytest.fixture

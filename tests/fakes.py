@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.experiments import Data
-from microfacial.protocols import TrainConfig
+from microfacial.evaluation.experiment import Data
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
 ROOT = Path(__file__).parent.parent

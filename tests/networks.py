@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from microfacial.models import Network, Task
-from microfacial.models.blocks import Dropout
+from microfacial.models.layers.attention import Dropout
 from microfacial.records import FaceStore, Inputs, Known, Samples
 from microfacial.settings import OptimiserSettings
 

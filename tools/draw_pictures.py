@@ -12,10 +12,10 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import chromium
+from microfacial.files import read_clips
+from microfacial.pipeline.commands import flow_sheet
+from microfacial.pipeline.project import open_project
 from microfacial.records import is_synthetic
-from microfacial.stages import flow_sheet
-from microfacial.stages.project import open_project
-from microfacial.storage import read_clips
 
 DOCS = Path("docs")
 DESK, PHONE = (1280, 1290), (390, 1290)  # px of the two windows

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from microfacial.datasets.synthetic import DemoPlan, build_face, draw_identity
-from microfacial.faces import MEAN_FACE
-from microfacial.landmarks import find_landmarks
-from microfacial.rois import EYE_CORNERS
+from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_identity
+from microfacial.preprocessing.faces import MEAN_FACE
+from microfacial.preprocessing.landmarks import find_landmarks
+from microfacial.preprocessing.regions import EYE_CORNERS
 
 Floats = NDArray[np.float64]
 

@@ -9,26 +9,33 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from microfacial.experiments import Data, load_data, run_folds, score
-    from microfacial.faces import FacesConfig
-    from microfacial.flow import FlowConfig
+    from microfacial.evaluation.experiment import Data, load_data, run_folds, score
+    from microfacial.inference.predict import (
+        HybridInputs,
+        TrainedModel,
+        create_model,
+        hybrid_inputs,
+        load_fold,
+        read_clip,
+    )
     from microfacial.models import MODELS
-    from microfacial.predict import HybridInputs, TrainedModel, create_model, hybrid_inputs, load_fold, read_clip
+    from microfacial.preprocessing.faces import FacesConfig
+    from microfacial.preprocessing.flow import FlowConfig
 else:
     _HOMES = {
-        "Data": "experiments",
-        "FacesConfig": "faces",
-        "FlowConfig": "flow",
-        "HybridInputs": "predict",
+        "Data": "evaluation.experiment",
+        "FacesConfig": "preprocessing.faces",
+        "FlowConfig": "preprocessing.flow",
+        "HybridInputs": "inference.predict",
         "MODELS": "models",
-        "TrainedModel": "predict",
-        "create_model": "predict",
-        "hybrid_inputs": "predict",
-        "load_data": "experiments",
-        "load_fold": "predict",
-        "read_clip": "predict",
-        "run_folds": "experiments",
-        "score": "experiments",
+        "TrainedModel": "inference.predict",
+        "create_model": "inference.predict",
+        "hybrid_inputs": "inference.predict",
+        "load_data": "evaluation.experiment",
+        "load_fold": "inference.predict",
+        "read_clip": "inference.predict",
+        "run_folds": "evaluation.experiment",
+        "score": "evaluation.experiment",
     }
 
     def __getattr__(name: str) -> object:

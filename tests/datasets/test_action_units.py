@@ -3,7 +3,7 @@
 import pytest
 
 from microfacial.datasets.action_units import ActionUnit, moved_regions, parse_action_units
-from microfacial.rois import ROI_SCHEMES
+from microfacial.preprocessing.regions import ROI_SCHEMES
 
 
 def unit(number: int, **facts: object) -> ActionUnit:

@@ -12,7 +12,7 @@ import pytest
 
 import census
 from microfacial.datasets import ClipsConfig, Listing, list_clips
-from microfacial.datasets.releases import LAYOUTS
+from microfacial.datasets.synthetic.layouts import LAYOUTS
 from microfacial.records import Clip
 
 MEGC2019 = "megc2019-3"

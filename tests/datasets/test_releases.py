@@ -15,8 +15,8 @@ from openpyxl import load_workbook
 from microfacial.datasets import DATASETS, ClipsConfig, CorpusName, list_clips
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import SYNTHETIC_MARKER
-from microfacial.datasets.releases import LAYOUTS, NOTICE, Row, write_release
-from microfacial.datasets.synthetic import DemoPlan, build_face, draw_identity, plan_clips, render_clip, scene
+from microfacial.datasets.synthetic.layouts import LAYOUTS, NOTICE, Row, write_release
+from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_identity, plan_clips, render_clip, scene
 from microfacial.errors import DatasetError
 from microfacial.records import Clip, is_synthetic
 

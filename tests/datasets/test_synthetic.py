@@ -15,9 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from openpyxl import load_workbook
 
-from microfacial.contact_sheet import demo_sheet
-from microfacial.datasets.releases import ANNOTATIONS, Row, Table, write_demo
-from microfacial.datasets.synthetic import (
+from microfacial.datasets.synthetic.layouts import ANNOTATIONS, Row, Table, write_demo
+from microfacial.datasets.synthetic.people import (
     ACTION_UNITS,
     CROP,
     DemoClip,
@@ -31,6 +30,7 @@ from microfacial.datasets.synthetic import (
     true_motion,
 )
 from microfacial.errors import DatasetError
+from microfacial.report.demo_sheet import demo_sheet
 
 TINY = DemoPlan(identities=4, clips_per_identity=3, others=1, frames=(7, 9), width_px=140)
 TINY_MD5 = "6c77b39cd9b747b1f2f8993db8c48b6f"  # with the versions that constraints.txt pins
@@ -157,7 +157,7 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     def stop(_table: Table, _rows: Iterable[Row]) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("microfacial.datasets.releases.spreadsheet", stop)
+    monkeypatch.setattr("microfacial.datasets.synthetic.layouts.spreadsheet", stop)
     with pytest.raises(KeyboardInterrupt):
         write_demo(tmp_path / "demo", replace(TINY, identities=1, clips_per_identity=1, others=0))
     assert not list(tmp_path.iterdir())

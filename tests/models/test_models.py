@@ -16,9 +16,9 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from microfacial.errors import ConfigError
 from microfacial.models import MODELS, Network, Task
-from microfacial.models.blocks import GraphLayer, TransformerLayer, doubling
 from microfacial.models.flow_cnn import FlowCnnSettings, PatchMixer
 from microfacial.models.hybrid import Hybrid
+from microfacial.models.layers.attention import GraphLayer, TransformerLayer, doubling
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.linear_svm import fit as fit_svm
 from microfacial.models.rgb import RgbSettings
@@ -27,7 +27,7 @@ from microfacial.models.roi_graph import RoiGraph
 from microfacial.models.roi_transformer import RoiTransformer
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Known, Samples
 from microfacial.settings import check
-from microfacial.training import fit
+from microfacial.training.fit import fit
 
 MISSION = ("rgb", "flow_cnn", "roi_cnn", "roi_graph", "roi_transformer", "hybrid")
 REGIONS = ("eyes", "eyebrows", "mouth")

@@ -20,7 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from microfacial.errors import ProtocolError
 from microfacial.models import MODELS, Network, Task, logistic_regression
 from microfacial.models.htnet import HtNet
-from microfacial.models.inner_choice import Rows, choose_by_uf1
+from microfacial.models.inner_cv import Rows, choose_by_uf1
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.linear_svm import fit as fit_svm
 from microfacial.models.logistic_regression import LogisticRegressionSettings

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fake_results import make_comparison, make_content, make_evaluation, make_hybrid, make_predictions, make_result
-from microfacial.figures import draw_confusion
 from microfacial.records import ORACLE, SYNTHETIC
+from microfacial.report.figures import draw_confusion
 from microfacial.report.page import render
 from microfacial.report.results import Result, rank, summarise
 from microfacial.report.tables import AblationTables

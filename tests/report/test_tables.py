@@ -7,8 +7,9 @@ import pytest
 from fake_results import make_predictions, make_result
 from fakes import ROOT, make_clip
 from microfacial.errors import StorageError
+from microfacial.files import read_csv
 from microfacial.records import Predictions
-from microfacial.report.plots import write_plots
+from microfacial.report.dvc_plots import write_plots
 from microfacial.report.results import Result
 from microfacial.report.tables import (
     count_clips,
@@ -21,7 +22,6 @@ from microfacial.report.tables import (
     read_pins,
     share_by_subject,
 )
-from microfacial.storage import read_csv
 
 
 def predicting(model: str, predicted: list[int]) -> Result:

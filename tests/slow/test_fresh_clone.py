@@ -78,7 +78,7 @@ def test_the_lock_check_fails_when_code_or_parameters_have_moved_on(checkout: Ma
         params["train"]["seed"] += 1
         (clone / "params.yaml").write_text(yaml.safe_dump(params))
     if fault == "code":
-        with (clone / "src/microfacial/flow.py").open("a") as code:
+        with (clone / "src/microfacial/preprocessing/flow.py").open("a") as code:
             code.write("\n")
     done = execute(clone, sys.executable, "tests/check_lock.py")
     assert done.returncode == (0 if fault == "none" else 1), done.stdout

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import chromium
 from fakes import ROOT
+from microfacial.pipeline.project import open_project
+from microfacial.pipeline.stages import report, train
 from microfacial.report.tables import digest_ablation
-from microfacial.stages import report, train
-from microfacial.stages.project import open_project
 
 pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from microfacial import storage
-from microfacial.config import load
-from microfacial.datasets.releases import write_demo
-from microfacial.datasets.synthetic import DemoPlan
-from microfacial.example import example_clip
-from microfacial.packs import PACK, open_brought, read_pack
-from microfacial.tracking.registered import Registry
+from microfacial import files as storage
+from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.datasets.synthetic.people import DemoPlan
+from microfacial.inference.bundle import PACK, open_brought, read_pack
+from microfacial.inference.example_input import example_clip
+from microfacial.pipeline.config import load
+from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.store import connect
 from processes import ENVIRONMENT, dvc, execute, microfacial
 

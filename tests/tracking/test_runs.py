@@ -10,15 +10,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from microfacial.errors import PipelineError
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.result_files import write_training
+from microfacial.evaluation.scoring import pool
 from microfacial.locks import alone
-from microfacial.outcomes import write_training
-from microfacial.protocols import TrainConfig, plan_folds
 from microfacial.records import Evaluation, FoldResult, History, Samples
-from microfacial.scoring import pool
-from microfacial.tracking.place import project_of, store_uri
+from microfacial.tracking.location import project_of, store_uri
+from microfacial.tracking.run_records import Circumstances, FlowDigest, Identity, summarise_fold, write_identity
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect
-from microfacial.tracking.trained import Circumstances, FlowDigest, Identity, summarise_fold, write_identity
 
 IDENTITY = Identity(
     dataset="d",

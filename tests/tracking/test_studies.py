@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from microfacial.records import Comparison
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, excused
-from microfacial.trials import Conclusion, Finding, State, Trial
+from microfacial.tuning.trials import Conclusion, Finding, State, Trial
 
 IDENTITY = StudyIdentity(
     name="demo-mlp-0",

@@ -13,7 +13,7 @@ from pydantic import Field
 from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, smic_e
 from microfacial.datasets.annotations import Annotation, Fault, LeftOut, Release
 from microfacial.datasets.clips import classify
-from microfacial.datasets.schemes import SCHEMES, Scheme
+from microfacial.datasets.label_schemes import SCHEMES, Scheme
 from microfacial.errors import DatasetError
 from microfacial.records import Clip
 from microfacial.settings import Section

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.schemes import spell
+from microfacial.datasets.label_schemes import spell
 from microfacial.errors import AbsentError, DatasetError
+from microfacial.files import read_table
 from microfacial.records import DEMO_CORPUS, Clip
-from microfacial.storage import read_table
 
 SYNTHETIC_MARKER = "SYNTHETIC.txt"  # stands in the folder of synthetic clips, which must not pass for a corpus' own
 _NOT_GIVEN = ("/", "")

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, Release, Row
-from microfacial.datasets.patches import Patch, find_exclusion, find_patches
-from microfacial.datasets.schemes import Scheme
+from microfacial.datasets.corrections import Patch, find_exclusion, find_patches
+from microfacial.datasets.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, reading
+from microfacial.datasets.label_schemes import Scheme
 from microfacial.errors import DatasetError
-from microfacial.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, reading
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, Fault, Release, Row
-from microfacial.datasets.schemes import MEGC2019_MAPS
+from microfacial.datasets.label_schemes import MEGC2019_MAPS
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
 from microfacial.datasets.clips import find_variant, release
-from microfacial.frames import find_pattern
+from microfacial.datasets.frames import find_pattern
 
 FPS = 200.0
 _COLUMNS = Columns(

@@ -15,9 +15,9 @@ from typing import Literal
 
 from microfacial.datasets.annotations import Annotation, Fault, Release, clip_id, name_corpus
 from microfacial.datasets.clips import release
-from microfacial.datasets.schemes import spell
+from microfacial.datasets.frames import find_frames, find_pattern, list_folder
+from microfacial.datasets.label_schemes import spell
 from microfacial.errors import AbsentError, DatasetError
-from microfacial.frames import find_frames, find_pattern, list_folder
 
 Camera = Literal["HS", "VIS", "NIR"]
 

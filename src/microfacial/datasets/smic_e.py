@@ -29,9 +29,9 @@ from microfacial.datasets.annotations import (
     read_rows,
 )
 from microfacial.datasets.clips import find_video, release
-from microfacial.datasets.schemes import spell
+from microfacial.datasets.frames import find_frames, find_pattern
+from microfacial.datasets.label_schemes import spell
 from microfacial.datasets.smic import FPS, Camera, read_subject
-from microfacial.frames import find_frames, find_pattern
 
 _COLUMNS = Columns(
     onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=("FirstF",)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from microfacial.models.contract import Estimator, Network, Task, Variant
+from microfacial.models.base import Estimator, Network, Task, Variant
 from microfacial.models.flow_cnn import FLOW_CNN
 from microfacial.models.htnet import HTNET
 from microfacial.models.hybrid import HYBRID

@@ -16,10 +16,10 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from microfacial.models.blocks import Dropout, FeedForward, Head, ResNet18, Width
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.base import MISSION_TRAINING, Network, Task
+from microfacial.models.inputs import full_face
+from microfacial.models.layers.attention import Dropout, FeedForward, Head, ResNet18, Width
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 

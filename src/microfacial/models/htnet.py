@@ -21,9 +21,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.contract import PLAIN_TRAINING, Network, Task
+from microfacial.models.base import PLAIN_TRAINING, Network, Task
+from microfacial.models.inputs import full_face
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 _PATCH_PX = 7

@@ -20,7 +20,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from microfacial.models.blocks import (
+from microfacial.models.base import Network, Task
+from microfacial.models.inputs import phase_windows, region_windows
+from microfacial.models.layers.attention import (
     MISSION_ATTENTION,
     Adjacency,
     AttentionSettings,
@@ -34,9 +36,7 @@ from microfacial.models.blocks import (
     run_layers,
     start_adjacency,
 )
-from microfacial.models.contract import Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
-from microfacial.samples import phase_windows, region_windows
 
 FusionKind = Literal["gate", "weights", "fixed"]
 

@@ -22,10 +22,10 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from microfacial.models.contract import Estimator
-from microfacial.models.inner_choice import Rows, choose_by_uf1, require_two_classes
+from microfacial.models.base import Estimator
+from microfacial.models.inner_cv import Rows, choose_by_uf1, require_two_classes
+from microfacial.models.inputs import full_face
 from microfacial.records import FaceStore, History, Inputs, Known, Samples
-from microfacial.samples import full_face
 from microfacial.settings import Section
 
 Strength = Annotated[float, Field(gt=0)]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.models.contract import Estimator
+from microfacial.models.base import Estimator
 from microfacial.records import FaceStore, History, Inputs, Known
 from microfacial.settings import Section
 

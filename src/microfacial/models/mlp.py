@@ -11,10 +11,10 @@ from math import prod
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.blocks import Dropout
-from microfacial.models.contract import Network, Task
+from microfacial.models.base import Network, Task
+from microfacial.models.inputs import full_face
+from microfacial.models.layers.attention import Dropout
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 

@@ -11,10 +11,10 @@ doi:10.1016/j.image.2019.02.005; dropout, rate and epochs of the `published` pre
 from pydantic import Field
 from torch import Tensor, cat, nn
 
-from microfacial.models.blocks import Dropout
-from microfacial.models.contract import PLAIN_TRAINING, Network, Task
+from microfacial.models.base import PLAIN_TRAINING, Network, Task
+from microfacial.models.inputs import full_face
+from microfacial.models.layers.attention import Dropout
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 _INPUT_PX = 28

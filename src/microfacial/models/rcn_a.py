@@ -18,10 +18,10 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.blocks import Dropout
-from microfacial.models.contract import PLAIN_TRAINING, Network, Task
+from microfacial.models.base import PLAIN_TRAINING, Network, Task
+from microfacial.models.inputs import full_face
+from microfacial.models.layers.attention import Dropout
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import full_face
 from microfacial.settings import OptimiserSettings
 
 _GROUPS = 8

@@ -14,10 +14,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.errors import ConfigError
-from microfacial.models.blocks import Head, ResNet18, Width, convolutions, doubling
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.base import MISSION_TRAINING, Network, Task
+from microfacial.models.inputs import apex_crops
+from microfacial.models.layers.attention import Head, ResNet18, Width, convolutions, doubling
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import apex_crops
 from microfacial.settings import OptimiserSettings
 
 

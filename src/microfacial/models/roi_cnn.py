@@ -10,10 +10,10 @@ doi:10.1007/978-3-030-01261-8_1.
 from pydantic import Field
 from torch import Tensor, nn
 
-from microfacial.models.blocks import Head, RegionEncoder, RegionSettings, Width
-from microfacial.models.contract import MISSION_TRAINING, Network, Task
+from microfacial.models.base import MISSION_TRAINING, Network, Task
+from microfacial.models.inputs import face_regions
+from microfacial.models.layers.attention import Head, RegionEncoder, RegionSettings, Width
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import face_regions
 
 
 class RoiCnnSettings(RegionSettings):

@@ -11,7 +11,9 @@ arXiv:2004.08915.
 
 from torch import Tensor, nn
 
-from microfacial.models.blocks import (
+from microfacial.models.base import Network, Task
+from microfacial.models.inputs import face_regions
+from microfacial.models.layers.attention import (
     MISSION_ATTENTION,
     Adjacency,
     AttentionSettings,
@@ -22,9 +24,7 @@ from microfacial.models.blocks import (
     run_layers,
     start_adjacency,
 )
-from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import face_regions
 
 
 class RoiGraphSettings(AttentionSettings):

@@ -12,7 +12,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from microfacial.models.blocks import (
+from microfacial.models.base import Network, Task
+from microfacial.models.inputs import phase_windows, region_windows
+from microfacial.models.layers.attention import (
     MISSION_ATTENTION,
     AttentionSettings,
     Head,
@@ -22,9 +24,7 @@ from microfacial.models.blocks import (
     embedding,
     run_layers,
 )
-from microfacial.models.contract import Network, Task
 from microfacial.records import FaceStore, Inputs
-from microfacial.samples import phase_windows, region_windows
 
 
 class RoiTransformerSettings(AttentionSettings):

@@ -13,13 +13,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from microfacial import figures
-from microfacial.flow_colours import LEAST, Picture, colour_flow, colour_wheel, lengths, robust_maximum
 from microfacial.records import ONSET_APEX, ORACLE, Clip, Comparison, FaceStore, Importances, Predictions
-from microfacial.report import tables
+from microfacial.report import figures, tables
+from microfacial.report.flow_colours import LEAST, Picture, colour_flow, colour_wheel, lengths, robust_maximum
 from microfacial.report.results import SIMPLE, ReportConfig, Result, best_simple, rank, say_what_was_found
+from microfacial.report.svg import as_svg
 from microfacial.report.tables import AblationTables, HardClip
-from microfacial.report.vector import as_svg
 
 _PROTOCOLS = {
     "loso": "leave-one-subject-out within each corpus",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial import storage
+from microfacial import files as storage
 from microfacial.errors import StorageError
 from microfacial.records import Clip, Predictions
 from microfacial.report.results import Result

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from microfacial import figures
-from microfacial.outcomes import read_curves, read_evaluation, read_importances, read_predictions
+from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
+from microfacial.report import figures
 
 TABLES = ("folds.json", "predictions.json", "subjects.json")
 

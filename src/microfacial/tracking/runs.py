@@ -24,12 +24,12 @@ from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.types import Schema, TensorSpec
 
+from microfacial.evaluation.result_files import read_evaluation
 from microfacial.locks import is_held
-from microfacial.outcomes import read_evaluation
 from microfacial.records import Evaluation, Score
 from microfacial.tracking.artifacts import TABLES, lay_out, list_files, read_tables
+from microfacial.tracking.run_records import Circumstances, Identity, TrainedFold
 from microfacial.tracking.store import ensure_experiment
-from microfacial.tracking.trained import Circumstances, Identity, TrainedFold
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
 _BATCH = 1000  # points that MLflow takes at once
@@ -112,7 +112,10 @@ class ModelRun:
         return str(run.info.run_id)
 
     def _create(self) -> str:
-        digests = {"microfacial.clips": self._identity.clips, "microfacial.flow": self._identity.flow.digest}
+        digests = {
+            "microfacial.clips": self._identity.clips,
+            "microfacial.preprocessing.flow": self._identity.flow.digest,
+        }
         tags = {_ROLE: "model", **digests, **self._here}
         run_id = self._open(self._identity.model, self._known.started_ms, tags)
         self._describe_inputs(run_id)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
-from microfacial.tracking.place import is_served, project_of, store_uri, without_password
+from microfacial.tracking.location import is_served, project_of, store_uri, without_password
 
 _QUIET_AND_QUICK = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

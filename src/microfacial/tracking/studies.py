@@ -20,9 +20,9 @@ from mlflow.exceptions import MlflowException
 from microfacial.errors import PipelineError
 from microfacial.locks import alone
 from microfacial.tracking.store import ensure_experiment
-from microfacial.trials import Conclusion, Trial
+from microfacial.tuning.trials import Conclusion, Trial
 
-_STUDY, _TRIAL, _PARENT = "microfacial.study", "microfacial.trial", "mlflow.parentRunId"
+_STUDY, _TRIAL, _PARENT = "microfacial.tuning.optuna_study", "microfacial.trial", "mlflow.parentRunId"
 _ROLE, _STATE = "microfacial.role", "microfacial.state"
 
 

@@ -1,0 +1,110 @@
+"""All of params.yaml at once, assembled from the sections that each owner declares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from microfacial.datasets import ClipsConfig
+from microfacial.errors import ConfigError
+from microfacial.evaluation.protocols import TrainConfig
+from microfacial.models import MODELS, Network
+from microfacial.models.presets import resolve
+from microfacial.preprocessing.faces import FacesConfig, region_names
+from microfacial.preprocessing.flow import FlowConfig
+from microfacial.registry.promotion_rule import RegistryConfig
+from microfacial.report.results import ReportConfig
+from microfacial.settings import Section, check, read_sections
+from microfacial.tuning.search_space import StudyConfig
+
+
+class Tuned(Section):
+    """An entry of `tuned`: the settings of a model come from a study, which chose them on the clips of `subjects`."""
+
+    study: str
+    trial: int | None = Field(None, ge=0)  # of the study, whose settings these are
+    subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order.
+
+    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it, nor on
+    `registry`.
+    """
+
+    clips: ClipsConfig
+    faces: FacesConfig
+    flow: FlowConfig
+    train: TrainConfig
+    models: Mapping[str, Section]
+    report: ReportConfig
+    tuned: Mapping[str, Tuned]
+    study: StudyConfig
+    registry: RegistryConfig
+
+
+_SECTIONS: Mapping[str, type[Section]] = {
+    "clips": ClipsConfig,
+    "faces": FacesConfig,
+    "flow": FlowConfig,
+    "train": TrainConfig,
+    "report": ReportConfig,
+}
+OPTIONAL = ("tuned", "study", "registry")  # sections that may be absent, and that no stage tracks
+
+
+def load(path: Path) -> Config:
+    """Read and check params.yaml.
+
+    Raises:
+        ConfigError: the file is missing or no YAML, or a section, key, type or bound is wrong; the message names it.
+    """
+    content = read_sections(path)
+    expected = {*_SECTIONS, "models"}
+    for name in sorted(expected ^ (content.keys() - {*OPTIONAL}), key=str):
+        raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
+    sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
+    models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
+    study = check(content.get("study", {}), StudyConfig, f"{path}: study")
+    registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
+    config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
+    region_names(config.faces)
+    maps = {
+        config.clips.corpora == ("flow_maps",),
+        config.faces.method == "whole",
+        config.flow.method == "published",
+    }
+    if len(maps) > 1:
+        raise ConfigError(
+            f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published go together, "
+            "and only together"
+        )
+    if config.flow.method == "published":
+        _refuse_pictures(config.models, path)
+    return config
+
+
+def _refuse_pictures(models: Mapping[str, Section], path: Path) -> None:
+    """Published maps come without frames to look at."""
+    for name in models:
+        variant = MODELS[name]
+        if isinstance(variant, Network) and variant.shows == "appearance":
+            raise ConfigError(
+                f"{path}: models.{name} looks at frames, and published flow maps come without. Remove models.{name}"
+            )
+
+
+def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
+    if not isinstance(models, Mapping) or not models:
+        raise ConfigError(f"{path}: models must map names of models to their settings; known are {', '.join(MODELS)}")
+    return {name: resolve(name, settings, f"{path}: models.{name}") for name, settings in models.items()}
+
+
+def _check_tuned(tuned: Any, path: Path) -> dict[str, Tuned]:
+    if not isinstance(tuned, Mapping):
+        raise ConfigError(f"{path}: tuned must map names of models to their studies")
+    return {str(name): check(entry, Tuned, f"{path}: tuned.{name}") for name, entry in tuned.items()}

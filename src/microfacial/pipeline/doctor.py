@@ -1,0 +1,207 @@
+"""Is this set-up sound? Every check is made, whatever the others say."""
+
+import shutil
+import sys
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from microfacial.datasets import DATASETS, list_clips
+from microfacial.datasets.frames import read_clip, reading
+from microfacial.datasets.validation import Found, Remark, Surveyed, count_classes, find_releases, survey
+from microfacial.errors import DatasetError, MicrofacialError
+from microfacial.pipeline.config import load
+from microfacial.pipeline.dvc import check_data
+from microfacial.pipeline.project import PARAMS
+from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.flow import FlowConfig, key_frames, layout
+from microfacial.records import Clip
+from microfacial.settings import read_sections
+from microfacial.tracking.store import connect
+
+_FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
+_COPIES = 2  # in build/ and in DVC's cache
+_MAX_GAP = 3  # frames, as clips.max_frame_gap has it where nothing is set
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, whether it is sound, what was seen or what to do."""
+
+    what: str
+    sound: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.sound else 'FAIL'} {self.what}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the doctor says about one row of a release."""
+
+    remark: Remark
+    row: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether a data set can be made although this holds."""
+        return self.remark.sound
+
+    def __str__(self) -> str:
+        return f"{self.remark.kind:<10}  {self.row}{': ' if self.row else ''}{self.remark.text}"
+
+
+def examine() -> Iterator[Finding]:
+    """Look at packages, tools, settings, data, tracking and disk; never stops at the first fault."""
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("packages", _check_packages),
+        ("tools", _check_tools),
+        ("params.yaml", _check_params),
+        ("data version", _check_data_version),
+        ("clips", _check_clips),
+        ("MLflow store", _check_tracking),
+        ("disk", _check_disk),
+    )
+    for what, check in checks:
+        try:
+            yield Finding(what, True, check())
+        except MicrofacialError as error:
+            yield Finding(what, False, str(error))
+
+
+def _check_packages() -> str:
+    lines = (Requirement(line) for line in metadata.requires("microfacial") or ())
+    requirements = [line for line in lines if line.marker is None]
+    faults = [fault for line in requirements if (fault := _package_fault(line))]
+    if faults:
+        raise MicrofacialError(f"{'; '.join(faults)}. Run `make setup`")
+    return f"Python {sys.version.split()[0]}, {len(requirements)} requirements"
+
+
+def _package_fault(requirement: Requirement) -> str | None:
+    names = [requirement.name]
+    if requirement.name == "opencv-python":
+        names.append("opencv-python-headless")  # the same library without windows, for machines that lack libGL
+    for name in names:
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        return None if version in requirement.specifier else f"{name} {version} is not {requirement.specifier}"
+    return f"{requirement.name} is not installed"
+
+
+def _check_tools() -> str:
+    missing = [tool for tool in ("git", "make") if shutil.which(tool) is None]
+    if missing:
+        raise MicrofacialError(f"{' and '.join(missing)} not found. Install with your system's package manager")
+    return "git, make"
+
+
+def _check_params() -> str:
+    config = load(PARAMS)
+    return f"data set {config.clips.name}, models {', '.join(config.models)}"
+
+
+def _check_data_version() -> str:
+    check_data()
+    return "data/ is the version in data.dvc"
+
+
+def _check_clips() -> str:
+    listing = list_clips(load(PARAMS).clips)
+    noted = sum(bool(clip.notes) for clip in listing.clips)
+    return f"{len(listing.clips)} clips of {len({clip.person for clip in listing.clips})} subjects, {noted} with notes"
+
+
+def _check_tracking() -> str:
+    read_sections(PARAMS)  # so that no store is made outside of a project
+    return f"{len(connect(Path()).search_experiments())} experiments"
+
+
+def _check_disk() -> str:
+    config = load(PARAMS)
+    needed = _built_gb(len(list_clips(config.clips).clips), config.flow, config.faces.size_px)
+    free = shutil.disk_usage(Path()).free / 1e9
+    if free < needed:
+        raise MicrofacialError(f"{free:.1f} GB free, faces and flow need {needed:.1f} GB. Make room")
+    return f"{free:.0f} GB free, faces and flow need {needed:.1f} GB"
+
+
+def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
+    """Disk that faces and flow of so many clips take, DVC's copies counted."""
+    windows, channels, _ = layout(flow)
+    bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
+    return clips * size_px**2 * bytes_per_pixel * _COPIES / 1e9
+
+
+# --- a release --------------------------------------------------------------------------------------------------------
+
+
+def examine_releases(path: Path) -> Iterator[Finding | Line]:
+    """Walk every release at a path row by row, then say what the schemes make of it and what disk it needs.
+
+    Raises:
+        DatasetError: there is no release of a known corpus.
+    """
+    found = find_releases(path)
+    if not found:
+        raise DatasetError(
+            f"{path}: no release of {', '.join(DATASETS)} in it or in folders of these names. Name another folder"
+        )
+    clips = 0
+    for release in found:
+        clips += yield from _examine_release(release)
+    folders = {release.folder for release in found if not isinstance(release.release, DatasetError)}
+    yield _need_disk(folders, path, clips)
+
+
+def _examine_release(found: Found) -> Generator[Finding | Line, None, int]:
+    """Yield what there is to say about a release; return how many clips it gives."""
+    what = f"{found.corpus} in {found.folder}"
+    if isinstance(found.release, DatasetError):
+        yield Finding(what, False, str(found.release))
+        return 0
+    rows = []
+    for row in survey(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
+        rows.append(row)
+        yield from (Line(remark, row.name) for remark in row.remarks)
+    usable = [row.clip for row in rows if row.clip is not None]
+    sound = all(remark.sound for row in rows for remark in row.remarks)
+    noted = sum(bool(row.remarks) for row in rows)
+    yield Finding(what, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
+    yield from _count_schemes(rows)
+    return len(usable)
+
+
+def _look(clip: Clip, folder: Path) -> object:
+    """Decode the key frames of a clip, as the flow stage will."""
+    return read_clip(clip, folder, key_frames(clip))
+
+
+def _count_schemes(rows: list[Surveyed]) -> Iterator[Finding]:
+    for scheme, counts in count_classes(rows).items():
+        people = {row.clip.person for row in rows if row.clip is not None and scheme in row.labels}
+        classes = ", ".join(f"{label} {count}" for label, count in counts.items())
+        yield Finding(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
+
+
+def _need_disk(folders: set[Path], path: Path, clips: int) -> Finding:
+    try:
+        raw = sum(_size_gb(folder) for folder in folders)
+    except DatasetError as error:
+        return Finding("disk", False, str(error))
+    built = _built_gb(clips, FlowConfig(), FacesConfig().size_px)
+    free = shutil.disk_usage(path).free / 1e9
+    detail = f"{free:.0f} GB free; DVC's copy of all releases needs {raw:.1f} GB, faces and flow {built:.1f} GB"
+    return Finding("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")
+
+
+def _size_gb(folder: Path) -> float:
+    with reading(folder):
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9

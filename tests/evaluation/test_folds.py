@@ -1,0 +1,191 @@
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from microfacial.errors import ProtocolError
+from microfacial.evaluation.folds import FitChunk, chunk_plans, run_chunk, run_folds
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.models import MODELS
+from microfacial.records import Fitted, FoldPlan, FoldResult, History, Known, Samples
+from microfacial.training import fit as training
+from microfacial.training.fit import Watch, fit, restore
+from networks import TinySettings, tiny
+
+CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
+SETTINGS: dict[str, dict[str, object]] = {
+    "majority": {},
+    "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
+    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "hold_back": True},
+}
+
+
+@dataclass
+class Recorder:
+    """A `fit` that remembers which rows it was shown, in all their parts: inputs carry their row number."""
+
+    seen: list[tuple[int, set[int]]] = field(default_factory=list)
+    chosen: str = ""
+    history: History = field(default_factory=History)
+
+    def __call__(self, chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        assert watch is None
+        self.seen += [(known.seed, {int(value) for value in known.samples.inputs.ravel()}) for known in chunk]
+        return [self] * len(chunk)
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.tile([0.5, 0.3, 0.2], (len(inputs), 1))
+
+    def checkpoint(self) -> dict[str, NDArray[np.float64]]:
+        return {"weights": np.ones(1)}
+
+
+def numbered(samples: Samples) -> Samples:
+    return replace(samples, inputs=np.arange(len(samples.labels), dtype=np.float32)[:, None])
+
+
+def fit_of(model: str) -> FitChunk:
+    return partial(fit, model=model, settings=MODELS[model].settings.model_validate(SETTINGS[model]))
+
+
+def folds_of(
+    samples: Samples, fit_chunk: FitChunk, size: int = 1, processes: int = 1, plans: Sequence[FoldPlan] | None = None
+) -> dict[str, FoldResult]:
+    chunks = chunk_plans(plans or plan_folds(samples, CONFIG), size)
+    return {fold.plan.key: fold for folds in run_folds(samples, chunks, fit_chunk, processes) for fold in folds}
+
+
+def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
+    recorder, rows = Recorder(), numbered(samples)
+    plans = plan_folds(rows, CONFIG)
+    folds_of(rows, recorder, size=3)
+    for plan, (seed, seen) in zip(plans, recorder.seen, strict=True):
+        assert seed == plan.seed
+        assert seen == set(plan.known)
+        assert not seen & set(plan.held_out)
+
+
+def test_chunks_are_even_no_larger_than_asked_and_keep_repetitions_apart(samples: Samples) -> None:
+    plans = plan_folds(samples, CONFIG.model_copy(update={"repeats": 2}))
+    chunks = chunk_plans(plans, 3)
+    assert [len(chunk) for chunk in chunks] == [1, 2, 2, 2, 1, 2, 2, 2]
+    assert [plan for chunk in chunks for plan in chunk] == plans
+    assert chunks[:4] == chunk_plans(plans[:7], 3)
+    assert [len(chunk) for chunk in chunk_plans(plans[:5], 8)] == [2, 3]
+    assert [len(chunk) for chunk in chunk_plans(plans[:1], 8)] == [1]
+    assert [len(chunk) for chunk in chunk_plans(plans[:3], 1)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
+def test_the_held_out_subjects_labels_change_nothing_in_its_predictions(samples: Samples, model: str) -> None:
+    held_out = samples.subjects == "a/1"
+    corrupted = replace(samples, labels=np.where(held_out, 1 - samples.labels, samples.labels))
+    honest, other = (folds_of(rows, fit_of(model))["a/1#0"] for rows in (samples, corrupted))
+    assert np.array_equal(honest.probabilities, other.probabilities)
+    assert honest.chosen == other.chosen
+
+
+def test_in_lockstep_too_the_held_out_subjects_labels_change_nothing(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours train on them, and yet."""
+    monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
+    fit_chunk = partial(fit, model="tiny", settings=TinySettings(epochs=4, flip=True, mixup=0.2))
+    corrupted = replace(samples, labels=np.where(samples.subjects == "a/1", 1 - samples.labels, samples.labels))
+    honest, other = (folds_of(rows, fit_chunk, size=7) for rows in (samples, corrupted))
+    assert np.array_equal(honest["a/1#0"].probabilities, other["a/1#0"].probabilities)
+    assert not np.array_equal(honest["a/2#0"].probabilities, other["a/2#0"].probabilities)
+
+
+@pytest.mark.parametrize(("model", "size"), [("linear_svm", 1), ("roi_cnn", 1), ("roi_cnn", 3)])  # 3: in lockstep
+def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str, size: int) -> None:
+    large = replace(samples, inputs=samples.inputs.repeat(3, axis=-1).repeat(3, axis=-2))
+    assert large.inputs.nbytes > 2**20  # from here on joblib hands arrays over as files
+    once, again, by_two = (folds_of(large, fit_of(model), size, processes) for processes in (1, 1, 2))
+    for key, fold in once.items():
+        for other in (again[key], by_two[key]):
+            assert np.array_equal(fold.probabilities, other.probabilities)
+            assert fold.history == other.history
+
+
+def test_a_folds_result_does_not_depend_on_which_others_are_run(samples: Samples) -> None:
+    whole = folds_of(samples, fit_of("roi_cnn"))
+    plans = [plan for plan in plan_folds(samples, CONFIG) if plan.name in ("a/2", "b/0")]
+    for key, fold in folds_of(samples, fit_of("roi_cnn"), plans=plans).items():
+        assert np.array_equal(fold.probabilities, whole[key].probabilities)
+
+
+@pytest.mark.parametrize("model", ["majority", "linear_svm", "roi_cnn"])
+def test_a_class_that_a_fold_lacks_keeps_its_column(samples: Samples, model: str) -> None:
+    only_one = replace(samples, labels=np.where((samples.labels == 2) & (samples.subjects == "a/5"), 0, samples.labels))
+    fold = folds_of(only_one, fit_of(model))["a/4#0"]
+    assert 2 not in only_one.labels[fold.plan.known]
+    assert fold.probabilities.shape == (4, 3)
+    assert fold.probabilities.sum(axis=1) == pytest.approx(1)
+    if model != "roi_cnn":
+        assert not fold.probabilities[:, 2].any()
+
+
+def test_a_finished_fold_is_handed_over_while_a_slow_one_goes_on(samples: Samples) -> None:
+    """Whoever kills the run then loses the slow fold only."""
+    plans = plan_folds(samples, CONFIG)
+    arrived = list(folds_of(samples, partial(fit_slowly, slow=plans[0].seed), processes=2))
+    assert arrived[-1] == plans[0].key
+    assert sorted(arrived) == [plan.key for plan in plans]
+
+
+def test_three_people_of_one_class_each_are_evaluated_or_refused_in_one_line(samples: Samples) -> None:
+    rows = samples.take(np.array([0, 5, 18]))
+    assert len(folds_of(rows, fit_of("majority"))) == 3
+    with pytest.raises(ProtocolError, match="all training clips of a fold are"):
+        folds_of(replace(rows, labels=np.zeros(3, np.int64)), fit_of("linear_svm"))
+
+
+def test_a_subject_with_one_clip_is_a_fold_of_one(samples: Samples) -> None:
+    assert len(folds_of(samples, fit_of("majority"))["b/0#0"].truth) == 1
+
+
+def test_checkpoints_come_along_only_where_asked_for(samples: Samples) -> None:
+    chunks = chunk_plans(plan_folds(samples, CONFIG)[:1], 1)
+    assert folds_of(samples, fit_of("roi_cnn"), plans=chunks[0])["a/0#0"].checkpoint == {}
+    ((fold,),) = run_folds(samples, chunks, fit_of("roi_cnn"), 1, checkpoints=True)
+    settings = MODELS["roi_cnn"].settings.model_validate(SETTINGS["roi_cnn"])
+    restored = restore("roi_cnn", settings, fold.checkpoint)
+    assert np.array_equal(restored.predict(samples.inputs[fold.plan.held_out]), fold.probabilities)
+
+
+def fit_slowly(chunk: Sequence[Known], *, watch: Watch | None, slow: int) -> list[Fitted]:
+    if chunk[0].seed == slow:
+        time.sleep(3)
+    return fit(chunk, model="majority", settings=MODELS["majority"].settings())
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_chunk_computes_in_one_thread_and_leaves_their_number_as_it_was(samples: Samples) -> None:
+    plan, seen, before = plan_folds(samples, CONFIG)[0], [], torch.get_num_threads()
+
+    def count(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        seen.append(torch.get_num_threads())
+        return fit_of("majority")(chunk, watch=watch)
+
+    def fail(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+        raise KeyError
+
+    run_chunk(samples, (plan,), count)
+    assert (seen, torch.get_num_threads()) == ([1], before)
+    with pytest.raises(KeyError):
+        run_chunk(samples, (plan,), fail)
+    assert torch.get_num_threads() == before

@@ -1,0 +1,241 @@
+"""Who is held out and who is known, protocol by protocol; a `fit` that records what it sees is the witness."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+
+from microfacial.errors import ProtocolError
+from microfacial.evaluation.folds import chunk_plans, run_folds
+from microfacial.evaluation.protocols import TrainConfig, plan_folds, plan_groups, scored_rows
+from microfacial.records import Fitted, FoldPlan, History, Known, Samples
+from microfacial.training.fit import Watch
+
+CONFIGS = {
+    "loso": TrainConfig(validation_parts=3),
+    "composite": TrainConfig(protocol="composite", repeats=2),
+    "leave-one-dataset-out": TrainConfig(protocol="leave-one-dataset-out", validation_parts=2),
+    "holdout": TrainConfig(protocol="holdout", holdout=("a/1", "b/0"), repeats=2),
+}
+
+
+@dataclass
+class Witness:
+    """A fitted model that only remembers what it was shown: inputs carry the number of their row."""
+
+    seen: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
+    asked: list[NDArray[np.int64]] = field(default_factory=list)
+    chosen: str = ""
+    history: History = field(default_factory=History)
+
+    def fit(self, chunk: Sequence[Known], *, watch: Watch | None = None) -> list[Fitted]:
+        for known in chunk:
+            self.seen.append((known.seed, known.samples.inputs.ravel().astype(np.int64)))
+        return [self] * len(chunk)
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        self.asked.append(inputs.ravel().astype(np.int64))
+        return np.tile([0.5, 0.3, 0.2], (len(inputs), 1))
+
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+
+@pytest.fixture
+def people(samples: Samples) -> Samples:
+    """Three corpora of 3, 3 and 4 subjects with two clips each; the same subject ids in all; inputs are row numbers."""
+    subjects = np.repeat([f"{corpus}/{n}" for corpus, count in (("a", 3), ("b", 3), ("c", 4)) for n in range(count)], 2)
+    rows = np.arange(len(subjects))
+    return Samples(
+        inputs=rows.astype(np.float32)[:, None],
+        labels=rows % 3,
+        subjects=subjects,
+        corpora=np.array([subject[0] for subject in subjects]),
+        clips=np.array([f"{subject}/{row}" for row, subject in enumerate(subjects)]),
+        active=np.zeros((len(rows), 0), np.bool_),
+        classes=("x", "y", "z"),
+    )
+
+
+def of_subjects(samples: Samples, *names: str) -> Samples:
+    return samples.take(np.flatnonzero(np.isin(samples.subjects, names)))
+
+
+def named(plans: list[FoldPlan], name: str) -> FoldPlan:
+    return next(plan for plan in plans if plan.name == name)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("size", [1, 3])
+def test_no_held_out_subject_is_ever_shown_to_who_fits(people: Samples, config: TrainConfig, size: int) -> None:
+    witness, plans = Witness(), plan_folds(people, config)
+    list(run_folds(people, chunk_plans(plans, size), witness.fit, 1))
+    assert len(witness.seen) == len(witness.asked) == len(plans)
+    for plan, (seed, seen), asked in zip(plans, witness.seen, witness.asked, strict=True):
+        assert seed == plan.seed
+        assert np.array_equal(seen, plan.known)
+        assert np.array_equal(asked, plan.held_out)
+        assert set(people.subjects[seen]).isdisjoint(people.subjects[asked])
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_parts_share_no_subject_and_leave_nobody_out(people: Samples, config: TrainConfig) -> None:
+    for plan in plan_folds(people, config):
+        known = Known(samples=people.take(plan.known), part=plan.part, seed=plan.seed)
+        validates = [known.split(part)[1] for part in np.unique(plan.part)]
+        assert sorted(row for one in validates for row in one.inputs.ravel()) == plan.known.tolist()
+        for part in np.unique(plan.part):
+            training, validation = known.split(part)
+            assert len(training.labels)
+            assert set(training.subjects).isdisjoint(validation.subjects)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_every_repetition_scores_each_row_of_the_protocol_once(people: Samples, config: TrainConfig) -> None:
+    plans = plan_folds(people, config)
+    assert sorted({plan.repeat for plan in plans}) == list(range(config.repeats))
+    for repeat in range(config.repeats):
+        held_out = np.concatenate([plan.held_out for plan in plans if plan.repeat == repeat])
+        assert np.array_equal(np.sort(held_out), scored_rows(people, config))
+
+
+def test_composite_holds_out_what_scikit_learns_leave_one_group_out_does(people: Samples) -> None:
+    splits = LeaveOneGroupOut().split(people.labels, groups=people.subjects)
+    expected = {str(people.subjects[held[0]]): (held.tolist(), known.tolist()) for known, held in splits}
+    plans = plan_folds(people, TrainConfig(protocol="composite"))
+    assert {plan.name: (plan.held_out.tolist(), plan.known.tolist()) for plan in plans} == expected
+
+
+def test_loso_knows_the_other_subjects_of_the_same_corpus_only(people: Samples) -> None:
+    plans = plan_folds(people, CONFIGS["loso"])
+    assert len(plans) == 10
+    assert set(people.subjects[named(plans, "b/1").known]) == {"b/0", "b/2"}
+
+
+def test_on_one_corpus_loso_and_composite_are_the_same(people: Samples) -> None:
+    alone = of_subjects(people, "c/0", "c/1", "c/2", "c/3")
+    pairs = zip(plan_folds(alone, TrainConfig()), plan_folds(alone, TrainConfig(protocol="composite")), strict=True)
+    for one, other in pairs:
+        assert (one.name, one.seed) == (other.name, other.seed)
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("held_out", "known", "part"))
+
+
+def test_leaving_a_dataset_out_knows_all_others(people: Samples) -> None:
+    plans = plan_folds(people, CONFIGS["leave-one-dataset-out"])
+    assert [plan.name for plan in plans] == ["a", "b", "c"]
+    assert set(people.corpora[named(plans, "b").held_out]) == {"b"}
+    assert set(people.subjects[named(plans, "b").known]) == {f"a/{n}" for n in range(3)} | {f"c/{n}" for n in range(4)}
+
+
+def test_holdout_is_one_fold_of_the_listed_subjects(people: Samples) -> None:
+    (plan, again) = plan_folds(people, CONFIGS["holdout"])
+    assert set(people.subjects[plan.held_out]) == {"a/1", "b/0"}
+    assert len(plan.known) == len(people.labels) - 4
+    assert plan.seed != again.seed
+
+
+@pytest.mark.parametrize(
+    ("config", "who", "message"),
+    [
+        (TrainConfig(protocol="holdout"), (), "train.holdout is empty"),
+        (TrainConfig(protocol="holdout", holdout=("a/1", "a/9")), (), "no clip is of a/9"),
+        (TrainConfig(protocol="holdout", holdout=("a/0", "a/1")), ("a/0", "a/1", "a/2"), "holdout: needs at least 2"),
+        (TrainConfig(protocol="leave-one-dataset-out"), ("a/0", "a/1", "a/2"), "at least 2 corpora, found a alone"),
+        (TrainConfig(protocol="leave-one-dataset-out"), ("a/0", "b/0", "b/1"), "to hold b out: needs .* found 1"),
+        (TrainConfig(), ("a/0", "a/1", "a/2", "b/0", "b/1"), "within b: needs at least 2 subjects beside .* found 1"),
+        (TrainConfig(protocol="composite"), ("a/0", "b/1"), "leave-one-subject-out: needs at least 2 subjects"),
+    ],
+)
+def test_data_that_a_protocol_cannot_divide_is_refused_by_name(
+    people: Samples, config: TrainConfig, who: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        plan_folds(of_subjects(people, *who) if who else people, config)
+
+
+def test_the_smallest_composite_has_three_subjects(people: Samples) -> None:
+    assert len(plan_folds(of_subjects(people, "a/0", "b/1", "c/2"), TrainConfig(protocol="composite"))) == 3
+
+
+def test_a_fold_s_seed_is_of_its_repetition_and_name_alone(people: Samples) -> None:
+    plans = plan_folds(people, TrainConfig(seed=4, repeats=3))
+    assert {(plan.key, plan.seed) for plan in plans} == {
+        (f"{subject}#{repeat}", crc32(f"{repeat}:{subject}".encode()))
+        for subject in people.subjects.tolist()
+        for repeat in (4, 5, 6)
+    }
+
+
+def test_a_repetition_is_the_run_that_its_seed_would_give(people: Samples) -> None:
+    later = [plan for plan in plan_folds(people, TrainConfig(seed=0, repeats=3)) if plan.repeat == 2]
+    for one, other in zip(later, plan_folds(people, TrainConfig(seed=2)), strict=True):
+        assert one.key == other.key
+        assert np.array_equal(one.part, other.part)
+
+
+def test_validation_parts_differ_between_repetitions(people: Samples) -> None:
+    first, second = (named(plan_folds(people, replace_seed(seed)), "c/0").part for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def replace_seed(seed: int) -> TrainConfig:
+    return TrainConfig(protocol="composite", seed=seed)
+
+
+def test_labels_of_held_out_clips_do_not_move_the_known(people: Samples) -> None:
+    held_out = people.subjects == "c/1"
+    corrupted = replace(people, labels=np.where(held_out, (people.labels + 1) % 3, people.labels))
+    config = TrainConfig(protocol="composite")
+    honest, other = (named(plan_folds(one, config), "c/1") for one in (people, corrupted))
+    assert np.array_equal(honest.part, other.part)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")  # which the splitter says here of itself
+def test_no_part_is_empty_though_the_splitter_leaves_one_so() -> None:
+    subjects = np.repeat(["a/0", "a/1", "a/2", "a/3", "b/0"], [4, 1, 2, 5, 1])
+    labels = np.array([1, 1, 1, 1, 0, 0, 0, 1, 2, 2, 1, 2, 0])
+    drawn = StratifiedGroupKFold(4).split(labels[:12], labels[:12], subjects[:12])
+    assert min(len(rows) for _, rows in drawn) == 0
+    clips = Samples(
+        inputs=np.zeros((13, 1), np.float32),
+        labels=labels,
+        subjects=subjects,
+        corpora=np.repeat("a", 13),
+        clips=np.arange(13).astype(str),
+        active=np.zeros((13, 0), np.bool_),
+        classes=("x", "y", "z"),
+    )
+    plan = named(plan_folds(clips, TrainConfig(validation_parts=4)), "b/0")
+    assert np.unique(plan.part).tolist() == [0, 1, 2]
+    assert len(np.unique(list(zip(plan.part, clips.subjects[plan.known], strict=True)), axis=0)) == 4
+
+
+def test_groups_hold_out_every_subject_once_and_repetitions_differ_in_seeds_alone(samples: Samples) -> None:
+    plans = plan_groups(samples, 3, TrainConfig(protocol="composite", repeats=2))
+    first, second = plans[:3], plans[3:]
+    held_out = [set(samples.subjects[plan.held_out]) for plan in first]
+    assert sorted(name for group in held_out for name in group) == sorted(set(samples.subjects))
+    for plan, again in zip(first, second, strict=True):
+        assert not set(samples.subjects[plan.known]) & set(samples.subjects[plan.held_out])
+        assert len(plan.known) + len(plan.held_out) == len(samples.labels)
+        assert (plan.name, plan.held_out.tolist()) == (again.name, again.held_out.tolist())
+        assert plan.seed != again.seed
+
+
+def test_under_loso_groups_are_of_one_corpus_and_know_no_other(samples: Samples) -> None:
+    two = replace(samples, corpora=np.where(np.isin(samples.subjects, ["a/0", "a/1", "a/2", "b/0"]), "b", "a"))
+    plans = plan_groups(two, 3, TrainConfig(protocol="loso"))
+    assert [plan.name for plan in plans] == [f"{corpus} group {number}" for corpus in "ab" for number in range(3)]
+    for plan in plans:
+        assert len(set(two.corpora[plan.held_out]) | set(two.corpora[plan.known])) == 1
+
+
+def test_too_few_subjects_for_groups_are_said_to_be(samples: Samples) -> None:
+    few = samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"])))
+    with pytest.raises(ProtocolError, match="groups of subjects a: needs at least 2 subjects beside"):
+        plan_groups(few, 2, TrainConfig(protocol="loso"))

@@ -1,0 +1,156 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microfacial.errors import StorageError
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.result_files import (
+    read_curves,
+    read_evaluation,
+    read_importances,
+    read_predictions,
+    write_training,
+)
+from microfacial.evaluation.scoring import gather, pool
+from microfacial.files import read_arrays, read_csv, read_json, write_json
+from microfacial.records import FoldResult, History, Samples
+
+CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
+
+
+def train(samples: Samples, config: TrainConfig = CONFIG) -> list[FoldResult]:
+    """Folds of random predictions, of which the first has no validation curves."""
+    folds = []
+    for number, plan in enumerate(plan_folds(samples, config)):
+        random = np.random.default_rng(plan.seed)
+        validation = (1.5, 0.75) if number else ()
+        folds.append(
+            FoldResult(
+                plan=plan,
+                truth=samples.labels[plan.held_out],
+                probabilities=random.dirichlet([1, 1, 1], len(plan.held_out)),
+                chosen="epoch 2",
+                history=History(training_loss=(1.0, 0.5), validation_loss=validation, validation_uar=validation),
+                seconds=0.1,
+                checkpoint={"layer.weight": random.normal(size=(2, 2)).astype(np.float32)},
+            )
+        )
+    return folds
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_scores_and_predictions_come_back_as_they_were_written(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    scored = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "m", samples, folds, scored)
+    assert read_evaluation(tmp_path / "m") == scored
+    found, expected = read_predictions(tmp_path / "m"), gather("m", samples, folds, CONFIG)
+    order = np.argsort(expected.clips)
+    assert (found.model, found.protocol, found.classes) == ("m", "composite", samples.classes)
+    assert np.array_equal(found.clips, expected.clips[order])
+    assert np.array_equal(found.subjects, expected.subjects[order])
+    assert np.array_equal(found.truth, expected.truth[order])
+    assert np.array_equal(found.predicted, expected.predicted[:, order])
+    assert np.allclose(found.probabilities, expected.probabilities[:, order], atol=1e-6)
+
+
+def test_every_table_says_which_repetition_a_row_is_of(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
+    for name, rows in (("predictions", 25), ("folds", 7), ("history", 14), ("composite_m_results", 7)):
+        table = read_csv(tmp_path / "m" / f"{name}.csv")
+        assert [sum(row["repeat"] == repeat for row in table) for repeat in "01"] == [rows, rows]
+    assert len(read_csv(tmp_path / "m" / "composite_m_summary.csv")) == 1
+
+
+def test_a_curve_that_was_not_drawn_leaves_its_cells_empty(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
+    first, *_, last = read_csv(tmp_path / "m" / "history.csv")
+    assert (first["training_loss"], first["validation_loss"], first["validation_uar"]) == ("1.000000", "", "")
+    assert last["validation_loss"] == "0.750000"
+
+
+def test_tables_of_another_protocol_name_it_and_count_by_subject(tmp_path: Path, samples: Samples) -> None:
+    config = TrainConfig(protocol="holdout", holdout=("a/1", "b/0"), bootstrap_draws=100)
+    folds = train(samples, config)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, config))
+    results = read_csv(tmp_path / "m" / "holdout_m_results.csv")
+    assert [(row["subject"], row["clips"]) for row in results] == [("a/1", "4"), ("b/0", "1")]
+    (audit,) = read_csv(tmp_path / "m" / "folds.csv")
+    assert (audit["held_out"], audit["held_out_subjects"]) == ("holdout", "a/1 b/0")
+    assert "a/1" not in audit["validation_parts"].split()
+    assert {row["subject"] for row in read_csv(tmp_path / "m" / "predictions.csv")} == {"a/1", "b/0"}
+
+
+def test_a_training_is_written_with_the_same_bytes_whenever(
+    tmp_path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = train(samples)
+    scored = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "one" / "m", samples, folds, scored)
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    write_training(tmp_path / "two" / "m", samples, folds, scored)
+    assert everything_in(tmp_path / "one") == everything_in(tmp_path / "two")
+
+
+def test_checkpoints_are_a_file_a_fold_and_only_where_there_are_any(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    scored = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "m", samples, folds, scored)
+    kept = read_arrays(tmp_path / "m" / "checkpoints" / "b-0#1.npz")
+    assert np.array_equal(kept["layer.weight"], folds[-1].checkpoint["layer.weight"])
+    assert len(list((tmp_path / "m" / "checkpoints").iterdir())) == 14
+    write_training(tmp_path / "m", samples, [replace(fold, checkpoint={}) for fold in folds], scored)
+    assert not (tmp_path / "m" / "checkpoints").exists()
+
+
+def test_scores_of_another_version_name_the_remedy(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
+    content = read_json(tmp_path / "m" / "evaluation.json")
+    write_json(tmp_path / "m" / "evaluation.json", {key: content[key] for key in content if key != "ece"})
+    with pytest.raises(StorageError, match="another version of microfacial wrote this"):
+        read_predictions(tmp_path / "m")
+
+
+def test_curves_come_back_by_fold_and_those_that_were_not_drawn_are_empty(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
+    assert read_curves(tmp_path / "m") == {fold.plan.key: fold.history for fold in folds}
+    without = [replace(fold, history=History()) for fold in folds]
+    write_training(tmp_path / "m", samples, without, pool("m", samples, folds, CONFIG))
+    assert read_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
+
+
+def test_what_counted_is_averaged_over_repetitions_clip_by_clip(tmp_path: Path, samples: Samples) -> None:
+    named = replace(samples, regions=("eyes", "mouth"), windows=("onset>apex",))
+    folds = [
+        replace(
+            fold,
+            importances={
+                "fusion": np.stack([fold.plan.held_out + fold.plan.repeat, fold.plan.held_out], axis=1) / 1.0,
+                "graph_regions": np.full((len(fold.truth), 2), 0.5),
+                "transformer_regions": np.full((len(fold.truth), 2), 0.5),
+                "windows": np.ones((len(fold.truth), 1)),
+                "attention": np.tile(np.eye(2), (len(fold.truth), 1, 1)),
+            },
+        )
+        for fold in train(named)
+    ]
+    scored = pool("m", named, folds, CONFIG)
+    write_training(tmp_path / "m", named, folds, scored)
+    found = read_importances(tmp_path / "m")
+    assert found is not None
+    assert (found.region_names, found.window_names) == (named.regions, named.windows)
+    rows = np.argsort(named.clips)
+    assert np.array_equal(found.clips, named.clips[rows])
+    assert np.array_equal(found.fusion, np.stack([rows + 0.5, rows], axis=1))  # repetitions 0 and 1
+    assert np.array_equal(found.attention, np.tile(np.eye(2), (25, 1, 1)))
+    write_training(tmp_path / "m", samples, train(samples), scored)
+    assert read_importances(tmp_path / "m") is None

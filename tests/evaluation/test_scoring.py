@@ -1,0 +1,163 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+
+from microfacial.errors import ProtocolError
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.scoring import ONE_SUBJECT, gather, pool
+from microfacial.records import DEMO_CORPUS, SYNTHETIC, FoldPlan, FoldResult, History, Samples
+
+CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
+Chances = NDArray[np.float64]
+
+
+def folds_of(samples: Samples, guess: Callable[[FoldPlan], Chances], config: TrainConfig = CONFIG) -> list[FoldResult]:
+    """Folds that predict what `guess` says of their held-out rows."""
+    return [
+        FoldResult(
+            plan=plan,
+            truth=samples.labels[plan.held_out],
+            probabilities=guess(plan),
+            chosen="",
+            history=History(),
+            seconds=0.0,
+        )
+        for plan in plan_folds(samples, config)
+    ]
+
+
+def fixed(guesses: NDArray[np.int64]) -> Callable[[FoldPlan], Chances]:
+    """Certain of one class a row; a row of guesses a repetition, or the same in all."""
+    of_repeat = np.atleast_2d(guesses)
+    return lambda plan: np.eye(3)[of_repeat[plan.repeat % len(of_repeat)][plan.held_out]]
+
+
+def draw(samples: Samples, repeats: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, 3, (repeats, len(samples.labels)))
+
+
+def test_scores_are_pooled_over_folds_and_per_corpus(samples: Samples) -> None:
+    guesses = draw(samples, 1)[0]
+    scored = pool("m", samples, folds_of(samples, fixed(guesses)), CONFIG)
+    assert scored.overall.uf1 == pytest.approx(f1_score(samples.labels, guesses, average="macro"))
+    assert np.array_equal(scored.overall.confusion, confusion_matrix(samples.labels, guesses))
+    assert (scored.overall.clips, scored.overall.subjects) == (25, 7)
+    assert (scored.corpora["b"].clips, scored.corpora["b"].subjects) == (1, 1)
+    assert scored.uf1_interval[0] <= scored.overall.uf1 <= scored.uf1_interval[1]
+    assert (scored.repeats, scored.uf1_sd, scored.uar_sd, scored.protocol) == (1, 0, 0, "composite")
+
+
+def test_scores_of_repetitions_are_averaged_and_their_deviation_is_that_of_a_sample(samples: Samples) -> None:
+    config, guesses = replace_repeats(3), draw(samples, 3)
+    scored = pool("m", samples, folds_of(samples, fixed(guesses), config), config)
+    f1 = [f1_score(samples.labels, one, average="macro") for one in guesses]
+    recall = [recall_score(samples.labels, one, average="macro") for one in guesses]
+    assert scored.overall.uf1 == pytest.approx(np.mean(f1))
+    assert scored.overall.uar == pytest.approx(np.mean(recall))
+    assert scored.overall.accuracy == pytest.approx(np.mean([accuracy_score(samples.labels, one) for one in guesses]))
+    assert scored.uf1_sd == pytest.approx(np.sqrt(np.square(np.array(f1) - np.mean(f1)).sum() / 2))
+    assert scored.uar_sd == pytest.approx(np.std(recall, ddof=1))
+    assert np.array_equal(
+        scored.overall.confusion, sum(confusion_matrix(samples.labels, one, labels=range(3)) for one in guesses)
+    )
+    assert (scored.overall.clips, scored.overall.subjects, scored.repeats) == (25, 7, 3)
+    assert scored.corpora["a"].clips == 24
+
+
+def replace_repeats(repeats: int) -> TrainConfig:
+    return TrainConfig(protocol="composite", repeats=repeats, bootstrap_draws=100)
+
+
+def test_repetitions_that_agree_score_as_one_does(samples: Samples) -> None:
+    guesses, config = draw(samples, 1), replace_repeats(4)
+    one = pool("m", samples, folds_of(samples, fixed(guesses)), CONFIG)
+    four = pool("m", samples, folds_of(samples, fixed(guesses), config), config)
+    assert four.overall.uf1 == pytest.approx(one.overall.uf1)
+    assert four.uf1_interval == pytest.approx(one.uf1_interval)  # four times the same people are no more people
+    assert four.uf1_sd == pytest.approx(0)
+
+
+def test_subjects_are_those_of_clips_not_of_folds(samples: Samples) -> None:
+    config = TrainConfig(protocol="holdout", holdout=("a/0", "a/4", "a/5"), bootstrap_draws=100)
+    guesses = draw(samples, 1)[0]
+    scored = pool("m", samples, folds_of(samples, fixed(guesses), config), config)
+    held_out = np.isin(samples.subjects, config.holdout)
+    assert (scored.overall.clips, scored.overall.subjects) == (12, 3)
+    assert scored.overall.uf1 == pytest.approx(f1_score(samples.labels[held_out], guesses[held_out], average="macro"))
+    assert list(scored.corpora) == ["a"]
+    assert scored.uf1_interval[0] < scored.uf1_interval[1]
+
+
+def test_one_held_out_subject_has_no_interval_and_says_so(samples: Samples) -> None:
+    config = TrainConfig(protocol="holdout", holdout=("a/4",), bootstrap_draws=100)
+    scored = pool("m", samples, folds_of(samples, fixed(draw(samples, 1)), config), config)
+    assert scored.uf1_interval[0] == scored.uf1_interval[1]
+    assert scored.note == ONE_SUBJECT
+
+
+def test_means_over_folds_go_by_fold_and_leave_out_what_a_fold_lacks(samples: Samples) -> None:
+    """The majority class is right about half of each of the subjects with two classes: UAR ½, where pooled is ⅓."""
+    guesses = np.zeros((1, 25), np.int64)
+    scored = pool("m", samples, folds_of(samples, fixed(guesses)), CONFIG)
+    assert scored.overall.uar == pytest.approx(1 / 3)
+    by_fold = {f"a/{n}": 1 / 2 for n in range(4)} | {"a/4": 1 / 3, "a/5": 1 / 3, "b/0": 1.0}
+    assert scored.mean_over_folds_uar == pytest.approx(np.mean(list(by_fold.values())))
+    assert scored.mean_over_folds_accuracy == pytest.approx((4 * 2 / 4 + 2 * 1 / 4 + 1) / 7)
+    assert scored.mean_over_folds_uf1 == pytest.approx((4 * (2 / 3) / 2 + 2 * (2 / 5) / 3 + 1) / 7)
+
+
+def test_calibration_is_of_all_predictions(samples: Samples) -> None:
+    """Certain and right half of the time is off by ½."""
+    config = replace_repeats(2)
+    wrong = (samples.labels + 1) % 3
+    scored = pool("m", samples, folds_of(samples, fixed(np.stack([samples.labels, wrong])), config), config)
+    assert scored.ece == pytest.approx(0.5)
+
+
+def test_predictions_are_gathered_in_the_order_of_rows_whatever_that_of_folds(samples: Samples) -> None:
+    config, guesses = replace_repeats(2), draw(samples, 2)
+    folds = folds_of(samples, fixed(guesses), config)
+    found = gather("m", samples, folds[::-1], config)
+    assert np.array_equal(found.predicted, guesses)
+    assert np.array_equal(found.clips, samples.clips)
+    assert np.array_equal(found.truth, samples.labels)
+
+
+def test_scores_of_demo_clips_carry_their_note_and_others_none(samples: Samples) -> None:
+    demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
+    assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG).note == SYNTHETIC
+    assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG).note == ""
+
+
+def test_folds_of_another_class_list_are_noticed(samples: Samples) -> None:
+    relabelled = replace(samples, labels=2 - samples.labels)
+    with pytest.raises(ProtocolError, match="every clip exactly once"):
+        pool("m", relabelled, folds_of(samples, fixed(samples.labels)), CONFIG)
+
+
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0), slice(None, -1)])
+def test_a_fold_that_is_missing_is_noticed(samples: Samples, kept: slice) -> None:
+    config = replace_repeats(2)
+    with pytest.raises(ProtocolError, match="every clip exactly once"):
+        pool("m", samples, folds_of(samples, fixed(samples.labels), config)[kept], config)
+
+
+def test_a_fold_that_counts_twice_or_is_of_another_repetition_is_noticed(samples: Samples) -> None:
+    folds = folds_of(samples, fixed(samples.labels))
+    stranger = replace(folds[0], plan=replace(folds[0].plan, repeat=1))
+    for surplus in (folds[0], stranger):
+        with pytest.raises(ProtocolError, match="every clip exactly once"):
+            pool("m", samples, [*folds, surplus], CONFIG)
+
+
+def test_no_bit_of_a_score_depends_on_the_order_of_folds(samples: Samples) -> None:
+    config = replace_repeats(3)
+    folds = folds_of(samples, fixed(draw(samples, 3)), config)
+    random = np.random.default_rng(0)
+    expected = pool("m", samples, folds, config)
+    for _ in range(8):
+        assert pool("m", samples, [folds[place] for place in random.permutation(len(folds))], config) == expected

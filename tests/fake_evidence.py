@@ -1,0 +1,40 @@
+"""Evidence of made-up versions: a strong model and a weak one on the same clips."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from microfacial.records import Predictions
+from microfacial.registry.promotion_rule import Evidence
+
+SUBJECTS, EACH = 10, 6
+TRUTH = np.tile([0, 1, 2], SUBJECTS * EACH // 3)
+PEOPLE = [f"c/{number:02d}" for number in range(SUBJECTS)]
+
+
+def evidence(name: str, wrong: Sequence[int], **changes: Any) -> Evidence:
+    """A version that errs on some rows, one class further than the truth."""
+    predicted = TRUTH.copy()
+    predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 3
+    return Evidence(
+        name=name,
+        dataset="d",
+        scheme="s",
+        data="abc",
+        tuned_on=changes.pop("tuned_on", ()),
+        predictions=Predictions(
+            model=name,
+            protocol="loso",
+            classes=("x", "y", "z"),
+            clips=np.array([f"clip{row:02d}" for row in range(len(TRUTH))]),
+            subjects=np.repeat(PEOPLE, EACH),
+            truth=TRUTH,
+            predicted=predicted[None],
+            probabilities=np.eye(3)[predicted][None],
+        ),
+    )
+
+
+WEAK = evidence("weak", range(0, 60, 2))  # every second clip wrong, three a subject
+STRONG = evidence("strong", range(0, 60, 6))  # one a subject

@@ -1,0 +1,119 @@
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fakes import texture
+from microfacial.errors import DatasetError
+from microfacial.preprocessing.spotting import SpottingConfig, shrink, spot_apex, spot_interval
+
+FPS = 40.0  # ten frames either way are compared
+SKIN = texture(112, 112)[..., 0]
+CONFIG = SpottingConfig(width_px=112)
+
+
+def film(
+    strengths: list[float], *, drift_px: float = 0.0, light: float = 0.0, blink: Mapping[int, float] | None = None
+) -> dict[int, NDArray[np.uint8]]:
+    """Frames from number 10 on: a patch at the lower left moves by the strength in px, under drift, light and noise."""
+    random, (y, x) = np.random.default_rng(0), np.mgrid[:112, :112].astype(np.float32)
+    bump = np.exp(-((x - 35) ** 2 + (y - 80) ** 2) / 200)
+    lids = np.exp(-((x - 56) ** 2 + (y - 30) ** 2) / 100)
+    frames = {}
+    for step, strength in enumerate(strengths):
+        down = strength * bump - 6 * (blink or {}).get(step, 0.0) * lids
+        image = cv2.remap(SKIN, x - drift_px * step, y + down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        noisy = image * (1 + light * step) + random.normal(0, 1.0, image.shape)
+        frames[10 + step] = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return frames
+
+
+def rise_and_fall(rest: int, rise: int, fall: int, after: int, height_px: float) -> list[float]:
+    """Still frames, a rise, a fall, still frames; the apex is frame rest + rise."""
+    up = [height_px * step / rise for step in range(rise)]
+    down = [height_px * (1 - step / fall) for step in range(fall + 1)]
+    return [0.0] * rest + up + down + [0.0] * (after - 1)
+
+
+@pytest.mark.parametrize(("rise", "fall"), [(4, 10), (10, 4)])
+def test_the_apex_is_spotted_under_a_drifting_head_and_changing_light(rise: int, fall: int) -> None:
+    frames = film(rise_and_fall(0, rise, fall, 1, 1.5), drift_px=0.1, light=0.01)
+    assert abs(spot_apex(frames, FPS, 10, 10 + rise + fall, CONFIG) - (10 + rise)) <= 1
+
+
+def test_colour_says_the_same_as_grey() -> None:
+    frames = film(rise_and_fall(0, 5, 5, 1, 1.5))
+    colour = {number: np.repeat(frame[..., None], 3, axis=2) for number, frame in frames.items()}
+    assert spot_apex(colour, FPS, 10, 20, CONFIG) == spot_apex(frames, FPS, 10, 20, CONFIG)
+
+
+def test_frames_outside_of_the_interval_do_not_count() -> None:
+    frames = film([*rise_and_fall(0, 5, 5, 1, 1.0), 2.0, 3.0])
+    assert abs(spot_apex(frames, FPS, 10, 20, CONFIG) - 15) <= 1
+
+
+def test_a_blink_is_no_apex_where_eyes_are_left_out() -> None:
+    blink = {step: max(0.0, 1 - abs(step - 12) / 3) for step in range(9, 16)}
+    frames = film(rise_and_fall(0, 5, 10, 1, 1.5), blink=blink)
+    assert abs(spot_apex(frames, FPS, 10, 25, CONFIG) - 22) <= 1
+    skin = np.ones(frames[10].shape[:2], np.bool_)
+    skin[0:60, 20:92] = False
+    assert abs(spot_apex(frames, FPS, 10, 25, CONFIG, skin=skin) - 15) <= 1
+
+
+def test_an_apex_needs_an_onset_and_motion() -> None:
+    frames = film([0.0, 1.0, 0.0])
+    with pytest.raises(DatasetError, match="frames 9–12: onset or the frames after it are missing"):
+        spot_apex(frames, FPS, 9, 12, CONFIG)
+    with pytest.raises(DatasetError, match="frames 10–11: onset or the frames after it"):
+        spot_apex(frames, FPS, 10, 11, CONFIG)
+    with pytest.raises(DatasetError, match="are all the same"):
+        spot_apex(dict.fromkeys((10, 11, 12), frames[10]), FPS, 10, 12, CONFIG)
+
+
+def test_an_interval_is_spotted_in_a_raw_clip_by_its_frame_numbers() -> None:
+    found = spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5), drift_px=0.05), FPS, CONFIG)
+    assert abs(found.apex - 32) <= 1
+    assert abs(found.onset - 28) <= 2
+    assert abs(found.offset - 42) <= 2
+    assert found.peaks[0] == found.apex
+    assert found.numbers == tuple(range(10, 60))
+    assert found.signal.shape == (50,)
+    assert found.signal.argmax() == found.apex - 10
+    assert found.threshold == pytest.approx(found.signal.mean() + 0.55 * (found.signal.max() - found.signal.mean()))
+
+
+def test_the_stronger_of_two_movements_is_taken_and_the_other_named() -> None:
+    strengths = rise_and_fall(14, 4, 4, 22, 1.3) + rise_and_fall(0, 4, 4, 14, 1.8)
+    found = spot_interval(film(strengths), FPS, CONFIG)
+    assert abs(found.apex - 58) <= 1
+    assert len(found.peaks) == 2
+    assert abs(found.peaks[1] - 28) <= 1
+
+
+@pytest.mark.parametrize("drift_px", [0.0, 0.05])
+def test_a_face_at_rest_is_refused_also_under_a_drifting_head(drift_px: float) -> None:
+    with pytest.raises(DatasetError, match="nothing rises above the noise"):
+        spot_interval(film([0.0] * 40, drift_px=drift_px), FPS, CONFIG)
+
+
+def test_frames_that_are_all_the_same_or_too_few_are_refused() -> None:
+    still = film([0.0])[10]
+    with pytest.raises(DatasetError, match="nothing rises above the noise"):
+        spot_interval(dict.fromkeys(range(20), still), FPS, CONFIG)
+    with pytest.raises(DatasetError, match="only 4 frames"):
+        spot_interval(dict.fromkeys(range(4), still), FPS, CONFIG)
+
+
+def test_frames_are_shrunk_to_the_working_width_and_strips_refused() -> None:
+    assert shrink(np.zeros((300, 200, 3), np.uint8), CONFIG).shape == (168, 112)
+    with pytest.raises(DatasetError, match="900×100 px are no pictures of a face"):
+        shrink(np.zeros((100, 900), np.uint8), CONFIG)
+
+
+def test_spotting_twice_gives_the_same() -> None:
+    frames = film(rise_and_fall(12, 5, 5, 12, 1.5))
+    first, second = (spot_interval(frames, FPS, CONFIG) for _ in range(2))
+    assert np.array_equal(first.signal, second.signal)

@@ -1,0 +1,124 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from microfacial.records import History
+from microfacial.tracking.background_writer import Mirror
+from microfacial.tracking.run_records import Circumstances, FlowDigest, Identity, TrainedFold
+from microfacial.tracking.store import connect
+
+IDENTITY = Identity(
+    dataset="d",
+    scheme="s",
+    model="m",
+    key="k1",
+    corpora=("a",),
+    clips="cd" * 16,
+    flow=FlowDigest(digest="ab" * 16, shape=(4, 5, 2, 8, 8), unit="px"),
+    settings={
+        "train": {"protocol": "loso", "seed": 0, "repeats": 1},
+        "faces": {},
+        "flow": {"method": "dis"},
+        "model": {},
+    },
+)
+KNOWN = Circumstances(tags={})
+
+
+@pytest.fixture
+def root(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns")
+    return tmp_path
+
+
+def fold(name: str) -> TrainedFold:
+    return TrainedFold(name=name, repeat=0, seed=1, chosen="", clips=4, hits=3, history=History())
+
+
+def model_runs(root: Path) -> list[Run]:
+    client = connect(root)
+    experiment = client.get_experiment_by_name("d · s")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], "tags.`microfacial.role` = 'model'"))
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_a_training_that_breaks_off_closes_its_run(root: Path, error: type[BaseException], status: str) -> None:
+    def break_off() -> None:
+        with Mirror(IDENTITY, KNOWN, root) as mirror:
+            mirror.log_fold(fold("a/1"), 1.0)
+            raise error
+
+    with pytest.raises(error):
+        break_off()
+    assert [run.info.status for run in model_runs(root)] == [status]
+
+
+def test_when_mlflow_fails_one_line_says_so_and_nothing_more_is_tried(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = []
+
+    def fail(*_: object, **__: object) -> None:
+        tried.append(1)
+        raise MlflowException("gone")
+
+    with Mirror(IDENTITY, KNOWN, root) as mirror:
+        mirror.log_fold(fold("a/1"), 1.0)
+        monkeypatch.setattr(MlflowClient, "set_terminated", fail)
+        for number in range(2, 5):
+            mirror.log_fold(fold(f"a/{number}"), 1.0)
+        mirror.finish(root / "nowhere", KNOWN)
+    said = capsys.readouterr().err
+    assert len(tried) == 1
+    assert said.count("\n") == 1
+    assert said.startswith("microfacial: MLflow fails (gone). Training goes on")
+    assert "run `microfacial sync`" in said
+
+
+def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
+    with Mirror(IDENTITY, KNOWN, root) as mirror:
+        mirror.log_fold(fold("a/1"), 1.0)
+    assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
+
+
+def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "mlruns" / "mlflow.db").write_bytes(b"no database" * 500)
+    with Mirror(IDENTITY, KNOWN, root) as mirror:
+        mirror.log_fold(fold("a/1"), 1.0)
+    assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
+
+
+def test_who_opens_a_server_is_never_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
+    with Mirror(IDENTITY, KNOWN, root):
+        pass
+    said = capsys.readouterr().err
+    assert "127.0.0.1:9" in said
+    assert "cret" not in said
+
+
+def test_a_fault_that_is_no_outage_is_not_swallowed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    def train() -> None:
+        with Mirror(IDENTITY, KNOWN, root) as mirror:
+            mirror.log_fold(fold("a/1"), 1.0)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", fail)
+    with pytest.raises(ZeroDivisionError):
+        train()

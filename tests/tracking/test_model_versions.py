@@ -1,0 +1,73 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.models import MODELS
+from microfacial.models.presets import resolve
+from microfacial.tracking.model_versions import Registered, find_version, registered_name
+from microfacial.tracking.store import connect
+
+NAME = registered_name("demo", "casme2-4")
+
+
+@pytest.fixture
+def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns")
+    return connect(tmp_path)
+
+
+def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] = ()) -> Registered:
+    return Registered(
+        name=NAME,
+        version=number,
+        model=model,
+        settings=resolve(model, {}, model).model_dump(mode="json"),
+        dataset="demo",
+        scheme="casme2-4",
+        protocol="loso",
+        tuned_on=tuned_on,
+        run_id="",
+    )
+
+
+def create(client: MlflowClient, registered: Registered) -> None:
+    client.create_model_version(registered.name, "file:///nowhere", tags=registered.tags)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_s_name_is_one_that_mlflow_takes(client: MlflowClient, scheme: str) -> None:
+    assert client.create_registered_model(registered_name("a_data-set2", scheme)).name == f"a_data-set2.{scheme}"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_version_is_read_as_it_was_written_whatever_its_variant(client: MlflowClient, model: str) -> None:
+    written = version(model, tuned_on=("casme2/sub01", "samm/006"))
+    client.create_registered_model(NAME)
+    create(client, written)
+    client.set_registered_model_alias(NAME, "champion", "1")
+    found = find_version(client, NAME, "champion")
+    assert found == written
+    assert resolve(model, found.settings, model) == resolve(model, {}, model)
+
+
+def test_each_alias_finds_its_own_version(client: MlflowClient) -> None:
+    client.create_registered_model(NAME)
+    for model in ("linear_svm", "roi_cnn"):
+        create(client, version(model))
+    client.set_registered_model_alias(NAME, "champion", "1")
+    client.set_registered_model_alias(NAME, "challenger", "2")
+    champion, challenger = (find_version(client, NAME, alias) for alias in ("champion", "challenger"))
+    assert champion == version("linear_svm", 1)
+    assert challenger == version("roi_cnn", 2)
+
+
+def test_nothing_is_found_without_the_model_or_the_alias(client: MlflowClient) -> None:
+    assert find_version(client, NAME, "champion") is None
+    client.create_registered_model(NAME)
+    create(client, version())
+    assert find_version(client, NAME, "champion") is None

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from microfacial.models.inputs import APEX_OFFSET
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS
+from microfacial.training.augmentation import Layout, augment, draws, flip_rows, mirror, mix, move_borders, shift
+from networks import TinySettings
+
+MOTION = Layout(shows="motion")
+EVERY = {"flip": True, "shift_px": 2, "jitter": 0.3, "mixup": 0.4}
+
+
+def maps(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_mouth_corner_that_moves_right_moves_left_on_the_other_side_of_the_mirror() -> None:
+    face = torch.zeros(3, 4, 6)
+    face[0, 2, 1], face[1, 2, 1], face[2, 2, 1] = 2.0, -1.0, 0.5
+    mirrored = mirror(face, MOTION)
+    assert mirrored[:, 2, 4].tolist() == [-2.0, -1.0, 0.5]
+    assert mirrored.abs().sum() == 3.5
+
+
+def test_a_mirror_swaps_left_and_right_regions_and_leaves_colours_as_they_are() -> None:
+    regions = maps(2, 3, 2, 4, 4)
+    mirrored = mirror(regions, Layout(shows="appearance", mirror=(1, 0, 2)))
+    assert torch.equal(mirrored[:, 0], regions[:, 1].flip(-1))
+    assert torch.equal(mirrored[:, 2], regions[:, 2].flip(-1))
+
+
+@pytest.mark.parametrize("layout", [MOTION, Layout(shows="motion", mirror=(2, 1, 0))])
+def test_twice_mirrored_is_as_before_and_only_chosen_rows_are(layout: Layout) -> None:
+    inputs = maps(2, 3, 3, 3, 4, 5)
+    chosen = torch.tensor([[True, False, True], [False, False, True]])
+    flipped = flip_rows(inputs, chosen, layout)
+    assert torch.equal(flipped[~chosen], inputs[~chosen])
+    assert torch.equal(flip_rows(flipped, chosen, layout), inputs)
+    assert not torch.equal(flipped[chosen], inputs[chosen])
+
+
+def test_shifts_are_those_of_numpy_padding() -> None:
+    inputs = maps(2, 2, 4, 3, 6, 5)
+    moves = torch.tensor([[[2, -1], [0, 0]], [[-2, 2], [1, 1]]])
+    moved = shift(inputs, moves)
+    for lane, row in np.ndindex(2, 2):
+        down, right = moves[lane, row].tolist()
+        padded = np.pad(inputs[lane, row].numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+        expected = padded[:, :, 2 - down : 8 - down, 2 - right : 7 - right]
+        assert np.array_equal(moved[lane, row].numpy(), expected)
+
+
+def positions(windows: tuple[str, ...]) -> Tensor:
+    """Windows of a face that moves 1 px a unit of time in the first phase window, then 10, −3 and −5."""
+    speeds = dict(zip(PHASE_WINDOWS, (1.0, 10.0, -3.0, -5.0), strict=True))
+    sums = {ONSET_APEX: PHASE_WINDOWS[:2], APEX_OFFSET: PHASE_WINDOWS[2:]}
+    values = [sum(speeds[part] for part in sums.get(window, (window,))) for window in windows]
+    return torch.tensor(values).view(1, 1, -1, 1, 1, 1, 1)
+
+
+def moved(windows: tuple[str, ...], *shares: float) -> list[float]:
+    layout = Layout(shows="motion", windows=windows)
+    values: list[float] = move_borders(positions(windows), torch.tensor([[shares]]), layout).flatten().tolist()
+    return values
+
+
+def test_a_later_border_hands_motion_to_the_window_before_it() -> None:
+    """A rise that ends 0.2 of the next window later: 1 + 0.2·10, and 10 − 0.2·10."""
+    assert moved(PHASE_WINDOWS, 0.2, 0, 0) == pytest.approx([3, 8, -3, -5])
+    assert moved(PHASE_WINDOWS, -0.2, 0, 0) == pytest.approx([0.8, 10.2, -3, -5])
+    assert moved(PHASE_WINDOWS, 0.2, -0.1, 0.5) == pytest.approx([3, 10 - 2 - 1, -3 + 1 - 2.5, -5 + 2.5])
+
+
+def test_onset_to_apex_stays_the_sum_of_its_parts() -> None:
+    values = moved((ONSET_APEX, *PHASE_WINDOWS), 0.4, -0.3, 0.2)
+    assert values[0] == pytest.approx(values[1] + values[2])
+    assert values[0] == pytest.approx(11 - 0.3 * 10)
+    assert moved((ONSET_APEX, APEX_OFFSET), 0.25) == pytest.approx([11 - 2, -8 + 2])
+    assert moved((ONSET_APEX, APEX_OFFSET), -0.25) == pytest.approx([11 - 2.75, -8 + 2.75])
+
+
+@pytest.mark.parametrize("windows", [(), (ONSET_APEX,)])
+def test_onset_to_apex_alone_is_cut_short(windows: tuple[str, ...]) -> None:
+    inputs = maps(1, 2, 3, 4, 4)
+    cut = move_borders(inputs, torch.tensor([[[0.3], [-0.4]]]), Layout(shows="motion", windows=windows))
+    assert torch.allclose(cut[0, 0], inputs[0, 0] * 0.7)
+    assert torch.allclose(cut[0, 1], inputs[0, 1] * 0.6)
+
+
+def test_a_mixture_is_so_much_of_a_row_and_the_rest_of_the_one_before() -> None:
+    inputs, targets = maps(1, 3, 2, 4, 4), torch.eye(3)[None]
+    mixed, shares = mix(inputs, targets, torch.tensor([[1.0, 0.25, 0.5]]))
+    assert torch.equal(mixed[0, 0], inputs[0, 0])
+    assert torch.allclose(mixed[0, 1], 0.25 * inputs[0, 1] + 0.75 * inputs[0, 0])
+    assert shares[0, 1].tolist() == [0.75, 0.25, 0]
+
+
+def test_shares_of_mixtures_are_drawn_from_a_beta_distribution() -> None:
+    """Beta(α, α) has mean ½ and variance 1 / (8α + 4)."""
+    inputs, targets = torch.zeros(1, 4000, 1, 1, 1), torch.zeros(1, 4000, 1)
+    targets[0, ::2] = 1  # even rows have share λ, odd ones 1 − λ
+    uniform = torch.rand(1, 4000, 1, generator=torch.Generator().manual_seed(0))
+    shares = augment(inputs, targets, uniform, TinySettings(mixup=0.4), MOTION)[1]
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert shares.var().item() == pytest.approx(1 / 7.2, rel=0.05)
+
+
+def test_what_is_off_draws_nothing_and_changes_nothing() -> None:
+    inputs, targets = maps(1, 2, 3, 4, 4), torch.eye(2)[None]
+    assert draws(TinySettings(), MOTION) == 0
+    same = augment(inputs, targets, torch.empty(1, 2, 0), TinySettings(), MOTION)
+    assert same[0] is inputs
+    assert same[1] is targets
+
+
+def test_numbers_are_drawn_for_a_flip_two_moves_each_border_and_a_mixture() -> None:
+    settings = TinySettings.model_validate(EVERY)
+    assert draws(settings, MOTION) == 1 + 2 + 1 + 1
+    assert draws(settings, Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS))) == 1 + 2 + 3 + 1
+    assert draws(settings, Layout(shows="appearance")) == 1 + 2 + 0 + 1  # what a picture shows has no borders
+
+
+def test_a_lane_is_augmented_as_it_would_be_alone() -> None:
+    settings = TinySettings.model_validate(EVERY)
+    layout = Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS), mirror=(1, 0))
+    inputs, targets = maps(2, 6, 5, 2, 3, 8, 8), torch.eye(6)[None].repeat(2, 1, 1)
+    uniform = torch.rand(2, 6, draws(settings, layout), generator=torch.Generator().manual_seed(1))
+    both = augment(inputs, targets, uniform, settings, layout)
+    alone = augment(inputs[1:], targets[1:], uniform[1:], settings, layout)
+    assert torch.equal(both[1][1], alone[1][0])
+    assert torch.allclose(both[0][1], alone[0][0], atol=1e-6)
+    assert not torch.allclose(both[0], inputs)
+
+
+def test_shifts_reach_both_ends() -> None:
+    face = torch.zeros(1, 2, 1, 5, 5)
+    face[..., 2, 2] = 1
+    uniform = torch.tensor([[[0.0, 0.999999], [0.999999, 0.0]]])
+    moved = augment(face, torch.eye(2)[None], uniform, TinySettings(shift_px=2), MOTION)[0]
+    assert moved[0, 0, 0].nonzero().tolist() == [[0, 4]]
+    assert moved[0, 1, 0].nonzero().tolist() == [[4, 0]]
