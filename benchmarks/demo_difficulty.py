@@ -21,13 +21,13 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
 
 from microfacial import metrics
 from microfacial.datasets import ClipsConfig, list_clips
-from microfacial.datasets.frames import read_clip
+from microfacial.datasets.frames import read_frames
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.models.inputs import make_samples
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.preprocessing import faces, flow
-from microfacial.records import Clip, FaceStore, FlowSequence, Known, Samples
+from microfacial.records import Clip, FaceStore, FlowSequence, Samples, TrainingData
 
 SCHEME: Literal["casme2-4"] = "casme2-4"
 SEEDS = range(10)
@@ -36,7 +36,7 @@ Rows = NDArray[np.int64]
 
 def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
     """Align the key frames of one clip and compute their flow."""
-    frames = read_clip(clip, folder.parent, flow.key_frames(clip))
+    frames = read_frames(clip, folder.parent, flow.key_frames(clip))
     config = faces.FacesConfig()
     face = faces.locate(clip, frames[clip.onset], config)
     aligned = {number: faces.align(frame, face, config.size_px) for number, frame in frames.items()}
@@ -64,7 +64,9 @@ def pooled_scores(samples: Samples, folds: Iterable[tuple[Rows, Rows]]) -> tuple
     predicted = np.empty_like(samples.labels)
     for training, test in folds:
         part = np.zeros(len(training), dtype=np.int64)  # the SVM makes its own
-        fitted = LINEAR_SVM.fit(Known(samples=samples.take(training), part=part, seed=0), LinearSvmSettings())
+        fitted = LINEAR_SVM.fit(
+            TrainingData(samples=samples.take(training), validation_fold=part, seed=0), LinearSvmSettings()
+        )
         predicted[test] = fitted.predict(samples.inputs[test]).argmax(axis=1)
     counts = metrics.confusion(samples.labels, predicted, len(samples.classes))
     return float(metrics.uf1(counts)), float(metrics.uar(counts))

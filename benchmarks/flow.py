@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from microfacial import files as storage
 from microfacial.datasets import ClipsConfig
+from microfacial.datasets.clip_table import write_clips
 from microfacial.pipeline.project import Project
 from microfacial.pipeline.stages import flow as stage
 from microfacial.preprocessing.faces import align
 from microfacial.preprocessing.flow import FlowConfig, compute_flow, prepare
 from microfacial.preprocessing.opencv_flow import DisSettings, FarnebackSettings, Gray, VariationalSettings
+from microfacial.preprocessing.store import write_faces
 from microfacial.records import Clip, Face
 
 ROOT = Path(__file__).parent.parent
@@ -183,8 +184,8 @@ def write_corpus(folder: Path, clips: list[Clip]) -> None:
     for row, clip in enumerate(clips):
         for number, frame in make_frames(row).items():
             cv2.imwrite(str(folder / "data" / clip.frame(number)), frame)
-    storage.write_clips(folder / "build/corpus/clips.csv", clips)
-    storage.write_faces(folder / "build/corpus/faces", len(clips), blank_crops(clips), (), SIDE_PX)
+    write_clips(folder / "results/corpus/clips.csv", clips)
+    write_faces(folder / "results/corpus/faces", len(clips), blank_crops(clips), (), SIDE_PX)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     (folder / "src").symlink_to(ROOT / "src")
@@ -201,7 +202,8 @@ def time_stage(folder: Path, clips: int, rounds: int) -> None:
     os.chdir(folder)
     project = Project(ClipsConfig(name="corpus", root="data", corpora=("demo",), scheme="casme2-4"))
     seconds = best_seconds(
-        {"one": lambda: stage.run(project, processes=1), "two": lambda: stage.run(project, processes=2)}, rounds
+        {"one": lambda: stage.run_flow(project, processes=1), "two": lambda: stage.run_flow(project, processes=2)},
+        rounds,
     )
     print(f"\n{clips} clips: one process {seconds['one']:.1f} s, two {seconds['two']:.1f} s,", end=" ")
     print(f"ratio {seconds['one'] / seconds['two']:.2f}; everything included")

@@ -36,7 +36,7 @@ from microfacial.models import MODELS, Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
 from microfacial.settings import OptimiserSettings
 from microfacial.training import fit as training
-from microfacial.training.augmentation import Layout, augment, draws, mirror
+from microfacial.training.augmentation import InputLayout, augment, draws, mirror
 from microfacial.training.fit import channel_scale
 from microfacial.training.losses import class_weights
 
@@ -111,8 +111,8 @@ def run_plain(
 def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: OptimiserSettings) -> Predictions:
     """One fold by the plain loop."""
     torch.manual_seed(plan.seed)
-    layout = Layout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
-    known, validates = samples.take(plan.known), (plan.part == 0) & settings.hold_back
+    layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
+    known, validates = samples.take(plan.training_rows), (plan.validation_fold == 0) & settings.early_stopping
     trained, validated = known.take(np.flatnonzero(~validates)), known.take(np.flatnonzero(validates))
     scale = channel_scale(trained.inputs)
     shape = (len(scale), 1, 1) if trained.inputs.ndim > 3 else (len(scale),)
@@ -140,11 +140,11 @@ def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: 
             optimiser.zero_grad()
             loss = criterion(network(changed[0]), shares[0] if settings.mixup else labels)
             loss.backward()
-            if settings.clip_norm is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+            if settings.max_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient_norm)
             optimiser.step()
             rates.step()
-        if not settings.hold_back:
+        if not settings.early_stopping:
             continue
         network.eval()
         with torch.no_grad():
@@ -155,11 +155,11 @@ def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: 
             best = {name: value.clone() for name, value in network.state_dict().items()}
         if since >= settings.patience:
             break
-    if settings.hold_back:
+    if settings.early_stopping:
         network.load_state_dict(best)
     network.eval()
-    held_out = scaled(samples.inputs[plan.held_out])
-    images = [held_out, mirror(held_out, layout)] if settings.flip_average else [held_out]
+    held_out = scaled(samples.inputs[plan.test_rows])
+    images = [held_out, mirror(held_out, layout)] if settings.test_time_flip else [held_out]
     with torch.no_grad():
         return np.asarray(sum(network(image).softmax(1) for image in images).argmax(1).numpy())
 
@@ -226,7 +226,7 @@ class Scored(NamedTuple):
 def score(predicted: Sequence[Predictions], samples: Samples, plans: Sequence[FoldPlan]) -> Scored:
     """The pooled score of all folds."""
     folds = zip(plans, predicted, strict=True)
-    each = np.stack([confusion(samples.labels[plan.held_out], guess, len(CLASSES)) for plan, guess in folds])
+    each = np.stack([confusion(samples.labels[plan.test_rows], guess, len(CLASSES)) for plan, guess in folds])
     (low, high), _ = bootstrap_intervals(each[None], 1000, 0)
     return Scored(float(uf1(each.sum(0))), low, high)
 
@@ -243,7 +243,10 @@ def describe(name: str, costs: Sequence[Cost], scored: Scored, maps: int, peak_m
 def maps_seen(samples: Samples, plans: Sequence[FoldPlan], settings: OptimiserSettings) -> int:
     """Maps that go through the networks in training: samples × windows × regions, in each epoch of each fold."""
     each = int(np.prod(samples.inputs.shape[1:-3])) if samples.inputs.ndim > 3 else 1
-    trained = sum(int((plan.part != 0).sum()) if settings.hold_back else len(plan.part) for plan in plans)
+    trained = sum(
+        int((plan.validation_fold != 0).sum()) if settings.early_stopping else len(plan.validation_fold)
+        for plan in plans
+    )
     return each * settings.epochs * trained
 
 

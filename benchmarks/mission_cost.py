@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from microfacial.models import MODELS
-from microfacial.records import Known, Samples
+from microfacial.records import Samples, TrainingData
 from microfacial.training.fit import fit
 
 REGIONS, CHANNELS, CLASSES = 3, 3, ("happiness", "disgust", "surprise", "repression")
@@ -40,7 +40,7 @@ def seconds_per_epoch(preset: str, training: int, validation: int, epochs: int) 
     side = settings.model_dump()["input_px"]
     clips = training + validation
     part = (np.arange(clips) >= validation).astype(np.int64)  # validates on the rows of part 0
-    known = Known(samples=random_samples(clips, side, seed=0), part=part, seed=0)
+    known = TrainingData(samples=random_samples(clips, side, seed=0), validation_fold=part, seed=0)
     torch.set_num_threads(1)
     start = time.perf_counter()
     fit([known], model="roi_cnn", settings=settings)

@@ -52,7 +52,7 @@ def copy_project(folder: Path, models: list[str], subjects: int) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", folder)
     (folder / "src").symlink_to(ROOT / "src")
-    repeat_people(ROOT / "build" / "demo", folder / "build" / "demo", subjects)
+    repeat_people(ROOT / "results" / "demo", folder / "results" / "demo", subjects)
 
 
 def repeat_people(build: Path, copy: Path, subjects: int) -> None:

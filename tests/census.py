@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from microfacial.datasets.synthetic.layouts import LAYOUTS, Row, write_table
+from microfacial.datasets.synthetic.layouts import LAYOUTS, SheetRow, write_table
 
 CASME2_2019 = {
     "others": 99,
@@ -48,7 +48,7 @@ MMEW = {"surprise": 89, "disgust": 72, "others": 66, "happiness": 36, "fear": 16
 Show = tuple[int, str]  # a subject, and an emotion shown
 
 
-def write_census(corpus: str, root: Path, rows: Sequence[Row]) -> Path:
+def write_census(corpus: str, root: Path, rows: Sequence[SheetRow]) -> Path:
     """Write a table and empty frames, as readers look at names only."""
     layout = LAYOUTS[corpus]
     for row in rows:
@@ -67,7 +67,9 @@ def deal(counts: Mapping[str, int], people: Callable[[str], Sequence[int]]) -> I
             yield subject, emotion
 
 
-def deal_rest(counts: Mapping[str, int], named: Iterable[Row], people: Callable[[str], Sequence[int]]) -> list[Show]:
+def deal_rest(
+    counts: Mapping[str, int], named: Iterable[SheetRow], people: Callable[[str], Sequence[int]]
+) -> list[Show]:
     """Deal what the named rows leave of the counts."""
     return list(deal(Counter(counts) - Counter(row.emotion for row in named), people))
 
@@ -80,9 +82,9 @@ def number_within(shows: Iterable[Show]) -> Iterator[tuple[int, str, int]]:
         seen[subject] += 1
 
 
-def make_row(subject: int, name: str, emotion: str, onset: int, **facts: object) -> Row:
+def make_row(subject: int, name: str, emotion: str, onset: int, **facts: object) -> SheetRow:
     """A row of five frames, with its apex in the middle unless told otherwise."""
-    row = Row(
+    row = SheetRow(
         subject=subject,
         name=name,
         emotion=emotion,
@@ -100,7 +102,7 @@ def make_row(subject: int, name: str, emotion: str, onset: int, **facts: object)
 CASME2_FEW = (10, 18)  # show none of the emotions that classes are made of
 
 
-def casme2_rows(year: int) -> list[Row]:
+def casme2_rows(year: int) -> list[SheetRow]:
     """The 255 rows; emotions are those of 2019, from which the sheet of 2014 is written, but for one apex."""
     named = [
         make_row(4, "EP12_01f", "disgust", 261, apex="/" if year == 2019 else 300, offset=321, frames=range(261, 322)),
@@ -132,7 +134,7 @@ SAMM_WITHOUT_THE_FIVE = (12, 33)
 SAMM_RARE = ("Disgust", "Fear", "Sadness")
 
 
-def samm_rows() -> list[Row]:
+def samm_rows() -> list[SheetRow]:
     """The 159 rows of 29 subjects; one shows `Other` only, two show what the five classes leave out only."""
     named = [
         make_row(28, "028_4_1", "Other", 1090, apex=1143, offset=1134, frames=range(1090, 1135)),
@@ -161,7 +163,7 @@ SMIC_LOST = ("s3_ne_03", "s3_ne_20", "s4_ne_05", "s4_ne_06", "s1_ne_02", "s2_sur
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 
 
-def smic_rows(counts: Mapping[str, int] = SMIC, people: Sequence[int] = SMIC_PEOPLE) -> list[Row]:
+def smic_rows(counts: Mapping[str, int] = SMIC, people: Sequence[int] = SMIC_PEOPLE) -> list[SheetRow]:
     """The clips of a camera, 164 of 16 subjects or 71 of 8; s3 shows 20 negative ones where it takes part."""
     many = {"negative": [3] * 16 + [4] * 3 + [1], "surprise": [2] * 4 + [9]} if 3 in people else {}
     seen = defaultdict[Show, int](int)
@@ -174,7 +176,7 @@ def smic_rows(counts: Mapping[str, int] = SMIC, people: Sequence[int] = SMIC_PEO
     return sorted(rows, key=lambda row: row.subject)
 
 
-def smic_e_rows() -> list[Row]:
+def smic_e_rows() -> list[SheetRow]:
     """The 164 rows of SMIC-E of the high-speed camera; seven clips have no offset and no long video."""
     return [
         replace(row, offset=None, apex=None, frames=range(0))
@@ -189,7 +191,7 @@ def smic_e_rows() -> list[Row]:
 CASME3_UNKNOWN_OFFSETS = ("spNO.40/e_1838", "spNO.40/e_2396")
 
 
-def casme3_rows() -> list[Row]:
+def casme3_rows() -> list[SheetRow]:
     """The 860 rows of 94 subjects; most videos hold two. Two rows lack an offset, 59 have an impossible apex."""
     named = [
         make_row(40, "e", "disgust", onset, offset=0, frames=range(onset - 2, onset + 9), video="e")
@@ -208,7 +210,7 @@ def casme3_rows() -> list[Row]:
 # --- MMEW ---
 
 
-def mmew_rows() -> list[Row]:
+def mmew_rows() -> list[SheetRow]:
     """The 300 rows of 30 subjects."""
     seen = defaultdict[Show, int](int)
     rows = []

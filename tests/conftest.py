@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
-from microfacial import files as storage
+from microfacial import files
 from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.evaluation.experiment import load_data, run_folds, score
@@ -129,9 +129,9 @@ def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
     (root / "data" / "demo").symlink_to(tiny_demo)
     with chdir(root):
         project = open_project()
-        clips.run(project)
-        faces.run(project)
-        flow.run(project, processes=1)
+        clips.run_clips(project)
+        faces.run_faces(project)
+        flow.run_flow(project, processes=1)
     return root
 
 
@@ -143,10 +143,10 @@ def trained(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     samples = make_samples(MODELS["roi_cnn"].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plan = plan_folds(samples, data.protocol)[0]
     (fold,) = run_chunk(samples, (plan,), partial(fit, model="roi_cnn", settings=settings), checkpoints=True)
-    out = tmp_path_factory.mktemp("build") / "train" / "roi_cnn"
+    out = tmp_path_factory.mktemp("results") / "train" / "roi_cnn"
     faces, flow, own = (section.model_dump(mode="json") for section in (config.faces, config.flow, settings))
-    storage.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})
-    storage.write_json(out / "evaluation.json", asdict(score(data, list(run_folds(data, "majority")), "roi_cnn")))
-    path = out / "checkpoints" / f"{storage.as_file_name(plan.key)}.npz"
-    storage.write_arrays(path, fold.checkpoint)
+    files.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})
+    files.write_json(out / "evaluation.json", asdict(score(data, list(run_folds(data, "majority")), "roi_cnn")))
+    path = out / "checkpoints" / f"{files.as_file_name(plan.key)}.npz"
+    files.write_arrays(path, fold.checkpoint)
     return path, fold.probabilities[0]

@@ -22,7 +22,7 @@ TINY_PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
 faces: {method: landmarks, rois: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
-train: {protocol: loso, seed: 0, validation_parts: 3, bootstrap_draws: 100}
+train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:
   majority: {}
   linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}

@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 from microfacial.models import Network, Task
 from microfacial.models.layers.attention import Dropout
-from microfacial.records import FaceStore, Inputs, Known, Samples
+from microfacial.records import FaceStore, Inputs, Samples, TrainingData
 from microfacial.settings import OptimiserSettings
 
 
 class TinySettings(OptimiserSettings):
     """Every lever at its plainest, whatever the defaults are."""
 
-    hold_back: bool = True
+    early_stopping: bool = True
     batch_size: int = 16
     weight_decay: float = 1e-2
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: int = 0
     label_smoothing: float = 0.0
     flip: bool = False
-    flip_average: bool = False
+    test_time_flip: bool = False
     dropout: float = 0.3
 
 
@@ -57,8 +57,8 @@ def tiny(lockstep: bool = True) -> Network:
     )
 
 
-def known_without(samples: Samples, subject: str, seed: int) -> Known:
+def known_without(samples: Samples, subject: str, seed: int) -> TrainingData:
     """All rows but a subject's, in three validation parts by subject."""
     rows = np.flatnonzero(samples.subjects != subject)
     _, person = np.unique(samples.subjects[rows], return_inverse=True)
-    return Known(samples=samples.take(rows), part=person % 3, seed=seed)
+    return TrainingData(samples=samples.take(rows), validation_fold=person % 3, seed=seed)

@@ -10,19 +10,11 @@ import pytest
 from openpyxl import Workbook
 
 from fakes import make_clip
+from microfacial.datasets.clip_table import read_clips, write_clips
+from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError, StorageError
-from microfacial.files import (
-    FlowWriter,
-    digest,
-    read_clips,
-    read_json,
-    read_table,
-    write_arrays,
-    write_clips,
-    write_image,
-    write_json,
-    writing,
-)
+from microfacial.files import atomic_write, digest, read_json, write_arrays, write_image, write_json
+from microfacial.preprocessing.store import FlowWriter
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scratch(tmp_path: Path) -> None:
@@ -30,7 +22,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_scratch(tmp_path: Path) -> No
     write_json(path, 1)
 
     def fail() -> None:
-        with writing(path) as fresh:
+        with atomic_write(path) as fresh:
             fresh.write_text("half")
             raise RuntimeError
 
@@ -42,7 +34,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_scratch(tmp_path: Path) -> No
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     for name in ("old", "new"):
-        with writing(tmp_path / "out") as fresh:
+        with atomic_write(tmp_path / "out") as fresh:
             fresh.mkdir()
             (fresh / name).touch()
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["new"]

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import chromium
-from microfacial.files import read_clips
+from microfacial.datasets.clip_table import read_clips
 from microfacial.pipeline.commands import flow_sheet
 from microfacial.pipeline.project import open_project
 from microfacial.records import is_synthetic
@@ -27,7 +27,7 @@ MOST_BYTES = 200_000
 def main() -> int:
     """Write docs/report.webp and docs/flow-sheet.webp; return 2 and say why where that cannot be."""
     project, browser = open_project(), chromium.find()
-    report, clips = project.build / "reports" / "index.html", project.build / "clips.csv"
+    report, clips = project.results / "reports" / "index.html", project.results / "clips.csv"
     if not (report.exists() and clips.exists()):
         return refuse(f"{report} is missing. Run `make repro` first")
     if not all(is_synthetic(clip.corpus) for clip in read_clips(clips)):
@@ -72,9 +72,9 @@ def shoot(report: Path, browser: str) -> Image.Image:
 def draw_sheet() -> Image.Image:
     """The first clip of each class on a page of `microfacial flow --contact-sheet`."""
     project = open_project()
-    first = {clip.label: clip.id for clip in reversed(read_clips(project.build / "clips.csv"))}
+    first = {clip.label: clip.id for clip in reversed(read_clips(project.results / "clips.csv"))}
     with tempfile.TemporaryDirectory() as folder:
-        flow_sheet.run(project, Path(folder), list(first.values()))
+        flow_sheet.run_flow_sheet(project, Path(folder), list(first.values()))
         page = Image.open(next(Path(folder).glob("*.png"))).convert("RGB")
     return page.resize((SHEET_WIDTH_PX, round(page.height * SHEET_WIDTH_PX / page.width)), Image.Resampling.LANCZOS)
 

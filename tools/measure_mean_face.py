@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_identity
+from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person
 from microfacial.preprocessing.faces import MEAN_FACE
 from microfacial.preprocessing.landmarks import find_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
@@ -29,7 +29,7 @@ Measured by tools/measure_mean_face.py on the resting faces of the demo's synthe
 def main() -> None:
     """Write the file."""
     plan = DemoPlan()
-    stills = [build_face(plan, draw_identity(plan, number)) for number in range(1, plan.identities + 1)]
+    stills = [build_face(plan, draw_person(plan, number)) for number in range(1, plan.identities + 1)]
     faces = [_landmarks(still[:, ::step]) for still in stills for step in (1, -1)]
     mean = _make_symmetric(np.mean([_level_eyes(face) for face in faces], axis=0))
     np.savetxt(MEAN_FACE, mean / SIDE + [0.5, EYE_LINE], fmt="%.4f", delimiter=",", header=HEADER.strip())

@@ -1,6 +1,6 @@
 """Run the command line: `python -m microfacial`."""
 
-from microfacial.pipeline.cli import run
+from microfacial.pipeline.cli import run_command_line
 
 if __name__ == "__main__":
-    run()
+    run_command_line()

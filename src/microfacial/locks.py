@@ -9,7 +9,7 @@ import click
 
 
 @contextmanager
-def alone(path: Path, what: str | None) -> Iterator[int]:
+def exclusive_lock(path: Path, what: str | None) -> Iterator[int]:
     """Hold the lock at `path`, waiting for it if need be, and say whom one waits for; None where it takes no time.
 
     Yields the file descriptor: a child process that inherits it holds the lock too, until it ends.

@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 ApexSource = Literal["annotated", "midpoint", "spotted"]
 FaceSource = Literal["landmarks", "template", "whole"]
 FlowUnit = Literal["px", "stretched"]
+Image = NDArray[np.uint8]
+"""Pixels of an image, `(H, W, 3)` in BGR order or `(H, W)` in grey."""
+
+FloatArray = NDArray[np.float64]
 Box = tuple[int, int, int, int]
 """A region in aligned pixels: top, left, bottom, right; bottom and right are exclusive."""
 
@@ -182,9 +186,9 @@ class FoldPlan:
     name: str
     repeat: int
     seed: int
-    held_out: NDArray[np.int64]
-    known: NDArray[np.int64]
-    part: NDArray[np.int64]
+    test_rows: NDArray[np.int64]
+    training_rows: NDArray[np.int64]
+    validation_fold: NDArray[np.int64]
 
     @property
     def key(self) -> str:
@@ -193,16 +197,16 @@ class FoldPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class TrainingData:
     """All that the fitting of one fold may see: the known rows, their validation parts, and the fold's seed."""
 
     samples: Samples
-    part: NDArray[np.int64]
+    validation_fold: NDArray[np.int64]
     seed: int
 
-    def split(self, part: int) -> tuple[Samples, Samples]:
+    def split(self, fold: int) -> tuple[Samples, Samples]:
         """Training and validation rows for one who validates on a part."""
-        validates = self.part == part
+        validates = self.validation_fold == fold
         return self.samples.take(np.flatnonzero(~validates)), self.samples.take(np.flatnonzero(validates))
 
 
@@ -238,7 +242,7 @@ class Fitted(Protocol):
 
 
 @runtime_checkable
-class Explains(Protocol):
+class Explainable(Protocol):
     """A trained model that can say what counted."""
 
     def explain(self, inputs: NDArray[np.float32]) -> Mapping[str, NDArray[np.float64]]:

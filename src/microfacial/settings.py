@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,19 +16,32 @@ class Section(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Keys that earlier releases used, each with the key that replaces it. `check` refuses them and names the new key."""
+
 
 class OptimiserSettings(Section):
     """How a network is trained by epochs; the settings of every such model extend it."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "clip_norm": "max_gradient_norm",
+            "flip_average": "test_time_flip",
+            "hold_back": "early_stopping",
+        }
+    )
+
     epochs: int = Field(60, ge=1)
     patience: int = Field(15, ge=1)  # epochs without a better validation loss before training stops
-    hold_back: bool = False  # a part of the known subjects chooses the epoch; false: all train, the last epoch is kept
+    early_stopping: bool = (
+        False  # a part of the known subjects chooses the epoch; false: all train, the last epoch is kept
+    )
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
     warmup_epochs: int = Field(6, ge=0)  # the learning rate rises from zero
-    clip_norm: float | None = Field(None, gt=0)  # longest gradient of a fold; null: as long as it is
+    max_gradient_norm: float | None = Field(None, gt=0)  # longest gradient of a fold; null: as long as it is
     averaging: float = Field(0.0, ge=0, lt=1)  # share of the averaged weights that each step keeps; 0: no averaging
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: float = Field(2.0, ge=0)
@@ -35,7 +49,7 @@ class OptimiserSettings(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     mixup: float = Field(0.0, ge=0)  # alpha of the Beta distribution; 0: off
     flip: bool = True  # mirror half of the training faces
-    flip_average: bool = True  # predict a face and its mirror image, and average
+    test_time_flip: bool = True  # predict a face and its mirror image, and average
     shift_px: int = Field(0, ge=0)  # move inputs by up to so many of their pixels
     jitter: float = Field(0.0, ge=0, lt=1)  # move the ends of windows by up to this share of a window
     members: int = Field(1, ge=1)  # networks whose probabilities are averaged, each with its own validation part
@@ -86,16 +100,17 @@ def check(content: Any, kind: type[Kind], where: str) -> Kind:
         return kind.model_validate(content)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault)}" for fault in faults)) from None
+        raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in faults)) from None
 
 
 def _name(fault: Any) -> str:
     return ".".join(str(part) for part in fault["loc"])
 
 
-def _reason(fault: Any) -> str:
+def _reason(fault: Any, kind: type[Section]) -> str:
     if fault["type"] == "extra_forbidden":
-        return "no such key; check its spelling"
+        new = kind.RENAMED.get(_name(fault))
+        return f"this key is now called {new}. Rename it" if new else "no such key; check its spelling"
     if fault["type"] == "missing":
         return "is missing"
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}"

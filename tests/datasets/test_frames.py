@@ -18,8 +18,8 @@ from microfacial.datasets.frames import (
     find_pattern,
     frame_files,
     open_clip,
-    read_clip,
     read_fps,
+    read_frames,
     read_image,
     stream_clip,
 )
@@ -181,7 +181,7 @@ def test_frames_of_a_clip_are_read_by_number(tmp_path: Path) -> None:
     for number in (9, 10, 11):
         (tmp_path / f"img{number:05d}.png").write_bytes(encode(".png", texture(16, 16, number)))
     clip = make_clip(frames="img{:05d}.png", numbers=(9, 10, 11))
-    frames = read_clip(clip, tmp_path, (11, 9, 9))
+    frames = read_frames(clip, tmp_path, (11, 9, 9))
     assert list(frames) == [9, 11]
     assert np.array_equal(frames[11], texture(16, 16, 11))
 
@@ -190,12 +190,12 @@ def test_frames_of_two_sizes_in_one_clip_are_refused(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(encode(".png", texture(64, 48)))
     (tmp_path / "2.png").write_bytes(encode(".png", texture(32, 24)))
     with pytest.raises(DatasetError, match=r"2\.png is 24×32, but frame 1 of its clip is 48×64"):
-        read_clip(make_clip(frames="{}.png"), tmp_path, (1, 2))
+        read_frames(make_clip(frames="{}.png"), tmp_path, (1, 2))
 
 
 def test_a_single_picture_is_its_own_clip(tmp_path: Path) -> None:
     (tmp_path / "map .png").write_bytes(encode(".png", texture(28, 28)))
-    assert list(read_clip(make_clip(frames="map .png", numbers=(0,)), tmp_path, (0,))) == [0]
+    assert list(read_frames(make_clip(frames="map .png", numbers=(0,)), tmp_path, (0,))) == [0]
 
 
 def test_frames_are_found_and_sorted_by_the_last_integer_in_their_names(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_video_gives_exactly_the_frames_asked_for(write_video: Write, name: st
     assert recording.numbers == tuple(range(1, 13))
     assert recording.fps == 25.0
     for wanted in ((1, 12), (7,), (5, 4, 11)):
-        frames = read_clip(recording, recording.root, wanted)
+        frames = read_frames(recording, recording.root, wanted)
         assert {number: number_of(frame) for number, frame in frames.items()} == {n: n for n in wanted}
         assert list(frames) == sorted(wanted)
     assert len(list(stream_clip(recording, recording.root, recording.numbers))) == 12
@@ -269,7 +269,7 @@ def test_a_video_gives_exactly_the_frames_asked_for(write_video: Write, name: st
 def test_a_clip_may_be_part_of_a_video(write_video: Write) -> None:
     path = write_video("a.avi", 8)
     clip = make_clip(frames=path.name, numbers=(3, 4, 5))
-    assert number_of(read_clip(clip, path.parent, clip.numbers)[4]) == 4
+    assert number_of(read_frames(clip, path.parent, clip.numbers)[4]) == 4
     assert frame_files(clip, path.parent, clip.numbers) == [path]
 
 
@@ -277,7 +277,7 @@ def test_a_clip_may_be_part_of_a_video(write_video: Write) -> None:
 def test_a_frame_that_a_video_lacks_is_refused(write_video: Write, wanted: tuple[int, ...]) -> None:
     path = write_video("a.mp4", 8)
     with pytest.raises(DatasetError, match=r"a\.mp4 has no frame [09]: its frames are 1–8"):
-        read_clip(make_clip(frames=path.name), path.parent, wanted)
+        read_frames(make_clip(frames=path.name), path.parent, wanted)
 
 
 @pytest.mark.parametrize("name", [name.lower() for name in VIDEOS])
@@ -286,7 +286,7 @@ def test_a_video_that_is_cut_short_is_refused(write_video: Write, name: str, kep
     path = write_video(name, 8)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    for use in (count_frames, read_fps, open_clip, lambda path: read_clip(make_clip(frames=name), path.parent, (1,))):
+    for use in (count_frames, read_fps, open_clip, lambda path: read_frames(make_clip(frames=name), path.parent, (1,))):
         with pytest.raises(DatasetError, match="is cut short"):
             use(path)
 
@@ -303,7 +303,7 @@ def test_a_video_with_a_damaged_frame_is_not_taken_for_a_shorter_one(write_video
     with pytest.raises(DatasetError, match=r"damaged: only \d of 8 frames"):
         open_clip(path)
     with pytest.raises(DatasetError, match="or it is damaged"):
-        read_clip(make_clip(frames="a.avi"), path.parent, (7,))
+        read_frames(make_clip(frames="a.avi"), path.parent, (7,))
 
 
 @pytest.mark.parametrize(("name", "complaint"), [("a.avi", "without frames"), ("a.mp4", "cannot be read as a video")])
@@ -333,7 +333,7 @@ def test_a_video_is_turned_as_its_rotation_says(tmp_path: Path) -> None:
     header = content.index(b"tkhd")
     tail = content[header:].replace(struct.pack(">5i", *upright), struct.pack(">5i", *quarter_turn), 1)
     path.write_bytes(content[:header] + tail)
-    turned = read_clip(make_clip(frames="a.mp4"), tmp_path, (1,))[1]
+    turned = read_frames(make_clip(frames="a.mp4"), tmp_path, (1,))[1]
     assert turned.shape == (64, 48, 3)
     assert turned[:28].min() > 200
     assert turned[36:].max() < 40

@@ -15,8 +15,8 @@ from openpyxl import load_workbook
 from microfacial.datasets import DATASETS, ClipsConfig, CorpusName, list_clips
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import SYNTHETIC_MARKER
-from microfacial.datasets.synthetic.layouts import LAYOUTS, NOTICE, Row, write_release
-from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_identity, plan_clips, render_clip, scene
+from microfacial.datasets.synthetic.layouts import LAYOUTS, NOTICE, SheetRow, write_release
+from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person, plan_clips, render_clip, scene
 from microfacial.errors import DatasetError
 from microfacial.records import Clip, is_synthetic
 
@@ -165,7 +165,7 @@ def test_three_surprises_of_2019_were_sad_in_2014() -> None:
 
     three = [(24, "EP07_01"), (24, "EP07_04f"), (24, "EP10_03")]
     rows = [
-        Row(subject=subject, name=name, emotion="surprise", onset=1, apex=2, offset=3, frames=range(1, 4))
+        SheetRow(subject=subject, name=name, emotion="surprise", onset=1, apex=2, offset=3, frames=range(1, 4))
         for subject, name in [*three, (23, "EP07_01"), (24, "EP07_02")]
     ]
     assert emotions("casme2_2014") == ["sadness"] * 3 + ["surprise"] * 2
@@ -308,7 +308,7 @@ def frames_in(width: float, height: float) -> list[NDArray[np.uint8]]:
     plan = replace(SMALL, width_px=140)
     clip = replace(plan_clips(plan)[0], drift=(8.0, 0.0, 0.0), bend=0.0, light=(0.0, 0.0, 0.0))
     view = scene(width, height)
-    return list(render_clip(plan, clip, build_face(plan, draw_identity(plan, 1), view), view))
+    return list(render_clip(plan, clip, build_face(plan, draw_person(plan, 1), view), view))
 
 
 def test_the_head_moves_before_a_wall_that_keeps_still() -> None:

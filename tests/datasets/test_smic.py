@@ -7,7 +7,7 @@ import pytest
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.datasets.annotations import Annotation, Fault
-from microfacial.datasets.smic import open_release
+from microfacial.datasets.smic import open_smic
 from microfacial.errors import DatasetError
 
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
@@ -132,7 +132,7 @@ def test_a_bad_folder_is_a_fault_of_its_clip_alone(folder: Path) -> None:
     write_clip(folder, "s1", "positive", range(9))
     touch_frames(folder / "HS/s1/micro/positive/s1_po_01", "other{}.bmp", range(9))
     write_clip(folder, "person", "negative", range(9))
-    fault, kept, mixed = open_release(folder).rows
+    fault, kept, mixed = open_smic(folder).rows
     assert isinstance(fault, Fault)
     assert isinstance(kept, Annotation)
     assert isinstance(mixed, Fault)

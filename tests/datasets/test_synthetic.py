@@ -15,16 +15,16 @@ import pytest
 from numpy.typing import NDArray
 from openpyxl import load_workbook
 
-from microfacial.datasets.synthetic.layouts import ANNOTATIONS, Row, Table, write_demo
+from microfacial.datasets.synthetic.layouts import ANNOTATIONS, SheetRow, Table, write_demo
 from microfacial.datasets.synthetic.people import (
     ACTION_UNITS,
     CROP,
     DemoClip,
     DemoPlan,
-    Identity,
+    Person,
     View,
     build_face,
-    draw_identity,
+    draw_person,
     plan_clips,
     render_clip,
     true_motion,
@@ -154,7 +154,7 @@ def test_an_existing_folder_is_refused_and_kept(demo: Path) -> None:
 
 
 def test_a_stopped_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_table: Table, _rows: Iterable[Row]) -> bytes:
+    def stop(_table: Table, _rows: Iterable[SheetRow]) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("microfacial.datasets.synthetic.layouts.spreadsheet", stop)
@@ -169,12 +169,12 @@ PLAN = DemoPlan()
 
 
 @pytest.fixture(scope="module")
-def person() -> Identity:
-    return draw_identity(PLAN, 1)
+def person() -> Person:
+    return draw_person(PLAN, 1)
 
 
 @pytest.fixture(scope="module")
-def face(person: Identity) -> NDArray[np.float64]:
+def face(person: Person) -> NDArray[np.float64]:
     return build_face(PLAN, person)
 
 
@@ -230,7 +230,7 @@ def test_the_truth_maps_onset_pixels_onto_apex_pixels(face: NDArray[np.float64])
     assert np.abs(left).mean() < 0.35 * np.abs(moved).mean()
 
 
-def test_a_room_shows_of_the_face_what_a_crop_shows(person: Identity) -> None:
+def test_a_room_shows_of_the_face_what_a_crop_shows(person: Person) -> None:
     plan, room = replace(PLAN, width_px=140), View(left=-20, top=-10, width=320, height=380, room=True)
     long = quiet_clip(12, drift=(1.2, -0.8, 0.002))
     clip = replace(long, apex=long.onset + 2, offset=long.onset + 4)

@@ -4,7 +4,7 @@ import pytest
 
 from fakes import WriteCasme2
 from microfacial.datasets.annotations import Release
-from microfacial.datasets.validation import Surveyed, count_classes, find_releases, survey
+from microfacial.datasets.validation import CheckedRow, check_release, count_classes, find_releases
 from microfacial.errors import DatasetError
 from microfacial.records import Clip
 
@@ -13,13 +13,13 @@ def look_away(clip: Clip) -> None:
     """Frames are fine."""
 
 
-def examine(root: Path) -> list[Surveyed]:
+def examine(root: Path) -> list[CheckedRow]:
     (found,) = find_releases(root)
     assert isinstance(found.release, Release)
-    return list(survey(found.release, 3, look_away))
+    return list(check_release(found.release, 3, look_away))
 
 
-def remarks(row: Surveyed) -> list[str]:
+def remarks(row: CheckedRow) -> list[str]:
     return [f"{remark.kind}: {remark.text}" for remark in row.remarks]
 
 
@@ -92,7 +92,7 @@ def test_frames_that_cannot_be_used_are_missing(write_casme2: WriteCasme2) -> No
     def look(clip: Clip) -> None:
         raise DatasetError(f"{clip.frame(3)} cannot be read")
 
-    (row,) = survey(found.release, 3, look)
+    (row,) = check_release(found.release, 3, look)
     assert (row.clip, remarks(row)) == (None, ["missing: Cropped/sub01/a/reg_img3.jpg cannot be read"])
 
 

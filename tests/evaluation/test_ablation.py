@@ -13,12 +13,12 @@ import yaml
 from numpy.typing import NDArray
 
 from fakes import ROOT, TINY_PARAMS, WriteMaps, make_clip
-from microfacial import files as storage
+from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import ConfigError
 from microfacial.evaluation import experiment as experiments
 from microfacial.evaluation import result_files as outcomes
 from microfacial.evaluation.ablation import ABLATIONS, FULL, SHIFTS_FRAMES, predict_anew, shift_apex, take_away
-from microfacial.evaluation.fold_cache import FoldJournal
+from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.inference.predict import read_clip
 from microfacial.models.hybrid import HybridSettings, make_inputs
@@ -38,7 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Exit code of a command."""
     monkeypatch.setattr("sys.argv", ["microfacial", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        commands.run()
+        commands.run_command_line()
     return int(stopped.value.code or 0)
 
 
@@ -63,7 +63,7 @@ def finished(computed: Path, tmp_path_factory: pytest.TempPathFactory, empty_sto
     for name in ("dvc.yaml", "src"):
         (root / name).symlink_to(ROOT / name)
     (root / "data").symlink_to(computed / "data")
-    shutil.copytree(computed / "build", root / "build")
+    shutil.copytree(computed / "results", root / "results")
     (root / "mlruns").mkdir()
     shutil.copy(empty_store, root / "mlruns")
     with pytest.MonkeyPatch.context() as patch:
@@ -102,7 +102,7 @@ def read_full(root: Path) -> tuple[Samples, list[FoldResult]]:
     plans = plan_folds(samples, data.protocol)
     folder = root / ".microfacial" / "tiny" / "ablation" / "folds"
     for key in folder.iterdir():
-        folds = [fold for fold in map(FoldJournal(folder, key.name).read, plans) if fold is not None]
+        folds = [fold for fold in map(FoldCache(folder, key.name).read, plans) if fold is not None]
         if folds[0].checkpoint:
             return samples, folds
     raise AssertionError("no fold has kept its network")
@@ -110,7 +110,7 @@ def read_full(root: Path) -> tuple[Samples, list[FoldResult]]:
 
 def test_every_row_is_there_and_says_what_it_is_of(finished: tuple[Path, str]) -> None:
     root, said = finished
-    parts, shifts = (rows(root / "build/tiny/ablation" / name) for name in ("ablation.csv", "jitter.csv"))
+    parts, shifts = (rows(root / "results/tiny/ablation" / name) for name in ("ablation.csv", "jitter.csv"))
     assert [row["hybrid"] for row in parts] == list(ABLATIONS)
     assert [int(row["shift_frames"]) for row in shifts] == list(SHIFTS_FRAMES)
     assert {(row["repeats"], row["note"]) for row in (*parts, *shifts)} == {("2", SYNTHETIC)}
@@ -130,16 +130,16 @@ def test_every_row_is_there_and_says_what_it_is_of(finished: tuple[Path, str]) -
 
 def test_the_full_hybrid_s_folds_are_those_of_the_train_stage(again: Path) -> None:
     write_params(again, train={"protocol": "holdout", "holdout": HELD_OUT, "repeats": 2})
-    train.run(open_project(), "hybrid", processes=1)
+    train.run_train(open_project(), "hybrid", processes=1)
     (key,) = (again / ".microfacial" / "tiny" / "folds" / "hybrid").iterdir()
     _, folds = read_full(again)
     assert len(folds) == 2
     for fold in folds:
-        trained = FoldJournal(key.parent, key.name).read(fold.plan)
+        trained = FoldCache(key.parent, key.name).read(fold.plan)
         assert trained is not None
         assert np.array_equal(trained.probabilities, fold.probabilities)
-    scores = outcomes.read_evaluation(Path("build/tiny/train/hybrid"))
-    full = rows(Path("build/tiny/ablation/ablation.csv"))[0]
+    scores = outcomes.read_evaluation(Path("results/tiny/train/hybrid"))
+    full = rows(Path("results/tiny/ablation/ablation.csv"))[0]
     assert full["hybrid"] == FULL
     assert (full["uf1"], full["uar_sd"]) == (f"{scores.overall.uf1:.6f}", f"{scores.uar_sd:.6f}")
 
@@ -148,9 +148,9 @@ def test_without_a_shift_restored_networks_predict_the_same_bits(finished: tuple
     samples, folds = read_full(finished[0])
     settings = settings_of(load(finished[0] / "params.yaml"))
     for fold in folds:
-        anew = predict_anew(fold, settings, samples.inputs[fold.plan.held_out])
+        anew = predict_anew(fold, settings, samples.inputs[fold.plan.test_rows])
         assert np.array_equal(anew.probabilities, fold.probabilities)
-    ablation = finished[0] / "build/tiny/ablation"
+    ablation = finished[0] / "results/tiny/ablation"
     full, still = rows(ablation / "ablation.csv")[0], rows(ablation / "jitter.csv")[SHIFTS_FRAMES.index(0)]
     assert [still[name] for name in ("uf1", "uf1_sd", "uar", "uar_sd")] == [
         full[name] for name in ("uf1", "uf1_sd", "uar", "uar_sd")
@@ -165,12 +165,12 @@ def test_a_shift_shows_held_out_clips_as_if_they_were_annotated_so(
     config, shown = load(Path("params.yaml")), []
 
     def watch(fold: FoldResult, settings: HybridSettings, inputs: NDArray[np.float32]) -> FoldResult:
-        shown.append((fold.plan.held_out, inputs))
+        shown.append((fold.plan.test_rows, inputs))
         return predict_anew(fold, settings, inputs)
 
     monkeypatch.setattr("microfacial.evaluation.ablation.predict_anew", watch)
     ablate_in(again, monkeypatch)
-    clips = storage.read_clips(Path("build/tiny/clips.csv"))
+    clips = read_clips(Path("results/tiny/clips.csv"))
     moved = 0
     for row, seen in zip(*shown[2 * sorted(SHIFTS_FRAMES, key=abs).index(1)], strict=True):  # two folds a shift
         clip = clips[row]
@@ -186,11 +186,11 @@ def test_a_shift_shows_held_out_clips_as_if_they_were_annotated_so(
         assert np.array_equal(make_inputs(store, settings_of(config)).values[0], seen)
         moved += moves
     assert moved > 0
-    assert rows(Path("build/tiny/ablation/jitter.csv"))[SHIFTS_FRAMES.index(1)]["moved_clips"] == str(moved)
+    assert rows(Path("results/tiny/ablation/jitter.csv"))[SHIFTS_FRAMES.index(1)]["moved_clips"] == str(moved)
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_files(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, state = again / "build/tiny/ablation", again / ".microfacial/tiny/ablation"
+    out, state = again / "results/tiny/ablation", again / ".microfacial/tiny/ablation"
     before = {name: (out / name).read_bytes() for name in ("ablation.csv", "jitter.csv")}
     shutil.rmtree(out)
     lost, *kept = sorted(state.glob("folds/*/*.npz"))
@@ -217,11 +217,11 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
         clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
         faces={"method": "whole", "rois": "grid-28", "size_px": 28},
         flow={"method": "published"},
-        models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "flip_average": False, "epochs": 1}},
+        models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "test_time_flip": False, "epochs": 1}},
     )
     for stage in ("clips", "faces", "flow", "ablate"):
         assert run(monkeypatch, stage) == 0
-    notes = {row["hybrid"]: row["note"] for row in rows(project / "build/maps/ablation/ablation.csv")}
+    notes = {row["hybrid"]: row["note"] for row in rows(project / "results/maps/ablation/ablation.csv")}
     assert notes == {
         "full": "",
         "without graph": "the full hybrid is set so already",
@@ -232,7 +232,7 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
         "no flip": "the full hybrid is set so already",
     }
     assert "must be true where graph is false" in notes["without transformer"]
-    assert not (project / "build/maps/ablation/jitter.csv").exists()
+    assert not (project / "results/maps/ablation/jitter.csv").exists()
     said = capsys.readouterr().out
     assert "apex shifts: not possible on published maps" in said
     assert "±" not in said  # one repetition has no spread
@@ -242,7 +242,7 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
     params.write_text(params.read_text().replace("report:", f"report:\n  ablation: '{digest}'"))
     assert run(monkeypatch, "train", "hybrid") == 0
     assert run(monkeypatch, "report") == 0
-    page = (project / "build/maps/reports/index.html").read_text()
+    page = (project / "results/maps/reports/index.html").read_text()
     assert all(note in page for note in notes.values())
     assert "do not compare" not in page
 
@@ -254,7 +254,7 @@ def test_without_flow_one_line_names_the_remedy(
     capsys.readouterr()
     assert run(monkeypatch, "ablate") == 2
     complaint = capsys.readouterr().err
-    assert complaint == "microfacial: build/tiny/flow/index.json is missing. Run `dvc repro`, which makes it\n"
+    assert complaint == "microfacial: results/tiny/flow/index.json is missing. Run `dvc repro`, which makes it\n"
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_an_apex_moves_as_far_as_it_can_and_no_farther(changes: dict[str, object
 
 
 def test_an_ablation_changes_what_it_names_and_nothing_else() -> None:
-    hybrid, flow = HybridSettings(width=64, flip=True, flip_average=True), FlowConfig(method="dis")
+    hybrid, flow = HybridSettings(width=64, flip=True, test_time_flip=True), FlowConfig(method="dis")
     plain, same = take_away(ABLATIONS["no flip"], hybrid, flow)
-    assert (plain, same) == (HybridSettings(width=64, flip=False, flip_average=False), flow)
+    assert (plain, same) == (HybridSettings(width=64, flip=False, test_time_flip=False), flow)
     same_hybrid, still = take_away(ABLATIONS["head motion kept"], hybrid, flow)
     assert (same_hybrid, still) == (hybrid, FlowConfig(method="dis", head_motion="off"))
     assert take_away(ABLATIONS[FULL], hybrid, flow) == (hybrid, flow)

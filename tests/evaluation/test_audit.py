@@ -17,19 +17,19 @@ from torch import Tensor
 from microfacial.evaluation.folds import chunk_plans, run_chunk
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS, Network, Task
-from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Fitted, FoldPlan, FoldResult, Known, Samples
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
 from microfacial.training.fit import Predict, Watch, chunk_size, fit
 from microfacial.training.lockstep import Lane, NetworkStack
 
 PROTOCOLS = {
-    name: TrainConfig.model_validate({"protocol": name, "holdout": ["a/1", "b/0"], "validation_parts": 3})
+    name: TrainConfig.model_validate({"protocol": name, "holdout": ["a/1", "b/0"], "validation_folds": 3})
     for name in ("loso", "composite", "leave-one-dataset-out", "holdout")
 }
 LOUD = 100.0  # what inputs are multiplied by where they must not matter
 WHOLE = (3, 28, 28)
-ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch_size": 8, "members": 1, "hold_back": True, "warmup_epochs": 0}
+ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch_size": 8, "members": 1, "early_stopping": True, "warmup_epochs": 0}
 TWO_EPOCHS: dict[str, Any] = {**ONE_EPOCH, "epochs": 2, "learning_rate": 0.01}
 
 # Settings that make each model quick, and the shape of one sample, as `make_inputs` would give it.
@@ -52,15 +52,15 @@ TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 }
 LEVERS: dict[str, dict[str, Any]] = {
     "members": {"members": 3},
-    "all train": {"hold_back": False},
+    "all train": {"early_stopping": False},
     "early stopping": {"patience": 4, "epochs": 30, "learning_rate": 0.03, "weight_decay": 0.0},
-    "flips": {"flip": True, "flip_average": True},
+    "flips": {"flip": True, "test_time_flip": True},
     "mixtures in one batch": {"mixup": 0.4, "batch_size": 64},
     "mixtures in many batches": {"mixup": 0.4, "batch_size": 4},
     "shifts and jitter": {"shift_px": 1, "jitter": 0.3},
-    "averages": {"averaging": 0.9, "clip_norm": 0.1, "schedule": "cosine", "warmup_epochs": 1},
+    "averages": {"averaging": 0.9, "max_gradient_norm": 0.1, "schedule": "cosine", "warmup_epochs": 1},
     "focal": {"loss": "focal", "class_weights": "root", "label_smoothing": 0.1},
-    "all together": {"members": 3, "flip": True, "flip_average": True, "mixup": 0.4, "shift_px": 1, "averaging": 0.9},
+    "all together": {"members": 3, "flip": True, "test_time_flip": True, "mixup": 0.4, "shift_px": 1, "averaging": 0.9},
 }
 NETWORKS = [name for name in MODELS if isinstance(MODELS[name], Network)]
 every_model = pytest.mark.parametrize("model", MODELS)
@@ -126,8 +126,8 @@ def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) 
 
 def held_out_by(samples: Samples, protocol: str) -> tuple[str, NDArray[np.int64]]:
     """The fold with most to hide: its name and its held-out rows."""
-    plan = max(plan_folds(samples, PROTOCOLS[protocol]), key=lambda plan: len(plan.held_out))
-    return plan.name, plan.held_out
+    plan = max(plan_folds(samples, PROTOCOLS[protocol]), key=lambda plan: len(plan.test_rows))
+    return plan.name, plan.test_rows
 
 
 def changed(values: NDArray[Any], rows: NDArray[np.int64], by: NDArray[Any]) -> NDArray[Any]:
@@ -151,9 +151,9 @@ class Recorder:
 
     model: str
     settings: Section
-    seen: list[Known] = field(default_factory=list)
+    seen: list[TrainingData] = field(default_factory=list)
 
-    def __call__(self, chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
         self.seen += chunk
         return fit(chunk, model=self.model, settings=self.settings, watch=watch)
 
@@ -162,17 +162,17 @@ class Recorder:
 def test_fit_is_shown_the_known_rows_of_its_fold_and_nothing_else(protocol: str) -> None:
     samples = numbered(samples_of("mlp"))
     plans = plan_folds(samples, PROTOCOLS[protocol])
-    recorder = Recorder("mlp", settings_of("mlp", epochs=1, flip=False, flip_average=False))
+    recorder = Recorder("mlp", settings_of("mlp", epochs=1, flip=False, test_time_flip=False))
     for chunk in chunk_plans(plans, 3):
         run_chunk(samples, chunk, recorder)
     for plan, known in zip(plans, recorder.seen, strict=True):
         rows = known.samples.inputs[:, 0].astype(np.int64) - 1
-        assert np.array_equal(rows, plan.known)
-        assert not set(rows) & set(plan.held_out)
-        assert not set(samples.subjects[rows]) & set(samples.subjects[plan.held_out])
+        assert np.array_equal(rows, plan.training_rows)
+        assert not set(rows) & set(plan.test_rows)
+        assert not set(samples.subjects[rows]) & set(samples.subjects[plan.test_rows])
         for own, all_of_them in ((known.samples.labels, samples.labels), (known.samples.clips, samples.clips)):
             assert np.array_equal(own, all_of_them[rows])
-        assert (known.seed, known.part.tolist()) == (plan.seed, plan.part.tolist())
+        assert (known.seed, known.validation_fold.tolist()) == (plan.seed, plan.validation_fold.tolist())
 
 
 @pytest.fixture
@@ -211,10 +211,10 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
     run_chunk(samples, tuple(chunk), partial(fit, model=model, settings=settings))
     expected = [(plan, member) for plan in chunk for member in (0, 1)]
     for (plan, member), (task, lane) in zip(expected, prepared, strict=True):
-        parts = np.unique(plan.part)
-        rows = plan.known[plan.part != parts[member % len(parts)]]
-        assert np.array_equal(plan.known[lane.training.numpy()], rows)
-        assert np.array_equal(plan.known[lane.validation.numpy()], np.setdiff1d(plan.known, rows))
+        parts = np.unique(plan.validation_fold)
+        rows = plan.training_rows[plan.validation_fold != parts[member % len(parts)]]
+        assert np.array_equal(plan.training_rows[lane.training.numpy()], rows)
+        assert np.array_equal(plan.training_rows[lane.validation.numpy()], np.setdiff1d(plan.training_rows, rows))
         inputs = samples.inputs[rows].astype(np.float64)
         channels = np.moveaxis(inputs, -3, 0).reshape(inputs.shape[-3], -1)
         assert lane.scale.numpy() == pytest.approx(np.sqrt((channels**2).mean(axis=1)), rel=1e-6)
@@ -259,7 +259,7 @@ def test_a_clip_alone_is_predicted_as_among_others(model: str) -> None:
     """But for the last bits: kernels order their sums by how many rows there are."""
     samples = samples_of(model)
     rows = np.arange(14)
-    known = Known(samples=samples.take(rows), part=rows % 2, seed=0)
+    known = TrainingData(samples=samples.take(rows), validation_fold=rows % 2, seed=0)
     (fitted,) = fit([known], model=model, settings=settings_of(model))
     asked = samples.inputs[14:]
     alone = np.concatenate([fitted.predict(asked[row : row + 1]) for row in range(len(asked))])
@@ -272,14 +272,17 @@ def test_a_clip_alone_is_predicted_as_among_others(model: str) -> None:
 def test_validation_rows_choose_the_epoch_and_nothing_else(model: str, prepared: list[tuple[Task, Lane]]) -> None:
     samples, settings = samples_of(model), settings_of(model, patience=9)
     plan = plan_folds(samples, PROTOCOLS["composite"])[0]
-    validates = plan.known[plan.part == np.unique(plan.part)[0]]
+    validates = plan.training_rows[plan.validation_fold == np.unique(plan.validation_fold)[0]]
     corrupted = replace(
         samples,
         inputs=changed(samples.inputs, validates, LOUD * samples.inputs[validates] + 1),
         labels=changed(samples.labels, validates, (samples.labels[validates] + 1) % 3),
         active=changed(samples.active, validates, ~samples.active[validates]),
     )
-    knowns = [Known(samples=rows.take(plan.known), part=plan.part, seed=plan.seed) for rows in (samples, corrupted)]
+    knowns = [
+        TrainingData(samples=rows.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
+        for rows in (samples, corrupted)
+    ]
     (honest,), (other,) = (fit([known], model=model, settings=settings) for known in knowns)
     assert honest.history.training_loss == other.history.training_loss
     assert honest.history.validation_loss != other.history.validation_loss
@@ -317,7 +320,7 @@ def test_not_even_shapes_depend_on_held_out_labels(monkeypatch: pytest.MonkeyPat
     for shift in (0, 2):
         labelled = replace(samples, labels=changed(samples.labels, rows, (samples.labels[rows] + shift) % 3))
         plans = plan_folds(labelled, PROTOCOLS["composite"])
-        longest.append(max(int((plan.part == 0).sum()) for plan in plans))
+        longest.append(max(int((plan.validation_fold == 0).sum()) for plan in plans))
         run(labelled, "b/1", "mlp", "composite", batch_size=64)
         shapes.append(seen.copy())
         seen.clear()
@@ -347,7 +350,10 @@ def test_the_oracle_changes_nothing_whatever_the_levers(lever: str) -> None:
     settings = settings_of("mlp", **LEVERS[lever])
     chunk = chunk_with(samples, "a/1", PROTOCOLS["composite"], 8)
     fit_chunk = partial(fit, model="mlp", settings=settings)
-    knowns = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
+    knowns = [
+        TrainingData(samples=samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
+        for plan in chunk
+    ]
 
     def watch(fold: int, epoch: int, predict: Predict) -> None:
         assert 0 <= fold < len(chunk)

@@ -29,12 +29,12 @@ def test_data_is_what_the_stages_have_computed_and_the_protocol_that_of_params(d
     assert len(data.clips) == len(data.store.clips) == 12
     assert data.store.flow.shape == (12, 5, 2, 56, 56)
     assert data.classes == ("happiness", "disgust", "surprise", "repression")
-    assert (data.protocol.protocol, data.protocol.validation_parts) == ("loso", 3)
+    assert (data.protocol.protocol, data.protocol.validation_folds) == ("loso", 3)
 
 
 def test_keys_of_the_protocol_can_be_replaced(computed: Path) -> None:
     protocol = load_data(computed, seed=7).protocol
-    assert (protocol.seed, protocol.validation_parts) == (7, 3)
+    assert (protocol.seed, protocol.validation_folds) == (7, 3)
     with pytest.raises(ConfigError, match=r"train\.sead: no such key"):
         load_data(computed, sead=7)
 
@@ -45,7 +45,7 @@ def test_each_subject_is_held_out_once_and_scored_once(data: Data) -> None:
     scores = score(data, folds, "majority")
     assert (scores.model, scores.overall.clips, scores.overall.subjects) == ("majority", 12, 4)
     labels = np.array([clip.label for clip in data.clips])
-    right = sum(int((labels[fold.plan.held_out] == np.array(data.classes)[fold.predicted]).sum()) for fold in folds)
+    right = sum(int((labels[fold.plan.test_rows] == np.array(data.classes)[fold.predicted]).sum()) for fold in folds)
     assert scores.overall.accuracy == pytest.approx(right / 12)
 
 
@@ -78,7 +78,7 @@ def test_a_hybrid_says_of_held_out_clips_what_its_own_networks_say(data: Data) -
     plan = plan_folds(samples, data.protocol)[0]
     (fold,) = run_chunk(samples, (plan,), partial(fit, model="hybrid", settings=chosen), checkpoints=True)
     assert samples.regions == (*data.store.regions, "whole face")
-    maps = torch.from_numpy(samples.inputs[plan.held_out])
+    maps = torch.from_numpy(samples.inputs[plan.test_rows])
     expected = []
     for member in range(2):
         network = cast(

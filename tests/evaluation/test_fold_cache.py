@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.fold_cache import FoldJournal, resume
+from microfacial.evaluation.fold_cache import FoldCache, resume
 from microfacial.evaluation.folds import Chunk
 from microfacial.records import FoldPlan, FoldResult, History
 
@@ -15,9 +15,9 @@ def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
         name=name,
         repeat=repeat,
         seed=5,
-        held_out=np.array([0, 1]),
-        known=np.array([2, 3, 4]),
-        part=np.array([0, 0, 1]),
+        test_rows=np.array([0, 1]),
+        training_rows=np.array([2, 3, 4]),
+        validation_fold=np.array([0, 0, 1]),
     )
     return FoldResult(
         plan=plan,
@@ -33,8 +33,8 @@ def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
 
 def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
     written = fold()
-    FoldJournal(tmp_path, "key").write(written)
-    kept = FoldJournal(tmp_path, "key").read(written.plan)
+    FoldCache(tmp_path, "key").write(written)
+    kept = FoldCache(tmp_path, "key").read(written.plan)
     assert kept is not None
     assert np.array_equal(kept.truth, written.truth)
     assert np.array_equal(kept.probabilities, written.probabilities)
@@ -49,13 +49,13 @@ def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [fold("c/s2"), fold(repeat=1)])
 def test_a_fold_of_another_key_subject_or_repetition_is_never_taken(tmp_path: Path, other: FoldResult) -> None:
-    FoldJournal(tmp_path, "key").write(fold())
-    assert FoldJournal(tmp_path, "other").read(fold().plan) is None
-    assert FoldJournal(tmp_path, "key").read(other.plan) is None
+    FoldCache(tmp_path, "key").write(fold())
+    assert FoldCache(tmp_path, "other").read(fold().plan) is None
+    assert FoldCache(tmp_path, "key").read(other.plan) is None
 
 
 def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
-    journal = FoldJournal(tmp_path, "key")
+    journal = FoldCache(tmp_path, "key")
     journal.write(fold())
     (path,) = (tmp_path / "key").iterdir()
     path.write_bytes(path.read_bytes()[:100])
@@ -64,7 +64,7 @@ def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_chunk_of_which_a_fold_is_missing_runs_whole_and_a_finished_one_not_at_all(tmp_path: Path) -> None:
-    journal, first, second, third = FoldJournal(tmp_path, "key"), fold("c/s1"), fold("c/s2"), fold("c/s3")
+    journal, first, second, third = FoldCache(tmp_path, "key"), fold("c/s1"), fold("c/s2"), fold("c/s3")
     asked: list[Chunk] = []
 
     def run(chunks: Sequence[Chunk]) -> Iterator[list[FoldResult]]:

@@ -12,7 +12,7 @@ from microfacial.errors import ProtocolError
 from microfacial.evaluation.folds import FitChunk, chunk_plans, run_chunk, run_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS
-from microfacial.records import Fitted, FoldPlan, FoldResult, History, Known, Samples
+from microfacial.records import Fitted, FoldPlan, FoldResult, History, Samples, TrainingData
 from microfacial.training import fit as training
 from microfacial.training.fit import Watch, fit, restore
 from networks import TinySettings, tiny
@@ -21,7 +21,7 @@ CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 SETTINGS: dict[str, dict[str, object]] = {
     "majority": {},
     "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
-    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "hold_back": True},
+    "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "early_stopping": True},
 }
 
 
@@ -33,7 +33,7 @@ class Recorder:
     chosen: str = ""
     history: History = field(default_factory=History)
 
-    def __call__(self, chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
         assert watch is None
         self.seen += [(known.seed, {int(value) for value in known.samples.inputs.ravel()}) for known in chunk]
         return [self] * len(chunk)
@@ -66,8 +66,8 @@ def test_held_out_subject_is_never_trained_on(samples: Samples) -> None:
     folds_of(rows, recorder, size=3)
     for plan, (seed, seen) in zip(plans, recorder.seen, strict=True):
         assert seed == plan.seed
-        assert seen == set(plan.known)
-        assert not seen & set(plan.held_out)
+        assert seen == set(plan.training_rows)
+        assert not seen & set(plan.test_rows)
 
 
 def test_chunks_are_even_no_larger_than_asked_and_keep_repetitions_apart(samples: Samples) -> None:
@@ -124,7 +124,7 @@ def test_a_folds_result_does_not_depend_on_which_others_are_run(samples: Samples
 def test_a_class_that_a_fold_lacks_keeps_its_column(samples: Samples, model: str) -> None:
     only_one = replace(samples, labels=np.where((samples.labels == 2) & (samples.subjects == "a/5"), 0, samples.labels))
     fold = folds_of(only_one, fit_of(model))["a/4#0"]
-    assert 2 not in only_one.labels[fold.plan.known]
+    assert 2 not in only_one.labels[fold.plan.training_rows]
     assert fold.probabilities.shape == (4, 3)
     assert fold.probabilities.sum(axis=1) == pytest.approx(1)
     if model != "roi_cnn":
@@ -156,10 +156,10 @@ def test_checkpoints_come_along_only_where_asked_for(samples: Samples) -> None:
     ((fold,),) = run_folds(samples, chunks, fit_of("roi_cnn"), 1, checkpoints=True)
     settings = MODELS["roi_cnn"].settings.model_validate(SETTINGS["roi_cnn"])
     restored = restore("roi_cnn", settings, fold.checkpoint)
-    assert np.array_equal(restored.predict(samples.inputs[fold.plan.held_out]), fold.probabilities)
+    assert np.array_equal(restored.predict(samples.inputs[fold.plan.test_rows]), fold.probabilities)
 
 
-def fit_slowly(chunk: Sequence[Known], *, watch: Watch | None, slow: int) -> list[Fitted]:
+def fit_slowly(chunk: Sequence[TrainingData], *, watch: Watch | None, slow: int) -> list[Fitted]:
     if chunk[0].seed == slow:
         time.sleep(3)
     return fit(chunk, model="majority", settings=MODELS["majority"].settings())
@@ -177,11 +177,11 @@ def two_threads() -> Iterator[None]:
 def test_a_chunk_computes_in_one_thread_and_leaves_their_number_as_it_was(samples: Samples) -> None:
     plan, seen, before = plan_folds(samples, CONFIG)[0], [], torch.get_num_threads()
 
-    def count(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+    def count(chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
         seen.append(torch.get_num_threads())
         return fit_of("majority")(chunk, watch=watch)
 
-    def fail(chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+    def fail(chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
         raise KeyError
 
     run_chunk(samples, (plan,), count)

@@ -48,7 +48,7 @@ def test_it_is_shown_the_held_out_rows_and_no_others(samples: Samples, tmp_path:
     with watch_into(tmp_path)(samples, (plan,)) as watch:
 
         def predict(inputs: NDArray[np.float32]) -> Chances:
-            assert np.array_equal(inputs, samples.inputs[plan.held_out])
+            assert np.array_equal(inputs, samples.inputs[plan.test_rows])
             return chances(0, 0, 0, 0)
 
         watch(0, 1, predict)

@@ -13,13 +13,13 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 from microfacial.errors import ProtocolError
 from microfacial.evaluation.folds import chunk_plans, run_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds, plan_groups, scored_rows
-from microfacial.records import Fitted, FoldPlan, History, Known, Samples
+from microfacial.records import Fitted, FoldPlan, History, Samples, TrainingData
 from microfacial.training.fit import Watch
 
 CONFIGS = {
-    "loso": TrainConfig(validation_parts=3),
+    "loso": TrainConfig(validation_folds=3),
     "composite": TrainConfig(protocol="composite", repeats=2),
-    "leave-one-dataset-out": TrainConfig(protocol="leave-one-dataset-out", validation_parts=2),
+    "leave-one-dataset-out": TrainConfig(protocol="leave-one-dataset-out", validation_folds=2),
     "holdout": TrainConfig(protocol="holdout", holdout=("a/1", "b/0"), repeats=2),
 }
 
@@ -33,7 +33,7 @@ class Witness:
     chosen: str = ""
     history: History = field(default_factory=History)
 
-    def fit(self, chunk: Sequence[Known], *, watch: Watch | None = None) -> list[Fitted]:
+    def fit(self, chunk: Sequence[TrainingData], *, watch: Watch | None = None) -> list[Fitted]:
         for known in chunk:
             self.seen.append((known.seed, known.samples.inputs.ravel().astype(np.int64)))
         return [self] * len(chunk)
@@ -78,18 +78,20 @@ def test_no_held_out_subject_is_ever_shown_to_who_fits(people: Samples, config: 
     assert len(witness.seen) == len(witness.asked) == len(plans)
     for plan, (seed, seen), asked in zip(plans, witness.seen, witness.asked, strict=True):
         assert seed == plan.seed
-        assert np.array_equal(seen, plan.known)
-        assert np.array_equal(asked, plan.held_out)
+        assert np.array_equal(seen, plan.training_rows)
+        assert np.array_equal(asked, plan.test_rows)
         assert set(people.subjects[seen]).isdisjoint(people.subjects[asked])
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_parts_share_no_subject_and_leave_nobody_out(people: Samples, config: TrainConfig) -> None:
     for plan in plan_folds(people, config):
-        known = Known(samples=people.take(plan.known), part=plan.part, seed=plan.seed)
-        validates = [known.split(part)[1] for part in np.unique(plan.part)]
-        assert sorted(row for one in validates for row in one.inputs.ravel()) == plan.known.tolist()
-        for part in np.unique(plan.part):
+        known = TrainingData(
+            samples=people.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed
+        )
+        validates = [known.split(part)[1] for part in np.unique(plan.validation_fold)]
+        assert sorted(row for one in validates for row in one.inputs.ravel()) == plan.training_rows.tolist()
+        for part in np.unique(plan.validation_fold):
             training, validation = known.split(part)
             assert len(training.labels)
             assert set(training.subjects).isdisjoint(validation.subjects)
@@ -100,7 +102,7 @@ def test_every_repetition_scores_each_row_of_the_protocol_once(people: Samples, 
     plans = plan_folds(people, config)
     assert sorted({plan.repeat for plan in plans}) == list(range(config.repeats))
     for repeat in range(config.repeats):
-        held_out = np.concatenate([plan.held_out for plan in plans if plan.repeat == repeat])
+        held_out = np.concatenate([plan.test_rows for plan in plans if plan.repeat == repeat])
         assert np.array_equal(np.sort(held_out), scored_rows(people, config))
 
 
@@ -108,13 +110,13 @@ def test_composite_holds_out_what_scikit_learns_leave_one_group_out_does(people:
     splits = LeaveOneGroupOut().split(people.labels, groups=people.subjects)
     expected = {str(people.subjects[held[0]]): (held.tolist(), known.tolist()) for known, held in splits}
     plans = plan_folds(people, TrainConfig(protocol="composite"))
-    assert {plan.name: (plan.held_out.tolist(), plan.known.tolist()) for plan in plans} == expected
+    assert {plan.name: (plan.test_rows.tolist(), plan.training_rows.tolist()) for plan in plans} == expected
 
 
 def test_loso_knows_the_other_subjects_of_the_same_corpus_only(people: Samples) -> None:
     plans = plan_folds(people, CONFIGS["loso"])
     assert len(plans) == 10
-    assert set(people.subjects[named(plans, "b/1").known]) == {"b/0", "b/2"}
+    assert set(people.subjects[named(plans, "b/1").training_rows]) == {"b/0", "b/2"}
 
 
 def test_on_one_corpus_loso_and_composite_are_the_same(people: Samples) -> None:
@@ -128,14 +130,16 @@ def test_on_one_corpus_loso_and_composite_are_the_same(people: Samples) -> None:
 def test_leaving_a_dataset_out_knows_all_others(people: Samples) -> None:
     plans = plan_folds(people, CONFIGS["leave-one-dataset-out"])
     assert [plan.name for plan in plans] == ["a", "b", "c"]
-    assert set(people.corpora[named(plans, "b").held_out]) == {"b"}
-    assert set(people.subjects[named(plans, "b").known]) == {f"a/{n}" for n in range(3)} | {f"c/{n}" for n in range(4)}
+    assert set(people.corpora[named(plans, "b").test_rows]) == {"b"}
+    assert set(people.subjects[named(plans, "b").training_rows]) == {f"a/{n}" for n in range(3)} | {
+        f"c/{n}" for n in range(4)
+    }
 
 
 def test_holdout_is_one_fold_of_the_listed_subjects(people: Samples) -> None:
     (plan, again) = plan_folds(people, CONFIGS["holdout"])
-    assert set(people.subjects[plan.held_out]) == {"a/1", "b/0"}
-    assert len(plan.known) == len(people.labels) - 4
+    assert set(people.subjects[plan.test_rows]) == {"a/1", "b/0"}
+    assert len(plan.training_rows) == len(people.labels) - 4
     assert plan.seed != again.seed
 
 
@@ -175,11 +179,11 @@ def test_a_repetition_is_the_run_that_its_seed_would_give(people: Samples) -> No
     later = [plan for plan in plan_folds(people, TrainConfig(seed=0, repeats=3)) if plan.repeat == 2]
     for one, other in zip(later, plan_folds(people, TrainConfig(seed=2)), strict=True):
         assert one.key == other.key
-        assert np.array_equal(one.part, other.part)
+        assert np.array_equal(one.validation_fold, other.validation_fold)
 
 
 def test_validation_parts_differ_between_repetitions(people: Samples) -> None:
-    first, second = (named(plan_folds(people, replace_seed(seed)), "c/0").part for seed in (0, 1))
+    first, second = (named(plan_folds(people, replace_seed(seed)), "c/0").validation_fold for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
@@ -192,7 +196,7 @@ def test_labels_of_held_out_clips_do_not_move_the_known(people: Samples) -> None
     corrupted = replace(people, labels=np.where(held_out, (people.labels + 1) % 3, people.labels))
     config = TrainConfig(protocol="composite")
     honest, other = (named(plan_folds(one, config), "c/1") for one in (people, corrupted))
-    assert np.array_equal(honest.part, other.part)
+    assert np.array_equal(honest.validation_fold, other.validation_fold)
 
 
 @pytest.mark.filterwarnings("ignore:The least populated class")  # which the splitter says here of itself
@@ -210,20 +214,20 @@ def test_no_part_is_empty_though_the_splitter_leaves_one_so() -> None:
         active=np.zeros((13, 0), np.bool_),
         classes=("x", "y", "z"),
     )
-    plan = named(plan_folds(clips, TrainConfig(validation_parts=4)), "b/0")
-    assert np.unique(plan.part).tolist() == [0, 1, 2]
-    assert len(np.unique(list(zip(plan.part, clips.subjects[plan.known], strict=True)), axis=0)) == 4
+    plan = named(plan_folds(clips, TrainConfig(validation_folds=4)), "b/0")
+    assert np.unique(plan.validation_fold).tolist() == [0, 1, 2]
+    assert len(np.unique(list(zip(plan.validation_fold, clips.subjects[plan.training_rows], strict=True)), axis=0)) == 4
 
 
 def test_groups_hold_out_every_subject_once_and_repetitions_differ_in_seeds_alone(samples: Samples) -> None:
     plans = plan_groups(samples, 3, TrainConfig(protocol="composite", repeats=2))
     first, second = plans[:3], plans[3:]
-    held_out = [set(samples.subjects[plan.held_out]) for plan in first]
+    held_out = [set(samples.subjects[plan.test_rows]) for plan in first]
     assert sorted(name for group in held_out for name in group) == sorted(set(samples.subjects))
     for plan, again in zip(first, second, strict=True):
-        assert not set(samples.subjects[plan.known]) & set(samples.subjects[plan.held_out])
-        assert len(plan.known) + len(plan.held_out) == len(samples.labels)
-        assert (plan.name, plan.held_out.tolist()) == (again.name, again.held_out.tolist())
+        assert not set(samples.subjects[plan.training_rows]) & set(samples.subjects[plan.test_rows])
+        assert len(plan.training_rows) + len(plan.test_rows) == len(samples.labels)
+        assert (plan.name, plan.test_rows.tolist()) == (again.name, again.test_rows.tolist())
         assert plan.seed != again.seed
 
 
@@ -232,7 +236,7 @@ def test_under_loso_groups_are_of_one_corpus_and_know_no_other(samples: Samples)
     plans = plan_groups(two, 3, TrainConfig(protocol="loso"))
     assert [plan.name for plan in plans] == [f"{corpus} group {number}" for corpus in "ab" for number in range(3)]
     for plan in plans:
-        assert len(set(two.corpora[plan.held_out]) | set(two.corpora[plan.known])) == 1
+        assert len(set(two.corpora[plan.test_rows]) | set(two.corpora[plan.training_rows])) == 1
 
 
 def test_too_few_subjects_for_groups_are_said_to_be(samples: Samples) -> None:

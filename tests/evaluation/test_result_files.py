@@ -29,8 +29,8 @@ def train(samples: Samples, config: TrainConfig = CONFIG) -> list[FoldResult]:
         folds.append(
             FoldResult(
                 plan=plan,
-                truth=samples.labels[plan.held_out],
-                probabilities=random.dirichlet([1, 1, 1], len(plan.held_out)),
+                truth=samples.labels[plan.test_rows],
+                probabilities=random.dirichlet([1, 1, 1], len(plan.test_rows)),
                 chosen="epoch 2",
                 history=History(training_loss=(1.0, 0.5), validation_loss=validation, validation_uar=validation),
                 seconds=0.1,
@@ -84,7 +84,7 @@ def test_tables_of_another_protocol_name_it_and_count_by_subject(tmp_path: Path,
     assert [(row["subject"], row["clips"]) for row in results] == [("a/1", "4"), ("b/0", "1")]
     (audit,) = read_csv(tmp_path / "m" / "folds.csv")
     assert (audit["held_out"], audit["held_out_subjects"]) == ("holdout", "a/1 b/0")
-    assert "a/1" not in audit["validation_parts"].split()
+    assert "a/1" not in audit["validation_folds"].split()
     assert {row["subject"] for row in read_csv(tmp_path / "m" / "predictions.csv")} == {"a/1", "b/0"}
 
 
@@ -134,7 +134,7 @@ def test_what_counted_is_averaged_over_repetitions_clip_by_clip(tmp_path: Path, 
         replace(
             fold,
             importances={
-                "fusion": np.stack([fold.plan.held_out + fold.plan.repeat, fold.plan.held_out], axis=1) / 1.0,
+                "fusion": np.stack([fold.plan.test_rows + fold.plan.repeat, fold.plan.test_rows], axis=1) / 1.0,
                 "graph_regions": np.full((len(fold.truth), 2), 0.5),
                 "transformer_regions": np.full((len(fold.truth), 2), 0.5),
                 "windows": np.ones((len(fold.truth), 1)),

@@ -20,7 +20,7 @@ def folds_of(samples: Samples, guess: Callable[[FoldPlan], Chances], config: Tra
     return [
         FoldResult(
             plan=plan,
-            truth=samples.labels[plan.held_out],
+            truth=samples.labels[plan.test_rows],
             probabilities=guess(plan),
             chosen="",
             history=History(),
@@ -33,7 +33,7 @@ def folds_of(samples: Samples, guess: Callable[[FoldPlan], Chances], config: Tra
 def fixed(guesses: NDArray[np.int64]) -> Callable[[FoldPlan], Chances]:
     """Certain of one class a row; a row of guesses a repetition, or the same in all."""
     of_repeat = np.atleast_2d(guesses)
-    return lambda plan: np.eye(3)[of_repeat[plan.repeat % len(of_repeat)][plan.held_out]]
+    return lambda plan: np.eye(3)[of_repeat[plan.repeat % len(of_repeat)][plan.test_rows]]
 
 
 def draw(samples: Samples, repeats: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score
 
 from microfacial.errors import ProtocolError
-from microfacial.evaluation.significance import bootstrap_intervals, compare, count_by_subject, mcnemar
+from microfacial.evaluation.significance import bootstrap_intervals, compare_predictions, count_by_subject, mcnemar
 from microfacial.metrics import uf1
 from microfacial.records import Predictions
 
@@ -86,7 +86,7 @@ def test_intervals_are_those_of_scikit_learn_on_resampled_rows(repeats: int) -> 
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_differences_are_those_of_scikit_learn_on_the_same_resampled_rows(repeats: int) -> None:
     good, poor = draw_pair(repeats)
-    found = compare(good, poor, DRAWS, 5)
+    found = compare_predictions(good, poor, DRAWS, 5)
     drawn = np.subtract(resample(good, 5), resample(poor, 5))
     assert np.allclose([found.uf1_interval, found.uar_interval], np.percentile(drawn, [2.5, 97.5], axis=1).T)
     scores = [
@@ -107,7 +107,7 @@ def test_counts_of_subjects_by_hand() -> None:
 
 def test_a_model_does_not_differ_from_itself() -> None:
     good, _ = draw_pair(2)
-    found = compare(good, replace(good, model="copy"), DRAWS, 0)
+    found = compare_predictions(good, replace(good, model="copy"), DRAWS, 0)
     assert (found.uf1_difference, found.uf1_interval, found.uar_interval) == (0, (0, 0), (0, 0))
     assert (found.only_model, found.only_baseline, found.mcnemar_p) == (0, 0, 1.0)
     assert not found.tells_apart
@@ -118,7 +118,7 @@ def test_paired_draws_are_surer_than_the_two_intervals() -> None:
     truth = np.tile([0, 1, 2, 0, 1], 8)
     poor = np.where(np.arange(40) % 5 == 0, truth, (truth + 1) % 3)
     better = np.where(np.arange(40) % 5 <= 1, truth, (truth + 1) % 3)
-    found = compare(predictions("b", better[None], truth), predictions("p", poor[None], truth), DRAWS, 0)
+    found = compare_predictions(predictions("b", better[None], truth), predictions("p", poor[None], truth), DRAWS, 0)
     assert found.uar_interval[0] == found.uar_interval[1] == pytest.approx(found.uar_difference)
     assert (found.only_model, found.only_baseline) == (8, 0)
     assert found.mcnemar_p == pytest.approx(2 / 2**8)
@@ -145,7 +145,9 @@ def test_one_repetition_votes_as_it_predicted_though_rounding_made_a_tie() -> No
 
 def test_one_subject_tells_nothing_apart() -> None:
     truth = np.array([0, 1, 2])
-    found = compare(predictions("a", truth[None], truth), predictions("b", (2 - truth)[None], truth), DRAWS, 0)
+    found = compare_predictions(
+        predictions("a", truth[None], truth), predictions("b", (2 - truth)[None], truth), DRAWS, 0
+    )
     assert found.uf1_interval[0] > 0
     assert not found.tells_apart
 
@@ -162,4 +164,4 @@ def test_one_subject_tells_nothing_apart() -> None:
 def test_models_that_were_not_evaluated_alike_are_not_compared(change: dict[str, object], what: str) -> None:
     good, poor = draw_pair(1)
     with pytest.raises(ProtocolError, match=f"good and poor were not evaluated with the same {what}"):
-        compare(good, replace(poor, **change), DRAWS, 0)  # type: ignore[arg-type]
+        compare_predictions(good, replace(poor, **change), DRAWS, 0)  # type: ignore[arg-type]

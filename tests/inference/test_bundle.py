@@ -18,7 +18,7 @@ from microfacial.models import MODELS, Network
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.pipeline.config import load
-from microfacial.records import Known, Samples
+from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
 
 
@@ -34,7 +34,7 @@ def pack(
     quick = {"epochs": 1} if isinstance(MODELS[model], Network) else {}
     settings = resolve(model, quick, model)
     samples = make_samples(MODELS[model].make_inputs(data.store, settings), data.store, data.clips, data.classes)
-    known = [Known(samples=samples, part=np.arange(12) % 2, seed=seed) for seed in seeds]
+    known = [TrainingData(samples=samples, validation_fold=np.arange(12) % 2, seed=seed) for seed in seeds]
     fitted = training.fit(known, model=model, settings=settings)
     config = load(computed / "params.yaml")
     sections = {"faces": config.faces.model_dump(mode="json"), "flow": config.flow.model_dump(mode="json")}

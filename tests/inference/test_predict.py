@@ -18,12 +18,10 @@ from microfacial import (
     FacesConfig,
     FlowConfig,
     create_model,
+    files,
     hybrid_inputs,
     load_fold,
     read_clip,
-)
-from microfacial import (
-    files as storage,
 )
 from microfacial.errors import ConfigError, DatasetError, NoFaceError, StorageError
 from microfacial.evaluation.experiment import Data, load_data
@@ -239,12 +237,12 @@ def test_a_trained_fold_predicts_a_clip_as_it_did_in_the_protocol(
 
 
 def test_the_stage_keeps_what_a_fold_is_loaded_from(project: Path, computed: Path, clip: Clip, folder: Path) -> None:
-    shutil.copytree(computed / "build", project / "build")
+    shutil.copytree(computed / "results", project / "results")
     params = Path("params.yaml").read_text().replace("protocol: loso", "protocol: loso, checkpoints: true")
     Path("params.yaml").write_text(params)
-    train.run(open_project(), "roi_cnn", processes=1)
-    out = Path("build/tiny/train/roi_cnn")
-    written = next(row for row in storage.read_csv(out / "predictions.csv") if row["clip"] == clip.id)
+    train.run_train(open_project(), "roi_cnn", processes=1)
+    out = Path("results/tiny/train/roi_cnn")
+    written = next(row for row in files.read_csv(out / "predictions.csv") if row["clip"] == clip.id)
     found = load_fold(out / "checkpoints" / "demo-sub01#0.npz").predict_clip(folder, clip.onset, clip.apex, clip.offset)
     assert found == pytest.approx({label: float(written[f"p_{label}"]) for label in found}, abs=1e-6)
 

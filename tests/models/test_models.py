@@ -25,7 +25,7 @@ from microfacial.models.rgb import RgbSettings
 from microfacial.models.roi_cnn import RoiCnn, RoiCnnSettings
 from microfacial.models.roi_graph import RoiGraph
 from microfacial.models.roi_transformer import RoiTransformer
-from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Known, Samples
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Samples, TrainingData
 from microfacial.settings import check
 from microfacial.training.fit import fit
 
@@ -436,7 +436,9 @@ def rows(name: str, changes: dict[str, Any], side: int = 56) -> tuple[Samples, A
 @pytest.mark.parametrize("name", MISSION)
 def test_a_short_fold_trains_and_predicts_without_dropout(name: str) -> None:
     samples, settings = rows(name, {"dropout": 0.9, "epochs": 1})
-    (fitted,) = fit([Known(samples=samples, part=np.repeat([0, 1], 4), seed=0)], model=name, settings=settings)
+    (fitted,) = fit(
+        [TrainingData(samples=samples, validation_fold=np.repeat([0, 1], 4), seed=0)], model=name, settings=settings
+    )
     probabilities = fitted.predict(samples.inputs)
     assert np.allclose(probabilities.sum(1), 1)
     assert np.array_equal(probabilities, fitted.predict(samples.inputs))
@@ -444,7 +446,11 @@ def test_a_short_fold_trains_and_predicts_without_dropout(name: str) -> None:
 
 def test_a_short_fold_of_the_mission_preset_trains() -> None:
     samples, settings = rows("roi_cnn", {**MODELS["roi_cnn"].presets["mission"], "epochs": 1}, 224)
-    (fitted,) = fit([Known(samples=samples, part=np.repeat([0, 1], 4), seed=0)], model="roi_cnn", settings=settings)
+    (fitted,) = fit(
+        [TrainingData(samples=samples, validation_fold=np.repeat([0, 1], 4), seed=0)],
+        model="roi_cnn",
+        settings=settings,
+    )
     assert fitted.predict(samples.inputs).shape == (8, K)
 
 
@@ -476,16 +482,18 @@ def test_a_default_network_learns_what_one_place_gives_away(name: str) -> None:
     assert (network(x).argmax(1) == labels).float().mean() > 0.9
 
 
-def known_parts(samples: Samples) -> Known:
+def known_parts(samples: Samples) -> TrainingData:
     """The fixture's first 24 rows, three subjects a part."""
-    return Known(samples=samples.take(np.arange(24)), part=np.repeat([1, 0], 12), seed=0)
+    return TrainingData(samples=samples.take(np.arange(24)), validation_fold=np.repeat([1, 0], 12), seed=0)
 
 
 @pytest.mark.parametrize("present", [(0, 1, 2), (0, 2), (1, 2)])
 def test_svm_predicts_what_scikit_learn_s_machine_does(samples: Samples, present: tuple[int, ...]) -> None:
     known = samples.take(np.flatnonzero(np.isin(samples.labels, present)))
     part = np.zeros(len(known.labels), dtype=np.int64)
-    fitted = fit_svm(Known(samples=known, part=part, seed=0), LinearSvmSettings(strengths=(0.01,), inner_folds=2))
+    fitted = fit_svm(
+        TrainingData(samples=known, validation_fold=part, seed=0), LinearSvmSettings(strengths=(0.01,), inner_folds=2)
+    )
     machine = make_pipeline(
         StandardScaler(), SVC(kernel="linear", C=0.01, class_weight="balanced", break_ties=len(present) > 2)
     )

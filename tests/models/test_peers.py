@@ -29,7 +29,7 @@ from microfacial.models.majority import MajoritySettings
 from microfacial.models.majority import fit as fit_majority
 from microfacial.models.off_apexnet import OffApexNet
 from microfacial.models.rcn_a import RcnA
-from microfacial.records import ONSET_APEX, FaceStore, Known, Samples
+from microfacial.records import ONSET_APEX, FaceStore, Samples, TrainingData
 
 PEERS = {  # shapes of one sample
     "mlp": (3, 14, 14),
@@ -99,8 +99,8 @@ def faces(name: str, count: int = 3) -> Tensor:
     return torch.randn(count, *PEERS[name], generator=torch.Generator().manual_seed(0))
 
 
-def known(samples: Samples, rows: int = 24) -> Known:
-    return Known(samples=samples.take(np.arange(rows)), part=np.zeros(rows, dtype=np.int64), seed=0)
+def known(samples: Samples, rows: int = 24) -> TrainingData:
+    return TrainingData(samples=samples.take(np.arange(rows)), validation_fold=np.zeros(rows, dtype=np.int64), seed=0)
 
 
 def mirror(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -368,7 +368,7 @@ def test_majority_s_checkpoint_is_what_it_predicts(samples: Samples) -> None:
 def test_estimators_manage_where_an_inner_part_has_one_class_only(samples: Samples) -> None:
     rows = np.concatenate([np.flatnonzero(samples.labels == 0)[:6], np.flatnonzero(samples.labels == 1)[:6]])
     split = replace(samples.take(rows), subjects=np.repeat(["a", "b"], 6))
-    everyone = Known(samples=split, part=np.zeros(12, dtype=np.int64), seed=0)
+    everyone = TrainingData(samples=split, validation_fold=np.zeros(12, dtype=np.int64), seed=0)
     for chances in (
         fit_regression(everyone, LogisticRegressionSettings()).predict(samples.inputs),
         fit_svm(everyone, LinearSvmSettings()).predict(samples.inputs),
@@ -378,7 +378,7 @@ def test_estimators_manage_where_an_inner_part_has_one_class_only(samples: Sampl
 
 def test_estimators_refuse_known_rows_of_one_class(samples: Samples) -> None:
     rows = np.flatnonzero(samples.labels == 1)
-    lone = Known(samples=samples.take(rows), part=np.zeros(len(rows), dtype=np.int64), seed=0)
+    lone = TrainingData(samples=samples.take(rows), validation_fold=np.zeros(len(rows), dtype=np.int64), seed=0)
     with pytest.raises(ProtocolError, match="linear_svm: all training clips of a fold are y"):
         fit_svm(lone, LinearSvmSettings())
     with pytest.raises(ProtocolError, match="logistic_regression: all training clips of a fold are y"):

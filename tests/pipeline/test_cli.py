@@ -34,7 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Exit code of a command."""
     monkeypatch.setattr("sys.argv", ["microfacial", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        commands.run()
+        commands.run_command_line()
     return int(stopped.value.code or 0)
 
 
@@ -64,14 +64,14 @@ def test_from_frames_to_report(
         assert run(monkeypatch, "train", model, "--processes", "1") == 0
     assert run(monkeypatch, "report") == 0
 
-    build = project / "build" / "tiny"
-    content = json.loads((build / "reports" / "metrics.json").read_text())
+    results = project / "results" / "tiny"
+    content = json.loads((results / "reports" / "metrics.json").read_text())
     assert content["note"] == SYNTHETIC
     metrics = content["models"]
     assert set(metrics) == set(models)
     assert all(scores["clips"] == 12 and scores["subjects"] == 4 for scores in metrics.values())
     for model in models:
-        out = build / "train" / model
+        out = results / "train" / model
         assert len(rows(out / "predictions.csv")) == 12
         assert [row["subject"] for row in rows(out / f"loso_{model}_results.csv")] == [
             f"demo/sub0{n}" for n in (1, 2, 3, 4)
@@ -81,7 +81,7 @@ def test_from_frames_to_report(
         )
         assert rows(out / f"loso_{model}_summary.csv")[0]["note"] == SYNTHETIC
         audit = rows(out / "folds.csv")[0]
-        assert audit["held_out"] not in audit["validation_parts"].split()
+        assert audit["held_out"] not in audit["validation_folds"].split()
     assert {*metrics["roi_cnn"]["against_linear_svm"]} == {"uf1_difference", "interval", "p"}
     assert "against_linear_svm" not in metrics["linear_svm"]
     printed = capsys.readouterr().out
@@ -107,13 +107,13 @@ def flow_of_tiny(tiny_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         patch.chdir(root)
         for stage in (["clips"], ["faces"], ["flow", "--processes", "1"]):
             assert run(patch, *stage) == 0
-    return root / "build"
+    return root / "results"
 
 
 @pytest.fixture
 def ready(project: Path, flow_of_tiny: Path) -> Path:
     """A project whose faces and flow are there, to train in."""
-    shutil.copytree(flow_of_tiny, project / "build")
+    shutil.copytree(flow_of_tiny, project / "results")
     return project
 
 
@@ -157,7 +157,7 @@ def test_a_repetition_that_is_added_leaves_finished_folds_as_they_are(
     train(monkeypatch, "majority")
     assert len(list(journal.rglob("*.npz"))) == 8
     assert {path: path.stat().st_mtime_ns for path in first} == first
-    predicted = rows(ready / "build/tiny/train/majority/predictions.csv")
+    predicted = rows(ready / "results/tiny/train/majority/predictions.csv")
     assert [row["repeat"] for row in predicted] == ["0"] * 12 + ["1"] * 12
 
 
@@ -171,7 +171,7 @@ def test_folds_of_another_torch_or_precision_are_not_taken_for_these(
 
 
 def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = ready / "build/tiny/train/roi_cnn"
+    out = ready / "results/tiny/train/roi_cnn"
     train(monkeypatch, "roi_cnn")
     honest = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "run.json"}  # names the settings
     change("train", oracle=True, checkpoints=True)
@@ -184,12 +184,12 @@ def test_checkpoints_and_the_oracle_stand_apart_from_results(ready: Path, monkey
     ]
     claimed = json.loads((out / "oracle.json").read_text())
     assert claimed["note"] == ORACLE
-    assert not (ready / "build/tiny/train/majority/oracle.json").exists()
+    assert not (ready / "results/tiny/train/majority/oracle.json").exists()
     assert run(monkeypatch, "report") == 0
-    page = (ready / "build/tiny/reports/index.html").read_text()
+    page = (ready / "results/tiny/reports/index.html").read_text()
     assert page.count(ORACLE) == 1
     assert f"UF1 {claimed['oracle_uf1']:.3f}" in page
-    assert "oracle" not in (ready / "build/tiny/reports/metrics.json").read_text()
+    assert "oracle" not in (ready / "results/tiny/reports/metrics.json").read_text()
 
 
 def test_wrong_use_of_a_protocol_is_one_line(
@@ -231,10 +231,10 @@ def test_a_missing_apex_is_spotted_where_that_is_asked_for(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "clips") == 0
-    (before,) = [row for row in rows(project / "build/tiny/clips.csv") if row["apex_source"] != "annotated"]
+    (before,) = [row for row in rows(project / "results/tiny/clips.csv") if row["apex_source"] != "annotated"]
     change("clips", missing_apex="spotted")
     assert run(monkeypatch, "clips") == 0
-    (after,) = [row for row in rows(project / "build/tiny/clips.csv") if row["apex_source"] != "annotated"]
+    (after,) = [row for row in rows(project / "results/tiny/clips.csv") if row["apex_source"] != "annotated"]
     assert (before["name"], before["apex_source"]) == (after["name"], "midpoint")
     assert after["apex_source"] == "spotted"
     assert int(after["onset"]) < int(after["apex"]) <= int(after["offset"])
@@ -247,7 +247,7 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
     change("clips", apex="spotted")
     monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
     assert run(monkeypatch, "clips") == 0
-    found = rows(project / "build/tiny/clips.csv")
+    found = rows(project / "results/tiny/clips.csv")
     assert {row["apex_source"] for row in found} == {"midpoint"}
     assert all("no apex could be spotted in its place" in row["notes"] for row in found)
 
@@ -259,14 +259,14 @@ def test_finished_folds_are_not_trained_again_but_changed_settings_are(
     train(monkeypatch, "roi_cnn")
     journal = sorted((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
     first = [path.stat().st_mtime_ns for path in journal]
-    predictions = (ready / "build/tiny/train/roi_cnn/predictions.csv").read_bytes()
+    predictions = (ready / "results/tiny/train/roi_cnn/predictions.csv").read_bytes()
 
     journal[0].unlink()
     train(monkeypatch, "roi_cnn")
     assert [path.stat().st_mtime_ns for path in journal[1:]] == first[1:]
-    assert (ready / "build/tiny/train/roi_cnn/predictions.csv").read_bytes() == predictions
+    assert (ready / "results/tiny/train/roi_cnn/predictions.csv").read_bytes() == predictions
 
-    change("train", validation_parts=2)
+    change("train", validation_folds=2)
     train(monkeypatch, "roi_cnn")
     keys = list((ready / ".microfacial" / "tiny" / "folds" / "roi_cnn").iterdir())
     assert sorted(len(list(key.iterdir())) for key in keys) == [4, 4]
@@ -307,7 +307,7 @@ def test_what_mlflow_lacks_is_written_from_build_once(
         assert run(monkeypatch, "sync") == 0
         said = capsys.readouterr().out
         assert "sync: tiny/roi_cnn: scores and 8 folds written" in said
-        assert "sync: 2 of 2 models in build/ written" in said
+        assert "sync: 2 of 2 models in results/ written" in said
         assert tracked_runs(ready) == before
         assert run(monkeypatch, "sync") == 0
         assert "sync: nothing to write: 2 models" in capsys.readouterr().out
@@ -339,7 +339,7 @@ def test_training_goes_on_without_mlflow_and_says_what_to_do(
         assert capsys.readouterr().err.count("run `microfacial sync` when MLflow is back") == 1
         assert run(away, "sync") == 2
         assert "microfacial: MLflow's server http://127.0.0.1:9 does not answer" in capsys.readouterr().err
-    assert len(rows(ready / "build/tiny/train/majority/predictions.csv")) == 12
+    assert len(rows(ready / "results/tiny/train/majority/predictions.csv")) == 12
     assert run(monkeypatch, "sync") == 0
     assert len(tracked_runs(ready)) == 1 + 4
 
@@ -362,7 +362,7 @@ def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, mon
     for model in ("majority", "linear_svm", "roi_cnn"):
         assert run(monkeypatch, "train", model, "--processes", "1") == 0
     assert run(monkeypatch, "report") == 0
-    corpora = json.loads(Path("build/maps/reports/metrics.json").read_text())["models"]["roi_cnn"]["corpora"]
+    corpora = json.loads(Path("results/maps/reports/metrics.json").read_text())["models"]["roi_cnn"]["corpora"]
     assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 12, "smic": 12}
 
 
@@ -379,7 +379,7 @@ def test_contact_sheets_show_what_was_built(
     assert "flow: 12 clips on 2 pages in contact-sheets/tiny" in capsys.readouterr().out
     assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", "flow-mine.png"]
 
-    one = rows(project / "build/tiny/clips.csv")[0]
+    one = rows(project / "results/tiny/clips.csv")[0]
     clip = f"{one['corpus']}/{one['subject']}/{one['name']}"
     assert run(monkeypatch, "flow", "--contact-sheet", "out", "--clip", clip) == 0
     assert read_image(project / "out" / "flow-selected-1.png").shape[0] < read_image(pages / "flow-1.png").shape[0]
@@ -534,9 +534,9 @@ def test_writing_the_demo_leaves_the_journals_of_a_data_set_named_demo(
 def test_a_folder_that_cannot_be_written_is_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "build").touch()
+    (project / "results").touch()
     assert run(monkeypatch, "clips") == 2
-    assert "microfacial: Not a directory: build" in capsys.readouterr().err
+    assert "microfacial: Not a directory: results" in capsys.readouterr().err
 
 
 def test_doctor_walks_a_release_and_names_what_is_missing(

@@ -30,7 +30,7 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("faces", {"size_px": 3}, r"faces\.size_px: .*greater than or equal to 28, found 3"),
         ("faces", None, "faces must be a mapping"),
         ("flow", {"method": "raft"}, r"flow\.method: .*'variational'.*found 'raft'"),
-        ("train", {"validation_parts": 1}, r"train\.validation_parts"),
+        ("train", {"validation_folds": 1}, r"train\.validation_folds"),
         ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
         ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: is missing"),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),

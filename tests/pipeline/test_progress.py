@@ -8,7 +8,14 @@ from microfacial.records import FoldPlan, FoldResult, History
 
 
 def fold(seconds: float) -> FoldResult:
-    plan = FoldPlan(name="s1", repeat=0, seed=0, held_out=np.arange(2), known=np.arange(1), part=np.zeros(1, np.int64))
+    plan = FoldPlan(
+        name="s1",
+        repeat=0,
+        seed=0,
+        test_rows=np.arange(2),
+        training_rows=np.arange(1),
+        validation_fold=np.zeros(1, np.int64),
+    )
     return FoldResult(
         plan=plan,
         truth=np.array([0, 1]),

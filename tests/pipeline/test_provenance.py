@@ -112,7 +112,7 @@ def test_what_the_pipeline_writes_while_it_runs_makes_no_tree_dirty(
     def git(*arguments: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
 
-    metrics = tmp_path / "build" / "d" / "reports" / "metrics.json"
+    metrics = tmp_path / "results" / "d" / "reports" / "metrics.json"
     metrics.parent.mkdir(parents=True)
     for path in (metrics, tmp_path / "dvc.lock", tmp_path / "params.yaml"):
         path.write_text("before")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fakes import ROOT, TINY_PARAMS
 from microfacial import MODELS
-from microfacial.files import read_clips, read_csv, read_json
+from microfacial.datasets.clip_table import read_clips
+from microfacial.files import read_csv, read_json
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import train
 from microfacial.tracking.store import connect
@@ -36,10 +37,10 @@ def place(
 ) -> Path:
     """A computed project with a clip of the name and the numbers that the README uses, and with a kept fold."""
     (tmp_path / "params.yaml").symlink_to(computed / "params.yaml")
-    (tmp_path / "build" / "demo").mkdir(parents=True)
-    (tmp_path / "build" / "tiny").symlink_to(computed / "build" / "tiny")
-    (tmp_path / "build" / "demo" / "train").symlink_to(trained[0].parents[2])
-    some = read_clips(computed / "build" / "tiny" / "clips.csv")[0]
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "tiny").symlink_to(computed / "results" / "tiny")
+    (tmp_path / "results" / "demo" / "train").symlink_to(trained[0].parents[2])
+    some = read_clips(computed / "results" / "tiny" / "clips.csv")[0]
     (tmp_path / CLIP).mkdir(parents=True)
     for old, new in zip(some.numbers, NUMBERS, strict=False):
         shutil.copy(computed / "data" / some.frame(old), tmp_path / CLIP / f"reg_img{new}.jpg")
@@ -74,18 +75,18 @@ def test_the_searches_tell_which_model_which_setting_and_which_subject(
     monkeypatch.chdir(tmp_path)
     for name in ("dvc.yaml", "src"):
         Path(name).symlink_to(computed / name)
-    build = Path("build/tiny")
-    build.mkdir(parents=True)
+    out = Path("results/tiny")
+    out.mkdir(parents=True)
     for name in ("clips.csv", "faces", "flow"):
-        (build / name).symlink_to(computed / "build" / "tiny" / name)
+        (out / name).symlink_to(computed / "results" / "tiny" / name)
     Path("mlruns").mkdir()
     shutil.copy(empty_store, "mlruns")
     Path("params.yaml").write_text(TINY_PARAMS)
     project, uf1, failing = open_project(), {}, set()
     for model, epochs in (("majority", 3), ("roi_cnn", 3), ("roi_cnn", 5)):
         set_epochs(epochs)
-        train.run(project, model, processes=1)
-        out = build / "train" / model
+        train.run_train(project, model, processes=1)
+        folder = out / "train" / model
         uf1[model, epochs] = read_json(out / "evaluation.json")["overall"]["uf1"]
         right = {row["subject"]: float(row["accuracy"]) for row in read_csv(out / f"loso_{model}_results.csv")}
         failing |= {(model, epochs, subject) for subject, share in right.items() if share < 0.5}

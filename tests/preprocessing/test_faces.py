@@ -9,8 +9,8 @@ from skimage import data
 from skimage.transform import SimilarityTransform
 
 from fakes import TINY_PARAMS, make_clip, texture
-from microfacial import files as storage
 from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets.clip_table import read_clips, write_clips
 from microfacial.datasets.frames import read_image
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.pipeline.project import open_project
@@ -28,6 +28,7 @@ from microfacial.preprocessing.faces import (
 )
 from microfacial.preprocessing.landmarks import Landmarks, find_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS, ROI_SCHEMES
+from microfacial.preprocessing.store import read_faces
 from microfacial.records import Clip
 
 CROP: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[20:220, 120:330, ::-1])  # type: ignore[no-untyped-call]
@@ -54,10 +55,10 @@ def hide_faces(names: list[str]) -> None:
 
 def listed(*, cropped: bool) -> list[str]:
     """Write clips.csv as if the release had cropped the frames or not; ids below the corpus."""
-    clips_stage.run(open_project())
-    path = Path("build/tiny/clips.csv")
-    clips = storage.read_clips(path)
-    storage.write_clips(path, [replace(clip, cropped=cropped) for clip in clips])
+    clips_stage.run_clips(open_project())
+    path = Path("results/tiny/clips.csv")
+    clips = read_clips(path)
+    write_clips(path, [replace(clip, cropped=cropped) for clip in clips])
     return [f"{clip.subject}/{clip.name}" for clip in clips]
 
 
@@ -208,26 +209,26 @@ def test_all_clips_without_a_face_are_listed_so_that_they_can_be_excluded() -> N
     names = listed(cropped=True)
     hide_faces([names[0], names[7]])
     with pytest.raises(DatasetError, match=r"clips without a face that could be found.*: 2") as caught:
-        faces_stage.run(open_project())
-    assert not Path("build/tiny/faces").exists()
+        faces_stage.run_faces(open_project())
+    assert not Path("results/tiny/faces").exists()
     pasted = str(caught.value).split("to clips.exclude: ")[1]
     Path("params.yaml").write_text(strict.replace("corpora:", f"exclude: {pasted}, corpora:"))
     assert set(names) - set(listed(cropped=True)) == {names[0], names[7]}
-    faces_stage.run(open_project())
+    faces_stage.run_faces(open_project())
 
 
 @pytest.mark.usefixtures("project")
 def test_frames_that_no_release_has_cropped_get_no_template() -> None:
     hide_faces(listed(cropped=False)[2:3])
     with pytest.raises(DatasetError, match=r"without a face that could be found.*: 1"):
-        faces_stage.run(open_project())
+        faces_stage.run_faces(open_project())
 
 
 @pytest.mark.usefixtures("project")
 def test_the_stage_says_and_records_how_faces_were_found(capsys: pytest.CaptureFixture[str]) -> None:
     hide_faces(listed(cropped=True)[3:4])
-    faces_stage.run(open_project())
-    located, regions, _ = storage.read_faces(Path("build/tiny/faces"))
+    faces_stage.run_faces(open_project())
+    located, regions, _ = read_faces(Path("results/tiny/faces"))
     assert [face.source for face in located] == ["landmarks"] * 3 + ["template"] + ["landmarks"] * 8
     assert regions == ("eyes", "eyebrows", "mouth")
     confidence, clip = min((face.confidence, face.clip) for face in located if face.confidence is not None)
@@ -259,7 +260,7 @@ def test_landmarks_with_a_region_off_the_square_fall_back_on_the_template(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listed(cropped=True)
-    clip = storage.read_clips(Path("build/tiny/clips.csv"))[0]
+    clip = read_clips(Path("results/tiny/clips.csv"))[0]
     points = mean_face(56)
     points[list(ROI_SCHEMES["mission"]["mouth"].points)] += 1000
     monkeypatch.setattr(

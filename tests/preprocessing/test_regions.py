@@ -11,7 +11,7 @@ from microfacial.preprocessing.regions import (
     RoiSchemeName,
     face_boxes,
     map_boxes,
-    region_names,
+    scheme_region_names,
 )
 from microfacial.records import Box
 
@@ -20,7 +20,7 @@ SIZE_PX = 224
 
 def facs() -> dict[str, Box]:
     return dict(
-        zip(region_names("facs-8", on_map=False), face_boxes("facs-8", mean_face(SIZE_PX), SIZE_PX), strict=True)
+        zip(scheme_region_names("facs-8", on_map=False), face_boxes("facs-8", mean_face(SIZE_PX), SIZE_PX), strict=True)
     )
 
 
@@ -88,7 +88,7 @@ def test_a_region_off_the_square_is_refused() -> None:
 @pytest.mark.parametrize("scheme", MAP_SCHEMES)
 def test_boxes_on_maps_lie_inside_them_in_the_schemes_order(scheme: RoiSchemeName) -> None:
     boxes = map_boxes(scheme, 28)
-    assert len(boxes) == len(region_names(scheme, on_map=True))
+    assert len(boxes) == len(scheme_region_names(scheme, on_map=True))
     assert all(0 <= top < bottom <= 28 and 0 <= left < right <= 28 for top, left, bottom, right in boxes)
 
 
@@ -103,4 +103,4 @@ def test_a_scheme_that_needs_the_other_kind_of_picture_is_refused(
     scheme: RoiSchemeName, on_map: bool, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        region_names(scheme, on_map=on_map)
+        scheme_region_names(scheme, on_map=on_map)

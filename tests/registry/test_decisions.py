@@ -14,9 +14,9 @@ from fake_evidence import STRONG, WEAK
 from microfacial.errors import PipelineError, ProtocolError
 from microfacial.inference.example_input import Cost
 from microfacial.registry import decisions
-from microfacial.registry.decisions import Request, Sources, promote, read_decisions, roll_back
+from microfacial.registry.decisions import Request, Sources, promote_challenger, read_decisions, roll_back
 from microfacial.registry.promotion_rule import Evidence, RegistryConfig
-from microfacial.tracking.model_versions import Registered, Registry
+from microfacial.tracking.model_versions import ModelVersionRecord, Registry
 from microfacial.tracking.store import connect
 
 NAME = "d.s"
@@ -67,7 +67,7 @@ def root(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def add(root: Path, model: str, data: str = "abc") -> int:
     """A version without files; the challenger from now on."""
     client = connect(root)
-    what = Registered(
+    what = ModelVersionRecord(
         name=NAME,
         version=0,
         model=model,
@@ -108,14 +108,14 @@ def champion(root: Path) -> int | None:
 def contest(root: Path) -> Path:
     """Version 1, weak, is the champion; version 2, strong, challenges."""
     add(root, "weak")
-    promote(open_registry(root), replace(REQUEST, bootstrap=True), sources(), root)
+    promote_challenger(open_registry(root), replace(REQUEST, bootstrap=True), sources(), root)
     add(root, "strong")
     return root
 
 
 def test_a_better_challenger_becomes_the_champion_and_the_decision_stands_in_the_registry(contest: Path) -> None:
     registry = open_registry(contest)
-    decision = promote(registry, REQUEST, sources(), contest)
+    decision = promote_challenger(registry, REQUEST, sources(), contest)
     assert champion(contest) == 2
     assert registry.find("challenger") is None
     assert (decision.kind, decision.against, decision.tries, decision.done) == ("promoted", 1, 2, True)
@@ -127,9 +127,9 @@ def test_a_better_challenger_becomes_the_champion_and_the_decision_stands_in_the
 
 
 def test_a_worse_challenger_is_refused_and_stays_the_challenger(contest: Path) -> None:
-    promote(open_registry(contest), REQUEST, sources(), contest)
+    promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     add(contest, "weak")
-    decision = promote(open_registry(contest), REQUEST, sources(), contest)
+    decision = promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     assert (decision.kind, decision.promotes, decision.tries) == ("refused", False, 3)
     assert champion(contest) == 2
     found = open_registry(contest).find("challenger")
@@ -138,17 +138,17 @@ def test_a_worse_challenger_is_refused_and_stays_the_challenger(contest: Path) -
 
 
 def test_tries_are_counted_for_each_state_of_the_data(contest: Path) -> None:
-    promote(open_registry(contest), REQUEST, sources(), contest)
+    promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     add(contest, "weak", data="xyz")
-    forced = promote(open_registry(contest), replace(REQUEST, force="new clips"), sources(), contest)
+    forced = promote_challenger(open_registry(contest), replace(REQUEST, force="new clips"), sources(), contest)
     assert (forced.kind, forced.tries) == ("forced", 1)
     add(contest, "strong", data="xyz")
-    assert promote(open_registry(contest), REQUEST, sources(), contest).tries == 2
+    assert promote_challenger(open_registry(contest), REQUEST, sources(), contest).tries == 2
 
 
 def test_a_dry_run_writes_nothing(contest: Path) -> None:
     client = Mortal(connect(contest))
-    decision = promote(Registry(client, NAME), replace(REQUEST, dry_run=True), sources(), contest)  # type: ignore[arg-type]
+    decision = promote_challenger(Registry(client, NAME), replace(REQUEST, dry_run=True), sources(), contest)  # type: ignore[arg-type]
     assert decision.promotes
     assert client.writes == 0
     assert champion(contest) == 1
@@ -157,9 +157,11 @@ def test_a_dry_run_writes_nothing(contest: Path) -> None:
 def test_a_changed_data_hash_is_refused_by_name_unless_it_is_forced_with_a_reason(contest: Path) -> None:
     add(contest, "strong", data="xyz")
     with pytest.raises(ProtocolError, match=r"strong, version 3 and weak, version 1 .* data \(xyz and abc\)"):
-        promote(open_registry(contest), REQUEST, sources(), contest)
+        promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     assert champion(contest) == 1
-    decision = promote(open_registry(contest), replace(REQUEST, force="the clips were relabelled"), sources(), contest)
+    decision = promote_challenger(
+        open_registry(contest), replace(REQUEST, force="the clips were relabelled"), sources(), contest
+    )
     assert champion(contest) == 3
     assert (decision.kind, decision.reason) == ("forced", "the clips were relabelled")
     assert "data (xyz and abc)" in decision.because[0]
@@ -168,7 +170,7 @@ def test_a_changed_data_hash_is_refused_by_name_unless_it_is_forced_with_a_reaso
 
 def test_a_challenger_that_is_slow_is_refused(contest: Path) -> None:
     slow = sources(cost=Cost(seconds=9.0, size=1000))
-    decision = promote(open_registry(contest), REQUEST, slow, contest)
+    decision = promote_challenger(open_registry(contest), REQUEST, slow, contest)
     assert decision.kind == "refused"
     assert "latency is 9.00 times" in decision.because[0]
 
@@ -184,14 +186,14 @@ def test_a_decision_by_another_version_of_the_package_is_named(contest: Path) ->
 
 def test_the_first_champion_beats_the_linear_svm(root: Path) -> None:
     add(root, "strong")
-    decision = promote(open_registry(root), REQUEST, sources(), root)
+    decision = promote_challenger(open_registry(root), REQUEST, sources(), root)
     assert (decision.kind, decision.against) == ("first", None)
     assert champion(root) == 1
 
 
 def test_a_first_champion_that_does_not_beat_the_linear_svm_is_refused(root: Path) -> None:
     add(root, "weak")
-    assert promote(open_registry(root), REQUEST, sources(baseline=STRONG), root).kind == "refused"
+    assert promote_challenger(open_registry(root), REQUEST, sources(baseline=STRONG), root).kind == "refused"
     assert champion(root) is None
 
 
@@ -207,28 +209,28 @@ def test_without_a_bar_to_clear_the_first_champion_needs_bootstrap(
 ) -> None:
     add(root, model)
     with pytest.raises(ProtocolError, match=f"{why}.* --bootstrap"):
-        promote(open_registry(root), REQUEST, sources(baseline), root)
-    decision = promote(open_registry(root), replace(REQUEST, bootstrap=True), sources(baseline), root)
+        promote_challenger(open_registry(root), REQUEST, sources(baseline), root)
+    decision = promote_challenger(open_registry(root), replace(REQUEST, bootstrap=True), sources(baseline), root)
     assert (decision.kind, champion(root)) == ("first", 1)
 
 
 def test_bootstrap_is_for_the_first_only(contest: Path) -> None:
     with pytest.raises(PipelineError, match="has a champion, weak, version 1"):
-        promote(open_registry(contest), replace(REQUEST, bootstrap=True), sources(), contest)
+        promote_challenger(open_registry(contest), replace(REQUEST, bootstrap=True), sources(), contest)
 
 
 def test_without_a_challenger_there_is_nothing_to_decide(root: Path) -> None:
     with pytest.raises(PipelineError, match=r"no challenger\. `microfacial register MODEL` makes one"):
-        promote(open_registry(root), REQUEST, sources(), root)
+        promote_challenger(open_registry(root), REQUEST, sources(), root)
 
 
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
 def test_rollback_restores_the_previous_champion_and_the_one_before(contest: Path) -> None:
-    promote(open_registry(contest), REQUEST, sources(), contest)
+    promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     add(contest, "weak")
-    promote(open_registry(contest), replace(REQUEST, force="to try"), sources(), contest)
+    promote_challenger(open_registry(contest), replace(REQUEST, force="to try"), sources(), contest)
     decision = roll_back(open_registry(contest), "it fails on glasses", contest)
     assert (decision.kind, decision.version, decision.against) == ("rolled back", 3, 2)
     assert champion(contest) == 2
@@ -256,14 +258,14 @@ def test_without_a_champion_there_is_no_way_back(root: Path) -> None:
 @pytest.mark.parametrize("lives", range(1, 6))
 def test_a_promotion_killed_at_any_write_leaves_one_champion_and_can_be_taken_up(contest: Path, lives: int) -> None:
     with pytest.raises(KilledError):
-        promote(Registry(Mortal(connect(contest), lives), NAME), REQUEST, sources(), contest)  # type: ignore[arg-type]
+        promote_challenger(Registry(Mortal(connect(contest), lives), NAME), REQUEST, sources(), contest)  # type: ignore[arg-type]
     moved = lives > 2  # the second write is the alias
     assert champion(contest) == (2 if moved else 1)
     if moved:
         with pytest.raises(PipelineError, match="no challenger"):  # the work is done; what was left is tidied
-            promote(open_registry(contest), REQUEST, sources(), contest)
+            promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     else:
-        promote(open_registry(contest), REQUEST, sources(), contest)
+        promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     registry = open_registry(contest)
     assert champion(contest) == 2
     assert registry.find("challenger") is None
@@ -274,13 +276,13 @@ def test_a_promotion_killed_at_any_write_leaves_one_champion_and_can_be_taken_up
 
 def test_a_promotion_has_as_many_writes_as_are_killed(contest: Path) -> None:
     client = Mortal(connect(contest))
-    promote(Registry(client, NAME), REQUEST, sources(), contest)  # type: ignore[arg-type]
+    promote_challenger(Registry(client, NAME), REQUEST, sources(), contest)  # type: ignore[arg-type]
     assert client.writes == 5
 
 
 @pytest.mark.parametrize("lives", range(1, 5))
 def test_a_rollback_killed_at_any_write_leaves_one_champion_and_can_be_taken_up(contest: Path, lives: int) -> None:
-    promote(open_registry(contest), REQUEST, sources(), contest)
+    promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     with pytest.raises(KilledError):
         roll_back(Registry(Mortal(connect(contest), lives), NAME), "", contest)  # type: ignore[arg-type]
     moved = lives > 2
@@ -300,7 +302,7 @@ def test_of_two_at_once_the_second_is_told(contest: Path, monkeypatch: pytest.Mo
     @contextmanager
     def overtaken(root: Path) -> Iterator[None]:
         monkeypatch.setattr(decisions, "deciding", alone)
-        promote(open_registry(contest), REQUEST, sources(), contest)
+        promote_challenger(open_registry(contest), REQUEST, sources(), contest)
         with alone(root):
             yield
 
@@ -308,21 +310,21 @@ def test_of_two_at_once_the_second_is_told(contest: Path, monkeypatch: pytest.Mo
     with pytest.raises(
         PipelineError, match=r"another process changed d\.s meanwhile: the champion is strong, version 2"
     ):
-        promote(open_registry(contest), REQUEST, sources(), contest)
+        promote_challenger(open_registry(contest), REQUEST, sources(), contest)
     assert champion(contest) == 2
 
 
 def test_a_deleted_version_neither_takes_others_decisions_nor_is_gone_back_to(contest: Path) -> None:
     registry = open_registry(contest)
-    promote(registry, REQUEST, sources(), contest)
+    promote_challenger(registry, REQUEST, sources(), contest)
     add(contest, "strong")
-    promote(registry, replace(REQUEST, force="to try"), sources(), contest)  # decision 3, on version 3
+    promote_challenger(registry, replace(REQUEST, force="to try"), sources(), contest)  # decision 3, on version 3
     connect(contest).delete_model_version(NAME, "2")
     with pytest.raises(PipelineError, match="has no version 2"):
         roll_back(registry, "", contest)
     assert [(one.number, one.kind) for one in read_decisions(registry)] == [(1, "first"), (3, "forced")]
     add(contest, "weak")
-    assert promote(registry, REQUEST, sources(), contest).number == 4
+    assert promote_challenger(registry, REQUEST, sources(), contest).number == 4
 
 
 def test_a_version_that_microfacial_did_not_register_is_named(contest: Path) -> None:

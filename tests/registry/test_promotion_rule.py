@@ -10,7 +10,13 @@ from sklearn.metrics import f1_score
 from fake_evidence import EACH, PEOPLE, STRONG, TRUTH, WEAK, evidence
 from microfacial.errors import ProtocolError
 from microfacial.inference.example_input import Cost
-from microfacial.registry.promotion_rule import Evidence, RegistryConfig, compare_evidence, judge, judge_first
+from microfacial.registry.promotion_rule import (
+    Evidence,
+    RegistryConfig,
+    compare_evidence,
+    decide_first_promotion,
+    decide_promotion,
+)
 
 COST = Cost(seconds=1.0, size=1000)
 CONFIG = RegistryConfig()
@@ -23,7 +29,7 @@ def trial(challenger: Evidence, champion: Evidence, config: RegistryConfig = CON
 def passes(
     challenger: Evidence, champion: Evidence, config: RegistryConfig = CONFIG, cost: Cost = COST
 ) -> tuple[bool, str]:
-    verdict = judge(trial(challenger, champion, config), cost, COST, config)
+    verdict = decide_promotion(trial(challenger, champion, config), cost, COST, config)
     return verdict.passes, "; ".join(verdict.because)
 
 
@@ -157,13 +163,13 @@ def test_repetitions_may_differ_in_number() -> None:
 
 
 def test_a_first_champion_beats_the_baseline_by_its_plain_score() -> None:
-    assert judge_first(STRONG, WEAK, CONFIG).passes
-    refused = judge_first(WEAK, STRONG, CONFIG)
+    assert decide_first_promotion(STRONG, WEAK, CONFIG).passes
+    refused = decide_first_promotion(WEAK, STRONG, CONFIG)
     assert not refused.passes
     assert "does not beat" in refused.because[0]
-    assert not judge_first(STRONG, replace(STRONG, name="twin"), CONFIG).passes
+    assert not decide_first_promotion(STRONG, replace(STRONG, name="twin"), CONFIG).passes
 
 
 def test_a_first_champion_is_compared_on_the_same_data_only() -> None:
     with pytest.raises(ProtocolError, match="differ in data"):
-        judge_first(STRONG, replace(WEAK, data="xyz"), CONFIG)
+        decide_first_promotion(STRONG, replace(WEAK, data="xyz"), CONFIG)

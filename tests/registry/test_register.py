@@ -19,7 +19,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 from safetensors.numpy import load_file
 
-from microfacial import files as storage
+from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.frames import read_image
 from microfacial.evaluation import result_files as outcomes
 from microfacial.inference.bundle import CARD, EVIDENCE, PACK
@@ -30,7 +30,7 @@ from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import train
 from microfacial.records import SYNTHETIC, Clip, Evaluation
 from microfacial.registry import model_card
-from microfacial.registry.refit import settle
+from microfacial.registry.refit import fixed_epochs
 from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.pyfunc import requirements
 from microfacial.tracking.store import connect
@@ -51,7 +51,7 @@ def computed_models(computed: Path, tmp_path_factory: pytest.TempPathFactory, em
     with chdir(root), pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         for model in ("linear_svm", "roi_cnn", "majority"):
-            train.run(open_project(), model, processes=1)
+            train.run_train(open_project(), model, processes=1)
     return root
 
 
@@ -70,7 +70,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: str) -> int:
         monkeypatch.setattr("sys.argv", ["microfacial", *arguments])
         with pytest.raises(SystemExit) as stopped:
-            commands.run()
+            commands.run_command_line()
         return int(stopped.value.code or 0)
 
     return call
@@ -87,7 +87,7 @@ def folder_of(root: Path, version: int = 1) -> Path:
 
 
 def clips_of(root: Path) -> tuple[Clip, ...]:
-    return storage.read_clips(root / "build/tiny/clips.csv")
+    return read_clips(root / "results/tiny/clips.csv")
 
 
 # --- what a version holds ---------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_a_version_holds_pack_evidence_and_card_and_nothing_that_could_run_but_c
     assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib|npy|npz)$", name)]
     assert not [name for name in files if (folder / name).read_bytes()[:1] == b"\x80"]  # how a pickle begins
     assert load_file(folder / PACK / "weights.safetensors")
-    trained = place / "build/tiny/train/roi_cnn"
+    trained = place / "results/tiny/train/roi_cnn"
     for name in ("predictions.csv", "evaluation.json", "folds.csv", "settings.json"):
         assert (folder / EVIDENCE / name).read_bytes() == (trained / name).read_bytes()
     facts = json.loads((folder / EVIDENCE / "evidence.json").read_text())
@@ -141,7 +141,7 @@ def test_the_folds_are_packed_where_that_is_asked_for(place: Path, run: Run) -> 
 
 
 def test_folds_that_were_not_kept_are_not_packed(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree("build/tiny/train/roi_cnn/checkpoints")
+    shutil.rmtree("results/tiny/train/roi_cnn/checkpoints")
     change("registry", pack="ensemble")
     assert run("register", "roi_cnn") == 2
     assert "has no checkpoints of its folds" in capsys.readouterr().err
@@ -199,7 +199,7 @@ def test_a_model_that_is_not_there_or_not_trained_is_refused(
 
 
 def test_a_training_on_other_clips_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    path = Path("build/tiny/train/roi_cnn/predictions.csv")
+    path = Path("results/tiny/train/roi_cnn/predictions.csv")
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]) + "\n")
     assert run("register", "roi_cnn") == 2
@@ -210,15 +210,17 @@ def test_a_training_on_other_clips_is_refused(place: Path, run: Run, capsys: pyt
 
 
 def test_where_subjects_chose_the_epoch_a_refit_takes_the_median_of_the_folds() -> None:
-    settings = resolve("roi_cnn", {"hold_back": True, "epochs": 60}, "roi_cnn")
-    settled = settle(settings, ["epochs 3, 9", "epochs 5, 40", "epochs 7, 8"])
-    assert settled == settings.model_copy(update={"hold_back": False, "epochs": round(np.median([3, 9, 5, 40, 7, 8]))})
+    settings = resolve("roi_cnn", {"early_stopping": True, "epochs": 60}, "roi_cnn")
+    settled = fixed_epochs(settings, ["epochs 3, 9", "epochs 5, 40", "epochs 7, 8"])
+    assert settled == settings.model_copy(
+        update={"early_stopping": False, "epochs": round(np.median([3, 9, 5, 40, 7, 8]))}
+    )
 
 
 def test_where_nobody_was_held_back_a_refit_takes_the_settings_as_they_are() -> None:
     for model in ("roi_cnn", "linear_svm"):
         section = resolve(model, {}, model)
-        assert settle(section, ["epoch 60"]) is section
+        assert fixed_epochs(section, ["epoch 60"]) is section
 
 
 def test_the_same_training_packs_to_the_same_bytes(place: Path, run: Run) -> None:
@@ -327,20 +329,20 @@ def test_predict_says_so_where_a_version_was_packed_with_other_code(
 def test_every_number_of_the_card_is_one_that_was_measured(place: Path, run: Run) -> None:
     assert run("register", "roi_cnn") == 0
     card = (folder_of(place) / CARD).read_text()
-    content = json.loads(Path("build/tiny/train/roi_cnn/evaluation.json").read_text())
+    content = json.loads(Path("results/tiny/train/roi_cnn/evaluation.json").read_text())
     scores = card.partition("## Scores")[2].partition("## Tuning")[0]
     found = re.findall(r"[-+]?\d+\.\d+", scores)
     overall, intervals = content["overall"], [*content["uf1_interval"], *content["uar_interval"]]
     measured = [overall["uf1"], overall["uar"], overall["accuracy"], *intervals, content["ece"]]
     for corpus in content["corpora"].values():
         measured += [corpus["uf1"], corpus["uar"], corpus["accuracy"]]
-    baseline = json.loads(Path("build/tiny/train/linear_svm/evaluation.json").read_text())["overall"]["uf1"]
+    baseline = json.loads(Path("results/tiny/train/linear_svm/evaluation.json").read_text())["overall"]["uf1"]
     difference = re.search(r"Against linear_svm.*: UF1 ([-+]\d\.\d+) \(95 % ([-+]\d\.\d+) to ([-+]\d\.\d+)\)", scores)
     assert difference is not None
     assert float(difference[1]) == pytest.approx(overall["uf1"] - baseline, abs=6e-4)
     assert {number for number in found if number not in difference.groups()} == {f"{value:.3f}" for value in measured}
     assert f"| {overall['clips']} | {overall['subjects']} |" in scores
-    with Path("build/tiny/clips.csv").open() as stream:
+    with Path("results/tiny/clips.csv").open() as stream:
         labels = [row["label"] for row in csv.DictReader(stream)]
     counts = " | ".join(str(labels.count(label)) for label in content["classes"])
     assert f"| demo | 4 | {counts} |" in card
@@ -367,7 +369,7 @@ def test_settings_that_were_tuned_on_nobody_in_the_data_are_not_taken_for_untouc
 
 
 def test_the_card_tells_scores_on_tuned_subjects_apart(place: Path) -> None:
-    evaluation = outcomes.read_evaluation(place / "build/tiny/train/roi_cnn")
+    evaluation = outcomes.read_evaluation(place / "results/tiny/train/roi_cnn")
     clips = [replace(clip, corpus="casme2") for clip in clips_of(place)]
     facts = model_card.CardFacts(
         model="roi_cnn",
@@ -388,7 +390,7 @@ def test_the_card_tells_scores_on_tuned_subjects_apart(place: Path) -> None:
 
 def test_the_card_of_repetitions_says_how_much_they_differ(place: Path) -> None:
     evaluation: Evaluation = replace(
-        outcomes.read_evaluation(place / "build/tiny/train/roi_cnn"), repeats=3, uf1_sd=0.0123, uar_sd=0.0456
+        outcomes.read_evaluation(place / "results/tiny/train/roi_cnn"), repeats=3, uf1_sd=0.0123, uar_sd=0.0456
     )
     facts = model_card.CardFacts(
         model="m", dataset="d", scheme="s", pack="ensemble", tuned_on=(), study=None, untouched=None, versions={}
@@ -404,12 +406,12 @@ def test_a_training_on_what_was_made_anew_since_is_refused(
     place: Path, run: Run, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
     if what == "flow":
-        path = Path("build/tiny/flow/flow.npy")
+        path = Path("results/tiny/flow/flow.npy")
         np.save(path, np.load(path) * 2)
     else:
-        rows = list(csv.reader(Path("build/tiny/clips.csv").read_text().splitlines()))
+        rows = list(csv.reader(Path("results/tiny/clips.csv").read_text().splitlines()))
         apex = rows[0].index("apex")
-        with Path("build/tiny/clips.csv").open("w", newline="") as stream:
+        with Path("results/tiny/clips.csv").open("w", newline="") as stream:
             moved = [[*row[:apex], str(int(row[apex]) - 1), *row[apex + 1 :]] for row in rows[1:]]
             csv.writer(stream).writerows([rows[0], *moved])
     assert run("register", "roi_cnn") == 2

@@ -16,7 +16,7 @@ from microfacial.report.figures import (
     draw_attention,
     draw_confusion,
     draw_curves,
-    draw_importances,
+    draw_region_importances,
     draw_reliability,
     draw_subjects,
     list_shares,
@@ -80,7 +80,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: draw_curves("m", CURVES),
     "subjects": lambda: draw_subjects(predictions()),
     "reliability": lambda: draw_reliability(predictions()),
-    "importances": lambda: draw_importances(importances()),
+    "importances": lambda: draw_region_importances(importances()),
     "attention": lambda: draw_attention(importances()),
 }
 
@@ -120,7 +120,7 @@ def test_shares_of_branches_windows_and_regions_sum_to_one_a_clip() -> None:
     names, shares = list_shares(importances())
     assert names == ["graph, onset→apex", "transformer, apex→offset"]
     assert np.allclose(shares, [[[0.125, 0.125], [0.375, 0.375]]] * 2)
-    assert words(draw_importances(importances()))[0] == "12.5\n±0.0"
+    assert words(draw_region_importances(importances()))[0] == "12.5\n±0.0"
 
 
 @pytest.mark.parametrize(("graph", "rows"), [(0.0, ["transformer, apex→offset"]), (1.0, ["graph, onset→apex"])])

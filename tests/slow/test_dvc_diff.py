@@ -10,7 +10,7 @@ import pytest
 from processes import dvc, git
 
 pytestmark = pytest.mark.slow
-METRICS = "build/tiny/reports/metrics.json"
+METRICS = "results/tiny/reports/metrics.json"
 
 
 def asked(folder: Path, *arguments: str) -> str:
@@ -41,7 +41,7 @@ def test_a_changed_number_is_found_in_metrics_plots_and_experiments(tiny_checkou
     assert not any(name.startswith("models.linear_svm") for name in metrics)  # it is as it was
 
     plots = json.loads(asked(tiny_checkout, "plots", "diff", "HEAD~1", "HEAD", "--json"))["data"]
-    folder = "build/tiny/reports/plots"
+    folder = "results/tiny/reports/plots"
     per_model = {f"{folder}/{kind}/{model}.csv" for kind in ("confusion", "subjects") for model in before}
     assert plots.keys() == {*per_model, f"{folder}/loss/roi_cnn.csv"}
     losses = plots[f"{folder}/loss/roi_cnn.csv"][0]["content"]["data"]["values"]

@@ -16,7 +16,7 @@ import yaml
 from processes import ENVIRONMENT, MakeCheckout, dvc, execute, git, microfacial
 
 pytestmark = pytest.mark.slow
-PROCESSOR_DEPENDENT = ("dvc.lock", "build/demo/reports/metrics.json")  # the last bits of floating point
+PROCESSOR_DEPENDENT = ("dvc.lock", "results/demo/reports/metrics.json")  # the last bits of floating point
 
 
 def test_two_fresh_clones_end_with_the_same_lock_and_a_clean_tree(checkout: MakeCheckout) -> None:

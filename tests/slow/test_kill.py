@@ -42,7 +42,7 @@ def undisturbed(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -
     other = tmp_path_factory.mktemp("undisturbed") / "project"
     done = microfacial(slow_down(Path(shutil.copytree(tiny_template, other, symlinks=True))), "repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    return other / "build" / "tiny" / "train" / "roi_cnn"
+    return other / "results" / "tiny" / "train" / "roi_cnn"
 
 
 def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
@@ -72,7 +72,7 @@ def tracked(project: Path) -> tuple[list[Run], list[Run]]:
 
 
 def assert_same_results(project: Path, undisturbed: Path) -> None:
-    out = project / "build" / "tiny" / "train" / "roi_cnn"
+    out = project / "results" / "tiny" / "train" / "roi_cnn"
     assert all((out / name).read_bytes() == (undisturbed / name).read_bytes() for name in ENDS)
 
 
@@ -141,9 +141,9 @@ def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     fresh = {path.parent for path in folds(project)} - old
     assert [len(list(folder.iterdir())) for folder in fresh] == [4]
-    evaluation = json.loads((project / "build/tiny/train/roi_cnn/evaluation.json").read_text())
+    evaluation = json.loads((project / "results/tiny/train/roi_cnn/evaluation.json").read_text())
     assert evaluation["overall"]["clips"] == 12
-    history = (project / "build/tiny/train/roi_cnn/history.csv").read_text().splitlines()
+    history = (project / "results/tiny/train/roi_cnn/history.csv").read_text().splitlines()
     assert len(history) == 1 + 4 * 2
 
 

@@ -25,12 +25,12 @@ PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
 faces: {method: landmarks, rois: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
-train: {protocol: loso, seed: 0, repeats: 2, validation_parts: 3, bootstrap_draws: 100, oracle: true}
+train: {protocol: loso, seed: 0, repeats: 2, validation_folds: 3, bootstrap_draws: 100, oracle: true}
 models:
   majority: {}
   linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
   flow_cnn: {epochs: 4}
-  hybrid: {epochs: 4, hold_back: true}
+  hybrid: {epochs: 4, early_stopping: true}
 report: {hardest_clips: 4, ablation: DIGEST}
 """
 TABLE = "#leaderboard [aria-label^=Leaderboard] table"
@@ -48,16 +48,16 @@ def page_path(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPa
     shutil.copy(ROOT / "constraints.txt", root)
     (root / "mlruns").mkdir()
     shutil.copy(empty_store, root / "mlruns")
-    (root / "build/tiny/ablation").mkdir()
-    (root / "build/tiny/ablation/ablation.csv").write_text(ABLATION)
-    digest = digest_ablation(root / "build/tiny/ablation")
+    (root / "results/tiny/ablation").mkdir()
+    (root / "results/tiny/ablation/ablation.csv").write_text(ABLATION)
+    digest = digest_ablation(root / "results/tiny/ablation")
     (root / "params.yaml").write_text(PARAMS.replace("DIGEST", f'"{digest}"'))
     with chdir(root), pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         for model in ("majority", "linear_svm", "flow_cnn", "hybrid"):
-            train.run(open_project(), model, processes=1)
-        report.run(open_project())
-    return root / "build/tiny/reports/index.html"
+            train.run_train(open_project(), model, processes=1)
+        report.run_report(open_project())
+    return root / "results/tiny/reports/index.html"
 
 
 @pytest.fixture(scope="session")

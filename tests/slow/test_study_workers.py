@@ -30,7 +30,7 @@ def project(tiny_checkout: Path) -> Path:
     """A project that is computed up to its flow, with a study whose trials take about a second."""
     set_params(
         tiny_checkout,
-        models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "flip_average": False}},
+        models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "test_time_flip": False}},
         study={
             "subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
             "inner_folds": 3,
@@ -154,7 +154,7 @@ def test_a_killed_study_goes_on_and_ends_as_an_undisturbed_one(project: Path, tm
 
 def test_applied_settings_train_that_model_alone(project: Path) -> None:
     """Settings other than those of any trial stand in params.yaml meanwhile, so that whichever wins is a change."""
-    mlp = {"epochs": 20, "input_px": 14, "flip": False, "flip_average": False}
+    mlp = {"epochs": 20, "input_px": 14, "flip": False, "test_time_flip": False}
     set_params(project, models={"majority": {}, "mlp": {**mlp, "learning_rate": 0.002}}, study={"trials": 2})
     assert dvc(project, "repro", "flow").returncode == 0
     assert start(project).wait(600) == 0, (project / "study.log").read_text()

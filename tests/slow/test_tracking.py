@@ -133,7 +133,7 @@ def test_a_server_that_dies_in_the_middle_costs_one_line_and_sync_makes_up_for_i
     assert said.count("microfacial: MLflow fails") == 1, said
     assert said.count("run `microfacial sync` when MLflow is back") == 1
     assert "Traceback" not in said
-    assert (prepared / "build" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
+    assert (prepared / "results" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
 
     with server(laboratory, unused_port):
         sync = ("env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "sync")
@@ -160,7 +160,7 @@ def test_a_clone_whose_results_come_from_dvc_s_cache_is_told_to_mlflow(tiny_chec
 
     done = microfacial(clone, "sync")
     assert done.returncode == 0, done.stderr
-    assert "sync: 3 of 3 models in build/ written" in done.stdout
+    assert "sync: 3 of 3 models in results/ written" in done.stdout
     uri = f"sqlite:///{clone / 'mlruns' / 'mlflow.db'}"
     for model in ("majority", "linear_svm", "roi_cnn"):
         assert_whole(uri, model)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from microfacial import files as storage
+from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.inference.bundle import PACK, open_brought, read_pack
@@ -137,7 +137,7 @@ def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, ch
         wanted = expected(champion)
         assert {name: row[f"p_{name}"] for name in wanted} == pytest.approx(wanted, abs=1e-5)
         assert row["label"] == max(wanted, key=lambda name: wanted[name])
-        clip = storage.read_clips(project / "build/tiny/clips.csv")[0]
+        clip = read_clips(project / "results/tiny/clips.csv")[0]
         frames = str((project / "data" / clip.frames).parent)
         moments = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
         assert post(url, {"dataframe_records": [{"clip": frames, **moments}]})[0] == 200
@@ -165,7 +165,7 @@ def test_a_remote_store_registers_promotes_and_predicts_alike(
             except OSError:
                 time.sleep(1)
         ran = []
-        clip = storage.read_clips(project / "build/tiny/clips.csv")[0]
+        clip = read_clips(project / "results/tiny/clips.csv")[0]
         frames = str((Path("data") / clip.frames).parent)
         for arguments in (
             ["register", "linear_svm"],
@@ -240,7 +240,7 @@ WHOLE = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
 faces: {method: landmarks, rois: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
-train: {protocol: loso, seed: 0, validation_parts: 3, bootstrap_draws: 100}
+train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:
   linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
   mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # learns nothing, so that a study finds better
@@ -282,9 +282,9 @@ def test_from_training_over_a_study_against_the_champion_to_the_next_champion(ti
     refused = microfacial(tiny_checkout, "register", "mlp")
     assert refused.returncode == 2
     assert "was made with" in refused.stderr  # not yet trained anew
-    before = (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
+    before = (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
     run("repro", "--processes", "2")
-    assert (tiny_checkout / "build/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
+    assert (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
     run("register", "mlp")
     said = run("promote", codes=(0, 1))
     assert "on 9 clips of 3 subjects that neither was tuned on" in said

@@ -7,11 +7,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from microfacial.records import History
-from microfacial.tracking.background_writer import Mirror
-from microfacial.tracking.run_records import Circumstances, FlowDigest, Identity, TrainedFold
+from microfacial.tracking.background_writer import BackgroundWriter
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, TrainedFold
 from microfacial.tracking.store import connect
 
-IDENTITY = Identity(
+IDENTITY = RunIdentity(
     dataset="d",
     scheme="s",
     model="m",
@@ -26,7 +26,7 @@ IDENTITY = Identity(
         "model": {},
     },
 )
-KNOWN = Circumstances(tags={})
+KNOWN = RunMetadata(tags={})
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def model_runs(root: Path) -> list[Run]:
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")])
 def test_a_training_that_breaks_off_closes_its_run(root: Path, error: type[BaseException], status: str) -> None:
     def break_off() -> None:
-        with Mirror(IDENTITY, KNOWN, root) as mirror:
+        with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
             mirror.log_fold(fold("a/1"), 1.0)
             raise error
 
@@ -69,7 +69,7 @@ def test_when_mlflow_fails_one_line_says_so_and_nothing_more_is_tried(
         tried.append(1)
         raise MlflowException("gone")
 
-    with Mirror(IDENTITY, KNOWN, root) as mirror:
+    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
         mirror.log_fold(fold("a/1"), 1.0)
         monkeypatch.setattr(MlflowClient, "set_terminated", fail)
         for number in range(2, 5):
@@ -86,7 +86,7 @@ def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
-    with Mirror(IDENTITY, KNOWN, root) as mirror:
+    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
         mirror.log_fold(fold("a/1"), 1.0)
     assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
 
@@ -95,7 +95,7 @@ def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "mlruns" / "mlflow.db").write_bytes(b"no database" * 500)
-    with Mirror(IDENTITY, KNOWN, root) as mirror:
+    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
         mirror.log_fold(fold("a/1"), 1.0)
     assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
 
@@ -104,7 +104,7 @@ def test_who_opens_a_server_is_never_told(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
-    with Mirror(IDENTITY, KNOWN, root):
+    with BackgroundWriter(IDENTITY, KNOWN, root):
         pass
     said = capsys.readouterr().err
     assert "127.0.0.1:9" in said
@@ -116,7 +116,7 @@ def test_a_fault_that_is_no_outage_is_not_swallowed(root: Path, monkeypatch: pyt
         raise ZeroDivisionError
 
     def train() -> None:
-        with Mirror(IDENTITY, KNOWN, root) as mirror:
+        with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
             mirror.log_fold(fold("a/1"), 1.0)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", fail)

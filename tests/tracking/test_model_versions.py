@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.models import MODELS
 from microfacial.models.presets import resolve
-from microfacial.tracking.model_versions import Registered, find_version, registered_name
+from microfacial.tracking.model_versions import ModelVersionRecord, find_version, registered_name
 from microfacial.tracking.store import connect
 
 NAME = registered_name("demo", "casme2-4")
@@ -21,8 +21,8 @@ def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -
     return connect(tmp_path)
 
 
-def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] = ()) -> Registered:
-    return Registered(
+def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] = ()) -> ModelVersionRecord:
+    return ModelVersionRecord(
         name=NAME,
         version=number,
         model=model,
@@ -35,7 +35,7 @@ def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] =
     )
 
 
-def create(client: MlflowClient, registered: Registered) -> None:
+def create(client: MlflowClient, registered: ModelVersionRecord) -> None:
     client.create_model_version(registered.name, "file:///nowhere", tags=registered.tags)
 
 

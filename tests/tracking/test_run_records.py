@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import StorageError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.models import MODELS
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.tracking.run_records import (
-    UNKNOWN,
-    Circumstances,
+    UNKNOWN_METADATA,
     FlowDigest,
-    Identity,
+    RunIdentity,
+    RunMetadata,
     read_circumstances,
     read_identity,
     write_circumstances,
@@ -24,14 +24,14 @@ from microfacial.tracking.run_records import (
 FOLD_FACTS = {"subject", "repeat", "fold_seed", "chosen"}
 
 
-def identity_of(model: str, **flow: Any) -> Identity:
+def identity_of(model: str, **flow: Any) -> RunIdentity:
     sections = {
         "train": TrainConfig(),
         "faces": FacesConfig(),
         "flow": FlowConfig(**flow),
         "model": MODELS[model].settings(),
     }
-    return Identity(
+    return RunIdentity(
         key="k",
         dataset="d",
         scheme="s",
@@ -73,13 +73,13 @@ def test_an_identity_comes_back_as_it_was(tmp_path: Path) -> None:
     identity = identity_of("hybrid")
     write_identity(tmp_path, identity)
     assert read_identity(tmp_path) == identity
-    assert storage.read_json(tmp_path / "settings.json")["models"] == {"hybrid": identity.settings["model"]}
+    assert files.read_json(tmp_path / "settings.json")["models"] == {"hybrid": identity.settings["model"]}
 
 
 @pytest.mark.parametrize("content", [{}, {"model": "majority"}, {"model": "majority", "flow": {"units": "px"}}])
 def test_a_damaged_identity_is_told_with_its_folder(tmp_path: Path, content: dict[str, Any]) -> None:
     write_identity(tmp_path, identity_of("majority"))
-    storage.write_json(tmp_path / "run.json", content)
+    files.write_json(tmp_path / "run.json", content)
     with pytest.raises(StorageError, match=r"run\.json or settings\.json is damaged"):
         read_identity(tmp_path)
 
@@ -87,8 +87,8 @@ def test_a_damaged_identity_is_told_with_its_folder(tmp_path: Path, content: dic
 def test_circumstances_are_those_of_the_same_results_or_unknown(tmp_path: Path) -> None:
     identity, known = (
         identity_of("majority"),
-        Circumstances(tags={"a": "b"}, started_ms=1, ended_ms=2, seconds={"x": 0.5}),
+        RunMetadata(tags={"a": "b"}, started_ms=1, ended_ms=2, seconds={"x": 0.5}),
     )
     write_circumstances(tmp_path, identity, known)
     assert read_circumstances(tmp_path, identity) == known
-    assert read_circumstances(tmp_path, replace(identity, key="other")) == UNKNOWN
+    assert read_circumstances(tmp_path, replace(identity, key="other")) == UNKNOWN_METADATA

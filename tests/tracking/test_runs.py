@@ -13,14 +13,14 @@ from microfacial.errors import PipelineError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.scoring import pool
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.records import Evaluation, FoldResult, History, Samples
 from microfacial.tracking.location import project_of, store_uri
-from microfacial.tracking.run_records import Circumstances, FlowDigest, Identity, summarise_fold, write_identity
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, summarise_fold, write_identity
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect
 
-IDENTITY = Identity(
+IDENTITY = RunIdentity(
     dataset="d",
     scheme="s",
     model="m",
@@ -32,10 +32,10 @@ IDENTITY = Identity(
         "train": {"protocol": "composite", "seed": 0, "repeats": 1},
         "faces": {"size_px": 16},
         "flow": {"method": "dis", "dis": {"preset": "fast"}, "tvl1": {"tau": 0.25}},
-        "model": {"epochs": 2, "widths": [8, 8], "clip_norm": None, "flip": True},
+        "model": {"epochs": 2, "widths": [8, 8], "max_gradient_norm": None, "flip": True},
     },
 )
-KNOWN = Circumstances(tags={"microfacial.git_commit": "c0ffee"})
+KNOWN = RunMetadata(tags={"microfacial.git_commit": "c0ffee"})
 CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 
 
@@ -52,8 +52,8 @@ def folds_of(samples: Samples, config: TrainConfig) -> list[FoldResult]:
     return [
         FoldResult(
             plan=plan,
-            truth=samples.labels[plan.held_out],
-            probabilities=np.eye(3)[samples.labels[plan.held_out]],
+            truth=samples.labels[plan.test_rows],
+            probabilities=np.eye(3)[samples.labels[plan.test_rows]],
             chosen="epoch 2",
             history=history,
             seconds=0.1,
@@ -72,7 +72,7 @@ def scored(samples: Samples, folds: list[FoldResult]) -> Evaluation:
     return pool("m", samples, folds, CONFIG)
 
 
-def open_run(root: Path, identity: Identity = IDENTITY) -> ModelRun:
+def open_run(root: Path, identity: RunIdentity = IDENTITY) -> ModelRun:
     return ModelRun(connect(root), identity, KNOWN, root)
 
 
@@ -96,7 +96,7 @@ def artifacts(client: MlflowClient, run: Run, folder: str) -> set[str]:
 @pytest.fixture
 def out(tmp_path: Path, samples: Samples, folds: list[FoldResult], scored: Evaluation) -> Path:
     """What the train stage leaves."""
-    folder = tmp_path / "build" / "d" / "train" / "m"
+    folder = tmp_path / "results" / "d" / "train" / "m"
     write_training(folder, samples, folds, scored)
     write_identity(folder, IDENTITY)
     (folder / "checkpoints").mkdir()
@@ -104,7 +104,7 @@ def out(tmp_path: Path, samples: Samples, folds: list[FoldResult], scored: Evalu
     return folder
 
 
-def finish(root: Path, out: Path, folds: list[FoldResult], identity: Identity = IDENTITY) -> bool:
+def finish(root: Path, out: Path, folds: list[FoldResult], identity: RunIdentity = IDENTITY) -> bool:
     run = open_run(root, identity)
     missing = [log(run, fold) for fold in folds]
     return run.finish(out, KNOWN) or any(missing)
@@ -149,7 +149,7 @@ def test_parameters_are_the_settings_that_count_flat_and_as_params_yaml_writes_t
         "seed": "0",
         "epochs": "2",
         "widths": "[8, 8]",
-        "clip_norm": "null",
+        "max_gradient_norm": "null",
         "flip": "true",
         "train.repeats": "1",
         "faces.size_px": "16",
@@ -177,7 +177,7 @@ def test_the_flow_store_is_the_dataset_of_model_and_folds(root: Path, folds: lis
         (used,) = run.inputs.dataset_inputs
         assert (used.dataset.name, used.dataset.digest) == ("d flow", ("ab" * 30)[:36])
         assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training"}
-        assert json.loads(used.dataset.source) == {"uri": "build/d/flow"}
+        assert json.loads(used.dataset.source) == {"uri": "results/d/flow"}
         assert json.loads(used.dataset.profile or "{}")["features_nbytes"] == 2 * 25 * 5 * 2 * 16 * 16
         assert "float16" in (used.dataset.schema or "")
 
@@ -278,7 +278,7 @@ def test_what_may_be_alive_elsewhere_is_neither_closed_nor_taken_up(
     client.set_tag(first.info.run_id, "microfacial.host", "another-machine")
     ModelRun(client, IDENTITY, KNOWN, other)
     second = next(run for run in runs(client)[0] if run.info.run_id != first.info.run_id)
-    with alone(other / ".microfacial" / "stage.lock", "a stage"):
+    with exclusive_lock(other / ".microfacial" / "stage.lock", "a stage"):
         open_run(root)
         assert len(runs(client)[0]) == 3
         assert {run.info.status for run in runs(client)[0]} == {"RUNNING"}

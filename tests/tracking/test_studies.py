@@ -8,8 +8,8 @@ from mlflow.entities import Run
 
 from microfacial.records import Comparison
 from microfacial.tracking.store import connect
-from microfacial.tracking.studies import StudyIdentity, StudyRun, excused
-from microfacial.tuning.trials import Conclusion, Finding, State, Trial
+from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
+from microfacial.tuning.trials import Conclusion, State, StudyScore, Trial
 
 IDENTITY = StudyIdentity(
     name="demo-mlp-0",
@@ -33,7 +33,7 @@ DIFFERENCE = Comparison(
 )
 CONCLUSION = Conclusion(
     best=(1,),
-    findings=(Finding(part="all", subjects=2, clips=4, uf1=(0.6, 0.5), uar=(0.6, 0.6), difference=DIFFERENCE),),
+    findings=(StudyScore(part="all", subjects=2, clips=4, uf1=(0.6, 0.5), uar=(0.6, 0.6), difference=DIFFERENCE),),
 )
 
 
@@ -120,6 +120,6 @@ def test_a_store_that_fails_is_said_to_be_and_ends_nothing(
 ) -> None:
     tracked = open_run(client)
     client.delete_experiment(client.get_experiment_by_name(IDENTITY.experiment).experiment_id)  # type: ignore[union-attr]
-    with excused():
+    with tolerate_mlflow_errors():
         tracked.log_trial(make_trial(0))
     assert "The study goes on; the same command writes its runs later" in capsys.readouterr().err

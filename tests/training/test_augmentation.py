@@ -5,10 +5,10 @@ from torch import Tensor
 
 from microfacial.models.inputs import APEX_OFFSET
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS
-from microfacial.training.augmentation import Layout, augment, draws, flip_rows, mirror, mix, move_borders, shift
+from microfacial.training.augmentation import InputLayout, augment, draws, flip_rows, mirror, mix, move_borders, shift
 from networks import TinySettings
 
-MOTION = Layout(shows="motion")
+MOTION = InputLayout(shows="motion")
 EVERY = {"flip": True, "shift_px": 2, "jitter": 0.3, "mixup": 0.4}
 
 
@@ -26,13 +26,13 @@ def test_a_mouth_corner_that_moves_right_moves_left_on_the_other_side_of_the_mir
 
 def test_a_mirror_swaps_left_and_right_regions_and_leaves_colours_as_they_are() -> None:
     regions = maps(2, 3, 2, 4, 4)
-    mirrored = mirror(regions, Layout(shows="appearance", mirror=(1, 0, 2)))
+    mirrored = mirror(regions, InputLayout(shows="appearance", mirror=(1, 0, 2)))
     assert torch.equal(mirrored[:, 0], regions[:, 1].flip(-1))
     assert torch.equal(mirrored[:, 2], regions[:, 2].flip(-1))
 
 
-@pytest.mark.parametrize("layout", [MOTION, Layout(shows="motion", mirror=(2, 1, 0))])
-def test_twice_mirrored_is_as_before_and_only_chosen_rows_are(layout: Layout) -> None:
+@pytest.mark.parametrize("layout", [MOTION, InputLayout(shows="motion", mirror=(2, 1, 0))])
+def test_twice_mirrored_is_as_before_and_only_chosen_rows_are(layout: InputLayout) -> None:
     inputs = maps(2, 3, 3, 3, 4, 5)
     chosen = torch.tensor([[True, False, True], [False, False, True]])
     flipped = flip_rows(inputs, chosen, layout)
@@ -61,7 +61,7 @@ def positions(windows: tuple[str, ...]) -> Tensor:
 
 
 def moved(windows: tuple[str, ...], *shares: float) -> list[float]:
-    layout = Layout(shows="motion", windows=windows)
+    layout = InputLayout(shows="motion", windows=windows)
     values: list[float] = move_borders(positions(windows), torch.tensor([[shares]]), layout).flatten().tolist()
     return values
 
@@ -84,7 +84,7 @@ def test_onset_to_apex_stays_the_sum_of_its_parts() -> None:
 @pytest.mark.parametrize("windows", [(), (ONSET_APEX,)])
 def test_onset_to_apex_alone_is_cut_short(windows: tuple[str, ...]) -> None:
     inputs = maps(1, 2, 3, 4, 4)
-    cut = move_borders(inputs, torch.tensor([[[0.3], [-0.4]]]), Layout(shows="motion", windows=windows))
+    cut = move_borders(inputs, torch.tensor([[[0.3], [-0.4]]]), InputLayout(shows="motion", windows=windows))
     assert torch.allclose(cut[0, 0], inputs[0, 0] * 0.7)
     assert torch.allclose(cut[0, 1], inputs[0, 1] * 0.6)
 
@@ -118,13 +118,13 @@ def test_what_is_off_draws_nothing_and_changes_nothing() -> None:
 def test_numbers_are_drawn_for_a_flip_two_moves_each_border_and_a_mixture() -> None:
     settings = TinySettings.model_validate(EVERY)
     assert draws(settings, MOTION) == 1 + 2 + 1 + 1
-    assert draws(settings, Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS))) == 1 + 2 + 3 + 1
-    assert draws(settings, Layout(shows="appearance")) == 1 + 2 + 0 + 1  # what a picture shows has no borders
+    assert draws(settings, InputLayout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS))) == 1 + 2 + 3 + 1
+    assert draws(settings, InputLayout(shows="appearance")) == 1 + 2 + 0 + 1  # what a picture shows has no borders
 
 
 def test_a_lane_is_augmented_as_it_would_be_alone() -> None:
     settings = TinySettings.model_validate(EVERY)
-    layout = Layout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS), mirror=(1, 0))
+    layout = InputLayout(shows="motion", windows=(ONSET_APEX, *PHASE_WINDOWS), mirror=(1, 0))
     inputs, targets = maps(2, 6, 5, 2, 3, 8, 8), torch.eye(6)[None].repeat(2, 1, 1)
     uniform = torch.rand(2, 6, draws(settings, layout), generator=torch.Generator().manual_seed(1))
     both = augment(inputs, targets, uniform, settings, layout)

@@ -11,9 +11,9 @@ from microfacial.errors import ConfigError
 from microfacial.models.base import Task
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.roi_cnn import RoiCnnSettings
-from microfacial.records import Known, Samples
+from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
-from microfacial.training.augmentation import Layout
+from microfacial.training.augmentation import InputLayout
 from microfacial.training.fit import FittedNetwork, Predict, arithmetic, chunk_size, fit, restore
 from microfacial.training.lockstep import Lane, Lockstep
 from networks import TinyNet, TinySettings, known_without, tiny
@@ -27,7 +27,7 @@ def fitted(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> Fit:
     """Fit the small network on all but one subject."""
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
 
-    def fit_one(known: Known | None = None, seed: int = 3, **changes: Any) -> FittedNetwork:
+    def fit_one(known: TrainingData | None = None, seed: int = 3, **changes: Any) -> FittedNetwork:
         known = known or known_without(samples, "b/0", seed)
         (result,) = fit([known], model="tiny", settings=SETTINGS.model_copy(update=changes))
         assert isinstance(result, FittedNetwork)
@@ -54,7 +54,7 @@ def test_training_stops_when_patience_runs_out(fitted: Fit) -> None:
 
 
 def test_without_a_part_held_back_all_known_rows_train_to_the_last_epoch(fitted: Fit, samples: Samples) -> None:
-    result = fitted(hold_back=False, epochs=6, patience=1)
+    result = fitted(early_stopping=False, epochs=6, patience=1)
     assert result.chosen == "epoch 6"
     assert len(result.history.training_loss) == 6
     assert result.history.validation_loss == ()
@@ -79,7 +79,7 @@ def test_the_caller_s_random_numbers_are_left_alone(fitted: Fit) -> None:
 def test_the_scale_is_that_of_the_training_rows_alone(fitted: Fit, samples: Samples) -> None:
     known = known_without(samples, "b/0", 3)
     training_part, _ = known.split(0)
-    loud = np.where((known.part == 0)[:, None, None, None, None], np.float32(100), np.float32(1))
+    loud = np.where((known.validation_fold == 0)[:, None, None, None, None], np.float32(100), np.float32(1))
     louder = replace(known, samples=replace(known.samples, inputs=known.samples.inputs * loud))
     assert np.array_equal(fitted(known).scale, fitted(louder).scale)
     assert fitted(known).scale[0] == pytest.approx(np.sqrt((training_part.inputs**2).mean(axis=(0, 1, 3, 4))), rel=1e-6)
@@ -95,13 +95,13 @@ def test_flat_inputs_are_one_channel(fitted: Fit, samples: Samples) -> None:
         fitted(known, flip=True)
 
 
-@pytest.mark.parametrize("hold_back", [True, False])
-def test_a_loss_that_is_not_finite_stops_with_advice(fitted: Fit, hold_back: bool) -> None:
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_loss_that_is_not_finite_stops_with_advice(fitted: Fit, early_stopping: bool) -> None:
     with pytest.raises(ConfigError, match=r"diverged in epoch \d .*Lower the model's learning_rate"):
-        fitted(learning_rate=1e30, hold_back=hold_back)
+        fitted(learning_rate=1e30, early_stopping=early_stopping)
 
 
-@pytest.mark.parametrize("changes", [{}, {"members": 3, "flip_average": True, "averaging": 0.9}])
+@pytest.mark.parametrize("changes", [{}, {"members": 3, "test_time_flip": True, "averaging": 0.9}])
 def test_a_checkpoint_brings_the_same_predictions_back(
     fitted: Fit, samples: Samples, changes: dict[str, object]
 ) -> None:
@@ -117,7 +117,7 @@ def test_a_checkpoint_brings_the_same_predictions_back(
 
 
 def test_prediction_averages_a_face_and_its_mirror_image(fitted: Fit, samples: Samples) -> None:
-    plain, both = fitted(), fitted(flip_average=True)
+    plain, both = fitted(), fitted(test_time_flip=True)
     mirrored = samples.inputs[..., ::-1].copy()
     mirrored[..., 0, :, :] *= -1
     expected = (plain.predict(samples.inputs) + plain.predict(mirrored)) / 2
@@ -155,7 +155,7 @@ def lockstep_of(settings: TinySettings, rows: int = 10) -> Lockstep:
     )
     torch.manual_seed(0)
     network = TinyNet(Task(shape=(1, 3, 4, 4), classes=2, co_occurrence=np.zeros((1, 1), np.float32)), settings)
-    return Lockstep([network], [lane], settings, "float32", Layout(shows="motion"))
+    return Lockstep([network], [lane], settings, "float32", InputLayout(shows="motion"))
 
 
 def rates_of(settings: TinySettings) -> list[float]:
@@ -193,7 +193,7 @@ def test_a_lane_that_is_done_stays_as_it_is() -> None:
 
 
 def test_a_gradient_is_no_longer_than_allowed() -> None:
-    lockstep = lockstep_of(TinySettings(batch_size=5, clip_norm=1e-3))
+    lockstep = lockstep_of(TinySettings(batch_size=5, max_gradient_norm=1e-3))
     lockstep.train_epoch()
     assert lockstep._gradients.norm().item() == pytest.approx(1e-3, rel=1e-4)
 
@@ -226,7 +226,7 @@ def test_no_more_train_together_than_memory_should_hold(samples: Samples, monkey
 def test_where_no_validation_row_counts_the_last_epoch_is_kept(fitted: Fit, samples: Samples) -> None:
     """Part 0 alone is of class 2: its loss is nothing, whatever the epoch."""
     known = known_without(samples, "b/0", 3)
-    labels = np.where(known.part == 0, 2, np.arange(len(known.part)) % 2)
+    labels = np.where(known.validation_fold == 0, 2, np.arange(len(known.validation_fold)) % 2)
     known = replace(known, samples=replace(known.samples, labels=labels))
     result = fitted(known, patience=2, epochs=7, label_smoothing=0.1)
     assert result.history.validation_loss == (0.0,) * 7
@@ -235,7 +235,7 @@ def test_where_no_validation_row_counts_the_last_epoch_is_kept(fitted: Fit, samp
 
 def test_which_loss_is_not_finite_is_said(fitted: Fit, samples: Samples) -> None:
     known = known_without(samples, "b/0", 3)
-    lost = np.where((known.part == 0)[:, None, None, None, None], np.float32(np.nan), known.samples.inputs)
+    lost = np.where((known.validation_fold == 0)[:, None, None, None, None], np.float32(np.nan), known.samples.inputs)
     with pytest.raises(ConfigError, match=r"diverged in epoch 1 \(validation loss nan\)"):
         fitted(replace(known, samples=replace(known.samples, inputs=lost)))
 

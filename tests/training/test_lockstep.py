@@ -8,9 +8,9 @@ import torch
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
 from microfacial.models.layers.attention import Dropout
-from microfacial.records import Known, Samples
+from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
-from microfacial.training.augmentation import Layout
+from microfacial.training.augmentation import InputLayout
 from microfacial.training.fit import FittedNetwork, fit
 from microfacial.training.lockstep import Lane, Lockstep
 from networks import TinyNet, TinySettings, known_without, tiny
@@ -22,14 +22,14 @@ EVERY = TinySettings(
     learning_rate=0.01,
     schedule="cosine",
     warmup_epochs=1,
-    clip_norm=0.5,
+    max_gradient_norm=0.5,
     averaging=0.9,
     loss="focal",
     class_weights="root",
     label_smoothing=0.1,
     mixup=0.3,
     flip=True,
-    flip_average=True,
+    test_time_flip=True,
     shift_px=1,
     jitter=0.2,
     members=3,
@@ -43,12 +43,12 @@ def exact() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def chunk_of(samples: Samples) -> list[Known]:
+def chunk_of(samples: Samples) -> list[TrainingData]:
     return [known_without(samples, subject, seed) for seed, subject in enumerate(("a/1", "a/4", "b/0"))]
 
 
 def fitted(
-    chunk: list[Known], monkeypatch: pytest.MonkeyPatch, settings: TinySettings = EVERY, lockstep: bool = True
+    chunk: list[TrainingData], monkeypatch: pytest.MonkeyPatch, settings: TinySettings = EVERY, lockstep: bool = True
 ) -> list[FittedNetwork]:
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny(lockstep)})
     every = fit(chunk, model="tiny", settings=settings)
@@ -115,7 +115,7 @@ def test_lanes_train_as_plain_loops_of_torch_would(exact: None) -> None:
     lanes = [lane_of(rows, seed) for seed, rows in enumerate((4, 7, 12))]
     task = Task(shape=(1, 3, 4, 4), classes=3, co_occurrence=np.zeros((1, 1), np.float32))
     networks = [TinyNet(task, settings) for _ in lanes]
-    lockstep = Lockstep(networks, lanes, settings, "float32", Layout(shows="motion"))
+    lockstep = Lockstep(networks, lanes, settings, "float32", InputLayout(shows="motion"))
     losses = np.array([lockstep.train_epoch() for _ in range(settings.epochs)])
     for number, (lane, network) in enumerate(zip(lanes, networks, strict=True)):
         assert losses[:, number] == pytest.approx(plain_losses(lane, network, settings), abs=1e-12)

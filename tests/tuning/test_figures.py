@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from microfacial.report.figures import as_png
-from microfacial.tuning.figures import draw_history, draw_importances, draw_parallel_coordinates, draw_slices
+from microfacial.tuning.figures import draw_history, draw_parallel_coordinates, draw_parameter_importances, draw_slices
 from microfacial.tuning.search_space import Choice, Real, Space, Whole
 from microfacial.tuning.trials import State, Trial
 
@@ -41,7 +41,7 @@ def test_the_history_shows_the_best_so_far_trial_0_and_those_that_were_stopped()
 
 
 def test_importances_have_the_greatest_on_top() -> None:
-    (axes,) = draw_importances({"depth": 0.2, "kind": 0.5, "a_rate": 0.3}).axes
+    (axes,) = draw_parameter_importances({"depth": 0.2, "kind": 0.5, "a_rate": 0.3}).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["depth", "a_rate", "kind"]
 
 

@@ -8,19 +8,21 @@ from fakes import make_data
 from microfacial.errors import ConfigError, ProtocolError
 from microfacial.models.presets import resolve
 from microfacial.records import FoldResult, Predictions
-from microfacial.tuning.objective import Bench, Candidate, judge, outer_groups, tuning_subjects
+from microfacial.tuning.objective import Candidate, InnerFolds, outer_groups, score_candidate, tuning_subjects
 from microfacial.tuning.search_space import StudyConfig
 
-MLP = Candidate("mlp", resolve("mlp", {"epochs": 2, "flip": False, "flip_average": False}, "mlp"))
+MLP = Candidate("mlp", resolve("mlp", {"epochs": 2, "flip": False, "test_time_flip": False}, "mlp"))
 
 
-def make_bench(tmp_path: Path, processes: int = 1, **changes: object) -> Bench:
+def make_bench(tmp_path: Path, processes: int = 1, **changes: object) -> InnerFolds:
     data = make_data()
     config = StudyConfig(inner_folds=4, repeats=2, **changes)  # type: ignore[arg-type]
-    return Bench(data=data, subjects=tuning_subjects(data, ()), config=config, folder=tmp_path, processes=processes)
+    return InnerFolds(
+        data=data, subjects=tuning_subjects(data, ()), config=config, folder=tmp_path, processes=processes
+    )
 
 
-def train(bench: Bench, order: int = 0) -> list[FoldResult]:
+def train(bench: InnerFolds, order: int = 0) -> list[FoldResult]:
     return [fold for chunk in bench.try_settings(MLP, order) for fold in chunk]
 
 
@@ -58,9 +60,9 @@ def test_inner_folds_share_no_subject_and_predict_every_clip_once_a_repetition(t
     subjects = bench.inputs(MLP).subjects
     assert bench.folds == 4
     for plan in bench.plans:
-        assert not set(subjects[plan.held_out]) & set(subjects[plan.known])
+        assert not set(subjects[plan.test_rows]) & set(subjects[plan.training_rows])
     for repeat in (0, 1):
-        held_out = np.concatenate([plan.held_out for plan in bench.plans if plan.repeat == repeat])
+        held_out = np.concatenate([plan.test_rows for plan in bench.plans if plan.repeat == repeat])
         assert np.array_equal(np.sort(held_out), np.arange(len(subjects)))
 
 
@@ -108,6 +110,6 @@ def test_findings_are_of_the_subjects_that_were_asked_for() -> None:
         probabilities=np.eye(2)[[0, 1, 1, 0]][None],
     )
     reference = replace(found, model="trial 0", predicted=np.array([[1, 0, 0, 1]]))
-    finding = judge("a", found.of_subjects(["a"]), reference.of_subjects(["a"]), config=make_data().protocol)
+    finding = score_candidate("a", found.of_subjects(["a"]), reference.of_subjects(["a"]), config=make_data().protocol)
     assert (finding.uf1, finding.uar, finding.clips, finding.subjects) == ((1.0, 0.0), (1.0, 0.0), 2, 1)
     assert finding.difference.uf1_difference == 1.0

@@ -14,16 +14,16 @@ from optuna.trial import FrozenTrial, TrialState
 from fakes import make_data
 from microfacial.errors import ConfigError, PipelineError
 from microfacial.models.presets import resolve
-from microfacial.tuning.objective import Bench, Candidate, tuning_subjects
+from microfacial.tuning.objective import Candidate, InnerFolds, tuning_subjects
 from microfacial.tuning.optuna_study import (
-    Kept,
     PairedPruner,
-    Question,
-    Shelf,
-    Worker,
+    StoredStudy,
+    StudySpec,
+    StudyStorage,
+    TrialRunner,
     find_studies,
-    importances,
     keep_conclusion,
+    parameter_importances,
     read_study,
 )
 from microfacial.tuning.search_space import Choice, Real, Space, StudyConfig
@@ -34,7 +34,7 @@ SPACE: Space = {
     "dropout": Real(0.0, 0.7),
     "hidden": Choice((4, 8, 16)),
 }
-BASE = {"epochs": 2, "flip": False, "flip_average": False, "input_px": 7}
+BASE = {"epochs": 2, "flip": False, "test_time_flip": False, "input_px": 7}
 PARAMS_YAML = Candidate("mlp", resolve("mlp", {**BASE, "hidden": 8}, "mlp"))
 OUTSIDE = Candidate("mlp", resolve("mlp", {**BASE, "hidden": 5}, "mlp"))
 
@@ -51,15 +51,15 @@ class MakeWorker:
 
     root: Path
 
-    def __call__(self, reference: Candidate = PARAMS_YAML, space: Space = SPACE, **changes: Any) -> Worker:
+    def __call__(self, reference: Candidate = PARAMS_YAML, space: Space = SPACE, **changes: Any) -> TrialRunner:
         config = StudyConfig(**{"trials": 6, "startup_trials": 3, "inner_folds": 6, "heartbeat_seconds": 1, **changes})
         data = make_data(subjects=12)
-        bench = Bench(
+        bench = InnerFolds(
             data=data, subjects=tuning_subjects(data, ()), config=config, folder=self.root / "folds", processes=1
         )
         base = PARAMS_YAML.settings.model_dump()
-        question = Question("demo-mlp-0", "mlp", base, space, reference, {"dataset": "demo"})
-        return Worker(question, bench, Shelf(self.root, config))
+        question = StudySpec("demo-mlp-0", "mlp", base, space, reference, {"dataset": "demo"})
+        return TrialRunner(question, bench, StudyStorage(self.root, config))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def make_worker(root: Path) -> MakeWorker:
     return MakeWorker(root)
 
 
-def trials_of(worker: Worker) -> tuple[Trial, ...]:
+def trials_of(worker: TrialRunner) -> tuple[Trial, ...]:
     return worker.read().trials
 
 
@@ -76,7 +76,7 @@ def facts_of(trials: Iterator[Trial] | tuple[Trial, ...]) -> list[tuple[object, 
     return [(one.number, one.state, dict(one.settings), dict(one.scores), one.value) for one in trials]
 
 
-def optuna_study(worker: Worker) -> optuna.Study:
+def optuna_study(worker: TrialRunner) -> optuna.Study:
     return optuna.load_study(study_name=worker.question.name, storage=worker.shelf.open())
 
 
@@ -149,7 +149,7 @@ def test_an_interrupted_trial_is_begun_anew(make_worker: MakeWorker, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bench, "try_settings", interrupt)
+        patched.setattr(InnerFolds, "try_settings", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(make_worker(trials=3).run())
     found = list(make_worker(trials=3).run())
@@ -202,7 +202,7 @@ def test_trials_that_are_clearly_worse_are_stopped_and_never_chosen(make_worker:
     assert [one.state for one in trials_of(worker)[4:]] == ["complete", "complete"]
 
 
-def replace_config(worker: Worker, **changes: Any) -> Worker:
+def replace_config(worker: TrialRunner, **changes: Any) -> TrialRunner:
     config = worker.bench.config.model_copy(update=changes)
     return replace(worker, bench=replace(worker.bench, config=config))
 
@@ -270,7 +270,7 @@ def test_studies_are_found_by_data_set_and_model_with_how_they_ended(make_worker
     conclusion = Conclusion(best=(1,), findings=(), looks=2)
     keep_conclusion(worker.shelf, worker.question.name, conclusion)
     (kept,) = find_studies(worker.shelf, "demo", "mlp")
-    assert isinstance(kept, Kept)
+    assert isinstance(kept, StoredStudy)
     assert kept.conclusion == conclusion
     assert len(kept.trials) == 2
     assert find_studies(worker.shelf, "demo", "hybrid") == []
@@ -281,30 +281,30 @@ def test_studies_are_found_by_data_set_and_model_with_how_they_ended(make_worker
 def test_importances_are_of_trials_of_the_space_and_the_same_every_time(make_worker: MakeWorker) -> None:
     worker = make_worker(OUTSIDE, trials=7, prune=False)
     list(worker.run())
-    shares = importances(worker.shelf, worker.question.name)
+    shares = parameter_importances(worker.shelf, worker.question.name)
     assert shares.keys() == SPACE.keys()
     assert sum(shares.values()) == pytest.approx(1)
-    assert importances(worker.shelf, worker.question.name) == shares
+    assert parameter_importances(worker.shelf, worker.question.name) == shares
 
 
 def test_importances_of_few_trials_are_not_claimed(make_worker: MakeWorker) -> None:
     worker = make_worker(trials=2)
     list(worker.run())
-    assert importances(worker.shelf, worker.question.name) == {}
+    assert parameter_importances(worker.shelf, worker.question.name) == {}
 
 
 def test_a_database_that_cannot_be_opened_is_said_to_be(root: Path) -> None:
     with pytest.raises(PipelineError, match=r"study\.storage nonsense cannot be opened"):
-        Shelf(root, StudyConfig(storage="nonsense")).open()
+        StudyStorage(root, StudyConfig(storage="nonsense")).open()
 
 
 @pytest.mark.parametrize(("storage", "name"), [("journal", "studies.journal"), ("sqlite", "studies.db")])
 def test_studies_are_kept_below_mlruns(root: Path, storage: str, name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", ExperimentalWarning)
-        Shelf(root, StudyConfig(storage=storage)).open()
+        StudyStorage(root, StudyConfig(storage=storage)).open()
     assert (root / "mlruns" / name).exists() or storage == "journal"
-    assert Path(Shelf(root, StudyConfig(storage=storage)).url).name == name
+    assert Path(StudyStorage(root, StudyConfig(storage=storage)).url).name == name
 
 
 def test_a_trial_0_that_was_interrupted_again_and_again_is_still_tried(
@@ -314,7 +314,7 @@ def test_a_trial_0_that_was_interrupted_again_and_again_is_still_tried(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Worker, "_train", interrupt)
+        patched.setattr(TrialRunner, "_train", interrupt)
         for _ in range(6):
             with pytest.raises(KeyboardInterrupt):
                 list(make_worker().run())
@@ -336,7 +336,7 @@ def test_a_damaged_journal_is_said_to_be(root: Path) -> None:
     (root / "mlruns").mkdir()
     (root / "mlruns/studies.journal").write_text("{no json\n{}\n")
     with pytest.raises(PipelineError, match="is damaged"):
-        find_studies(Shelf(root, StudyConfig()), "demo")
+        find_studies(StudyStorage(root, StudyConfig()), "demo")
 
 
 def test_of_several_workers_one_that_dies_while_it_takes_a_trial_is_made_up_for(

@@ -7,7 +7,7 @@ from microfacial.errors import ConfigError
 from microfacial.models import MODELS
 from microfacial.models.presets import resolve
 from microfacial.tuning.objective import Candidate
-from microfacial.tuning.optuna_study import Question
+from microfacial.tuning.optuna_study import StudySpec
 from microfacial.tuning.search_space import SPACES, Choice, Real, Whole, find_space
 
 
@@ -37,7 +37,7 @@ def test_all_parameters_at_one_end_give_valid_settings(model: str, end: int) -> 
 @pytest.mark.parametrize("model", SPACES)
 def test_the_defaults_lie_within_the_space_so_that_the_sampler_learns_from_trial_0(model: str) -> None:
     settings = resolve(model, {}, model)
-    question = Question("q", model, settings.model_dump(), SPACES[model], Candidate(model, settings), {})
+    question = StudySpec("q", model, settings.model_dump(), SPACES[model], Candidate(model, settings), {})
     assert question.locate(question.reference).keys() == SPACES[model].keys()
 
 

@@ -20,15 +20,15 @@ from microfacial.pipeline.cli import main
 from microfacial.pipeline.commands.study import _Survey
 from microfacial.pipeline.config import load
 from microfacial.pipeline.project import PARAMS
-from microfacial.tracking.model_versions import Registered, registered_name
+from microfacial.tracking.model_versions import ModelVersionRecord, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tuning.objective import Candidate
-from microfacial.tuning.optuna_study import Kept, Shelf, Worker, find_studies
+from microfacial.tuning.optuna_study import StoredStudy, StudyStorage, TrialRunner, find_studies
 from microfacial.tuning.trials import choose_best
 
 MODELS = """models:
   majority: {}
-  mlp: {epochs: 2, input_px: 7, hidden: 8, flip: false, flip_average: false}  # small
+  mlp: {epochs: 2, input_px: 7, hidden: 8, flip: false, test_time_flip: false}  # small
 
 """
 STUDY = """
@@ -77,20 +77,20 @@ def set_study(**changes: Any) -> None:
     PARAMS.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def kept() -> Kept:
-    return find_studies(Shelf(Path(), load(PARAMS).study), "tiny", "mlp")[-1]
+def kept() -> StoredStudy:
+    return find_studies(StudyStorage(Path(), load(PARAMS).study), "tiny", "mlp")[-1]
 
 
 @pytest.fixture
 def let_win(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let a trial of a number be the best, whatever its folds gave."""
-    train = Worker._train
+    train = TrialRunner._train
 
     def choose(number: int) -> None:
-        def raised(self: Worker, trial: optuna.Trial, candidate: Candidate) -> float:
+        def raised(self: TrialRunner, trial: optuna.Trial, candidate: Candidate) -> float:
             return train(self, trial, candidate) + number * (trial.number == number)
 
-        monkeypatch.setattr(Worker, "_train", raised)
+        monkeypatch.setattr(TrialRunner, "_train", raised)
 
     return choose
 
@@ -127,11 +127,11 @@ def test_a_study_tries_settings_and_says_what_they_are_worth_on_subjects_it_neve
 
 def test_a_study_reads_no_file_below_train(project: Path, let_win: LetWin) -> None:
     let_win(1)
-    write_json(project / "build/tiny/train/mlp/evaluation.json", {"uf1": 1.0})
+    write_json(project / "results/tiny/train/mlp/evaluation.json", {"uf1": 1.0})
     with watching_files() as opened:
         assert "never seen by tuning" in study("mlp")
     assert any("flow.npy" in path for path in opened)
-    assert not [path for path in opened if "build/tiny/train" in path]
+    assert not [path for path in opened if "results/tiny/train" in path]
 
 
 def test_unseen_subjects_are_scored_once_a_winner_and_how_often_is_said(let_win: LetWin) -> None:
@@ -147,7 +147,7 @@ def test_unseen_subjects_are_scored_once_a_winner_and_how_often_is_said(let_win:
 
 
 def test_where_no_trial_beats_trial_0_nobody_else_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Worker, "_train", lambda *_: 0.5)
+    monkeypatch.setattr(TrialRunner, "_train", lambda *_: 0.5)
     output = study("mlp")
     assert "No trial was better than trial 0 on the inner folds: nothing was scored on other subjects." in output
     with pytest.raises(PipelineError, match="no trial is better than trial 0"):
@@ -176,7 +176,7 @@ def test_trials_stand_in_mlflow_below_the_study(let_win: LetWin) -> None:
 def test_the_champions_settings_are_trial_0_and_who_they_were_tuned_on_is_not_unseen(let_win: LetWin) -> None:
     let_win(2)
     settings = resolve("linear_svm", {"input_px": 7, "inner_folds": 2}, "svm").model_dump(mode="json")
-    champion = Registered(
+    champion = ModelVersionRecord(
         name=registered_name("tiny", "casme2-4"),
         version=1,
         model="linear_svm",
@@ -223,8 +223,8 @@ def test_other_data_is_another_study_and_the_old_one_is_not_applied(project: Pat
     let_win(2)
     study("mlp")
     old = kept().name
-    flow = np.load(project / "build/tiny/flow/flow.npy")
-    np.save(project / "build/tiny/flow/flow.npy", flow * 2)
+    flow = np.load(project / "results/tiny/flow/flow.npy")
+    np.save(project / "results/tiny/flow/flow.npy", flow * 2)
     with pytest.raises(PipelineError, match=r"it was made on other data\. Run `microfacial study mlp`, or"):
         study("apply")
     study("mlp")
@@ -255,7 +255,7 @@ def test_nested_predicts_everyone_by_settings_tuned_without_them() -> None:
     set_study(outer_groups=4, inner_folds=3)
     output = study("mlp")
     assert "all, each by settings tuned without them, 4 subjects, 12 clips: UF1" in output
-    groups = find_studies(Shelf(Path(), load(PARAMS).study), "tiny", "mlp")
+    groups = find_studies(StudyStorage(Path(), load(PARAMS).study), "tiny", "mlp")
     tuned_on = [set(one.facts["subjects"]) for one in groups if len(one.facts["subjects"]) == 3]
     assert len(tuned_on) == 4
     with pytest.raises(PipelineError, match="is nested: it says what tuning is worth"):
@@ -320,7 +320,7 @@ def test_nested_claims_nothing_of_those_that_trial_0_was_tuned_on() -> None:
 
 
 def test_looks_are_counted_only_where_somebody_was_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Worker, "_train", lambda *_: 0.5)
+    monkeypatch.setattr(TrialRunner, "_train", lambda *_: 0.5)
     study("mlp")
     conclusion = kept().conclusion
     assert conclusion is not None

@@ -8,7 +8,7 @@ from microfacial.tuning.trials import Trial, choose_best, is_clearly_worse, pair
 
 def make_fold(truth: list[int], probabilities: list[list[float]]) -> FoldResult:
     rows = np.arange(len(truth))
-    plan = FoldPlan(name="f", repeat=0, seed=0, held_out=rows, known=rows, part=rows)
+    plan = FoldPlan(name="f", repeat=0, seed=0, test_rows=rows, training_rows=rows, validation_fold=rows)
     return FoldResult(
         plan=plan,
         truth=np.array(truth),

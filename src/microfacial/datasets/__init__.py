@@ -46,18 +46,18 @@ class Dataset:
 
 DATASETS: Mapping[CorpusName, Dataset] = MappingProxyType(
     {
-        "casme2": Dataset("casme2", casme2.open_release),
-        "casme3": Dataset("casme3", casme3.open_release),
-        "demo": Dataset("demo", casme2.open_release),
-        "flow_maps": Dataset("flow_maps", flow_maps.open_release),
-        "mmew": Dataset("mmew", mmew.open_release),
-        "samm": Dataset("samm", samm.open_release),
-        "smic_e_hs": Dataset("smic", partial(smic_e.open_release, camera="HS")),
-        "smic_e_nir": Dataset("smic", partial(smic_e.open_release, camera="NIR")),
-        "smic_e_vis": Dataset("smic", partial(smic_e.open_release, camera="VIS")),
-        "smic_hs": Dataset("smic", partial(smic.open_release, camera="HS")),
-        "smic_nir": Dataset("smic", partial(smic.open_release, camera="NIR")),
-        "smic_vis": Dataset("smic", partial(smic.open_release, camera="VIS")),
+        "casme2": Dataset("casme2", casme2.open_casme2),
+        "casme3": Dataset("casme3", casme3.open_casme3),
+        "demo": Dataset("demo", casme2.open_casme2),
+        "flow_maps": Dataset("flow_maps", flow_maps.open_flow_maps),
+        "mmew": Dataset("mmew", mmew.open_mmew),
+        "samm": Dataset("samm", samm.open_samm),
+        "smic_e_hs": Dataset("smic", partial(smic_e.open_smic_e, camera="HS")),
+        "smic_e_nir": Dataset("smic", partial(smic_e.open_smic_e, camera="NIR")),
+        "smic_e_vis": Dataset("smic", partial(smic_e.open_smic_e, camera="VIS")),
+        "smic_hs": Dataset("smic", partial(smic.open_smic, camera="HS")),
+        "smic_nir": Dataset("smic", partial(smic.open_smic, camera="NIR")),
+        "smic_vis": Dataset("smic", partial(smic.open_smic, camera="VIS")),
     }
 )
 
@@ -65,7 +65,7 @@ DATASETS: Mapping[CorpusName, Dataset] = MappingProxyType(
 class ClipsConfig(Section):
     """The `clips` section of params.yaml: which data set, of which corpora, labelled how."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results stand under build/<name>/
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results stand under results/<name>/
     root: str  # dvc.yaml names it too; every corpus lies in its own folder below
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: Literal["casme2-4", "casme2-5", "casme3-3", "casme3-4", "casme3-7", "megc2019-3", "mmew-4", "samm-5"]

@@ -127,7 +127,7 @@ def _split(text: str, separator: re.Pattern[str]) -> list[str]:
 # --- regions ----------------------------------------------------------------------------------------------------------
 
 Part = Literal["brow", "eye", "nose", "cheek", "mouth"]
-Place = tuple[Part, Side | None]
+FacePlace = tuple[Part, Side | None]
 """A part of the face and the person's side of it; None for both sides at once."""
 
 _PARTS: Mapping[int, tuple[Part, ...]] = MappingProxyType(
@@ -143,7 +143,7 @@ _PARTS: Mapping[int, tuple[Part, ...]] = MappingProxyType(
     }
 )
 
-_PLACES: Mapping[str, Place] = MappingProxyType(
+_PLACES: Mapping[str, FacePlace] = MappingProxyType(
     {
         "eyes": ("eye", None),
         "eyebrows": ("brow", None),
@@ -159,9 +159,9 @@ _PLACES: Mapping[str, Place] = MappingProxyType(
 )
 
 
-def _places(unit: ActionUnit) -> set[Place]:
+def _places(unit: ActionUnit) -> set[FacePlace]:
     """Where a unit surely moves skin."""
-    moved: set[Place] = set()
+    moved: set[FacePlace] = set()
     if not (unit.doubtful or unit.static or unit.reference):
         sides: tuple[Side | None, ...] = (
             (None, unit.side) if unit.side in ("left", "right") else (None, "left", "right")

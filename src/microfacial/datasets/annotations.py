@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from microfacial.datasets.label_schemes import spell
+from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import AbsentError, DatasetError
-from microfacial.files import read_table
 from microfacial.records import DEMO_CORPUS, Clip
 
 SYNTHETIC_MARKER = "SYNTHETIC.txt"  # stands in the folder of synthetic clips, which must not pass for a corpus' own
@@ -68,7 +68,7 @@ class LeftOut:
     reason: str
 
 
-Row = Annotation | Fault | LeftOut
+AnnotationRow = Annotation | Fault | LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Release:
     The frames of such a clip are named below the folder of the release.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[AnnotationRow, ...]
     make_clip: Callable[[Annotation, str, int], Clip]
 
 
@@ -153,7 +153,7 @@ def read_annotations(
     identify: Identify,
     sheet: str | None = None,
     cropped: bool = False,
-) -> Iterator[Row]:
+) -> Iterator[AnnotationRow]:
     """Yield each row; blank rows and notes below the table are no rows.
 
     A row that has text where a frame number belongs, or no subject or name, is a fault.
@@ -187,9 +187,9 @@ def read_rows(
     columns: Columns,
     corpus: str,
     identify: Identify,
-    read: "Callable[[pd.Series[str], str, str, str], Row]",
+    read: "Callable[[pd.Series[str], str, str, str], AnnotationRow]",
     sheet: str | None = None,
-) -> Iterator[Row]:
+) -> Iterator[AnnotationRow]:
     """Yield what `read` makes of each row's cells, subject, name and place; a row that it cannot read is a fault.
 
     Raises:

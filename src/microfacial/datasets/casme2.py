@@ -16,7 +16,7 @@ import pandas as pd
 from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
 from microfacial.datasets.clips import find_variant, release
 
-FPS = 200.0
+_FPS = 200.0
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
@@ -28,7 +28,7 @@ _CROPPED = "Cropped"
 _VARIANTS = (_CROPPED, "CASME2_RAW", "CASME2-RAW", "CASME2_RAW_selected")
 
 
-def open_release(folder: Path) -> Release:
+def open_casme2(folder: Path) -> Release:
     """The rows of the sheet, and the frames of the first variant that is there.
 
     Raises:
@@ -39,7 +39,7 @@ def open_release(folder: Path) -> Release:
     cropped = variant == _CROPPED
     frame = "reg_img{}.jpg" if cropped else "img{}.jpg"
     corpus = name_corpus(folder, "casme2")
-    rows = read_annotations(table, _COLUMNS, corpus, "casme2", FPS, identify=_identify, cropped=cropped)
+    rows = read_annotations(table, _COLUMNS, corpus, "casme2", _FPS, identify=_identify, cropped=cropped)
 
     def locate(row: Annotation) -> str:
         return f"{variant}/{row.subject}/{row.name}/{frame}"

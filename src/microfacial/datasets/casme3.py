@@ -16,20 +16,20 @@ import pandas as pd
 
 from microfacial.datasets.annotations import (
     Annotation,
+    AnnotationRow,
     Columns,
     Release,
-    Row,
     find_table,
     name_corpus,
     read_annotations,
 )
 from microfacial.datasets.clips import release
 
-FPS = 30.0
+_FPS = 30.0
 _COLUMNS = Columns(onset="Onset", apex="Apex", offset="Offset", action_units="AU", emotion="emotion")
 
 
-def open_release(folder: Path) -> Release:
+def open_casme3(folder: Path) -> Release:
     """The rows of the table, and the colour frames of the videos.
 
     Raises:
@@ -37,7 +37,7 @@ def open_release(folder: Path) -> Release:
     """
     table = find_table(folder, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
     corpus = name_corpus(folder, "casme3")
-    found = tuple(read_annotations(table, _COLUMNS, corpus, "casme3", FPS, identify=_identify, sheet="label"))
+    found = tuple(read_annotations(table, _COLUMNS, corpus, "casme3", _FPS, identify=_identify, sheet="label"))
     videos = {row.where: _video(row) for row in found if isinstance(row, Annotation)}
 
     def locate(row: Annotation) -> str:
@@ -55,7 +55,7 @@ def _video(row: Annotation) -> str:
     return row.name.rpartition("_")[0]
 
 
-def _tell_apart(rows: Iterable[Row]) -> Iterator[Row]:
+def _tell_apart(rows: Iterable[AnnotationRow]) -> Iterator[AnnotationRow]:
     """Name each clip after its onset, as a number; one whose onset another clip has, after its offset too."""
     offsets: dict[str, int] = {}
     for row in rows:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Release, Row
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release
 from microfacial.datasets.corrections import Patch, find_exclusion, find_patches
-from microfacial.datasets.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, reading
+from microfacial.datasets.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, translate_os_errors
 from microfacial.datasets.label_schemes import Scheme
 from microfacial.errors import DatasetError
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
@@ -49,7 +49,7 @@ def _correct(row: Annotation, patch: Patch) -> Annotation:
 # --- clips ------------------------------------------------------------------------------------------------------------
 
 
-def release(rows: tuple[Row, ...], folder: Path, locate: Callable[[Annotation], str]) -> Release:
+def release(rows: tuple[AnnotationRow, ...], folder: Path, locate: Callable[[Annotation], str]) -> Release:
     """A release whose clips are folders of frames.
 
     Args:
@@ -117,7 +117,7 @@ def find_video(place: Path) -> Path | None:
     Raises:
         DatasetError: the folder above may not be entered.
     """
-    with reading(place):
+    with translate_os_errors(place):
         if place.is_dir():
             return None
         videos = (place.with_name(place.name + ending) for ending in VIDEO_ENDINGS)

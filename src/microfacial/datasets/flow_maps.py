@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, Fault, Release, Row
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Fault, Release
 from microfacial.datasets.label_schemes import MEGC2019_MAPS
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
@@ -22,7 +22,7 @@ _FPS = {"casme2": 200.0, "smic": 100.0, "samm": 200.0}
 _EMOTIONS = {"0": "negative", "1": "positive", "2": "surprise"}
 
 
-def open_release(folder: Path) -> Release:
+def open_flow_maps(folder: Path) -> Release:
     """Each map as a row; its one "frame" is the map itself, so onset, apex and offset are all 0.
 
     Raises:
@@ -43,7 +43,7 @@ def open_release(folder: Path) -> Release:
     return Release(rows=rows, make_clip=make_clip)
 
 
-def _read_map(path: Path, folder: Path) -> Row:
+def _read_map(path: Path, folder: Path) -> AnnotationRow:
     subject, _, code, _ = path.relative_to(folder).parts
     corpus = next((name for form, name in _CORPUS_OF.items() if re.fullmatch(form, subject)), None)
     if corpus is None:

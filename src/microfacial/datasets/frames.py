@@ -58,7 +58,7 @@ class Recording:
 # --- clips ------------------------------------------------------------------------------------------------------------
 
 
-def read_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> dict[int, Picture]:
+def read_frames(clip: Footage, root: Path, numbers: Iterable[int]) -> dict[int, Picture]:
     """Frames of one clip by number, ascending, all of one size.
 
     Raises:
@@ -68,10 +68,10 @@ def read_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> dict[int, Pi
 
 
 def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Picture]]:
-    """Yield what `read_clip` returns, frame by frame, for clips that are too long to hold.
+    """Yield what `read_frames` returns, frame by frame, for clips that are too long to hold.
 
     Raises:
-        DatasetError: as `read_clip`.
+        DatasetError: as `read_frames`.
     """
     wanted = sorted(set(numbers))
     pictures = ((number, read_image(root / frame_path(clip.frames, number))) for number in wanted)
@@ -130,14 +130,14 @@ def _is_video(clip: Footage) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    with reading(path):
+    with translate_os_errors(path):
         if not path.is_file():
             raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
     return path
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Name the path and the cause where the system refuses to read it.
 
     Raises:
@@ -160,7 +160,7 @@ def list_folder(folder: Path) -> list[Path]:
     Raises:
         DatasetError: the folder may not be read.
     """
-    with reading(folder):
+    with translate_os_errors(folder):
         return list(folder.iterdir()) if folder.is_dir() else []
 
 
@@ -227,7 +227,7 @@ def read_image(path: Path) -> Picture:
         DatasetError: the file is missing, cut short or no image, may not be read, has transparent parts, or has levels
             of neither 8 nor full 16 bits.
     """
-    with reading(path):
+    with translate_os_errors(path):
         content = _existing(path).read_bytes()
     image = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
@@ -335,7 +335,7 @@ def _property(path: Path, which: int) -> float:
 
 def _open(path: Path) -> cv2.VideoCapture:
     """A video before its first frame, to be released by the caller."""
-    with reading(path):
+    with translate_os_errors(path):
         if not path.is_file():
             raise DatasetError(f"no video {path}. Copy it again or correct the path")
         if _is_cut(path):

@@ -16,7 +16,7 @@ from microfacial.datasets.annotations import Annotation, Columns, Release, find_
 from microfacial.datasets.clips import release
 from microfacial.errors import DatasetError
 
-FPS = 90.0
+_FPS = 90.0
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
@@ -27,7 +27,7 @@ _COLUMNS = Columns(
 _FRAMES = "MMEW_Final/Micro_Expression"
 
 
-def open_release(folder: Path) -> Release:
+def open_mmew(folder: Path) -> Release:
     """The rows of the table, and the frames below the folders of emotions.
 
     Raises:
@@ -35,7 +35,7 @@ def open_release(folder: Path) -> Release:
     """
     table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx", folders=("MMEW_Final",))
     corpus = name_corpus(folder, "mmew")
-    rows = read_annotations(table, _COLUMNS, corpus, "mmew", FPS, identify=_identify, cropped=True)
+    rows = read_annotations(table, _COLUMNS, corpus, "mmew", _FPS, identify=_identify, cropped=True)
     emotions = {clip.name: clip.parent.name for clip in sorted((folder / _FRAMES).glob("*/*"))}
 
     def locate(row: Annotation) -> str:

@@ -16,7 +16,7 @@ from microfacial.datasets.annotations import Annotation, Columns, Release, find_
 from microfacial.datasets.clips import find_variant, release
 from microfacial.datasets.frames import find_pattern
 
-FPS = 200.0
+_FPS = 200.0
 _COLUMNS = Columns(
     onset="Onset Frame",
     apex="Apex Frame",
@@ -28,7 +28,7 @@ _CROPPED = "SAMM_CROP"
 _VARIANTS = (_CROPPED, "SAMM")
 
 
-def open_release(folder: Path) -> Release:
+def open_samm(folder: Path) -> Release:
     """The rows of the sheet, and the frames of the first variant that is there.
 
     Raises:
@@ -38,7 +38,7 @@ def open_release(folder: Path) -> Release:
     corpus, variant = name_corpus(folder, "samm"), find_variant(folder, _VARIANTS)
     cropped = variant == _CROPPED
     rows = read_annotations(
-        table, _COLUMNS, corpus, "samm", FPS, identify=_identify, sheet="MICRO_ONLY", cropped=cropped
+        table, _COLUMNS, corpus, "samm", _FPS, identify=_identify, sheet="MICRO_ONLY", cropped=cropped
     )
 
     def locate(row: Annotation) -> str:

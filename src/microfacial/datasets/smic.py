@@ -21,14 +21,14 @@ from microfacial.errors import AbsentError, DatasetError
 
 Camera = Literal["HS", "VIS", "NIR"]
 
-FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
+_FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
 _CROPPED = "SMIC_all_cropped"
 _VARIANTS = (_CROPPED, "")
 _ENDINGS = (".bmp", ".jpg", ".png")
 _ABSENT = "image{:06d}.bmp"
 
 
-def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
+def open_smic(folder: Path, *, camera: Camera = "HS") -> Release:
     """Each clip folder of a camera's micro-expressions as a row.
 
     Raises:
@@ -81,7 +81,7 @@ def _read_clip(place: Path, corpus: str, subject: str, camera: Camera, cropped: 
         onset=numbers[0],
         apex=None,
         offset=numbers[-1],
-        fps=FPS[camera],
+        fps=_FPS[camera],
         cropped=cropped,
         where=str(place),
     )

@@ -17,10 +17,10 @@ import pandas as pd
 
 from microfacial.datasets.annotations import (
     Annotation,
+    AnnotationRow,
     Columns,
     LeftOut,
     Release,
-    Row,
     clip_id,
     find_table,
     is_given,
@@ -31,7 +31,7 @@ from microfacial.datasets.annotations import (
 from microfacial.datasets.clips import find_video, release
 from microfacial.datasets.frames import find_frames, find_pattern
 from microfacial.datasets.label_schemes import spell
-from microfacial.datasets.smic import FPS, Camera, read_subject
+from microfacial.datasets.smic import _FPS, Camera, read_subject
 
 _COLUMNS = Columns(
     onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=("FirstF",)
@@ -40,7 +40,7 @@ _APEX = "ApexF"  # in the tables of 2019 only
 _ENDINGS = (".jpg", ".bmp", ".png")
 
 
-def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
+def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
     """The rows of a camera's table, and its long clips.
 
     Raises:
@@ -54,7 +54,7 @@ def open_release(folder: Path, *, camera: Camera = "HS") -> Release:
         place = f"{top}/{row.subject}/{row.name}"
         return f"{place}/{find_pattern(folder / place, _ENDINGS, absent='image{:06d}.jpg')}"
 
-    def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> Row:
+    def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
         if not is_given(cells[_COLUMNS.offset]):
             return LeftOut(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
         first = read_number(cells, "FirstF", where)
@@ -79,7 +79,7 @@ def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, cam
         onset=read_number(cells, _COLUMNS.onset, where),
         apex=read_number(cells, _APEX, where) if is_given(cells.get(_APEX, "")) else None,
         offset=read_number(cells, _COLUMNS.offset, where),
-        fps=FPS[camera],
+        fps=_FPS[camera],
         where=where,
     )
 

@@ -14,7 +14,7 @@ from microfacial.datasets.label_schemes import SCHEMES, Scheme
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
-Kind = Literal["missing", "refused", "changed", "suspicious", "dropped"]
+RemarkKind = Literal["missing", "refused", "changed", "suspicious", "dropped"]
 LONGEST_S = 0.5  # a micro-expression is over in half a second: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
 
 
@@ -25,7 +25,7 @@ class Remark:
     A row with something `missing` gives no clip; one with something `refused` gives a clip that no data set takes.
     """
 
-    kind: Kind
+    kind: RemarkKind
     text: str
 
     @property
@@ -35,7 +35,7 @@ class Remark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surveyed:
+class CheckedRow:
     """One row: what to call it, its clip (None if it gives none), and what there is to say about it.
 
     `labels` has its class under each scheme that keeps it.
@@ -48,7 +48,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundRelease:
     """A release that was found in a folder, or what is wrong with all of it."""
 
     corpus: CorpusName
@@ -56,7 +56,7 @@ class Found:
     release: Release | DatasetError
 
 
-def find_releases(path: Path) -> tuple[Found, ...]:
+def find_releases(path: Path) -> tuple[FoundRelease, ...]:
     """Releases in the corpora's own folders below a path, or else in the path itself, or else in any folder below it.
 
     A corpus' own folder that holds none of its releases is found too, with what is missing.
@@ -72,7 +72,7 @@ def _own_folders() -> list[str]:
     return list(dict.fromkeys(dataset.folder for dataset in DATASETS.values()))
 
 
-def _open_own(path: Path, folder: str) -> list[Found]:
+def _open_own(path: Path, folder: str) -> list[FoundRelease]:
     """The releases in the own folder of one corpus or several; if there is none, one that is absent."""
     tried = [_open(name, path / folder) for name, dataset in DATASETS.items() if dataset.folder == folder]
     present = [found for found in tried if not isinstance(found.release, AbsentError)]
@@ -82,20 +82,20 @@ def _open_own(path: Path, folder: str) -> list[Found]:
     return [replace(tried[0], release=AbsentError(reasons))]
 
 
-def _open_any(folder: Path) -> list[Found]:
+def _open_any(folder: Path) -> list[FoundRelease]:
     """The releases of whatever corpora in a folder."""
     tried = (_open(name, folder) for name in DATASETS if name != "demo")  # the demo is opened as CASME II is
     return [found for found in tried if not isinstance(found.release, AbsentError)]
 
 
-def _open(corpus: CorpusName, folder: Path) -> Found:
+def _open(corpus: CorpusName, folder: Path) -> FoundRelease:
     try:
-        return Found(corpus=corpus, folder=folder, release=DATASETS[corpus].open_release(folder))
+        return FoundRelease(corpus=corpus, folder=folder, release=DATASETS[corpus].open_release(folder))
     except DatasetError as error:
-        return Found(corpus=corpus, folder=folder, release=error)
+        return FoundRelease(corpus=corpus, folder=folder, release=error)
 
 
-def survey(release: Release, max_gap: int, look: Callable[[Clip], object]) -> Iterator[Surveyed]:
+def check_release(release: Release, max_gap: int, look: Callable[[Clip], object]) -> Iterator[CheckedRow]:
     """Yield what there is to say about each row.
 
     Args:
@@ -111,21 +111,21 @@ def survey(release: Release, max_gap: int, look: Callable[[Clip], object]) -> It
             yield _survey_nothing(row)
 
 
-def _survey_nothing(row: Fault | LeftOut) -> Surveyed:
+def _survey_nothing(row: Fault | LeftOut) -> CheckedRow:
     remark = Remark("missing" if isinstance(row, Fault) else "dropped", row.reason)
-    return Surveyed(name=row.id, clip=None, labels={}, remarks=(remark,))
+    return CheckedRow(name=row.id, clip=None, labels={}, remarks=(remark,))
 
 
-def _survey_row(row: Annotation, release: Release, max_gap: int, look: Callable[[Clip], object]) -> Surveyed:
+def _survey_row(row: Annotation, release: Release, max_gap: int, look: Callable[[Clip], object]) -> CheckedRow:
     corrected = correct(row, scheme="")
     try:
         clip = release.make_clip(corrected, "", max_gap)
         look(clip)
     except DatasetError as error:
-        return Surveyed(name=_name(row), clip=None, labels={}, remarks=(Remark("missing", _tell(error, row)),))
+        return CheckedRow(name=_name(row), clip=None, labels={}, remarks=(Remark("missing", _tell(error, row)),))
     labels, remarks = _classify(row, corrected)
     changed = [Remark("changed", note) for note in filter(None, clip.notes.split("; "))]
-    return Surveyed(name=_name(row), clip=clip, labels=labels, remarks=(*changed, *remarks, *_suspect(row, clip)))
+    return CheckedRow(name=_name(row), clip=clip, labels=labels, remarks=(*changed, *remarks, *_suspect(row, clip)))
 
 
 def _tell(error: DatasetError, row: Annotation) -> str:
@@ -137,7 +137,7 @@ def _name(row: Annotation) -> str:
     return f"{row.id} ({row.where})" if row.where else row.id
 
 
-def _add(surveyed: Surveyed, remarks: tuple[Remark, ...]) -> Surveyed:
+def _add(surveyed: CheckedRow, remarks: tuple[Remark, ...]) -> CheckedRow:
     return replace(surveyed, remarks=(*surveyed.remarks, *remarks))
 
 
@@ -178,7 +178,7 @@ def _label(row: Annotation, scheme: Scheme) -> tuple[str | None, tuple[str, ...]
     return label, classified.notes
 
 
-def count_classes(rows: list[Surveyed]) -> dict[str, Counter[str]]:
+def count_classes(rows: list[CheckedRow]) -> dict[str, Counter[str]]:
     """Clips of each class under each scheme that keeps any, in the schemes' order of classes."""
     counts: dict[str, Counter[str]] = {}
     for scheme in SCHEMES.values():

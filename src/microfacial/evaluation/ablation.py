@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from microfacial.evaluation.folds import one_thread
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import gather, pool
-from microfacial.evaluation.significance import compare
+from microfacial.evaluation.significance import compare_predictions
 from microfacial.models.hybrid import HybridSettings
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Clip, Comparison, Evaluation, FoldResult, Predictions, Samples
@@ -50,7 +50,7 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "head motion kept": Ablation(
             flow={"head_motion": "off"}, not_on_maps="not possible on published maps, which have no frames"
         ),
-        "no flip": Ablation(hybrid={"flip": False, "flip_average": False}),
+        "no flip": Ablation(hybrid={"flip": False, "test_time_flip": False}),
     }
 )
 
@@ -58,7 +58,7 @@ SHIFTS_FRAMES = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class AblationRow:
     """One row of a table: scores and, but for the row that others are compared with, the difference to that one.
 
     Without scores `note` says why there are none. `moved` counts the clips whose apex could move as far as was asked
@@ -98,17 +98,17 @@ def predict_anew(fold: FoldResult, settings: HybridSettings, inputs: NDArray[np.
         return replace(fold, probabilities=restore(MODEL, settings, fold.checkpoint).predict(inputs))
 
 
-def judge(
+def score_row(
     name: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig, against: Predictions | None = None
-) -> tuple[Trial, Predictions]:
+) -> tuple[AblationRow, Predictions]:
     """Score the folds of one row, and compare them with the predictions of another.
 
     Raises:
         ProtocolError: a repetition does not predict every row of the protocol exactly once.
     """
     found = gather(name, samples, folds, config)
-    difference = compare(found, against, config.bootstrap_draws, config.seed) if against else None
-    return Trial(name=name, evaluation=pool(name, samples, folds, config), difference=difference), found
+    difference = compare_predictions(found, against, config.bootstrap_draws, config.seed) if against else None
+    return AblationRow(name=name, evaluation=pool(name, samples, folds, config), difference=difference), found
 
 
 COLUMNS = (
@@ -126,7 +126,7 @@ COLUMNS = (
 )
 
 
-def tabulate(trial: Trial) -> dict[str, Any]:
+def tabulate(trial: AblationRow) -> dict[str, Any]:
     """The cells of a row under `COLUMNS`; what is not known has none."""
     cells: dict[str, Any] = {"note": trial.note}
     if found := trial.evaluation:

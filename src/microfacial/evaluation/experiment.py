@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from microfacial import files as storage
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.evaluation import folds as evaluation
@@ -23,6 +22,7 @@ from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
+from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
 from microfacial.settings import check, read_section, read_sections
 from microfacial.training import fit as training
@@ -54,8 +54,8 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
     params = Path(project) / _PARAMS
     clips_config = read_section(params, "clips", ClipsConfig)
     train = read_sections(params).get("train", {})
-    build = Path(project) / "build" / clips_config.name
-    store, clips = storage.read_measured(build)
+    folder = Path(project) / "results" / clips_config.name
+    store, clips = read_features(folder)
     return Data(
         store=store,
         clips=clips,

@@ -20,7 +20,7 @@ _CURVES = ("training_loss", "validation_loss", "validation_uar")
 _CHECKPOINT, _IMPORTANCES = "checkpoint/", "importances/"
 
 
-class FoldJournal:
+class FoldCache:
     """The finished folds of one key, a file each."""
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -63,7 +63,7 @@ class FoldJournal:
         return self._folder / f"{as_file_name(plan.key)}.npz"
 
 
-def resume(chunks: Sequence[Chunk], journal: FoldJournal, run: RunChunks) -> Iterator[FoldResult]:
+def resume(chunks: Sequence[Chunk], journal: FoldCache, run: RunChunks) -> Iterator[FoldResult]:
     """All folds: those of finished chunks from the journal, then the others as they finish, journaled at once."""
     todo = []
     for chunk in chunks:

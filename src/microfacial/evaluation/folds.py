@@ -14,7 +14,7 @@ import torch
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from microfacial.records import Explains, Fitted, FoldPlan, FoldResult, Known, Samples
+from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.training.fit import Watch
 
 Chunk = tuple[FoldPlan, ...]
@@ -24,7 +24,7 @@ MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
 class FitChunk(Protocol):
     """Fits the folds of a chunk on their known rows; `training.fit` of a model and its settings."""
 
-    def __call__(self, chunk: Sequence[Known], *, watch: Watch | None) -> list[Fitted]:
+    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
         """Fit, and show each epoch to who watches."""
         ...
 
@@ -75,18 +75,21 @@ def run_chunk(
     start = time.perf_counter()
     watching = make_watch(samples, chunk) if make_watch else nullcontext()
     with one_thread(), watching as watch:
-        known = [Known(samples=samples.take(plan.known), part=plan.part, seed=plan.seed) for plan in chunk]
+        known = [
+            TrainingData(samples=samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
+            for plan in chunk
+        ]
         fitted = fit(known, watch=watch)
-        probabilities = [one.predict(samples.inputs[plan.held_out]) for one, plan in zip(fitted, chunk, strict=True)]
+        probabilities = [one.predict(samples.inputs[plan.test_rows]) for one, plan in zip(fitted, chunk, strict=True)]
         importances = [
-            one.explain(samples.inputs[plan.held_out]) if isinstance(one, Explains) else {}
+            one.explain(samples.inputs[plan.test_rows]) if isinstance(one, Explainable) else {}
             for one, plan in zip(fitted, chunk, strict=True)
         ]
     seconds = (time.perf_counter() - start) / len(chunk)
     return [
         FoldResult(
             plan=plan,
-            truth=samples.labels[plan.held_out],
+            truth=samples.labels[plan.test_rows],
             probabilities=chances,
             chosen=one.chosen,
             history=one.history,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError, StorageError
 from microfacial.evaluation.folds import Chunk, MakeWatch
-from microfacial.files import writing
+from microfacial.files import atomic_write
 from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
 from microfacial.training.fit import Predict, Watch
@@ -58,15 +58,15 @@ def _watch_chunk(folder: Path, samples: Samples, chunk: Chunk) -> Iterator[Watch
             name=plan.name,
             repeat=plan.repeat,
             epoch=epoch,
-            truth=samples.labels[plan.held_out],
-            probabilities=predict(samples.inputs[plan.held_out]),
+            truth=samples.labels[plan.test_rows],
+            probabilities=predict(samples.inputs[plan.test_rows]),
         )
         if fold not in best or _hits(seen) > _hits(best[fold]):
             best[fold] = seen
 
     yield watch
     for number, fold in best.items():
-        with writing(_path(folder, chunk[number])) as fresh:
+        with atomic_write(_path(folder, chunk[number])) as fresh:
             np.savez(fresh, **asdict(fold))
 
 

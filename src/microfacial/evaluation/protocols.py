@@ -34,7 +34,7 @@ class TrainConfig(Section):
     holdout: tuple[str, ...] = Field((), strict=False)  # subjects such as casme2/sub03; no other protocol looks at it
     seed: int = Field(0, ge=0)
     repeats: int = Field(1, ge=1)  # repetitions of the whole protocol with seeds seed, seed + 1, …
-    validation_parts: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
+    validation_folds: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
     bootstrap_draws: int = Field(2000, ge=100)
     oracle: bool = False  # also note what choosing the epoch on the held-out rows would claim
     checkpoints: bool = False  # keep the weights of every fold
@@ -158,9 +158,9 @@ def _plan_fold(samples: Samples, name: str, repeat: int, config: TrainConfig, he
         name=name,
         repeat=repeat,
         seed=seed,
-        held_out=np.flatnonzero(held_out),
-        known=rows,
-        part=divide_subjects(samples.labels[rows], samples.subjects[rows], config.validation_parts, seed),
+        test_rows=np.flatnonzero(held_out),
+        training_rows=rows,
+        validation_fold=divide_subjects(samples.labels[rows], samples.subjects[rows], config.validation_folds, seed),
     )
 
 

@@ -15,13 +15,13 @@ import pandas as pd
 from microfacial.errors import StorageError
 from microfacial.files import (
     as_file_name,
+    atomic_write,
     read_arrays,
     read_csv,
     read_json,
     write_arrays,
     write_csv,
     write_json,
-    writing,
 )
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples, Score
 
@@ -32,7 +32,7 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
     Checkpoints that folds have are written beside, a file each, and what counted where a model can say.
     """
     tables = f"{evaluation.protocol}_{evaluation.model}"
-    with writing(folder) as fresh:
+    with atomic_write(folder) as fresh:
         fresh.mkdir()
         write_json(fresh / "evaluation.json", asdict(evaluation))
         _write_rows(fresh / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
@@ -100,7 +100,7 @@ def read_predictions(folder: Path) -> Predictions:
 
 def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:
     """What counted in each clip, in the order of clips' ids, averaged over repetitions; every fold must say."""
-    rows = np.concatenate([fold.plan.held_out for fold in folds])
+    rows = np.concatenate([fold.plan.test_rows for fold in folds])
     order = np.argsort(samples.clips[rows], kind="stable")
     clips = np.unique(samples.clips[rows])
     joined = {name: np.concatenate([fold.importances[name] for fold in folds])[order] for name in folds[0].importances}
@@ -159,7 +159,7 @@ def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, Any]]:
     for row, truth, predicted, chances in zip(
-        fold.plan.held_out, fold.truth, fold.predicted, fold.probabilities, strict=True
+        fold.plan.test_rows, fold.truth, fold.predicted, fold.probabilities, strict=True
     ):
         yield {
             "clip": samples.clips[row],
@@ -177,11 +177,12 @@ def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
     return {
         "held_out": plan.name,
         "repeat": plan.repeat,
-        "held_out_subjects": " ".join(np.unique(samples.subjects[plan.held_out])),
-        "held_out_clips": len(plan.held_out),
-        "known_clips": len(plan.known),
-        "validation_parts": " | ".join(
-            " ".join(np.unique(samples.subjects[plan.known[plan.part == part]])) for part in np.unique(plan.part)
+        "held_out_subjects": " ".join(np.unique(samples.subjects[plan.test_rows])),
+        "held_out_clips": len(plan.test_rows),
+        "known_clips": len(plan.training_rows),
+        "validation_folds": " | ".join(
+            " ".join(np.unique(samples.subjects[plan.training_rows[plan.validation_fold == part]]))
+            for part in np.unique(plan.validation_fold)
         ),
         "chosen": fold.chosen,
         "seed": plan.seed,
@@ -196,7 +197,7 @@ def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
 
 
 def _result_rows(fold: FoldResult, samples: Samples, note: str) -> Iterator[dict[str, Any]]:
-    subjects = samples.subjects[fold.plan.held_out]
+    subjects = samples.subjects[fold.plan.test_rows]
     for subject in np.unique(subjects):
         right = (fold.predicted == fold.truth)[subjects == subject]
         yield {

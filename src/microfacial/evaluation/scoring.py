@@ -75,14 +75,14 @@ def gather(model: str, samples: Samples, folds: Sequence[FoldResult], config: Tr
 
 
 def _predict_once(folds: Sequence[FoldResult], samples: Samples, rows: NDArray[np.int64]) -> bool:
-    predicted = np.sort(np.concatenate([np.empty(0, np.int64), *(fold.plan.held_out for fold in folds)]))
-    labelled = all(np.array_equal(fold.truth, samples.labels[fold.plan.held_out]) for fold in folds)
+    predicted = np.sort(np.concatenate([np.empty(0, np.int64), *(fold.plan.test_rows for fold in folds)]))
+    labelled = all(np.array_equal(fold.truth, samples.labels[fold.plan.test_rows]) for fold in folds)
     return np.array_equal(predicted, rows) and labelled
 
 
 def _in_order(folds: Sequence[FoldResult]) -> NDArray[np.float64]:
     """Probabilities `(n, K)` in the order of the rows."""
-    order = np.argsort(np.concatenate([fold.plan.held_out for fold in folds]))
+    order = np.argsort(np.concatenate([fold.plan.test_rows for fold in folds]))
     return np.concatenate([fold.probabilities for fold in folds])[order]
 
 

@@ -35,7 +35,7 @@ def bootstrap_intervals(by_subject: Counts, draws: int, seed: int) -> tuple[Inte
     return _interval(scores[0]), _interval(scores[1])
 
 
-def compare(model: Predictions, baseline: Predictions, draws: int, seed: int) -> Comparison:
+def compare_predictions(model: Predictions, baseline: Predictions, draws: int, seed: int) -> Comparison:
     """Compare two models on the same clips.
 
     McNemar's test takes clips for independent, which clips of one person are not; of several repetitions it sees the
@@ -70,7 +70,7 @@ def bound_difference(
     """Difference in UF1, the model's minus the baseline's, and its one-sided lower bound over draws of subjects.
 
     Raises:
-        ProtocolError: as `compare`.
+        ProtocolError: as `compare_predictions`.
     """
     _require_same(model, baseline)
     counts = [count_by_subject(found) for found in (model, baseline)]

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from microfacial.errors import DatasetError, StorageError
-from microfacial.files import read_json, write_json, writing
+from microfacial.files import atomic_write, read_json, write_json
 from microfacial.inference.predict import TrainedModel, restore_model
 
 Checkpoint = Mapping[str, NDArray[Any]]
@@ -43,7 +43,7 @@ def write_pack(
     """
     named = {f"{number}/{name}": array for number, one in enumerate(checkpoints) for name, array in one.items()}
     text = {name: array.tolist() for name, array in named.items() if array.dtype.kind == "U"}
-    with writing(folder) as fresh:
+    with atomic_write(folder) as fresh:
         fresh.mkdir()
         facts = {"classes": list(classes), "trained_with": dict(trained_with), "count": len(checkpoints), "text": text}
         write_json(fresh / _FACTS, facts)

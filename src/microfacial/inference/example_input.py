@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_identity, plan_clips, render_clip
+from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person, plan_clips, render_clip
 from microfacial.evaluation.folds import one_thread
 from microfacial.inference.bundle import open_brought, pack_bytes, read_pack
 from microfacial.inference.predict import TrainedModel
@@ -34,7 +34,7 @@ class Cost:
 def example_clip() -> dict[str, Any]:
     """A synthetic face of seven frames as a row of a packed model's input: base64 of a video, and its moments."""
     (clip,) = plan_clips(_PLAN)
-    frames = list(render_clip(_PLAN, clip, build_face(_PLAN, draw_identity(_PLAN, clip.subject))))
+    frames = list(render_clip(_PLAN, clip, build_face(_PLAN, draw_person(_PLAN, clip.subject))))
     height, width = frames[0].shape[:2]
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "clip.avi"

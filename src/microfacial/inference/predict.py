@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.datasets import frames
 from microfacial.datasets.frames import Recording, open_clip
 from microfacial.errors import ConfigError, DatasetError
@@ -104,9 +104,9 @@ def load_fold(path: Path | str) -> TrainedModel:
     """
     folder = Path(path).parent.parent
     where = folder / "settings.json"
-    content = storage.read_json(where)
+    content = files.read_json(where)
     classes = outcomes.read_evaluation(folder).classes
-    return restore_model(content, classes, [storage.read_arrays(Path(path))], where)
+    return restore_model(content, classes, [files.read_arrays(Path(path))], where)
 
 
 def restore_model(
@@ -294,7 +294,7 @@ def _describe(recording: Recording, onset: int, apex: int, offset: int) -> Clip:
 def _measure(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
     """Locate the face of one clip and compute its flow, as the stages `faces` and `flow` do."""
     regions = region_names(faces)
-    shown = frames.read_clip(clip, root, key_frames(clip))
+    shown = frames.read_frames(clip, root, key_frames(clip))
     face = locate(clip, shown[clip.onset], faces)
     motion = measure(clip, face, shown, faces.size_px, flow)
     return FaceStore(

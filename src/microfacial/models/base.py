@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from microfacial.records import FaceStore, Fitted, Inputs, Known
+from microfacial.records import FaceStore, Fitted, Inputs, TrainingData
 from microfacial.settings import Section
 
 Explain = Callable[[Any, Tensor], Mapping[str, Tensor]]
@@ -17,13 +17,13 @@ MakeInputs = Callable[[FaceStore, Any], Inputs]
 Preset = Mapping[str, Any]
 
 PLAIN_TRAINING: Preset = MappingProxyType(  # without what the defaults add to it
-    {"schedule": "constant", "warmup_epochs": 0, "label_smoothing": 0.0, "flip": False, "flip_average": False}
+    {"schedule": "constant", "warmup_epochs": 0, "label_smoothing": 0.0, "flip": False, "test_time_flip": False}
 )
 MISSION_TRAINING: Preset = MappingProxyType(
     {
         **PLAIN_TRAINING,
         "dropout": 0.2,
-        "hold_back": True,
+        "early_stopping": True,
         "epochs": 60,
         "patience": 20,
         "learning_rate": 1e-4,
@@ -46,7 +46,7 @@ class Estimator:
     settings: type[Section]
     presets: Mapping[str, Preset]
     make_inputs: MakeInputs
-    fit: Callable[[Known, Any], Fitted]
+    fit: Callable[[TrainingData, Any], Fitted]
     restore: Callable[[Any, Mapping[str, NDArray[Any]]], Fitted]
 
 

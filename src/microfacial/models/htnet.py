@@ -156,7 +156,7 @@ HTNET = Network(
             **PLAIN_TRAINING,
             "width": 256,
             "epochs": 800,
-            "hold_back": False,
+            "early_stopping": False,
             "batch_size": 256,
             "learning_rate": 5e-5,
             "weight_decay": 0.0,

@@ -25,8 +25,8 @@ from microfacial.models.inputs import phase_windows, region_windows
 from microfacial.models.layers.attention import (
     MISSION_ATTENTION,
     Adjacency,
+    AttentionPooling,
     AttentionSettings,
-    Emphasis,
     GraphLayer,
     Head,
     RegionEncoder,
@@ -135,7 +135,7 @@ class GraphBranch(nn.Module):
             GraphLayer(width, settings.heads, settings.dropout, start, normalise=settings.normalise)
             for _ in range(settings.depth)
         )
-        self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
+        self.regions = AttentionPooling(width, regions, learnable=settings.roi_attention)
         self.head = Head(regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -160,8 +160,8 @@ class PhaseBranch(nn.Module):
             TransformerLayer(width, settings.heads, settings.dropout, normalise=settings.normalise)
             for _ in range(settings.depth)
         )
-        self.windows = Emphasis(width, phases, learnable=settings.roi_attention)
-        self.regions = Emphasis(width, regions, learnable=settings.roi_attention)
+        self.windows = AttentionPooling(width, phases, learnable=settings.roi_attention)
+        self.regions = AttentionPooling(width, regions, learnable=settings.roi_attention)
         self.head = Head(phases * regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

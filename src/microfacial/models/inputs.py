@@ -11,7 +11,7 @@ from microfacial.errors import ProtocolError
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
 
-Motion = NDArray[np.float32]
+MotionInput = NDArray[np.float32]
 WHOLE_FACE = "whole face"  # beside the names of its regions
 
 
@@ -107,26 +107,26 @@ APEX_OFFSET = "apex>offset"
 _SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}
 
 
-def _window(store: FaceStore, row: int, name: str) -> Motion:
+def _window(store: FaceStore, row: int, name: str) -> MotionInput:
     """u, v and strain of one clip over one window, `(3, H, W)`; published maps bring their own strain.
 
     Windows that follow one another are summed: motions of a pixel or less hardly move where they are measured.
     """
     parts = [store.flow[row, store.windows.index(part)].astype(np.float32) for part in _SUMS.get(name, (name,))]
-    flow: Motion = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
+    flow: MotionInput = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
     if store.unit == "stretched":
         return flow
     return np.concatenate([flow, strain(flow)[None]])
 
 
-def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> Motion:
+def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> MotionInput:
     """Regions of one window, `(R, 3, size_px, size_px)`."""
     motion = _window(store, row, window)
     regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in store.boxes[row]]
     return np.stack([*regions, _whole(motion, store, size_px)] if whole_face else regions)
 
 
-def _whole(motion: Motion, store: FaceStore, size_px: int) -> Motion:
+def _whole(motion: MotionInput, store: FaceStore, size_px: int) -> MotionInput:
     """The whole face of one window, `(3, size_px, size_px)`; published maps are shown as they are."""
     return _resize(motion if store.unit == "stretched" else motion * face_area(motion.shape[-1]), size_px)
 
@@ -145,7 +145,7 @@ def face_area(size_px: int) -> NDArray[np.bool_]:
     return np.asarray(across**2 + down**2 < 1, dtype=np.bool_)
 
 
-def _resize(motion: Motion, size_px: int) -> Motion:
+def _resize(motion: MotionInput, size_px: int) -> MotionInput:
     """Motion `(C, h, w)` → `(C, size_px, size_px)`: averaged where it shrinks, interpolated where it grows."""
     if motion.shape[1:] == (size_px, size_px):
         return motion

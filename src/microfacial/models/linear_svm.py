@@ -23,7 +23,7 @@ from sklearn.svm import SVC
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import Rows, choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
-from microfacial.records import FaceStore, History, Inputs, Known, Samples
+from microfacial.records import FaceStore, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
 
 Strength = Annotated[float, Field(gt=0)]
@@ -110,7 +110,7 @@ def make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
     return full_face(store, settings.input_px)
 
 
-def fit(known: Known, settings: LinearSvmSettings) -> FittedSvm:
+def fit(known: TrainingData, settings: LinearSvmSettings) -> FittedSvm:
     """Choose C by pooled UF1 over groups of known subjects, then fit on all of them.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.models.base import Estimator
-from microfacial.records import FaceStore, History, Inputs, Known
+from microfacial.records import FaceStore, History, Inputs, TrainingData
 from microfacial.settings import Section
 
 
@@ -43,7 +43,7 @@ def make_inputs(store: FaceStore, settings: MajoritySettings) -> Inputs:
     return Inputs(values=np.empty((len(store.clips), 0), np.float32))
 
 
-def fit(known: Known, settings: MajoritySettings) -> FittedMajority:
+def fit(known: TrainingData, settings: MajoritySettings) -> FittedMajority:
     """Count classes over all known rows."""
     labels = known.samples.labels
     return FittedMajority(np.bincount(labels, minlength=len(known.samples.classes)) / len(labels))

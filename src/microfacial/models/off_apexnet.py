@@ -80,7 +80,7 @@ OFF_APEXNET = Network(
         "published": {
             **PLAIN_TRAINING,
             "epochs": 3000,
-            "hold_back": False,
+            "early_stopping": False,
             "batch_size": 32,
             "learning_rate": 1e-4,
             "weight_decay": 1e-3,

@@ -26,14 +26,14 @@ from microfacial.settings import OptimiserSettings
 
 _GROUPS = 8
 _LEAST_SPREAD = 1e-6  # maps without any activity speak for no place; nothing stretches that
-Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
+_Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
 
 
 class RcnASettings(OptimiserSettings):
     """`models.rcn_a` of params.yaml."""
 
     input_px: int = Field(60, ge=28)
-    width: Width = 32  # filters, F
+    width: _Width = 32  # filters, F
     pooled: int = Field(5, ge=2)  # side of the last maps, p
     dropout: float = Field(0.5, ge=0, lt=1)
 
@@ -105,7 +105,7 @@ RCN_A = Network(
         "published": {
             **PLAIN_TRAINING,
             "epochs": 20,
-            "hold_back": False,
+            "early_stopping": False,
             "batch_size": 64,
             "learning_rate": 5e-4,
             "weight_decay": 0.0,

@@ -84,7 +84,7 @@ SSSNET = Network(
         "published": {
             **PLAIN_TRAINING,
             "epochs": 200,
-            "hold_back": False,
+            "early_stopping": False,
             "batch_size": 32,
             "learning_rate": 1e-4,
             "weight_decay": 1e-3,

@@ -73,7 +73,7 @@ STSTNET = Network(
         "published": {
             **PLAIN_TRAINING,
             "epochs": 800,
-            "hold_back": False,
+            "early_stopping": False,
             "batch_size": 256,
             "learning_rate": 5e-5,
             "weight_decay": 0.0,

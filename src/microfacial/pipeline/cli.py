@@ -15,7 +15,7 @@ import click
 
 from microfacial import __version__
 from microfacial.errors import MicrofacialError, PipelineError
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import PARAMS, STATE, Project, open_project
 
 _REFUSED = 1  # exit code where the rule refuses a challenger
@@ -61,7 +61,7 @@ def clips() -> None:
     from microfacial.pipeline.stages import clips
 
     with _stage() as project:
-        clips.run(project)
+        clips.run_clips(project)
 
 
 @main.command()
@@ -70,7 +70,7 @@ def faces() -> None:
     from microfacial.pipeline.stages import faces
 
     with _stage() as project:
-        faces.run(project)
+        faces.run_faces(project)
 
 
 @main.command()
@@ -92,12 +92,12 @@ def flow(contact_sheet: str | None, clip_ids: tuple[str, ...], processes: int) -
 
     if contact_sheet is not None:
         project = open_project()
-        flow_sheet.run(project, Path(contact_sheet) if contact_sheet else project.sheets, clip_ids)
+        flow_sheet.run_flow_sheet(project, Path(contact_sheet) if contact_sheet else project.sheets, clip_ids)
         return
     if clip_ids:
         raise click.UsageError("--clip goes with --contact-sheet")
     with _stage() as project:
-        flow.run(project, processes)
+        flow.run_flow(project, processes)
 
 
 @main.command()
@@ -108,7 +108,7 @@ def train(model: str, processes: int) -> None:
     from microfacial.pipeline.stages import train
 
     with _stage() as project:
-        train.run(project, model, processes)
+        train.run_train(project, model, processes)
 
 
 @main.command()
@@ -117,7 +117,7 @@ def report() -> None:
     from microfacial.pipeline.stages import report
 
     with _stage() as project:
-        report.run(project)
+        report.run_report(project)
 
 
 @main.command()
@@ -127,7 +127,7 @@ def compare(model: str, baseline: str) -> None:
     """Say whether MODEL is better than BASELINE, both trained, on the same clips."""
     from microfacial.pipeline.commands import compare
 
-    compare.run(open_project(), model, baseline)
+    compare.run_compare(open_project(), model, baseline)
 
 
 @main.command()
@@ -143,11 +143,11 @@ def ablate(repeats: int | None, processes: int) -> None:
     from microfacial.pipeline.commands import ablate
 
     with _stage() as project:
-        ablate.run(project, repeats, processes)
+        ablate.run_ablate(project, repeats, processes)
 
 
 class _NamedOrRun(click.Group):
-    """A group whose command is `run` where the first word is none of its commands: `study hybrid`."""
+    """A group whose command is `run_command_line` where the first word is none of its commands: `study hybrid`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -178,7 +178,7 @@ def study_run(model: str, workers: int | None, helps: bool, processes: int) -> N
     """
     from microfacial.pipeline.commands import study
 
-    study.run(open_project(), model, workers, processes, helps=helps)
+    study.run_study(open_project(), model, workers, processes, helps=helps)
 
 
 @study.command("apply")
@@ -186,18 +186,18 @@ def study_run(model: str, workers: int | None, helps: bool, processes: int) -> N
 @click.option("--force", is_flag=True, help="Also where the data has changed, or no trial beat trial 0.")
 def study_apply(model: str | None, force: bool) -> None:
     """Write the best settings of the latest study, of MODEL or of any, into params.yaml."""
-    from microfacial.pipeline.commands.study_apply import run
+    from microfacial.pipeline.commands.study_apply import run_study_apply
 
-    run(open_project(), model, force=force)
+    run_study_apply(open_project(), model, force=force)
 
 
 @study.command("show")
 @click.argument("model", required=False)
 def study_show(model: str | None) -> None:
     """Say what the studies, of MODEL or of all, have found."""
-    from microfacial.pipeline.commands.study_apply import show
+    from microfacial.pipeline.commands.study_apply import show_studies
 
-    show(open_project(), model)
+    show_studies(open_project(), model)
 
 
 @main.command()
@@ -207,18 +207,18 @@ def spot(path: Path, fps: float | None) -> None:
     """Find onset, apex and offset of the strongest movement in PATH, a video or a folder of frames."""
     from microfacial.pipeline.commands import spot
 
-    spot.run(path, fps)
+    spot.run_spot(path, fps)
 
 
 @main.command()
 @click.argument("model")
 def register(model: str) -> None:
-    """Pack MODEL, as it is trained in build/, with its evidence: it becomes the challenger."""
+    """Pack MODEL, as it is trained in results/, with its evidence: it becomes the challenger."""
     from microfacial.pipeline.commands import register
-    from microfacial.tracking.store import in_one_line
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
-    with _stage() as project, in_one_line():
-        register.run(project, model)
+    with _stage() as project, mlflow_errors_as_pipeline_errors():
+        register.run_register(project, model)
 
 
 @main.command()
@@ -228,10 +228,10 @@ def register(model: str) -> None:
 def promote(bootstrap: bool, force: str, dry_run: bool) -> None:
     """Make the challenger the champion if it is better; exit code 1 says that it was refused."""
     from microfacial.pipeline.commands import promote
-    from microfacial.tracking.store import in_one_line
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
-    with in_one_line():
-        decision = promote.run(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
+    with mlflow_errors_as_pipeline_errors():
+        decision = promote.run_promote(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
     if not decision.promotes:
         sys.exit(_REFUSED)
 
@@ -241,20 +241,20 @@ def promote(bootstrap: bool, force: str, dry_run: bool) -> None:
 def rollback(reason: str) -> None:
     """Restore the champion that the present one replaced."""
     from microfacial.pipeline.commands import rollback
-    from microfacial.tracking.store import in_one_line
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
-    with in_one_line():
-        rollback.run(open_project(), reason)
+    with mlflow_errors_as_pipeline_errors():
+        rollback.run_rollback(open_project(), reason)
 
 
 @main.command()
 def lineage() -> None:
     """Print where each registered version comes from, and what was decided on it."""
     from microfacial.pipeline.commands import lineage
-    from microfacial.tracking.store import in_one_line
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
-    with in_one_line():
-        lineage.run(open_project())
+    with mlflow_errors_as_pipeline_errors():
+        lineage.run_lineage(open_project())
 
 
 @main.command()
@@ -278,11 +278,11 @@ def predict(
 ) -> None:
     """Label the movement in each PATH, a video or a folder of frames, by the champion."""
     from microfacial.pipeline.commands import predict
-    from microfacial.tracking.store import in_one_line
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
     moments = {"onset": onset, "apex": apex, "offset": offset}
-    with in_one_line():
-        read = predict.run(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json)
+    with mlflow_errors_as_pipeline_errors():
+        read = predict.run_predict(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json)
     if not read:
         sys.exit(_REPAIRABLE)
 
@@ -302,7 +302,7 @@ def repro(processes: int) -> None:
     pipeline.reproduce(project, processes)
     Console().print(leaderboard(project))
     click.echo(
-        f"Next: open {project.build}/reports/index.html for the report; `make ui` for every fold in MLflow;\n"
+        f"Next: open {project.results}/reports/index.html for the report; `make ui` for every fold in MLflow;\n"
         "edit params.yaml and run `make repro` again: only what the edit touches runs anew."
     )
 
@@ -357,14 +357,14 @@ def ui(port: int) -> None:
 
 @main.command()
 def sync() -> None:
-    """Write into MLflow what build/ has and MLflow lacks."""
+    """Write into MLflow what results/ has and MLflow lacks."""
     from microfacial.pipeline.commands import sync
 
     with _stage():
-        sync.run()
+        sync.run_sync()
 
 
-def run() -> None:
+def run_study_apply() -> None:
     """Run a command; an error that the user can repair is one line and exit code 2."""
     try:
         main()
@@ -382,5 +382,5 @@ def run() -> None:
 def _stage() -> Iterator[Project]:
     """The project, with the lock that keeps a stage from meeting one that a killed run left behind."""
     project = open_project()
-    with alone(STATE / "stage.lock", "a stage of an earlier run"):
+    with exclusive_lock(STATE / "stage.lock", "a stage of an earlier run"):
         yield project

@@ -11,8 +11,15 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from microfacial.datasets import DATASETS, list_clips
-from microfacial.datasets.frames import read_clip, reading
-from microfacial.datasets.validation import Found, Remark, Surveyed, count_classes, find_releases, survey
+from microfacial.datasets.frames import read_frames, translate_os_errors
+from microfacial.datasets.validation import (
+    CheckedRow,
+    FoundRelease,
+    Remark,
+    check_release,
+    count_classes,
+    find_releases,
+)
 from microfacial.errors import DatasetError, MicrofacialError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.dvc import check_data
@@ -24,12 +31,12 @@ from microfacial.settings import read_sections
 from microfacial.tracking.store import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
-_COPIES = 2  # in build/ and in DVC's cache
+_COPIES = 2  # in results/ and in DVC's cache
 _MAX_GAP = 3  # frames, as clips.max_frame_gap has it where nothing is set
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One line of the doctor: what was looked at, whether it is sound, what was seen or what to do."""
 
     what: str
@@ -41,7 +48,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Line:
+class RowReport:
     """What the doctor says about one row of a release."""
 
     remark: Remark
@@ -56,7 +63,7 @@ class Line:
         return f"{self.remark.kind:<10}  {self.row}{': ' if self.row else ''}{self.remark.text}"
 
 
-def examine() -> Iterator[Finding]:
+def examine() -> Iterator[CheckResult]:
     """Look at packages, tools, settings, data, tracking and disk; never stops at the first fault."""
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("packages", _check_packages),
@@ -69,9 +76,9 @@ def examine() -> Iterator[Finding]:
     )
     for what, check in checks:
         try:
-            yield Finding(what, True, check())
+            yield CheckResult(what, True, check())
         except MicrofacialError as error:
-            yield Finding(what, False, str(error))
+            yield CheckResult(what, False, str(error))
 
 
 def _check_packages() -> str:
@@ -143,7 +150,7 @@ def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
 # --- a release --------------------------------------------------------------------------------------------------------
 
 
-def examine_releases(path: Path) -> Iterator[Finding | Line]:
+def examine_releases(path: Path) -> Iterator[CheckResult | RowReport]:
     """Walk every release at a path row by row, then say what the schemes make of it and what disk it needs.
 
     Raises:
@@ -161,47 +168,47 @@ def examine_releases(path: Path) -> Iterator[Finding | Line]:
     yield _need_disk(folders, path, clips)
 
 
-def _examine_release(found: Found) -> Generator[Finding | Line, None, int]:
+def _examine_release(found: FoundRelease) -> Generator[CheckResult | RowReport, None, int]:
     """Yield what there is to say about a release; return how many clips it gives."""
     what = f"{found.corpus} in {found.folder}"
     if isinstance(found.release, DatasetError):
-        yield Finding(what, False, str(found.release))
+        yield CheckResult(what, False, str(found.release))
         return 0
     rows = []
-    for row in survey(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
+    for row in check_release(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
         rows.append(row)
-        yield from (Line(remark, row.name) for remark in row.remarks)
+        yield from (RowReport(remark, row.name) for remark in row.remarks)
     usable = [row.clip for row in rows if row.clip is not None]
     sound = all(remark.sound for row in rows for remark in row.remarks)
     noted = sum(bool(row.remarks) for row in rows)
-    yield Finding(what, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
+    yield CheckResult(what, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
     yield from _count_schemes(rows)
     return len(usable)
 
 
 def _look(clip: Clip, folder: Path) -> object:
     """Decode the key frames of a clip, as the flow stage will."""
-    return read_clip(clip, folder, key_frames(clip))
+    return read_frames(clip, folder, key_frames(clip))
 
 
-def _count_schemes(rows: list[Surveyed]) -> Iterator[Finding]:
+def _count_schemes(rows: list[CheckedRow]) -> Iterator[CheckResult]:
     for scheme, counts in count_classes(rows).items():
         people = {row.clip.person for row in rows if row.clip is not None and scheme in row.labels}
         classes = ", ".join(f"{label} {count}" for label, count in counts.items())
-        yield Finding(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
+        yield CheckResult(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
 
 
-def _need_disk(folders: set[Path], path: Path, clips: int) -> Finding:
+def _need_disk(folders: set[Path], path: Path, clips: int) -> CheckResult:
     try:
         raw = sum(_size_gb(folder) for folder in folders)
     except DatasetError as error:
-        return Finding("disk", False, str(error))
+        return CheckResult("disk", False, str(error))
     built = _built_gb(clips, FlowConfig(), FacesConfig().size_px)
     free = shutil.disk_usage(path).free / 1e9
     detail = f"{free:.0f} GB free; DVC's copy of all releases needs {raw:.1f} GB, faces and flow {built:.1f} GB"
-    return Finding("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")
+    return CheckResult("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")
 
 
 def _size_gb(folder: Path) -> float:
-    with reading(folder):
+    with translate_os_errors(folder):
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9

@@ -13,7 +13,7 @@ import click
 import yaml
 
 from microfacial.errors import PipelineError
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import STATE, Project
 from microfacial.tracking.location import database, is_served, store_uri, without_password
 
@@ -32,7 +32,7 @@ def make_demo(processes: int) -> None:
         write_demo,
     )
 
-    with alone(STATE / "demo.lock", "another process that writes the demo"):
+    with exclusive_lock(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
             raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
         scratch = STATE / "demo.part"  # no data set has a dot in its name
@@ -51,7 +51,7 @@ def reproduce(project: Project, processes: int) -> None:
     Raises:
         PipelineError: the data is not the version in data.dvc, or DVC failed.
     """
-    with alone(STATE / "repro.lock", "another `make repro`") as lock:
+    with exclusive_lock(STATE / "repro.lock", "another `make repro`") as lock:
         if "demo" in project.clips.corpora and project.frames == DATA and not DEMO.exists():
             click.echo("data/demo is absent: writing the demo data")
             make_demo(processes)

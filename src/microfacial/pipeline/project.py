@@ -23,9 +23,9 @@ class Project:
     clips: ClipsConfig
 
     @property
-    def build(self) -> Path:
+    def results(self) -> Path:
         """Outputs that DVC knows."""
-        return Path("build") / self.clips.name
+        return Path("results") / self.clips.name
 
     @property
     def state(self) -> Path:

@@ -63,7 +63,7 @@ def would_commit(path: Path) -> bool:
 
 def _is_dirty() -> bool:
     """Whether the tree has changes beside what the pipeline itself writes while it runs, stage by stage."""
-    written = (":(exclude)dvc.lock", ":(exclude)build")
+    written = (":(exclude)dvc.lock", ":(exclude)results")
     return bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *written))
 
 

@@ -70,7 +70,7 @@ def region_names(config: FacesConfig) -> tuple[str, ...]:
     Raises:
         ConfigError: the regions cannot be had by this method.
     """
-    return rois.region_names(config.rois, on_map=config.method == "whole")
+    return rois.scheme_region_names(config.rois, on_map=config.method == "whole")
 
 
 def locate(clip: Clip, frame: Picture, config: FacesConfig) -> Face:

@@ -18,7 +18,7 @@ from microfacial.errors import ConfigError, DatasetError
 from microfacial.records import Box
 
 RoiSchemeName = Literal["mission", "facs-8", "grid-28"]
-Fractions = tuple[float, float, float, float]
+_Fractions = tuple[float, float, float, float]
 
 EYE_CORNERS = ((33, 133), (362, 263))
 _LEAST_SIDE_PX = 4
@@ -67,7 +67,7 @@ ROI_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
 
 # Published 28×28 maps show no face to find points on. Boxes are fractions: top, left, bottom, right. `grid-28` cuts
 # the map into 14×14 blocks on a half-block grid.
-MAP_SCHEMES: Mapping[str, Mapping[str, Fractions]] = MappingProxyType(
+MAP_SCHEMES: Mapping[str, Mapping[str, _Fractions]] = MappingProxyType(
     {
         "mission": MappingProxyType(
             {
@@ -89,7 +89,7 @@ MAP_SCHEMES: Mapping[str, Mapping[str, Fractions]] = MappingProxyType(
 )
 
 
-def region_names(scheme: RoiSchemeName, *, on_map: bool) -> tuple[str, ...]:
+def scheme_region_names(scheme: RoiSchemeName, *, on_map: bool) -> tuple[str, ...]:
     """Names of a scheme's regions, in the order of its boxes.
 
     Args:
@@ -109,7 +109,7 @@ def region_names(scheme: RoiSchemeName, *, on_map: bool) -> tuple[str, ...]:
 
 def map_boxes(scheme: RoiSchemeName, size_px: int) -> tuple[Box, ...]:
     """Boxes on a published map that was brought to `size_px` pixels."""
-    top_left_bottom_right = (MAP_SCHEMES[scheme][name] for name in region_names(scheme, on_map=True))
+    top_left_bottom_right = (MAP_SCHEMES[scheme][name] for name in scheme_region_names(scheme, on_map=True))
     return tuple(_whole([edge * size_px for edge in edges]) for edges in top_left_bottom_right)
 
 
@@ -121,7 +121,7 @@ def face_boxes(scheme: RoiSchemeName, points: NDArray[np.float64], size_px: int)
     """
     left, right = (points[list(corners)].mean(axis=0) for corners in EYE_CORNERS)
     unit = float(np.hypot(*(right - left)))
-    names = region_names(scheme, on_map=False)
+    names = scheme_region_names(scheme, on_map=False)
     return tuple(_enclose(name, ROI_SCHEMES[scheme][name], points, unit, size_px) for name in names)
 
 

@@ -28,7 +28,7 @@ from microfacial.settings import Section
 
 Frame = NDArray[np.uint8]
 Signal = NDArray[np.float64]
-Motion = NDArray[np.float32]
+MotionSignal = NDArray[np.float32]
 _STEP_PX = 4  # motion is kept at every fourth pixel
 _PATCH = 2  # steps; flow follows patches of 8 px, so it is wrong as near as this to the edges and to lids that move
 _FEWEST = 5  # frames
@@ -142,7 +142,7 @@ class _Film:
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
         self._seen = _mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
 
-    def motion(self, first: int, last: int) -> Motion:
+    def motion(self, first: int, last: int) -> MotionSignal:
         """Flow `(h, w, 2)` in px from one frame to another at every fourth pixel, without the head's similarity."""
         fine = self._solver.calc(self.frames[first], self.frames[last], np.empty(0, np.float32))
         flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
@@ -152,11 +152,11 @@ class _Film:
         moved = self._points @ head[:, :2].T + head[:, 2] - self._points
         return np.asarray(flow - moved, dtype=np.float32)
 
-    def strength(self, motion: Motion) -> Signal:
+    def strength(self, motion: MotionSignal) -> Signal:
         """Root mean square `(n,)` of motions `(n, h, w, 2)` over the skin that is away from edges."""
         return np.asarray(np.sqrt((motion[:, self._seen] ** 2).sum(axis=-1).mean(axis=-1)), dtype=np.float64)
 
-    def share(self, motion: Motion, pattern: Motion) -> float:
+    def share(self, motion: MotionSignal, pattern: MotionSignal) -> float:
         """How much of a pattern is in a motion: 1 if they are the same, -1 if it is undone."""
         wanted = pattern[self._seen]
         return float((motion[self._seen] * wanted).sum() / (wanted**2).sum())
@@ -194,7 +194,7 @@ def _smooth(signal: Signal, fps: float, config: SpottingConfig) -> Signal:
     return np.asarray(gaussian_filter1d(signal, config.smoothing_s * fps, mode="nearest"), dtype=np.float64)
 
 
-def _departure(film: _Film, lag: int) -> Motion:
+def _departure(film: _Film, lag: int) -> MotionSignal:
     """How far each frame is from the mean of those `lag` before and after (the first and last, near the ends)."""
     count = len(film.frames)
     since = [film.motion(max(index - lag, 0), index) for index in range(count)]
@@ -218,7 +218,7 @@ def _find_peaks(signal: Signal, threshold: float, apart: int) -> list[int]:
     return sorted((int(peak) for peak in peaks), key=lambda peak: -signal[peak])
 
 
-def _find_flanks(film: _Film, apex: int, pattern: Motion, fps: float, config: SpottingConfig) -> tuple[int, int]:
+def _find_flanks(film: _Film, apex: int, pattern: MotionSignal, fps: float, config: SpottingConfig) -> tuple[int, int]:
     """Indices of onset and offset: the nearest frames where little of the apex's own motion is left."""
     reach = max(2, round(config.longest_s * fps))
     first, last = max(0, apex - reach), min(len(film.frames) - 1, apex + reach)

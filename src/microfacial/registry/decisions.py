@@ -20,17 +20,17 @@ from microfacial.errors import PipelineError, ProtocolError, StorageError
 from microfacial.evaluation import result_files as outcomes
 from microfacial.files import read_json
 from microfacial.inference.example_input import Cost
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.registry.promotion_rule import (
-    Contest,
     Evidence,
+    EvidenceComparison,
+    PromotionDecision,
     RegistryConfig,
-    Verdict,
     compare_evidence,
-    judge,
-    judge_first,
+    decide_first_promotion,
+    decide_promotion,
 )
-from microfacial.tracking.model_versions import Registered, Registry
+from microfacial.tracking.model_versions import ModelVersionRecord, Registry
 
 _PROMOTING = ("promoted", "first", "forced")
 _TRIED = ("promoted", "refused", "forced")
@@ -62,8 +62,8 @@ class Sources:
     baseline's evidence, if there is any.
     """
 
-    evidence: Callable[[Registered], Evidence]
-    costs: Callable[[Registered, Registered], tuple[Cost, Cost]]
+    evidence: Callable[[ModelVersionRecord], Evidence]
+    costs: Callable[[ModelVersionRecord, ModelVersionRecord], tuple[Cost, Cost]]
     baseline: Callable[[], Evidence | None]
 
 
@@ -84,7 +84,7 @@ class Decision:
     tries: int
     because: tuple[str, ...]
     reason: str
-    contest: Contest | None
+    contest: EvidenceComparison | None
     costs: tuple[Cost, Cost] | None
     at: str
     done: bool
@@ -98,11 +98,11 @@ class Decision:
 @contextmanager
 def deciding(root: Path) -> Iterator[None]:
     """Be the only process on this host that changes the registry of a project."""
-    with alone(root / "mlruns" / ".registry.lock", "another process that changes the registry"):
+    with exclusive_lock(root / "mlruns" / ".registry.lock", "another process that changes the registry"):
         yield
 
 
-def promote(registry: Registry, request: Request, sources: Sources, root: Path) -> Decision:
+def promote_challenger(registry: Registry, request: Request, sources: Sources, root: Path) -> Decision:
     """Decide whether the challenger becomes the champion, and unless it is a dry run, make it so.
 
     Raises:
@@ -177,7 +177,11 @@ def read_decisions(registry: Registry) -> list[Decision]:
 
 
 def _decide(
-    registry: Registry, challenger: Registered, champion: Registered | None, request: Request, sources: Sources
+    registry: Registry,
+    challenger: ModelVersionRecord,
+    champion: ModelVersionRecord | None,
+    request: Request,
+    sources: Sources,
 ) -> Decision:
     contest, costs = None, None
     if champion is None:
@@ -204,8 +208,8 @@ def _decide(
 
 
 def _judge(
-    challenger: Registered, champion: Registered, request: Request, sources: Sources
-) -> tuple[Verdict, Contest | None, tuple[Cost, Cost] | None]:
+    challenger: ModelVersionRecord, champion: ModelVersionRecord, request: Request, sources: Sources
+) -> tuple[PromotionDecision, EvidenceComparison | None, tuple[Cost, Cost] | None]:
     """Apply the rule; whoever forces may also force what cannot be compared."""
     try:
         ours, theirs = sources.evidence(challenger), sources.evidence(champion)
@@ -213,14 +217,16 @@ def _judge(
     except ProtocolError as error:
         if not request.force:
             raise
-        return Verdict(passes=False, because=(str(error),)), None, None
+        return PromotionDecision(passes=False, because=(str(error),)), None, None
     costs = sources.costs(challenger, champion)
-    return judge(contest, *costs, request.config), contest, costs
+    return decide_promotion(contest, *costs, request.config), contest, costs
 
 
-def _judge_first(challenger: Registered, request: Request, sources: Sources) -> Verdict:
+def _judge_first(challenger: ModelVersionRecord, request: Request, sources: Sources) -> PromotionDecision:
     if request.bootstrap:
-        return Verdict(passes=True, because=("the first champion, taken by --bootstrap without a comparison",))
+        return PromotionDecision(
+            passes=True, because=("the first champion, taken by --bootstrap without a comparison",)
+        )
     itself = challenger.model == request.baseline
     baseline = None if itself else sources.baseline()
     if baseline is None:
@@ -228,11 +234,11 @@ def _judge_first(challenger: Registered, request: Request, sources: Sources) -> 
         why = f"a first champion must beat {request.baseline}'s score, and {lack}. Train it, or give --bootstrap"
         if not request.force:
             raise ProtocolError(why)
-        return Verdict(passes=False, because=(why,))
-    return judge_first(sources.evidence(challenger), baseline, request.config)
+        return PromotionDecision(passes=False, because=(why,))
+    return decide_first_promotion(sources.evidence(challenger), baseline, request.config)
 
 
-def _name_kind(verdict: Verdict, champion: Registered | None, request: Request) -> str:
+def _name_kind(verdict: PromotionDecision, champion: ModelVersionRecord | None, request: Request) -> str:
     if verdict.passes:
         return "promoted" if champion else "first"
     return "forced" if request.force else "refused"
@@ -267,7 +273,7 @@ def _finish(registry: Registry, decision: Decision) -> Decision:
     return done
 
 
-def _settle(registry: Registry, champion: Registered | None) -> None:
+def _settle(registry: Registry, champion: ModelVersionRecord | None) -> None:
     """Mark what a killed process decided and had made so; what it had not stays a decision without an effect."""
     history = read_decisions(registry)
     if not history or history[-1].done:
@@ -293,13 +299,13 @@ def _read_decision(content: Mapping[str, Any]) -> Decision:
         **{
             **content,
             "because": tuple(content["because"]),
-            "contest": Contest(**content["contest"]) if content["contest"] else None,
+            "contest": EvidenceComparison(**content["contest"]) if content["contest"] else None,
             "costs": (Cost(**costs[0]), Cost(**costs[1])) if costs else None,
         }
     )
 
 
-def _name(version: Registered | None) -> str:
+def _name(version: ModelVersionRecord | None) -> str:
     return version.title if version else "none"
 
 

@@ -48,7 +48,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
+class EvidenceComparison:
     """A challenger against a champion on the subjects that neither was tuned on.
 
     `lower` is the one-sided lower bound of `difference`, the challenger's UF1 minus the champion's.
@@ -63,7 +63,7 @@ class Contest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class PromotionDecision:
     """Whether a challenger passes, and why, a sentence each."""
 
     passes: bool
@@ -72,7 +72,7 @@ class Verdict:
 
 def compare_evidence(
     challenger: Evidence, champion: Evidence, config: RegistryConfig, *, draws: int, seed: int
-) -> Contest:
+) -> EvidenceComparison:
     """Compare two versions clip by clip where neither was tuned.
 
     Raises:
@@ -82,7 +82,7 @@ def compare_evidence(
     ours, theirs = _restrict(challenger, champion, config.fewest_subjects)
     difference, lower = bound_difference(ours, theirs, draws, seed, config.confidence)
     own, other = (_pooled_uf1(found) for found in (ours, theirs))
-    return Contest(
+    return EvidenceComparison(
         challenger_uf1=own,
         champion_uf1=other,
         difference=difference,
@@ -92,7 +92,9 @@ def compare_evidence(
     )
 
 
-def judge(found: Contest, challenger: Cost, champion: Cost, config: RegistryConfig) -> Verdict:
+def decide_promotion(
+    found: EvidenceComparison, challenger: Cost, champion: Cost, config: RegistryConfig
+) -> PromotionDecision:
     """Apply the rule: the lower bound reaches the margin, and the challenger costs no more than it may.
 
     A challenger that is not shown to be better, because the margin is negative or the two predict the same, must be
@@ -112,10 +114,10 @@ def judge(found: Contest, challenger: Cost, champion: Cost, config: RegistryConf
                 f"{_CLEARLY:g} times the champion's size or time"
             )
     faults.extend(_excess(challenger, champion, config))
-    return Verdict(passes=not faults, because=tuple(faults or merits))
+    return PromotionDecision(passes=not faults, because=tuple(faults or merits))
 
 
-def judge_first(challenger: Evidence, baseline: Evidence, config: RegistryConfig) -> Verdict:
+def decide_first_promotion(challenger: Evidence, baseline: Evidence, config: RegistryConfig) -> PromotionDecision:
     """Whether a first champion beats the baseline: by pooled UF1 on the subjects that neither was tuned on.
 
     The plain score, for there is no champion to be replaced wrongly; a tie beats nothing.
@@ -127,7 +129,7 @@ def judge_first(challenger: Evidence, baseline: Evidence, config: RegistryConfig
     ours, theirs = _restrict(challenger, baseline, config.fewest_subjects)
     own, bar = _pooled_uf1(ours), _pooled_uf1(theirs)
     beats = own > bar
-    return Verdict(
+    return PromotionDecision(
         passes=beats,
         because=(f"UF1 {own:.3f} {'beats' if beats else 'does not beat'} {bar:.3f} of {baseline.name}",),
     )

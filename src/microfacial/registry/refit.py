@@ -14,7 +14,7 @@ import numpy as np
 
 from microfacial.errors import StorageError
 from microfacial.evaluation.folds import one_thread
-from microfacial.records import Fitted, Known, Samples
+from microfacial.records import Fitted, Samples, TrainingData
 from microfacial.settings import OptimiserSettings, Section
 from microfacial.training import fit as training
 
@@ -22,13 +22,13 @@ _NOBODY_OUT = "everyone"
 
 
 def fit_everyone(samples: Samples, model: str, settings: Section, seed: int) -> Fitted:
-    """Fit a variant on all rows, with settings from `settle`; the same seed gives the same model on one processor.
+    """Fit a variant on all rows, with settings from `fixed_epochs`; the same seed gives the same model on one processor.
 
     An estimator chooses by groups of subjects among them, as it did in each fold.
     """
-    known = Known(
+    known = TrainingData(
         samples=samples,
-        part=np.zeros(len(samples.labels), dtype=np.int64),
+        validation_fold=np.zeros(len(samples.labels), dtype=np.int64),
         seed=zlib.crc32(f"{seed}:{_NOBODY_OUT}".encode()),
     )
     with one_thread():
@@ -36,7 +36,7 @@ def fit_everyone(samples: Samples, model: str, settings: Section, seed: int) -> 
     return fitted
 
 
-def settle(settings: Section, chosen: Sequence[str]) -> Section:
+def fixed_epochs(settings: Section, chosen: Sequence[str]) -> Section:
     """Settings that need nobody held back: where subjects chose the epoch, it is the median of what the folds chose.
 
     The schedule of the learning rate then ends with that epoch, where in a fold it was cut off by it.
@@ -47,10 +47,10 @@ def settle(settings: Section, chosen: Sequence[str]) -> Section:
     Raises:
         StorageError: the words name no epoch.
     """
-    if not isinstance(settings, OptimiserSettings) or not settings.hold_back:
+    if not isinstance(settings, OptimiserSettings) or not settings.early_stopping:
         return settings
     epochs = [int(number) for words in chosen for number in _read_epochs(words)]
-    return settings.model_copy(update={"hold_back": False, "epochs": max(1, round(median(epochs)))})
+    return settings.model_copy(update={"early_stopping": False, "epochs": max(1, round(median(epochs)))})
 
 
 def _read_epochs(words: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial.files import write_csv, writing
+from microfacial.files import atomic_write, write_csv
 from microfacial.records import Predictions
 from microfacial.report.results import Result
 from microfacial.report.tables import share_by_subject
@@ -15,7 +15,7 @@ from microfacial.report.tables import share_by_subject
 
 def write_plots(folder: Path, results: Sequence[Result]) -> None:
     """Write confusion/, subjects/ and loss/, a table a model in each; a model without epochs has no loss."""
-    with writing(folder) as fresh:
+    with atomic_write(folder) as fresh:
         for result in results:
             name = f"{result.model}.csv"
             write_csv(fresh / "confusion" / name, _list_predictions(result.predictions), ("truth", "predicted"))

@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Place:
+class RegionAnchor:
     """Where a region's name stands, and the patches of skin that it means: their middles, and half their sizes."""
 
     node: Point
@@ -28,21 +28,21 @@ _EYES, _BROWS, _CHEEKS = ((0.33, 0.43), (0.67, 0.43)), ((0.32, 0.32), (0.68, 0.3
 _NOSE, _MOUTH, _CORNERS = (0.5, 0.58), (0.5, 0.78), ((0.38, 0.78), (0.62, 0.78))
 _EYE_REACH, _BROW_REACH, _CHEEK_REACH = (0.115, 0.055), (0.135, 0.045), (0.095, 0.085)
 
-PLACES: Mapping[str, Place] = MappingProxyType(
+PLACES: Mapping[str, RegionAnchor] = MappingProxyType(
     {
-        "eyes": Place((0.5, 0.45), _EYES, _EYE_REACH),
-        "eyebrows": Place((0.5, 0.21), _BROWS, _BROW_REACH),
-        "mouth": Place(_MOUTH, (_MOUTH,), (0.18, 0.085)),
-        "left eye": Place(_EYES[0], _EYES[:1], _EYE_REACH),
-        "right eye": Place(_EYES[1], _EYES[1:], _EYE_REACH),
-        "left brow": Place((0.30, 0.26), _BROWS[:1], _BROW_REACH),
-        "right brow": Place((0.70, 0.26), _BROWS[1:], _BROW_REACH),
-        "nose": Place(_NOSE, (_NOSE,), (0.075, 0.095)),
-        "left cheek": Place(_CHEEKS[0], _CHEEKS[:1], _CHEEK_REACH),
-        "right cheek": Place(_CHEEKS[1], _CHEEKS[1:], _CHEEK_REACH),
-        "left lip corner": Place(_CORNERS[0], _CORNERS[:1], (0.08, 0.07)),
-        "right lip corner": Place(_CORNERS[1], _CORNERS[1:], (0.08, 0.07)),
-        "whole face": Place((1.08, 0.5), (), (0.0, 0.0)),  # beside the face, for it means all of it
+        "eyes": RegionAnchor((0.5, 0.45), _EYES, _EYE_REACH),
+        "eyebrows": RegionAnchor((0.5, 0.21), _BROWS, _BROW_REACH),
+        "mouth": RegionAnchor(_MOUTH, (_MOUTH,), (0.18, 0.085)),
+        "left eye": RegionAnchor(_EYES[0], _EYES[:1], _EYE_REACH),
+        "right eye": RegionAnchor(_EYES[1], _EYES[1:], _EYE_REACH),
+        "left brow": RegionAnchor((0.30, 0.26), _BROWS[:1], _BROW_REACH),
+        "right brow": RegionAnchor((0.70, 0.26), _BROWS[1:], _BROW_REACH),
+        "nose": RegionAnchor(_NOSE, (_NOSE,), (0.075, 0.095)),
+        "left cheek": RegionAnchor(_CHEEKS[0], _CHEEKS[:1], _CHEEK_REACH),
+        "right cheek": RegionAnchor(_CHEEKS[1], _CHEEKS[1:], _CHEEK_REACH),
+        "left lip corner": RegionAnchor(_CORNERS[0], _CORNERS[:1], (0.08, 0.07)),
+        "right lip corner": RegionAnchor(_CORNERS[1], _CORNERS[1:], (0.08, 0.07)),
+        "whole face": RegionAnchor((1.08, 0.5), (), (0.0, 0.0)),  # beside the face, for it means all of it
     }
 )
 

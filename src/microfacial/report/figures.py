@@ -18,7 +18,7 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, Rectangle
 from numpy.typing import NDArray
 
 from microfacial.records import Comparison, Evaluation, History, Importances, Predictions
-from microfacial.report.face_drawing import PLACES, Place, draw_face
+from microfacial.report.face_drawing import PLACES, RegionAnchor, draw_face
 
 INK, FAINT, RULE, PAPER = "#1b2430", "#5a6675", "#d4dae2", "#fffffe"
 FIRST, SECOND, CELL = "#1f66b5", "#b4530a", "#3b82d1"  # two series, and the tint of a table's cells
@@ -169,7 +169,7 @@ def bin_confidence(
 
 
 @styled
-def draw_importances(importances: Importances) -> Figure:
+def draw_region_importances(importances: Importances) -> Figure:
     """How a hybrid's weight is shared among branches, windows and regions: means over clips ± deviation, in percent.
 
     All cells together are 100 %.
@@ -230,14 +230,14 @@ def draw_attention(importances: Importances) -> Figure:
     return figure
 
 
-def _draw_regions(axes: Axes, places: Sequence[Place]) -> None:
+def _draw_regions(axes: Axes, places: Sequence[RegionAnchor]) -> None:
     for place in places:
         for middle in place.middles:
             size = (2 * place.reach[0], 2 * place.reach[1])
             axes.add_patch(Ellipse(middle, *size, facecolor=CELL, alpha=0.25, edgecolor="none"))
 
 
-def _draw_arrows(axes: Axes, places: Sequence[Place], taken: NDArray[np.float64]) -> None:
+def _draw_arrows(axes: Axes, places: Sequence[RegionAnchor], taken: NDArray[np.float64]) -> None:
     """The strongest arrows between different regions; widths grow with the difference from an equal share."""
     equal = 1 / len(places)
     between = np.where(np.eye(len(places), dtype=bool), 0, taken)

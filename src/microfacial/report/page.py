@@ -129,7 +129,7 @@ def _figures(results: Sequence[Result], compared: Sequence[Comparison]) -> Itera
             yield key("curves"), figures.draw_curves(model, result.curves), f"Loss curves of {model}", words
         if counted := result.importances:
             words = _tell_importances(counted)
-            yield "importances", figures.draw_importances(counted), f"Where the weight of {model} goes", words
+            yield "importances", figures.draw_region_importances(counted), f"Where the weight of {model} goes", words
             if counted.attention.any():  # there is a graph
                 words = _tell_attention(counted)
                 yield "attention", figures.draw_attention(counted), f"Attention in the graph of {model}", words

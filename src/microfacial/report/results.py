@@ -9,7 +9,7 @@ from pydantic import Field
 from microfacial.records import Comparison, Evaluation, History, Importances, Predictions
 from microfacial.settings import Section
 
-REFERENCE = "linear_svm"  # metrics.json compares with it, best or not, so that commits can be compared
+BASELINE = "linear_svm"  # metrics.json compares with it, best or not, so that commits can be compared
 SIMPLE = ("majority", "linear_svm", "logistic_regression", "mlp")  # what every other model has to beat
 _DIGITS = 4
 
@@ -25,7 +25,7 @@ class ReportConfig(Section):
 class Result:
     """All that is known of one trained model.
 
-    `against_reference` compares it with `REFERENCE`, `against_best` with the best simple model; neither is there for
+    `against_reference` compares it with `BASELINE`, `against_best` with the best simple model; neither is there for
     that model itself, nor where none was trained. `oracle` is the UF1 that it would have claimed; it is never ranked
     by. `settings` are those that it was trained with, by section of params.yaml.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import StorageError
 from microfacial.records import Clip, Predictions
 from microfacial.report.results import Result
@@ -187,7 +187,7 @@ def digest_ablation(folder: Path) -> str:
     Raises:
         StorageError: there are none.
     """
-    return storage.digest(
+    return files.digest(
         [folder / name for name in _ABLATION if name == _ABLATION[0] or (folder / name).exists()],
     )
 
@@ -203,5 +203,5 @@ def read_ablation(folder: Path, digest: str) -> AblationTables:
             f"{folder}: the tables that report.ablation names ({digest}) are not there. "
             "Run `microfacial ablate`, which prints what to set, or set report.ablation to null"
         )
-    parts, shifts = (storage.read_csv(folder / name) if (folder / name).exists() else [] for name in _ABLATION)
+    parts, shifts = (files.read_csv(folder / name) if (folder / name).exists() else [] for name in _ABLATION)
     return AblationTables(parts=parts, shifts=shifts)

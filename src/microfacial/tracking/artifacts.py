@@ -42,7 +42,7 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
     if any(history.training_loss for history in curves.values()):
         drawn["loss"] = figures.draw_curves(evaluation.model, curves)
     if importances is not None:
-        drawn["regions"] = figures.draw_importances(importances)
+        drawn["regions"] = figures.draw_region_importances(importances)
         drawn["attention"] = figures.draw_attention(importances)
     return drawn
 

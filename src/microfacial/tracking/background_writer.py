@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from microfacial.errors import PipelineError
-from microfacial.tracking.run_records import Circumstances, Identity, TrainedFold
+from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 
 if TYPE_CHECKING:
     from microfacial.tracking.runs import ModelRun
 
 
-class Mirror:
+class BackgroundWriter:
     """One training's run in MLflow, as far as MLflow answers. Use it as a context, which waits for what is unwritten.
 
     Whoever opens one holds the stage lock of `root`.
     """
 
-    def __init__(self, identity: Identity, known: Circumstances, root: Path) -> None:
+    def __init__(self, identity: RunIdentity, known: RunMetadata, root: Path) -> None:
         self._identity, self._known, self._root = identity, known, root
         self._run: ModelRun | None = None
         self._failed = False
@@ -54,7 +54,7 @@ class Mirror:
         """Have a finished fold written."""
         self._submit(lambda run: run.log_fold(fold, seconds))
 
-    def finish(self, folder: Path, known: Circumstances) -> None:
+    def finish(self, folder: Path, known: RunMetadata) -> None:
         """Have everything else written, from the files of the train stage."""
         self._submit(lambda run: run.finish(folder, known))
 
@@ -83,7 +83,7 @@ class Mirror:
         except (MlflowException, PipelineError, OSError) as error:  # OSError: what HTTP raises, and a full disk
             self._failed = True
             click.echo(
-                f"microfacial: MLflow fails ({first_line(error)}). Training goes on without it, and build/ gets all "
+                f"microfacial: MLflow fails ({first_line(error)}). Training goes on without it, and results/ gets all "
                 "results; run `microfacial sync` when MLflow is back",
                 err=True,
             )

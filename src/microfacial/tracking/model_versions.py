@@ -32,7 +32,7 @@ _DECISION = "microfacial.decision."  # and its number, of three digits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registered:
+class ModelVersionRecord:
     """One version of a registered model.
 
     `name` and `version` find it in the registry. `model` is the variant, `settings` its resolved settings; they were
@@ -74,7 +74,7 @@ def registered_name(dataset: str, scheme: str) -> str:
     return f"{dataset}.{scheme}"
 
 
-def find_version(client: MlflowClient, name: str, alias: Alias) -> Registered | None:
+def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionRecord | None:
     """The version that an alias points to; None where there is no such model or alias."""
     found = [model for model in client.search_registered_models(f"name = '{name}'") if alias in model.aliases]
     if not found:
@@ -82,7 +82,7 @@ def find_version(client: MlflowClient, name: str, alias: Alias) -> Registered | 
     return read_version(client.get_model_version(name, str(found[0].aliases[alias])))
 
 
-def read_version(version: ModelVersion) -> Registered:
+def read_version(version: ModelVersion) -> ModelVersionRecord:
     """What a version's tags say."""
     lacking = [tag for tag in _REQUIRED if tag not in version.tags]
     if lacking:
@@ -91,7 +91,7 @@ def read_version(version: ModelVersion) -> Registered:
             "Delete it, or register it under another name"
         )
     facts = {fact: version.tags[f"microfacial.{fact}"] for fact in _FACTS}
-    return Registered(
+    return ModelVersionRecord(
         name=version.name,
         version=int(version.version),
         settings=json.loads(version.tags[_SETTINGS]),
@@ -126,15 +126,15 @@ class Registry:
     def __init__(self, client: MlflowClient, name: str) -> None:
         self._client, self.name = client, name
 
-    def find(self, alias: Alias) -> Registered | None:
+    def find(self, alias: Alias) -> ModelVersionRecord | None:
         """The version that an alias points to."""
         return find_version(self._client, self.name, alias)
 
-    def versions(self) -> list[Registered]:
+    def versions(self) -> list[ModelVersionRecord]:
         """All versions, oldest first."""
         return [read_version(found) for found in self._search()]
 
-    def get(self, version: int) -> Registered:
+    def get(self, version: int) -> ModelVersionRecord:
         """A version by its number.
 
         Raises:
@@ -145,7 +145,7 @@ class Registry:
             raise PipelineError(f"{self.name} has no version {version}. `microfacial lineage` lists them")
         return found[0]
 
-    def add(self, folder: Path, what: Registered, description: str, root: Path) -> Registered:
+    def add(self, folder: Path, what: ModelVersionRecord, description: str, root: Path) -> ModelVersionRecord:
         """Upload a model that `packing.save_model` wrote, and make it a version; `what` has all but its number.
 
         No alias points to it yet.

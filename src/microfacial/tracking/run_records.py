@@ -1,6 +1,6 @@
 """What a training left in files, as its run in MLflow tells it: a run that MLflow lacks is written anew from them.
 
-build/<data set>/train/<model>/   identity, folds, curves, predictions, scores: the same wherever they are made
+results/<data set>/train/<model>/   identity, folds, curves, predictions, scores: the same wherever they are made
 .microfacial/<data set>/runs/     what only the machine that trained knows: commit, host, seconds
 """
 
@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import StorageError
 from microfacial.evaluation.result_files import read_curves
 from microfacial.records import FoldResult, History
@@ -30,7 +30,7 @@ class FlowDigest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class RunIdentity:
     """What a run is about, the same wherever it is trained.
 
     `key` is the digest of everything that the results depend on. `settings` has the sections `train`, `faces` and
@@ -83,7 +83,7 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class RunMetadata:
     """What a training depended on in nothing: `tags` such as commit and host, `seconds` by fold, from when to when."""
 
     tags: Mapping[str, str]
@@ -92,7 +92,7 @@ class Circumstances:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-UNKNOWN = Circumstances(tags={"microfacial.git_commit": "unknown", "microfacial.data": "unknown"})
+UNKNOWN_METADATA = RunMetadata(tags={"microfacial.git_commit": "unknown", "microfacial.data": "unknown"})
 """Where the results came from DVC's cache, and another machine made them."""
 
 
@@ -134,8 +134,8 @@ def read_folds(folder: Path) -> Iterator[TrainedFold]:
         StorageError: a file is missing or damaged.
     """
     try:
-        curves, predictions = read_curves(folder), storage.read_csv(folder / "predictions.csv")
-        audit = storage.read_csv(folder / "folds.csv")
+        curves, predictions = read_curves(folder), files.read_csv(folder / "predictions.csv")
+        audit = files.read_csv(folder / "folds.csv")
         whole = sum(int(row["held_out_clips"]) for row in audit) == len(predictions)
     except (KeyError, ValueError) as error:
         raise StorageError(f"{folder} has a damaged table ({error}). Delete it and run `dvc repro`") from None
@@ -156,25 +156,25 @@ def read_folds(folder: Path) -> Iterator[TrainedFold]:
         )
 
 
-def write_identity(folder: Path, identity: Identity) -> None:
+def write_identity(folder: Path, identity: RunIdentity) -> None:
     """Write run.json, and settings.json: what a clip is read by to be shown to the model."""
     settings = identity.settings
     shown = {"faces": settings["faces"], "flow": settings["flow"], "models": {identity.model: settings["model"]}}
-    storage.write_json(folder / _SETTINGS, shown)
-    storage.write_json(folder / _IDENTITY, {**asdict(identity), "settings": {"train": settings["train"]}})
+    files.write_json(folder / _SETTINGS, shown)
+    files.write_json(folder / _IDENTITY, {**asdict(identity), "settings": {"train": settings["train"]}})
 
 
-def read_identity(folder: Path) -> Identity:
+def read_identity(folder: Path) -> RunIdentity:
     """Read what `write_identity` wrote.
 
     Raises:
         StorageError: a file is missing or damaged.
     """
-    content, shown = storage.read_json(folder / _IDENTITY), storage.read_json(folder / _SETTINGS)
+    content, shown = files.read_json(folder / _IDENTITY), files.read_json(folder / _SETTINGS)
     try:
         own = shown["models"][content["model"]]
         flow = content["flow"]
-        return Identity(
+        return RunIdentity(
             **{
                 **content,
                 "corpora": tuple(content["corpora"]),
@@ -188,23 +188,23 @@ def read_identity(folder: Path) -> Identity:
         ) from None
 
 
-def find_trained(build: Path) -> list[Path]:
-    """Folders of all models that are trained, of all data sets below `build`."""
-    return sorted(path.parent for path in build.glob(f"*/train/*/{_IDENTITY}"))
+def find_trained(results: Path) -> list[Path]:
+    """Folders of all models that are trained, of all data sets below `results`."""
+    return sorted(path.parent for path in results.glob(f"*/train/*/{_IDENTITY}"))
 
 
-def write_circumstances(state: Path, identity: Identity, known: Circumstances) -> None:
+def write_circumstances(state: Path, identity: RunIdentity, known: RunMetadata) -> None:
     """Keep what only this machine knows of a training; `state` is its folder of all data sets."""
-    storage.write_json(_circumstances_path(state, identity), asdict(known))
+    files.write_json(_circumstances_path(state, identity), asdict(known))
 
 
-def read_circumstances(state: Path, identity: Identity) -> Circumstances:
+def read_circumstances(state: Path, identity: RunIdentity) -> RunMetadata:
     """What this machine knows of a training, if it trained it."""
     path = _circumstances_path(state, identity)
-    return Circumstances(**storage.read_json(path)) if path.exists() else UNKNOWN
+    return RunMetadata(**files.read_json(path)) if path.exists() else UNKNOWN_METADATA
 
 
-def _circumstances_path(state: Path, identity: Identity) -> Path:
+def _circumstances_path(state: Path, identity: RunIdentity) -> Path:
     return state / identity.dataset / "runs" / identity.model / f"{identity.key}.json"
 
 

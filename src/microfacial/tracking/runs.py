@@ -1,4 +1,4 @@
-"""Runs of trainings: one run a model, one nested run a fold and repetition. MLflow mirrors what build/ decides.
+"""Runs of trainings: one run a model, one nested run a fold and repetition. MLflow mirrors what results/ decides.
 
 Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
 MLflow's page draws one level of nesting, so there is one; its filters drop a nested run that lacks what the upper one
@@ -28,7 +28,7 @@ from microfacial.evaluation.result_files import read_evaluation
 from microfacial.locks import is_held
 from microfacial.records import Evaluation, Score
 from microfacial.tracking.artifacts import TABLES, lay_out, list_files, read_tables
-from microfacial.tracking.run_records import Circumstances, Identity, TrainedFold
+from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 from microfacial.tracking.store import ensure_experiment
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
@@ -43,7 +43,7 @@ class ModelRun:
     Whoever opens one holds the stage lock of its checkout, so that nobody else trains there.
     """
 
-    def __init__(self, client: MlflowClient, identity: Identity, known: Circumstances, root: Path) -> None:
+    def __init__(self, client: MlflowClient, identity: RunIdentity, known: RunMetadata, root: Path) -> None:
         self._client, self._identity, self._known = client, identity, known
         self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
@@ -77,7 +77,7 @@ class ModelRun:
         self._folds[fold.key] = run_id
         return True
 
-    def finish(self, folder: Path, known: Circumstances) -> bool:
+    def finish(self, folder: Path, known: RunMetadata) -> bool:
         """Write pooled scores with their note, figures, tables and files of the train stage, then close the run.
 
         Returns:
@@ -209,7 +209,7 @@ def _describe(evaluation: Evaluation) -> str:
     return "\n\n".join(filter(None, lines))
 
 
-def _describe_flow(identity: Identity) -> DatasetInput:
+def _describe_flow(identity: RunIdentity) -> DatasetInput:
     """The flow store as MLflow knows arrays: where they lie, the shape of a clip's, how many there are."""
     clips, *shape = identity.flow.shape
     bytes_each = np.dtype(np.float16).itemsize
@@ -226,14 +226,14 @@ def _describe_flow(identity: Identity) -> DatasetInput:
         name=f"{identity.dataset} flow",
         digest=identity.flow.digest[:36],  # the longest that MLflow takes
         source_type="local",
-        source=json.dumps({"uri": f"build/{identity.dataset}/flow"}),
+        source=json.dumps({"uri": f"results/{identity.dataset}/flow"}),
         schema=json.dumps(schema.to_dict()),
         profile=json.dumps(profile),
     )
     return DatasetInput(flow, tags=[InputTag("mlflow.data.context", "training")])
 
 
-def _standard_tags(identity: Identity, known: Circumstances) -> dict[str, str]:
+def _standard_tags(identity: RunIdentity, known: RunMetadata) -> dict[str, str]:
     """What MLflow's page has columns for: who, by which command, at which commit."""
     tags = {"mlflow.source.name": f"microfacial train {identity.model}", "mlflow.source.type": "LOCAL"}
     commit = known.tags.get("microfacial.git_commit", "unknown")

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.tracking.location import is_served, project_of, store_uri, without_password
 
 _QUIET_AND_QUICK = {
@@ -34,7 +34,7 @@ def connect(root: Path) -> MlflowClient:
     folder.mkdir(exist_ok=True)
     uri = store_uri(root)
     try:
-        with alone(folder / ".lock", "another process that opens MLflow's store"):
+        with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, ImportError) as error:  # MLflow passes on what opening a database raises
@@ -43,7 +43,7 @@ def connect(root: Path) -> MlflowClient:
 
 
 @contextmanager
-def in_one_line() -> Iterator[None]:
+def mlflow_errors_as_pipeline_errors() -> Iterator[None]:
     """Turn what MLflow raises into an error that the user can mend.
 
     Raises:

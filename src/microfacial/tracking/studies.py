@@ -18,7 +18,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.tracking.store import ensure_experiment
 from microfacial.tuning.trials import Conclusion, Trial
 
@@ -55,7 +55,7 @@ class StudyRun:
             "microfacial.dataset": identity.dataset,
             **identity.tags,
         }
-        with alone(self._lock, None):
+        with exclusive_lock(self._lock, None):
             self._experiment = ensure_experiment(client, identity.experiment, root)
             found = self._find(f"tags.`{_STUDY}` = '{identity.name}' and tags.`{_ROLE}` = 'study'")
             self._run_id = str(found[0].info.run_id) if found else self._create(params)
@@ -63,7 +63,7 @@ class StudyRun:
     def log_trial(self, trial: Trial) -> None:
         """Write one nested run; one that is there stays as it is, and one that a kill cut short is written anew."""
         name = f"{trial.group} trial {trial.number}".strip()
-        with alone(self._lock, None):
+        with exclusive_lock(self._lock, None):
             for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}' and tags.`{_TRIAL}` = '{name}'"):
                 if run.info.status != "RUNNING":
                     return
@@ -108,7 +108,7 @@ class StudyRun:
 
 
 @contextmanager
-def excused() -> Iterator[None]:
+def tolerate_mlflow_errors() -> Iterator[None]:
     """Go on where MLflow fails, and say so: trials are kept elsewhere, and are written by the next command."""
     try:
         yield

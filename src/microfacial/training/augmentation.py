@@ -20,7 +20,7 @@ _POINTS = ("onset", "rise", "apex", "fall", "offset")  # of windows' names, in t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class InputLayout:
     """What the axes of a sample mean; `windows` and `mirror` are those of `Samples`, `shows` that of `Network`."""
 
     shows: Literal["motion", "appearance"]
@@ -28,13 +28,13 @@ class Layout:
     mirror: tuple[int, ...] = ()
 
 
-def draws(settings: OptimiserSettings, layout: Layout) -> int:
+def draws(settings: OptimiserSettings, layout: InputLayout) -> int:
     """How many uniform numbers `augment` asks for a row."""
     return sum(_shares(settings, layout))
 
 
 def augment(
-    inputs: Tensor, targets: Tensor, uniform: Tensor, settings: OptimiserSettings, layout: Layout
+    inputs: Tensor, targets: Tensor, uniform: Tensor, settings: OptimiserSettings, layout: InputLayout
 ) -> tuple[Tensor, Tensor]:
     """Inputs `(L, B, …)` and targets `(L, B, K)`, changed as the settings say.
 
@@ -55,7 +55,7 @@ def augment(
     return inputs, targets
 
 
-def mirror(inputs: Tensor, layout: Layout) -> Tensor:
+def mirror(inputs: Tensor, layout: InputLayout) -> Tensor:
     """The mirror image of inputs `(…, C, H, W)`: left is right, and so are regions; motion to the left is to the right.
 
     Channel 0 of motion is the one to the right. Strain, a magnitude, stays.
@@ -68,7 +68,7 @@ def mirror(inputs: Tensor, layout: Layout) -> Tensor:
     return mirrored
 
 
-def flip_rows(inputs: Tensor, chosen: Tensor, layout: Layout) -> Tensor:
+def flip_rows(inputs: Tensor, chosen: Tensor, layout: InputLayout) -> Tensor:
     """Inputs `(L, B, …)` with the chosen rows, `(L, B)` bool, mirrored."""
     rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1)
     mirrored = mirror(rows.index_select(0, numbers), layout)
@@ -86,7 +86,7 @@ def shift(inputs: Tensor, moves: Tensor) -> Tensor:
     return maps.gather(3, index).view(inputs.shape)
 
 
-def move_borders(inputs: Tensor, shares: Tensor, layout: Layout) -> Tensor:
+def move_borders(inputs: Tensor, shares: Tensor, layout: InputLayout) -> Tensor:
     """Inputs `(L, B, …)` as if the key frames between windows lay a little earlier or later.
 
     Motion is taken to be steady inside a window. Where windows a and b meet, moving their border by a share δ ≥ 0 of b
@@ -121,7 +121,7 @@ def mix(inputs: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor
     return mixed, targets.roll(1, dims=1).lerp(targets, kept[..., None].to(targets.dtype))
 
 
-def _shares(settings: OptimiserSettings, layout: Layout) -> list[int]:
+def _shares(settings: OptimiserSettings, layout: InputLayout) -> list[int]:
     """How many uniform numbers a row wants for flips, shifts, borders and mixtures."""
     borders = len(_neighbours(layout.windows)) or 1
     return [

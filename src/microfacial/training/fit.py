@@ -14,9 +14,9 @@ from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
 from microfacial.models import MODELS, Estimator, Network, Task
 from microfacial.models.base import Explain
-from microfacial.records import Fitted, History, Known, Samples
+from microfacial.records import Fitted, History, Samples, TrainingData
 from microfacial.settings import OptimiserSettings, Section
-from microfacial.training.augmentation import Layout, mirror
+from microfacial.training.augmentation import InputLayout, mirror
 from microfacial.training.lockstep import Lane, Lockstep, NetworkStack, per_channel
 from microfacial.training.losses import class_weights
 
@@ -29,7 +29,7 @@ Watch = Callable[[int, int, Predict], None]
 """Called after each epoch of a fold with the fold's number in the chunk, the epoch, and what predicts as it stands."""
 
 
-def fit(chunk: Sequence[Known], *, model: str, settings: Section, watch: Watch | None = None) -> list[Fitted]:
+def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None = None) -> list[Fitted]:
     """Fit a variant by name on each fold of a chunk; the same seeds give the same result on the same processor.
 
     Args:
@@ -77,8 +77,8 @@ class FittedNetwork:
     task: Task
     stack: NetworkStack
     scale: NDArray[np.float32]
-    layout: Layout
-    flip_average: bool
+    layout: InputLayout
+    test_time_flip: bool
     chosen: str
     history: History
     explanation: Explain | None
@@ -86,7 +86,7 @@ class FittedNetwork:
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities `(n, K)`."""
         images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch has no negative strides
-        if self.flip_average:
+        if self.test_time_flip:
             images.append(mirror(images[0], self.layout))
         chances = [
             self.stack.member(member).predict((image / per_channel(scale, image))[None])[0].double().softmax(1)
@@ -143,10 +143,10 @@ def _restore_network(
         task=task,
         stack=NetworkStack.from_tensors(variant.build(task, settings), tensors, _precision(settings)),
         scale=arrays["scale"],
-        layout=Layout(
+        layout=InputLayout(
             shows=variant.shows, windows=tuple(arrays["windows"].tolist()), mirror=tuple(arrays["mirror"].tolist())
         ),
-        flip_average=settings.flip_average,
+        test_time_flip=settings.test_time_flip,
         chosen=str(arrays["chosen"]),
         history=History(),
         explanation=variant.explain,
@@ -168,11 +168,13 @@ class _Member:
 class _Run:
     """Members that train in lockstep; of each lane the best epoch so far, and in `kept` `(L, P)` its weights."""
 
-    def __init__(self, members: Sequence[_Member], settings: OptimiserSettings, layout: Layout) -> None:
+    def __init__(self, members: Sequence[_Member], settings: OptimiserSettings, layout: InputLayout) -> None:
         networks, lanes = [member.network for member in members], [member.lane for member in members]
         self.lockstep = Lockstep(networks, lanes, settings, _precision(settings), layout)
         latest = self.lockstep.weights
-        self.kept = torch.zeros_like(latest) if settings.hold_back else latest  # without a choice, the latest are kept
+        self.kept = (
+            torch.zeros_like(latest) if settings.early_stopping else latest
+        )  # without a choice, the latest are kept
         self.best = np.zeros(len(lanes), dtype=np.int64)
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest = np.full(len(lanes), np.inf)
@@ -190,7 +192,7 @@ class _Run:
             return
         better = active = ~self.lockstep.done
         values = [self.lockstep.train_epoch()]
-        if self._settings.hold_back:
+        if self._settings.early_stopping:
             losses, guesses = self.lockstep.validate()
             values += [losses, _recalls(self.lockstep.lanes, guesses)]
             better = active & ((losses < self._lowest) | self._blind)
@@ -199,17 +201,17 @@ class _Run:
             self.curves[lane].append(tuple(float(value[lane]) for value in values))
             _check_finite(self.curves[lane][-1], epoch)
         self.best[better] = epoch
-        for lane in np.flatnonzero(better) if self._settings.hold_back else ():
+        for lane in np.flatnonzero(better) if self._settings.early_stopping else ():
             self.kept[lane] = self.lockstep.weights[lane]
         self.lockstep.done |= epoch - self.best >= self._settings.patience
 
 
 def _fit_networks(
-    variant: Network, chunk: Sequence[Known], settings: OptimiserSettings, watch: Watch | None
+    variant: Network, chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None
 ) -> list[FittedNetwork]:
     """Train the members of all folds until their validation losses stop falling; keep their best epochs' weights."""
     samples, each = chunk[0].samples, settings.members
-    layout = Layout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
+    layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
     members = [_prepare(variant, known, member, settings) for known in chunk for member in range(each)]
     size = len(members) if variant.lockstep(settings) else 1
     runs = [_Run(members[start : start + size], settings, layout) for start in range(0, len(members), size)]
@@ -223,7 +225,7 @@ def _fit_networks(
             ),
             scale=torch.stack([member.lane.scale for member in members[own]]).numpy(),
             layout=layout,
-            flip_average=settings.flip_average,
+            test_time_flip=settings.test_time_flip,
             chosen=_name_epochs([epoch for run in runs for epoch in run.best.tolist()][own]),
             history=_mean_history([curve for run in runs for curve in run.curves][own]),
             explanation=variant.explain,
@@ -241,9 +243,9 @@ def _fit_networks(
     return [gather(fold, [run.kept for run in runs]) for fold in range(len(chunk))]
 
 
-def _prepare(variant: Network, known: Known, member: int, settings: OptimiserSettings) -> _Member:
+def _prepare(variant: Network, known: TrainingData, member: int, settings: OptimiserSettings) -> _Member:
     """What a member of a fold trains and validates on, and its untrained network."""
-    training, validation = _divide(known, member, settings.hold_back)
+    training, validation = _divide(known, member, settings.early_stopping)
     samples = known.samples
     initial, further = np.random.SeedSequence([known.seed, member]).generate_state(2, np.uint32).tolist()
     task = _describe(samples.take(training))
@@ -264,12 +266,12 @@ def _prepare(variant: Network, known: Known, member: int, settings: OptimiserSet
     return _Member(task=task, network=network, lane=lane)
 
 
-def _divide(known: Known, member: int, hold_back: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _divide(known: TrainingData, member: int, early_stopping: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Training and validation rows of a member: members take turns with the parts."""
-    if not hold_back:
-        return np.arange(len(known.part)), np.empty(0, dtype=np.int64)
-    parts = np.unique(known.part)
-    validates = known.part == parts[member % len(parts)]
+    if not early_stopping:
+        return np.arange(len(known.validation_fold)), np.empty(0, dtype=np.int64)
+    parts = np.unique(known.validation_fold)
+    validates = known.validation_fold == parts[member % len(parts)]
     return np.flatnonzero(~validates), np.flatnonzero(validates)
 
 
@@ -311,7 +313,7 @@ def _check_finite(values: Sequence[float], epoch: int) -> None:
 
 
 def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
-    moves = [name for name in ("flip", "flip_average", "shift_px", "jitter") if getattr(settings, name)]
+    moves = [name for name in ("flip", "test_time_flip", "shift_px", "jitter") if getattr(settings, name)]
     if moves and samples.inputs.ndim <= 3:
         raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Turn it off")
 

@@ -28,7 +28,7 @@ from microfacial.errors import ConfigError
 from microfacial.models.base import Explain
 from microfacial.models.layers.attention import Dropout
 from microfacial.settings import OptimiserSettings
-from microfacial.training.augmentation import Layout, augment, draws
+from microfacial.training.augmentation import InputLayout, augment, draws
 from microfacial.training.losses import lane_losses
 
 _ROWS_AT_ONCE = 32  # of one lane, when nothing is learnt
@@ -72,7 +72,7 @@ class NetworkStack:
     @classmethod
     def of(cls, networks: Sequence[nn.Module], precision: str) -> "NetworkStack":
         """Stack networks; the first one serves as their common form."""
-        weights = [torch.cat([_lying(value.detach()[None]) for value in one.parameters()], dim=1) for one in networks]
+        weights = [torch.cat([_to_rows(value.detach()[None]) for value in one.parameters()], dim=1) for one in networks]
         buffers = [_kept_buffers(one) for one in networks]
         stacked = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
         return cls(networks[0], torch.cat(weights), stacked, precision)
@@ -81,7 +81,7 @@ class NetworkStack:
     def from_tensors(cls, network: nn.Module, tensors: Mapping[str, Tensor], precision: str) -> "NetworkStack":
         """Stack what `parameters` and `buffers` of a stack of such networks hold."""
         names = [name for name, _ in network.named_parameters()]
-        weights = torch.cat([_lying(tensors[name]) for name in names], dim=1)
+        weights = torch.cat([_to_rows(tensors[name]) for name in names], dim=1)
         buffers = {name: value for name, value in tensors.items() if name not in names}
         return cls(network, weights, buffers, precision)
 
@@ -90,7 +90,7 @@ class NetworkStack:
         """The weights by name, each `(L, …)`, as views of their matrix."""
         views, start = {}, 0
         for name, value in self._network.named_parameters():
-            views[name] = _standing(self.weights[:, start : start + value.numel()], value.shape)
+            views[name] = _from_rows(self.weights[:, start : start + value.numel()], value.shape)
             start += value.numel()
         return views
 
@@ -165,7 +165,7 @@ class Lockstep:
         lanes: Sequence[Lane],
         settings: OptimiserSettings,
         precision: str,
-        layout: Layout,
+        layout: InputLayout,
     ) -> None:
         self.lanes = lanes
         self.done = np.zeros(len(lanes), dtype=np.bool_)
@@ -284,10 +284,10 @@ class Lockstep:
         logits = self._stack.logits({**self._leaves, **self._stack.buffers, **named}, inputs)
         losses = lane_losses(logits, targets, counts, self._class_weights, self._settings)
         found = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
-        torch.cat([_lying(gradient) for gradient in found], dim=1, out=self._gradients)
-        if self._settings.clip_norm is not None:
+        torch.cat([_to_rows(gradient) for gradient in found], dim=1, out=self._gradients)
+        if self._settings.max_gradient_norm is not None:
             norms = self._gradients.norm(dim=1, keepdim=True)
-            self._gradients *= (self._settings.clip_norm / norms).clamp(max=1)
+            self._gradients *= (self._settings.max_gradient_norm / norms).clamp(max=1)
         return losses.detach()
 
     def _move(self, rates: Values, active: NDArray[np.bool_]) -> None:
@@ -320,8 +320,8 @@ class Lockstep:
         """Keys `(S, modules, L)` int64 after so many steps, `(S, L)`, from lane, step and module."""
         seeds = np.array([lane.seed for lane in self.lanes], dtype=np.uint64)
         modules = np.arange(1, len(self._stack.dropouts) + 1, dtype=np.uint64)[:, None]
-        steps = _mixed(seeds + taken.astype(np.uint64) * _KEYS)[:, None]
-        return torch.from_numpy(_mixed(steps + modules * _KEYS).view(np.int64))
+        steps = _hash_uint64(seeds + taken.astype(np.uint64) * _KEYS)[:, None]
+        return torch.from_numpy(_hash_uint64(steps + modules * _KEYS).view(np.int64))
 
     @cached_property
     def _scale(self) -> Tensor:
@@ -343,7 +343,7 @@ def _kept_buffers(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in network.named_buffers() if not name.endswith(".key")}
 
 
-def _lying(values: Tensor) -> Tensor:
+def _to_rows(values: Tensor) -> Tensor:
     """Weights or gradients `(L, …)` as rows `(L, p)`; matrices `(L, o, i)` transposed.
 
     That is how gradients of linear layers lie in memory, and copying them in another order takes eight times as long.
@@ -351,8 +351,8 @@ def _lying(values: Tensor) -> Tensor:
     return (values.mT if values.ndim == 3 else values).reshape(len(values), -1)
 
 
-def _standing(rows: Tensor, shape: torch.Size) -> Tensor:
-    """Views `(L, *shape)` of rows `(L, p)`: what `_lying` made of them."""
+def _from_rows(rows: Tensor, shape: torch.Size) -> Tensor:
+    """Views `(L, *shape)` of rows `(L, p)`: what `_to_rows` made of them."""
     return rows.view(-1, *shape[::-1]).mT if len(shape) == 2 else rows.view(-1, *shape)
 
 
@@ -361,7 +361,7 @@ def _repeated(rows: Tensor, length: int) -> Tensor:
     return rows[torch.arange(length) % len(rows)]
 
 
-def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _hash_uint64(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Integers of which each bit depends on many of those of `bits`; uint64 wraps around."""
     bits = np.multiply(bits ^ (bits >> np.uint64(30)), _FIRST_MIX)
     bits = np.multiply(bits ^ (bits >> np.uint64(27)), _SECOND_MIX)

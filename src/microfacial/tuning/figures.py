@@ -33,7 +33,7 @@ def draw_history(trials: Sequence[Trial]) -> Figure:
     return figure
 
 
-def draw_importances(importances: Mapping[str, float]) -> Figure:
+def draw_parameter_importances(importances: Mapping[str, float]) -> Figure:
     """Share of the variance of values that each parameter explains, the greatest on top."""
     names = sorted(importances, key=lambda name: (importances[name], name))
     figure = Figure(figsize=(6.4, 1.2 + 0.25 * len(names)), layout="constrained")

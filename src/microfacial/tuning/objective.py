@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation.experiment import Data
-from microfacial.evaluation.fold_cache import FoldJournal, resume
+from microfacial.evaluation.fold_cache import FoldCache, resume
 from microfacial.evaluation.folds import Chunk
 from microfacial.evaluation.protocols import TrainConfig, divide_subjects, plan_folds, plan_groups
 from microfacial.evaluation.scoring import gather
-from microfacial.evaluation.significance import compare, count_by_subject
+from microfacial.evaluation.significance import compare_predictions, count_by_subject
 from microfacial.files import digest
 from microfacial.metrics import uar, uf1
 from microfacial.models import MODELS
@@ -31,7 +31,7 @@ from microfacial.records import FoldPlan, FoldResult, Inputs, Predictions, Sampl
 from microfacial.settings import Section
 from microfacial.training import fit as training
 from microfacial.tuning.search_space import StudyConfig
-from microfacial.tuning.trials import Finding
+from microfacial.tuning.trials import StudyScore
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class InnerFolds:
     """What all trials of a study share.
 
     Args:
@@ -135,7 +135,7 @@ class Bench:
         plans = plan_folds(self._blank, self.data.protocol)
         if only is None:
             return plans
-        return [plan for plan in plans if set(self._blank.subjects[plan.held_out].tolist()) <= set(only)]
+        return [plan for plan in plans if set(self._blank.subjects[plan.test_rows].tolist()) <= set(only)]
 
     def evaluate(self, candidate: Candidate, plans: Sequence[FoldPlan]) -> Iterator[FoldResult]:
         """Train and predict folds of the protocol, among everyone."""
@@ -167,7 +167,7 @@ class Bench:
             fit=partial(training.fit, model=candidate.model, settings=candidate.settings),
             processes=self.processes,
         )
-        return resume(chunks, FoldJournal(self.folder / kind, digest([], *candidate.facts)), run_chunks)
+        return resume(chunks, FoldCache(self.folder / kind, digest([], *candidate.facts)), run_chunks)
 
 
 # --- whom to tune on --------------------------------------------------------------------------------------------------
@@ -219,14 +219,14 @@ def outer_groups(data: Data, groups: int, seed: int) -> list[tuple[str, ...]]:
 # --- what it is worth -------------------------------------------------------------------------------------------------
 
 
-def judge(part: str, found: Predictions, reference: Predictions, *, config: TrainConfig) -> Finding:
+def score_candidate(part: str, found: Predictions, reference: Predictions, *, config: TrainConfig) -> StudyScore:
     """Scores of both and their paired difference; intervals draw subjects."""
     pooled = [count_by_subject(one).sum(axis=1) for one in (found, reference)]
-    return Finding(
+    return StudyScore(
         part=part,
         subjects=len(np.unique(found.subjects)),
         clips=len(found.clips),
         uf1=(float(uf1(pooled[0]).mean()), float(uf1(pooled[1]).mean())),
         uar=(float(uar(pooled[0]).mean()), float(uar(pooled[1]).mean())),
-        difference=compare(found, reference, config.bootstrap_draws, config.seed),
+        difference=compare_predictions(found, reference, config.bootstrap_draws, config.seed),
     )

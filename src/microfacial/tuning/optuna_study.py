@@ -30,13 +30,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import ConfigError, PipelineError
 from microfacial.evaluation.significance import count_by_subject
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.metrics import uf1
 from microfacial.models.presets import resolve
 from microfacial.records import FoldResult
-from microfacial.tuning.objective import Bench, Candidate
+from microfacial.tuning.objective import Candidate, InnerFolds
 from microfacial.tuning.search_space import Choice, Parameter, Real, Space, StudyConfig, Value, Whole
-from microfacial.tuning.trials import REFERENCE, Conclusion, State, Trial, is_clearly_worse, score_fold
+from microfacial.tuning.trials import REFERENCE_TRIAL, Conclusion, State, Trial, is_clearly_worse, score_fold
 
 Storage = JournalStorage | RDBStorage
 
@@ -57,7 +57,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # what a trial came to is 
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StudyStorage:
     """Where studies are kept: one journal file or one database for all of a project.
 
     Args:
@@ -99,7 +99,7 @@ class Shelf:
                     f"{self.url} is damaged ({error}). Move it away, or bring an older one back"
                 ) from None
         local = self.url.startswith("sqlite")
-        with warnings.catch_warnings(), alone(self.lock("studies"), "another worker that opens the studies"):
+        with warnings.catch_warnings(), exclusive_lock(self.lock("studies"), "another worker that opens the studies"):
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
             try:
                 return RDBStorage(
@@ -120,7 +120,7 @@ def _retry() -> RetryHeartbeatStaleTrialCallback:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredStudy:
     """A study that is kept: its name, what it is about, its trials, and how it ended; None while it has not."""
 
     name: str
@@ -129,7 +129,7 @@ class Kept:
     conclusion: Conclusion | None
 
 
-def find_studies(shelf: Shelf, dataset: str, model: str | None = None) -> list[Kept]:
+def find_studies(shelf: StudyStorage, dataset: str, model: str | None = None) -> list[StoredStudy]:
     """Studies of a data set that are kept, the latest last; of one model, or of all."""
     storage = shelf.open()
     found = [one.study_name for one in optuna.get_all_study_summaries(storage) if _FACTS in one.user_attrs]
@@ -138,13 +138,13 @@ def find_studies(shelf: Shelf, dataset: str, model: str | None = None) -> list[K
     return sorted(own, key=lambda one: one.facts["began"])
 
 
-def read_study(storage: Storage, name: str) -> Kept:
+def read_study(storage: Storage, name: str) -> StoredStudy:
     """A study by its name, as it is now."""
     study = optuna.load_study(study_name=name, storage=storage)
     attributes = study.user_attrs
     facts = attributes[_FACTS]
     conclusion = attributes.get(_CONCLUSION)
-    return Kept(
+    return StoredStudy(
         name=name,
         facts=facts,
         trials=tuple(_as_trial(one, facts["group"]) for one in study.get_trials(deepcopy=False)),
@@ -152,7 +152,7 @@ def read_study(storage: Storage, name: str) -> Kept:
     )
 
 
-def keep_conclusion(shelf: Shelf, name: str, conclusion: Conclusion) -> None:
+def keep_conclusion(shelf: StudyStorage, name: str, conclusion: Conclusion) -> None:
     """Write down how a study ended, beside its trials."""
     optuna.load_study(study_name=name, storage=shelf.open()).set_user_attr(_CONCLUSION, asdict(conclusion))
 
@@ -161,7 +161,7 @@ def keep_conclusion(shelf: Shelf, name: str, conclusion: Conclusion) -> None:
 
 
 @dataclass(frozen=True)
-class Question:
+class StudySpec:
     """What a study asks: which values of a space serve a model best, the other settings being as they are.
 
     Args:
@@ -217,19 +217,19 @@ class _UntrainableError(Exception):
 
 
 @dataclass
-class Worker:
+class TrialRunner:
     """Takes trials of a study until all are done.
 
     Args:
         deadline: no trial begins after this `time.monotonic()`.
     """
 
-    question: Question
-    bench: Bench
-    shelf: Shelf
+    question: StudySpec
+    bench: InnerFolds
+    shelf: StudyStorage
     deadline: float = float("inf")
     _taking: ExitStack = field(default_factory=ExitStack)
-    _number: int = REFERENCE
+    _number: int = REFERENCE_TRIAL
 
     def run(self) -> Iterator[Trial]:
         """Yield each trial that this worker finishes; at the end all are finished, or the time is over.
@@ -240,12 +240,12 @@ class Worker:
         lock = self.shelf.lock(self.question.name)
         with ExitStack() as whole:
             if not self.shelf.shared:
-                whole.enter_context(alone(lock.with_suffix(".run"), "another worker of this study"))
-            with alone(lock, None):
+                whole.enter_context(exclusive_lock(lock.with_suffix(".run"), "another worker of this study"))
+            with exclusive_lock(lock, None):
                 study = self._open()
             while time.monotonic() < self.deadline:
                 with self._taking:
-                    self._taking.enter_context(alone(lock, None))
+                    self._taking.enter_context(exclusive_lock(lock, None))
                     self._revive(study)
                     trials = study.get_trials(deepcopy=False)
                     taken = _waits(trials) or _count(trials) < self.bench.config.trials
@@ -259,7 +259,7 @@ class Worker:
                 else:
                     break
 
-    def read(self) -> Kept:
+    def read(self) -> StoredStudy:
         """The study as all workers have brought it so far."""
         return read_study(self.shelf.open(), self.question.name)
 
@@ -426,7 +426,7 @@ def _as_trial(one: FrozenTrial, group: str = "") -> Trial:
     )
 
 
-def importances(shelf: Shelf, name: str) -> dict[str, float]:
+def parameter_importances(shelf: StudyStorage, name: str) -> dict[str, float]:
     """How much of the variance of values each parameter explains, by fANOVA; nothing where trials are too few."""
     study = optuna.load_study(study_name=name, storage=shelf.open())
     done = [one for one in study.get_trials(deepcopy=False) if one.state is TrialState.COMPLETE and one.params]

@@ -14,7 +14,7 @@ from scipy.stats import wilcoxon
 from microfacial.records import Comparison, FoldResult
 
 FEWEST_FOLDS = 5  # with fewer no one-sided p of the signed-rank test is under .05
-REFERENCE = 0  # the trial that all others are compared with
+REFERENCE_TRIAL = 0  # the trial that all others are compared with
 
 State = Literal["complete", "pruned", "failed", "died", "running", "waiting"]
 
@@ -83,7 +83,7 @@ def choose_best(trials: Sequence[Trial]) -> Trial | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class StudyScore:
     """What found settings scored against those of trial 0, on the clips of some subjects.
 
     `part` says of whom, and what tuning knew of them.
@@ -102,6 +102,6 @@ class Conclusion:
     """How a study ended: the best trial of each tuning part, and what it is worth; the last finding is the claim."""
 
     best: tuple[int, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[StudyScore, ...]
     looks: int = 1  # how often clips that tuning never saw were scored for this study
     notes: tuple[str, ...] = field(default_factory=tuple)

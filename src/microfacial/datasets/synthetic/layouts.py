@@ -35,7 +35,7 @@ from microfacial.datasets.synthetic.people import (
     View,
     build_face,
     continue_motion,
-    draw_identity,
+    draw_person,
     plan_clips,
     render_clip,
     scene,
@@ -62,7 +62,7 @@ def _call(happiness: str, disgust: str, surprise: str, repression: str, others: 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SheetRow:
     """One micro-expression as a corpus lists it; frame numbers are those of the files.
 
     `apex` and `offset` are what the table says, which may be nothing or impossible; `onset` is right. `frames` are the
@@ -92,7 +92,7 @@ class Table:
 
     path: str
     header: Cells
-    cells: Callable[[Row, int], Cells]
+    cells: Callable[[SheetRow, int], Cells]
     sheet: str = "Sheet1"
     above: tuple[Cells, ...] = ()
     below: tuple[Cells, ...] = ()
@@ -100,10 +100,10 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class ReleaseLayout:
     """How a corpus lies on disk.
 
-    `frame` is the path of a frame, and `beside` of a picture that is no frame of a clip, both in terms of `Row` and
+    `frame` is the path of a frame, and `beside` of a picture that is no frame of a clip, both in terms of `SheetRow` and
     `number`. `people` are the corpus' numbers of its subjects, those with quirks first; `emotions` what it calls the
     emotions of the demo. `enter` makes the rows of one person's clips; it may change what the table says of a clip, not
     what is seen. `around` frames before the onset and after the offset are there too. In `whole_videos` a person moves
@@ -112,7 +112,7 @@ class Layout:
 
     title: str
     frame: str
-    enter: Callable[["Layout", int, Sequence[DemoClip]], Iterator[Row]]
+    enter: Callable[["ReleaseLayout", int, Sequence[DemoClip]], Iterator[SheetRow]]
     people: tuple[int, ...]
     emotions: Mapping[str, str]
     table: Table | None = None
@@ -121,7 +121,7 @@ class Layout:
     beside: str = ""
     whole_videos: bool = False
 
-    def path(self, row: Row, number: int) -> str:
+    def path(self, row: SheetRow, number: int) -> str:
         """The path of one frame of a row's clip below the root."""
         return self.frame.format(number=number, **vars(row))
 
@@ -129,10 +129,10 @@ class Layout:
 # --- rows: what each corpus makes of the drawn clips ---
 
 
-def _enter(layout: Layout, subject: int, clip: DemoClip, shift: int = 0, **facts: Any) -> Row:
+def _enter(layout: ReleaseLayout, subject: int, clip: DemoClip, shift: int = 0, **facts: Any) -> SheetRow:
     """Return the row of one clip whose frame numbers grow by `shift`, as it is but for the given facts."""
     onset, offset = clip.onset + shift, clip.offset + shift
-    row = Row(
+    row = SheetRow(
         subject=subject,
         name=clip.name,
         emotion=layout.emotions[clip.emotion],
@@ -146,7 +146,7 @@ def _enter(layout: Layout, subject: int, clip: DemoClip, shift: int = 0, **facts
     return replace(row, **facts)
 
 
-def _enter_casme2(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_casme2(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """One apex in all is a slash."""
     for clip in clips:
         yield _enter(layout, subject, clip, apex=clip.apex if clip.apex_known else "/")
@@ -156,7 +156,7 @@ def _enter_casme2(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> It
 _SAMM_UNITS = ("{} ", "ref(7B)+43", "{}+7C", "L12 or L14", "A12+12A", "(R6 or R12)+R15", "T18+B25", "10A/B+soft focus")
 
 
-def _enter_samm(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_samm(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Numbers cross 999 and 9999, with four digits or five; person 028 has an apex behind a clip's end."""
     for index, clip in enumerate(clips):
         row = _enter(
@@ -174,7 +174,7 @@ def _enter_samm(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iter
 _SMIC_CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 
 
-def _enter_smic(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_smic(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Numbers count on from clip to clip; those of s20 have eight digits. There is no apex."""
     seen = Counter[str]()
     for index, clip in enumerate(clips):
@@ -186,7 +186,7 @@ def _enter_smic(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iter
         )
 
 
-def _enter_smic_e(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_smic_e(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """As the short release, but with apexes; of one clip of s3 the long video was lost."""
     rows = _enter_smic(layout, subject, clips)
     for index, (clip, row) in enumerate(zip(clips, rows, strict=True)):
@@ -195,7 +195,7 @@ def _enter_smic_e(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> It
         yield replace(row, offset=None, frames=range(0)) if lost else replace(row, apex=apex)
 
 
-def _enter_casme3(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_casme3(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Two clips to a video, and one numbering for both; spNO.1 and spNO.40 have the oddities."""
     start = 0
     for index, clip in enumerate(clips):
@@ -206,7 +206,7 @@ def _enter_casme3(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> It
         yield _spoil_casme3(row, index)
 
 
-def _spoil_casme3(row: Row, index: int) -> Row:
+def _spoil_casme3(row: SheetRow, index: int) -> SheetRow:
     """Return the row of a person's clip `index` with what is odd about it."""
     if row.subject == 40 and row.emotion == "others":
         return replace(row, emotion="Others")
@@ -223,7 +223,7 @@ def _spoil_casme3(row: Row, index: int) -> Row:
 _MMEW_CODES = ("happiness", "surprise", "disgust", "fear", "sadness", "others", "anger")
 
 
-def _enter_mmew(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iterator[Row]:
+def _enter_mmew(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Clips are named after person, emotion and sample; frames count from 1."""
     seen = Counter[str]()
     for clip in clips:
@@ -239,17 +239,17 @@ def _enter_mmew(layout: Layout, subject: int, clips: Sequence[DemoClip]) -> Iter
 _SAD_IN_2014 = ((24, "EP07_01"), (24, "EP07_04f"), (24, "EP10_03"))
 
 
-def _casme2_cells(row: Row, line: int) -> Cells:
+def _casme2_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.apex, row.offset)
     return (f"{row.subject:02d}", row.name, None, *frames, None, row.action_units, row.emotion, row.objective)
 
 
-def _casme2_cells_of_2014(row: Row, line: int) -> Cells:
+def _casme2_cells_of_2014(row: SheetRow, line: int) -> Cells:
     sad = (row.subject, row.name) in _SAD_IN_2014 and row.emotion == "surprise"
     return _casme2_cells(replace(row, emotion="sadness") if sad else row, line)[:-1]
 
 
-def _samm_cells(row: Row, line: int) -> Cells:
+def _samm_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.apex, row.offset, f"=SUM(F{line}-D{line})+1")
     return (
         f"{row.subject:03d}",
@@ -264,13 +264,13 @@ def _samm_cells(row: Row, line: int) -> Cells:
     )
 
 
-def _smic_e_cells(row: Row, line: int) -> Cells:
+def _smic_e_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.offset, None, None, None, None, None)
     video: Cells = (row.frames[0], row.frames[-1], len(row.frames)) if row.frames else ("lost", None, None)
     return (row.subject, row.name, None, *frames, *video, None, None, row.apex, row.emotion)
 
 
-def _smic_e_cells_before_2019(row: Row, line: int) -> Cells:
+def _smic_e_cells_before_2019(row: SheetRow, line: int) -> Cells:
     *others, _apex, emotion = _smic_e_cells(row, line)
     return (*others, emotion)
 
@@ -278,12 +278,12 @@ def _smic_e_cells_before_2019(row: Row, line: int) -> Cells:
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
-def _casme3_cells(row: Row, line: int) -> Cells:
+def _casme3_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.apex, row.offset)
     return (f"spNO.{row.subject}", row.name, *frames, str(row.action_units), _ROMAN[row.objective - 1], row.emotion)
 
 
-def _mmew_cells(row: Row, line: int) -> Cells:
+def _mmew_cells(row: SheetRow, line: int) -> Cells:
     return (row.subject, row.name, row.onset, row.apex, row.offset, row.action_units, row.emotion, None)
 
 
@@ -343,7 +343,7 @@ _MMEW = Table(
 )
 
 
-def spreadsheet(table: Table, rows: Iterable[Row]) -> bytes:
+def spreadsheet(table: Table, rows: Iterable[SheetRow]) -> bytes:
     """Return the workbook that lists the rows; where subjects are text, the column is formatted so."""
     book = Workbook()
     sheet: Any = book.active
@@ -387,7 +387,7 @@ _MMEW_PEOPLE = tuple(range(1, 31))
 
 _VGA, _GREY_VGA = scene(640, 480), scene(640, 480, grey=True)
 
-_CASME2 = Layout(
+_CASME2 = ReleaseLayout(
     title="CASME II",
     frame="Cropped/sub{subject:02d}/{name}/reg_img{number}.jpg",
     enter=_enter_casme2,
@@ -395,7 +395,7 @@ _CASME2 = Layout(
     emotions=_call("happiness", "disgust", "surprise", "repression", "others"),
     table=_CASME2_2019,
 )
-_SMIC_HS = Layout(
+_SMIC_HS = ReleaseLayout(
     title="SMIC",
     frame="HS/s{subject}/micro/{emotion}/{name}/image{number:0{digits}d}.bmp",
     beside="HS/s{subject}/non_micro/s{subject}_non_01/image{number:0{digits}d}.bmp",
@@ -416,19 +416,19 @@ _SMIC_E_HS = replace(
 )
 
 
-def _film(layout: Layout, camera: str, view: View) -> Layout:
+def _film(layout: ReleaseLayout, camera: str, view: View) -> ReleaseLayout:
     """Return a layout of SMIC for another camera, which recorded the later people only."""
     table = layout.table and replace(layout.table, path=layout.table.path.replace("HS", camera))
     frame, beside = (path.replace("HS", camera) for path in (layout.frame, layout.beside))
     return replace(layout, frame=frame, beside=beside, table=table, people=_SMIC_LATER_PEOPLE, view=view)
 
 
-LAYOUTS: Mapping[str, Layout] = MappingProxyType(
+LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
     {
         "casme2": _CASME2,
         "casme2_2014": replace(_CASME2, table=_CASME2_2014),
         "casme2_raw": replace(_CASME2, frame="CASME2_RAW/sub{subject:02d}/{name}/img{number}.jpg", view=_VGA, around=3),
-        "casme3": Layout(
+        "casme3": ReleaseLayout(
             title="CAS(ME)^3",
             frame="part_A/spNO.{subject}/{video}/color/{number}.jpg",
             beside="part_A/spNO.{subject}/{video}/depth/{number}.png",
@@ -440,7 +440,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             around=3,
             whole_videos=True,
         ),
-        "mmew": Layout(
+        "mmew": ReleaseLayout(
             title="MMEW",
             frame="MMEW_Final/Micro_Expression/{emotion}/{name}/{number}.jpg",
             beside="MMEW_Final/Macro_Expression/S{subject:02d}/anger/S{subject:02d}-07-001.jpg",
@@ -450,7 +450,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             table=_MMEW,
             view=View(left=-6, top=30, width=292, height=292),
         ),
-        "samm": Layout(
+        "samm": ReleaseLayout(
             title="SAMM",
             frame="SAMM/{subject:03d}/{name}/{subject:03d}_{number:0{digits}d}.jpg",
             enter=_enter_samm,
@@ -510,7 +510,7 @@ def write_release(corpus: str, folder: Path, plan: DemoPlan | None = None, *, pr
         shutil.rmtree(part, ignore_errors=True)
 
 
-def write_table(root: Path, layout: Layout, rows: Iterable[Row]) -> None:
+def write_table(root: Path, layout: ReleaseLayout, rows: Iterable[SheetRow]) -> None:
     """Write the table of a corpus below `root`; of a corpus without one, nothing."""
     if layout.table is not None:
         path = root / layout.table.path
@@ -518,7 +518,7 @@ def write_table(root: Path, layout: Layout, rows: Iterable[Row]) -> None:
         path.write_bytes(spreadsheet(layout.table, rows))
 
 
-def _people(layout: Layout, plan: DemoPlan) -> Iterator[tuple[list[Row], list[DemoClip]]]:
+def _people(layout: ReleaseLayout, plan: DemoPlan) -> Iterator[tuple[list[SheetRow], list[DemoClip]]]:
     """Yield the rows and the clips of each person."""
     drawn = plan_clips(plan)
     for number in range(1, plan.identities + 1):
@@ -536,10 +536,10 @@ def _write_frames(root: Path, corpus: str, plan: DemoPlan, processes: int) -> No
             bar.update(written)
 
 
-def _write_person(root: Path, corpus: str, plan: DemoPlan, rows: list[Row], clips: list[DemoClip]) -> int:
+def _write_person(root: Path, corpus: str, plan: DemoPlan, rows: list[SheetRow], clips: list[DemoClip]) -> int:
     """Write one person's clips and return their count."""
     layout = LAYOUTS[corpus]
-    face = build_face(plan, draw_identity(plan, clips[0].subject), layout.view)
+    face = build_face(plan, draw_person(plan, clips[0].subject), layout.view)
     for row, clip in zip(rows, clips, strict=True):
         if row.frames:
             images = render_clip(plan, clip, face, layout.view, around=layout.around)

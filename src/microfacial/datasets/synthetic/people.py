@@ -167,7 +167,7 @@ class Habit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class Person:
     """One synthetic person: geometry, surface and habit.
 
     `mirror` is the weight of the mirrored photograph, `mouth` how far the photograph's smile is closed (0 to 1).
@@ -233,10 +233,10 @@ def _rng(*key: int) -> np.random.Generator:
 # --- identities ---
 
 
-def draw_identity(plan: DemoPlan, number: int) -> Identity:
+def draw_person(plan: DemoPlan, number: int) -> Person:
     """Draw the person `number` (1, 2, ...)."""
     rng = _rng(plan.seed, number)
-    return Identity(
+    return Person(
         number=number,
         warp=_draw_warp(rng),
         mirror=(0.0, 1.0, 0.3, 0.7, 0.5)[number % 5],
@@ -291,11 +291,11 @@ def _draw_habit(rng: np.random.Generator) -> Habit:
 
 def plan_clips(plan: DemoPlan) -> tuple[DemoClip, ...]:
     """Draw all clips of the plan, ordered by subject, then by name."""
-    people = (draw_identity(plan, number) for number in range(1, plan.identities + 1))
+    people = (draw_person(plan, number) for number in range(1, plan.identities + 1))
     return tuple(clip for identity in people for clip in _draw_clips(plan, identity))
 
 
-def _draw_clips(plan: DemoPlan, identity: Identity) -> list[DemoClip]:
+def _draw_clips(plan: DemoPlan, identity: Person) -> list[DemoClip]:
     """Draw the clips of one person."""
     emotions = _cast(plan, identity.number)
     return [_draw_clip(plan, identity, index, emotion) for index, emotion in enumerate(emotions)]
@@ -308,7 +308,7 @@ def _cast(plan: DemoPlan, number: int) -> list[str]:
     return shown + ["others"] * (number <= plan.others)
 
 
-def _draw_clip(plan: DemoPlan, identity: Identity, index: int, emotion: str) -> DemoClip:
+def _draw_clip(plan: DemoPlan, identity: Person, index: int, emotion: str) -> DemoClip:
     """Draw one clip; the first clip of each person crosses the frame numbers 99 and 100."""
     rng = _rng(plan.seed, identity.number, index)
     length = int(rng.integers(plan.frames[0], plan.frames[1] + 1))
@@ -336,7 +336,7 @@ def _draw_clip(plan: DemoPlan, identity: Identity, index: int, emotion: str) -> 
     )
 
 
-def _draw_expression(rng: np.random.Generator, identity: Identity, emotion: str) -> tuple[list[int], tuple[Bump, ...]]:
+def _draw_expression(rng: np.random.Generator, identity: Person, emotion: str) -> tuple[list[int], tuple[Bump, ...]]:
     """Draw what one clip shows: the action units that a coder would see, and the motion at the apex."""
     habit = identity.habit
     mix = habit.mixes[emotion]
@@ -480,7 +480,7 @@ def _shift(clip: DemoClip, frame: int, points: Floats) -> Floats:
 # --- the still face ---
 
 
-def build_face(plan: DemoPlan, identity: Identity, view: View = CROP) -> Floats:
+def build_face(plan: DemoPlan, identity: Person, view: View = CROP) -> Floats:
     """Return the resting face (H', W', 3), blue first, at twice the frame's resolution and with the view's margin."""
     step = 2 * plan.unit
     rows, columns = (round(step * (length + 2 * view.margin)) for length in (FACE_HEIGHT, FACE_WIDTH))
@@ -526,7 +526,7 @@ def _catmull_rom(t: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     )
 
 
-def _surface(face: Floats, points: Floats, identity: Identity, rng: np.random.Generator) -> Floats:
+def _surface(face: Floats, points: Floats, identity: Person, rng: np.random.Generator) -> Floats:
     """Give a face its complexion, light from one side, and pores."""
     face = face + identity.curve * face * (255.0 - face) / 255.0
     shade = 1.0 + identity.side_light * (points[0] - MIDLINE) / MIDLINE

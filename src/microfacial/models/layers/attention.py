@@ -311,7 +311,7 @@ def start_adjacency(task: Task, regions: int, adjacency: Adjacency) -> Tensor:
     return torch.from_numpy(task.co_occurrence).clamp(min=_LEAST_SHARE).log()
 
 
-class Emphasis(nn.Module):
+class AttentionPooling(nn.Module):
     """How much each of P parts counts: a softmax over how well its vector fits a learnable query, or all alike.
 
     One part alone counts wholly, and needs no query.

@@ -19,13 +19,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import ConfigError
 from microfacial.evaluation import ablation
 from microfacial.evaluation import folds as evaluation
-from microfacial.evaluation.ablation import ABLATIONS, FULL, MODEL, SHIFTS_FRAMES, Trial
+from microfacial.evaluation.ablation import ABLATIONS, FULL, MODEL, SHIFTS_FRAMES, AblationRow
 from microfacial.evaluation.experiment import Data, load_data
-from microfacial.evaluation.fold_cache import FoldJournal, resume
+from microfacial.evaluation.fold_cache import FoldCache, resume
 from microfacial.evaluation.protocols import plan_folds, scored_rows
 from microfacial.models.hybrid import HybridSettings, make_inputs
 from microfacial.models.inputs import make_samples
@@ -44,7 +44,7 @@ _UNSHIFTED = "0"
 _NO_SHIFTS = "apex shifts: not possible on published maps, which have no frames"
 
 
-def run(project: Project, repeats: int | None, processes: int) -> None:
+def run_ablate(project: Project, repeats: int | None, processes: int) -> None:
     """Train every ablation, shift the apex of held-out clips, write both tables and print them.
 
     Args:
@@ -56,7 +56,7 @@ def run(project: Project, repeats: int | None, processes: int) -> None:
     bench = _prepare(project, repeats, processes)
     samples = _make_samples(bench, bench.data.store, bench.hybrid)
     folds = _train(bench, FULL, samples, bench.hybrid, bench.flow)
-    full, reference = ablation.judge(FULL, samples, folds, bench.data.protocol)
+    full, reference = ablation.score_row(FULL, samples, folds, bench.data.protocol)
     trials = [full, *(_try(bench, name, reference) for name in ABLATIONS if name != FULL)]
     shifted = [] if bench.on_maps else _shift(bench, samples, folds)
     bench.forget_others()
@@ -90,7 +90,7 @@ class _Bench:
         code = [*stage_code("train", MODEL), *stage_code("flow")]
         same_folds = {"seed", "repeats", "bootstrap_draws", "oracle", "checkpoints"}
         protocol = self.data.protocol.model_dump(exclude=same_folds)
-        return storage.digest([*(self.project.build / name for name in names), *code], protocol, self.data.classes)
+        return files.digest([*(self.project.results / name for name in names), *code], protocol, self.data.classes)
 
     def measure(self, clips: Sequence[Clip], config: FlowConfig, what: str) -> NDArray[np.float16]:
         """Flow `(N, T, C, H, W)` of clips by other settings or with another apex, kept for the next run."""
@@ -117,23 +117,23 @@ def _prepare(project: Project, repeats: int | None, processes: int) -> _Bench:
 # --- parts taken away -------------------------------------------------------------------------------------------------
 
 
-def _try(bench: _Bench, name: str, full: Predictions) -> Trial:
+def _try(bench: _Bench, name: str, full: Predictions) -> AblationRow:
     """Train one ablation and compare it with the full hybrid, or say why it cannot be had."""
     taken = ABLATIONS[name]
     if bench.on_maps and taken.not_on_maps:
-        return Trial(name=name, note=taken.not_on_maps)
+        return AblationRow(name=name, note=taken.not_on_maps)
     try:
         hybrid, flow = ablation.take_away(taken, bench.hybrid, bench.flow)
     except ConfigError as error:
-        return Trial(name=name, note=str(error))
+        return AblationRow(name=name, note=str(error))
     if (hybrid, flow) == (bench.hybrid, bench.flow):
-        return Trial(name=name, note="the full hybrid is set so already")
+        return AblationRow(name=name, note="the full hybrid is set so already")
     store = bench.data.store
     if flow != bench.flow:
         store = replace(store, flow=bench.measure(bench.data.clips, flow, name))
     samples = _make_samples(bench, store, hybrid)
     folds = _train(bench, name, samples, hybrid, flow)
-    return ablation.judge(name, samples, folds, bench.data.protocol, full)[0]
+    return ablation.score_row(name, samples, folds, bench.data.protocol, full)[0]
 
 
 def _make_samples(bench: _Bench, store: FaceStore, hybrid: HybridSettings) -> Samples:
@@ -145,7 +145,7 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
     keeps = name == FULL
     plans = plan_folds(samples, bench.data.protocol)
     chunks = evaluation.chunk_plans(plans, training.chunk_size(MODEL, hybrid, samples))
-    key = storage.digest([], bench.digest, hybrid.model_dump(), flow.model_dump(), keeps, training.arithmetic(hybrid))
+    key = files.digest([], bench.digest, hybrid.model_dump(), flow.model_dump(), keeps, training.arithmetic(hybrid))
     run_chunks = partial(
         evaluation.run_folds,
         samples,
@@ -155,7 +155,7 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
     )
     folds = []
     with Countdown(f"ablate {name}", len(plans), bench.processes) as countdown:
-        for fold in resume(chunks, FoldJournal(bench.state / "folds", key), run_chunks):
+        for fold in resume(chunks, FoldCache(bench.state / "folds", key), run_chunks):
             folds.append(fold)
             countdown.count(fold)
     return folds
@@ -164,15 +164,15 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
 # --- the apex elsewhere -----------------------------------------------------------------------------------------------
 
 
-def _shift(bench: _Bench, samples: Samples, folds: Sequence[FoldResult]) -> list[Trial]:
+def _shift(bench: _Bench, samples: Samples, folds: Sequence[FoldResult]) -> list[AblationRow]:
     """What the folds' networks make of held-out clips whose apex is so many frames off, compared with where it is."""
     reference: Predictions | None = None
     trials = {}
     for frames in sorted(SHIFTS_FRAMES, key=abs):  # 0 comes first
         inputs, moved = _shifted_inputs(bench, samples, frames)
-        jobs = (delayed(ablation.predict_anew)(fold, bench.hybrid, inputs[fold.plan.held_out]) for fold in folds)
+        jobs = (delayed(ablation.predict_anew)(fold, bench.hybrid, inputs[fold.plan.test_rows]) for fold in folds)
         anew = list(Parallel(n_jobs=bench.processes)(jobs))
-        trial, found = ablation.judge(
+        trial, found = ablation.score_row(
             f"{frames:+d}" if frames else _UNSHIFTED, samples, anew, bench.data.protocol, reference
         )
         trials[frames] = replace(trial, moved=moved)
@@ -203,7 +203,7 @@ def _shifted_inputs(bench: _Bench, samples: Samples, frames: int) -> tuple[NDArr
 # --- what comes out ---------------------------------------------------------------------------------------------------
 
 
-def _write(bench: _Bench, trials: Sequence[Trial], shifted: Sequence[Trial]) -> None:
+def _write(bench: _Bench, trials: Sequence[AblationRow], shifted: Sequence[AblationRow]) -> None:
     """Write ablation.csv, and jitter.csv where apexes could be shifted."""
     repeats = bench.data.protocol.repeats
     parts = [{"hybrid": trial.name, "repeats": repeats, **ablation.tabulate(trial)} for trial in trials]
@@ -212,27 +212,27 @@ def _write(bench: _Bench, trials: Sequence[Trial], shifted: Sequence[Trial]) -> 
         | ablation.tabulate(trial)
         for trial in shifted
     ]
-    with storage.writing(bench.project.build / "ablation") as fresh:
+    with files.atomic_write(bench.project.results / "ablation") as fresh:
         fresh.mkdir()
-        storage.write_csv(fresh / "ablation.csv", parts, ("hybrid", "repeats", *ablation.COLUMNS))
+        files.write_csv(fresh / "ablation.csv", parts, ("hybrid", "repeats", *ablation.COLUMNS))
         if shifts:
             columns = ("shift_frames", "moved_clips", "clips", "repeats", *ablation.COLUMNS)
-            storage.write_csv(fresh / "jitter.csv", shifts, columns)
+            files.write_csv(fresh / "jitter.csv", shifts, columns)
 
 
-def _print(bench: _Bench, trials: Sequence[Trial], shifted: Sequence[Trial]) -> None:
+def _print(bench: _Bench, trials: Sequence[AblationRow], shifted: Sequence[AblationRow]) -> None:
     heading = f"{bench.project.clips.name} · {bench.project.clips.scheme} · {bench.data.protocol.protocol}"
-    Console().print(show(f"{heading} · {MODEL}", trials, FULL))
+    Console().print(ablation_table(f"{heading} · {MODEL}", trials, FULL))
     if shifted:
-        Console().print(show(f"{heading} · {MODEL}, apex shifted by frames", shifted, _UNSHIFTED))
+        Console().print(ablation_table(f"{heading} · {MODEL}, apex shifted by frames", shifted, _UNSHIFTED))
     else:
         click.echo(_NO_SHIFTS)
-    folder = bench.project.build / "ablation"
+    folder = bench.project.results / "ablation"
     click.echo(f"ablate: {folder}")
     click.echo(f'to show it in the report, set report.ablation: "{digest_ablation(folder)}" and run `dvc repro`')
 
 
-def show(title: str, trials: Sequence[Trial], reference: str) -> Table:
+def ablation_table(title: str, trials: Sequence[AblationRow], reference: str) -> Table:
     """Rows as a table that fits 80 columns."""
     shared = next(trial.evaluation for trial in trials if trial.evaluation)
     several, moves = shared.repeats > 1, trials[0].moved is not None
@@ -261,7 +261,7 @@ def show(title: str, trials: Sequence[Trial], reference: str) -> Table:
     return table
 
 
-def _scores(trial: Trial, *, several: bool) -> list[str]:
+def _scores(trial: AblationRow, *, several: bool) -> list[str]:
     found, difference = trial.evaluation, trial.difference
     if found is None:
         return ["–"]
@@ -274,6 +274,6 @@ def _scores(trial: Trial, *, several: bool) -> list[str]:
     return [*cells, f"{difference.uf1_difference:+.3f}{star}", f"{low:+.3f} to {high:+.3f}"]
 
 
-def _clips(trial: Trial) -> int:
+def _clips(trial: AblationRow) -> int:
     assert trial.evaluation is not None, "every shift has scores"
     return trial.evaluation.overall.clips

@@ -5,13 +5,13 @@ import click
 from microfacial.errors import StorageError
 from microfacial.evaluation import result_files as outcomes
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.significance import compare
+from microfacial.evaluation.significance import compare_predictions
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.records import Comparison, Evaluation
 from microfacial.settings import read_section
 
 
-def run(project: Project, model: str, baseline: str) -> None:
+def run_compare(project: Project, model: str, baseline: str) -> None:
     """Print both scores, their difference over the same draws of subjects, and whether it can be told from zero.
 
     Raises:
@@ -20,18 +20,18 @@ def run(project: Project, model: str, baseline: str) -> None:
     """
     train = read_section(PARAMS, "train", TrainConfig)
     for name in (model, baseline):
-        if not (project.build / "train" / name / "evaluation.json").exists():
+        if not (project.results / "train" / name / "evaluation.json").exists():
             raise StorageError(
                 f"{name} is not trained on {project.clips.name}. Name it under models in {PARAMS} and run `dvc repro`"
             )
-    folders = [project.build / "train" / name for name in (model, baseline)]
+    folders = [project.results / "train" / name for name in (model, baseline)]
     predictions = [outcomes.read_predictions(folder) for folder in folders]
-    found = compare(predictions[0], predictions[1], train.bootstrap_draws, train.seed)
-    for line in describe([outcomes.read_evaluation(folder) for folder in folders], found):
+    found = compare_predictions(predictions[0], predictions[1], train.bootstrap_draws, train.seed)
+    for line in describe_comparison([outcomes.read_evaluation(folder) for folder in folders], found):
         click.echo(line)
 
 
-def describe(evaluations: list[Evaluation], found: Comparison) -> list[str]:
+def describe_comparison(evaluations: list[Evaluation], found: Comparison) -> list[str]:
     """Scores, difference, test and verdict, a line each."""
     repeats = max(one.repeats for one in evaluations)
     averaged = f" on predictions averaged over {repeats} repetitions" if repeats > 1 else ""

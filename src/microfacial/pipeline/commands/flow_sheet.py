@@ -7,24 +7,25 @@ from pathlib import Path
 
 import click
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import PipelineError
 from microfacial.pipeline.project import PARAMS, Project, progress
 from microfacial.pipeline.provenance import would_commit
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.store import read_faces, read_features
 from microfacial.records import Clip, FaceStore, is_synthetic
 from microfacial.report.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_page
 from microfacial.settings import read_section
 
 
-def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
+def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
     """Draw all clips, or those of `clip_ids`, into `folder`; further pages of an earlier run go.
 
     Raises:
         StorageError: the flow is not built, or is of other clips than the table.
         PipelineError: a clip is not in the data set, or git would keep pages that show people.
     """
-    store, clips = storage.read_measured(project.build)
+    store, clips = read_features(project.results)
     views = _choose(_read_views(project, store, clips), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
@@ -34,7 +35,7 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
     with progress(paths, "flow", unit="page") as bar:
         for number, path in enumerate(bar, 1):
             shown = views[(number - 1) * CLIPS_PER_PAGE : number * CLIPS_PER_PAGE]
-            storage.write_image(path, draw_page(shown, facts, number, count))
+            files.write_image(path, draw_page(shown, facts, number, count))
     for old in set(folder.iterdir()) - set(paths):
         if re.fullmatch(rf"{name}-\d+\.png", old.name):
             old.unlink()
@@ -43,7 +44,7 @@ def run(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
 
 def _read_views(project: Project, store: FaceStore, clips: Sequence[Clip]) -> list[ClipView]:
     """All clips with their faces, crops and flow; the arrays are memory-mapped."""
-    faces, _, _ = storage.read_faces(project.build / "faces")
+    faces, _, _ = read_faces(project.results / "faces")
     rows = zip(clips, faces, store.crops, store.flow, strict=True)
     return [ClipView(clip=clip, face=face, crops=pair, flow=flow) for clip, face, pair, flow in rows]
 

@@ -8,13 +8,13 @@ import click
 from microfacial.errors import PipelineError
 from microfacial.pipeline.project import Project
 from microfacial.registry.decisions import describe_decision, read_decisions
-from microfacial.tracking.model_versions import Alias, Registered, Registry, registered_name
+from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry, registered_name
 from microfacial.tracking.store import connect
 
 _ALIASES: tuple[Alias, ...] = ("champion", "challenger")
 
 
-def run(project: Project) -> None:
+def run_lineage(project: Project) -> None:
     """Print the chain from data to decisions.
 
     Raises:
@@ -34,7 +34,7 @@ def run(project: Project) -> None:
         click.echo(f"  {decision.number}  {describe_decision(decision)}")
 
 
-def _describe(version: Registered, aliases: list[str]) -> Iterator[str]:
+def _describe(version: ModelVersionRecord, aliases: list[str]) -> Iterator[str]:
     """A version and where it comes from, a line each."""
     origin = version.origin
     pointing = f"  ← {', '.join(aliases)}" if aliases else ""

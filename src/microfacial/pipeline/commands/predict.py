@@ -12,13 +12,13 @@ from microfacial.errors import MicrofacialError, PipelineError
 from microfacial.inference.bundle import PACK, read_pack
 from microfacial.inference.predict import TrainedModel
 from microfacial.pipeline.project import STATE, Project
-from microfacial.tracking.model_versions import Alias, Registered, Registry, registered_name
+from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry, registered_name
 from microfacial.tracking.store import connect
 
 _CACHE = STATE / "registry"
 
 
-def run(
+def run_predict(
     project: Project,
     paths: Sequence[Path],
     moments: Mapping[str, int | None],
@@ -46,7 +46,7 @@ def run(
     return all(read)
 
 
-def _choose(registry: Registry, alias: Alias, version: int | None) -> Registered:
+def _choose(registry: Registry, alias: Alias, version: int | None) -> ModelVersionRecord:
     if version is not None:
         return registry.get(version)
     found = registry.find(alias)
@@ -73,7 +73,7 @@ def _predict(
     return True
 
 
-def _warn_of_other_code(folder: Path, version: Registered) -> None:
+def _warn_of_other_code(folder: Path, version: ModelVersionRecord) -> None:
     """Say so where this package is not the one that was packed: preprocessing may have changed since."""
     own, packed = Path(microfacial.__file__).parent, folder / "code" / "microfacial"
     if _digest_code(own) != _digest_code(packed):

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from microfacial import __version__
-from microfacial import files as storage
+from microfacial import __version__, files
+from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation import result_files as outcomes
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.significance import compare
+from microfacial.evaluation.significance import compare_predictions
 from microfacial.inference.bundle import CARD, EVIDENCE, PACK, Checkpoint, read_pack, write_pack
 from microfacial.inference.example_input import example_for
 from microfacial.models import MODELS
@@ -22,14 +22,15 @@ from microfacial.models.inputs import make_samples
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags
+from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Comparison
 from microfacial.registry.decisions import deciding
 from microfacial.registry.model_card import CardFacts, Untouched, write_card
 from microfacial.registry.promotion_rule import Evidence, score_untouched
-from microfacial.registry.refit import fit_everyone, settle
-from microfacial.report.results import REFERENCE
+from microfacial.registry.refit import fit_everyone, fixed_epochs
+from microfacial.report.results import BASELINE
 from microfacial.settings import Section
-from microfacial.tracking.model_versions import Registered, Registry, find_training, registered_name
+from microfacial.tracking.model_versions import ModelVersionRecord, Registry, find_training, registered_name
 from microfacial.tracking.pyfunc import requirements, save_model
 from microfacial.tracking.run_records import read_identity
 from microfacial.tracking.store import connect
@@ -39,7 +40,7 @@ _LONGEST = 4900  # characters
 _FILES = ("predictions.csv", "evaluation.json", "folds.csv", "settings.json")
 
 
-def run(project: Project, model: str) -> None:
+def run_register(project: Project, model: str) -> None:
     """Pack a trained model, attach the evidence, register it, and let `challenger` point to it.
 
     Raises:
@@ -47,7 +48,7 @@ def run(project: Project, model: str) -> None:
         StorageError: it was not trained, or on other clips.
     """
     config = load(PARAMS)
-    trained = project.build / "train" / model
+    trained = project.results / "train" / model
     check_trained(project, config, model)
     client = connect(Path())
     registry = Registry(client, registered_name(config.clips.name, config.clips.scheme))
@@ -62,7 +63,7 @@ def run(project: Project, model: str) -> None:
         run_id = find_training(client, config.clips.name, config.clips.scheme, model, uf1)
         _assemble(gathered, card)
         _attach(evidence, trained, origin["study"], gathered / "model" / EVIDENCE)
-        what = Registered(
+        what = ModelVersionRecord(
             name=registry.name,
             version=0,  # the registry numbers it
             model=model,
@@ -83,7 +84,7 @@ def run(project: Project, model: str) -> None:
 
 
 def check_trained(project: Project, config: Config, model: str) -> None:
-    """Make sure that what lies in build/ is what params.yaml would train.
+    """Make sure that what lies in results/ is what params.yaml would train.
 
     Raises:
         ConfigError: settings differ; the message names the first key.
@@ -91,30 +92,30 @@ def check_trained(project: Project, config: Config, model: str) -> None:
     """
     if model not in config.models:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
-    folder = project.build / "train" / model
+    folder = project.results / "train" / model
     if not (folder / "evaluation.json").exists():
         raise StorageError(f"{model} is not trained on {project.clips.name}. Run `dvc repro`")
     wanted = trained_with(config, model)
-    for key, now, then in _differences(wanted, storage.read_json(folder / "settings.json")):
+    for key, now, then in _differences(wanted, files.read_json(folder / "settings.json")):
         raise ConfigError(f"{PARAMS}: {key} is {now!r}, but {folder} was made with {then!r}. Run `dvc repro`")
     evaluation = outcomes.read_evaluation(folder)
     for key, now, then in (
         ("train.protocol", config.train.protocol, evaluation.protocol),
         ("train.repeats", config.train.repeats, evaluation.repeats),
-        ("train.seed", config.train.seed, min(int(row["repeat"]) for row in storage.read_csv(folder / "folds.csv"))),
+        ("train.seed", config.train.seed, min(int(row["repeat"]) for row in files.read_csv(folder / "folds.csv"))),
         ("clips.scheme", SCHEMES[config.clips.scheme].classes, evaluation.classes),
     ):
         if now != then:
             raise ConfigError(f"{PARAMS}: {key} is {now!r}, but {folder} was made with {then!r}. Run `dvc repro`")
     made_of = read_identity(folder)
     for what, now, then in (
-        ("clips.csv", file_hash(project.build / "clips.csv"), made_of.clips),
-        ("flow", dvc_hash(project.build / "flow"), made_of.flow.digest),
+        ("clips.csv", file_hash(project.results / "clips.csv"), made_of.clips),
+        ("flow", dvc_hash(project.results / "flow"), made_of.flow.digest),
         ("train", config.train.model_dump(mode="json"), made_of.settings["train"]),
     ):
         if now != then:
             raise StorageError(f"{folder} was made with another {what} than there is now. Run `dvc repro`")
-    _check_clips(storage.read_clips(project.build / "clips.csv"), folder, config.train)
+    _check_clips(read_clips(project.results / "clips.csv"), folder, config.train)
 
 
 def trained_with(config: Config, model: str) -> dict[str, Any]:
@@ -126,13 +127,13 @@ def trained_with(config: Config, model: str) -> dict[str, Any]:
 
 
 def read_built_evidence(project: Project, config: Config, model: str) -> Evidence:
-    """What the protocol gave for a model, as it lies in build/.
+    """What the protocol gave for a model, as it lies in results/.
 
     Raises:
         ConfigError: the section `tuned` names somebody who is not in the data.
     """
     tuned = config.tuned.get(model)
-    clips = storage.read_clips(project.build / "clips.csv")
+    clips = read_clips(project.results / "clips.csv")
     strangers = sorted({*(tuned.subjects if tuned else ())} - {clip.person for clip in clips})
     if strangers:
         raise ConfigError(
@@ -145,14 +146,14 @@ def read_built_evidence(project: Project, config: Config, model: str) -> Evidenc
         scheme=config.clips.scheme,
         data=digest_data(clips),
         tuned_on=tuned.subjects if tuned else (),
-        predictions=outcomes.read_predictions(project.build / "train" / model),
+        predictions=outcomes.read_predictions(project.results / "train" / model),
     )
 
 
 def digest_data(clips: Sequence[Clip]) -> str:
     """What an evaluation is about: which clips, with which labels, moments and frames."""
     facts = [(clip.id, clip.label, clip.onset, clip.apex, clip.offset, clip.digest) for clip in clips]
-    return storage.digest([], facts)
+    return files.digest([], facts)
 
 
 # --- the pack ---------------------------------------------------------------------------------------------------------
@@ -166,9 +167,9 @@ def _pack(project: Project, config: Config, model: str, folder: Path) -> None:
 
 def _refit(project: Project, config: Config, model: str) -> list[Checkpoint]:
     """Fit on everybody, with what the folds chose."""
-    chosen = [row["chosen"] for row in storage.read_csv(project.build / "train" / model / "folds.csv")]
-    settings: Section = settle(config.models[model], chosen)
-    store, clips = storage.read_measured(project.build)
+    chosen = [row["chosen"] for row in files.read_csv(project.results / "train" / model / "folds.csv")]
+    settings: Section = fixed_epochs(config.models[model], chosen)
+    store, clips = read_features(project.results)
     classes = SCHEMES[config.clips.scheme].classes
     samples = make_samples(MODELS[model].make_inputs(store, settings), store, clips, classes)
     return [fit_everyone(samples, model, settings, config.train.seed).checkpoint()]
@@ -180,22 +181,22 @@ def _read_folds(project: Project, config: Config, model: str) -> list[Checkpoint
     Raises:
         StorageError: they were not.
     """
-    trained = project.build / "train" / model
-    keys = [f"{row['held_out']}#{row['repeat']}" for row in storage.read_csv(trained / "folds.csv")]
-    paths = [trained / "checkpoints" / f"{storage.as_file_name(key)}.npz" for key in keys]
+    trained = project.results / "train" / model
+    keys = [f"{row['held_out']}#{row['repeat']}" for row in files.read_csv(trained / "folds.csv")]
+    paths = [trained / "checkpoints" / f"{files.as_file_name(key)}.npz" for key in keys]
     if not all(path.exists() for path in paths):
         raise StorageError(
             f"{trained} has no checkpoints of its folds, which registry.pack ensemble is made of. Set "
             "train.checkpoints: true and run `dvc repro`, or set registry.pack: refit"
         )
-    return [storage.read_arrays(path) for path in paths]
+    return [files.read_arrays(path) for path in paths]
 
 
 def _assemble(gathered: Path, card: str) -> None:
     """Make MLflow's folder of a pack, and put the card beside."""
     pack = read_pack(gathered / "pack")
     save_model(gathered / "model", gathered / "pack", pack.classes, example_for(pack))
-    storage.write_text(gathered / "model" / CARD, card)
+    files.write_text(gathered / "model" / CARD, card)
     assert (gathered / "model" / PACK).is_dir(), "MLflow puts artifacts there"
 
 
@@ -212,9 +213,9 @@ def _attach(evidence: Evidence, trained: Path, study: str, folder: Path) -> None
         "data": evidence.data,
         "tuned_on": evidence.tuned_on,
         "study": study,
-        "files": {name: storage.digest([folder / name]) for name in _FILES},
+        "files": {name: files.digest([folder / name]) for name in _FILES},
     }
-    storage.write_json(folder / "evidence.json", facts)
+    files.write_json(folder / "evidence.json", facts)
 
 
 def _scratch(project: Project) -> Path:
@@ -231,7 +232,7 @@ def _describe_origin(project: Project, config: Config, model: str, evidence: Evi
         "pack": config.registry.pack,
         "data": evidence.data,
         "data_version": data_version(),
-        "flow": dvc_hash(project.build / "flow"),
+        "flow": dvc_hash(project.results / "flow"),
         "git_commit": git["microfacial.git_commit"],
         "git_dirty": git["microfacial.git_dirty"],
         "study": tuned.study if tuned else "",
@@ -259,8 +260,8 @@ def _write_card(project: Project, config: Config, model: str, evidence: Evidence
             "packages": ", ".join(requirements()),
         },
     )
-    evaluation = outcomes.read_evaluation(project.build / "train" / model)
-    clips = storage.read_clips(project.build / "clips.csv")
+    evaluation = outcomes.read_evaluation(project.results / "train" / model)
+    clips = read_clips(project.results / "clips.csv")
     return write_card(facts, evaluation, clips, _compare_with_baseline(project, config, evidence))
 
 
@@ -276,14 +277,14 @@ def _score_untouched(evidence: Evidence) -> Untouched | None:
 
 def _compare_with_baseline(project: Project, config: Config, evidence: Evidence) -> Comparison | None:
     """The paired difference to the baseline, if that was trained on the same clips."""
-    folder = project.build / "train" / REFERENCE
-    if evidence.predictions.model == REFERENCE or not (folder / "evaluation.json").exists():
+    folder = project.results / "train" / BASELINE
+    if evidence.predictions.model == BASELINE or not (folder / "evaluation.json").exists():
         return None
     try:
         baseline = outcomes.read_predictions(folder)
-        return compare(evidence.predictions, baseline, config.train.bootstrap_draws, config.train.seed)
+        return compare_predictions(evidence.predictions, baseline, config.train.bootstrap_draws, config.train.seed)
     except (ProtocolError, StorageError) as error:
-        click.echo(f"register: not compared with {REFERENCE} ({error})", err=True)
+        click.echo(f"register: not compared with {BASELINE} ({error})", err=True)
         return None
 
 
@@ -301,7 +302,7 @@ def _differences(wanted: Any, found: Any, key: str = "") -> list[tuple[str, Any,
 
 def _check_clips(clips: Sequence[Clip], folder: Path, train: TrainConfig) -> None:
     labels = {clip.id: clip.label for clip in clips}
-    scored = {row["clip"]: row["truth"] for row in storage.read_csv(folder / "predictions.csv")}
+    scored = {row["clip"]: row["truth"] for row in files.read_csv(folder / "predictions.csv")}
     expected = {clip: label for clip, label in labels.items() if train.protocol != "holdout" or clip in scored}
     if scored != expected:
         raise StorageError(f"{folder} is not of the clips in clips.csv, or of other labels. Run `dvc repro`")

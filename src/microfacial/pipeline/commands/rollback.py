@@ -10,7 +10,7 @@ from microfacial.tracking.model_versions import Registry, registered_name
 from microfacial.tracking.store import connect
 
 
-def run(project: Project, reason: str) -> None:
+def run_rollback(project: Project, reason: str) -> None:
     """Restore the previous champion, and record why.
 
     Raises:

@@ -12,7 +12,7 @@ from microfacial.preprocessing.spotting import Spotting, SpottingConfig, shrink,
 _USUAL_FPS = 200.0  # of CASME II and SAMM
 
 
-def run(path: Path, fps: float | None) -> None:
+def run_spot(path: Path, fps: float | None) -> None:
     """Print the frame numbers, and the seconds from the first frame where the frame rate is known.
 
     Raises:

@@ -17,10 +17,10 @@ from typing import Any
 import click
 from matplotlib.figure import Figure
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.errors import ConfigError, PipelineError
 from microfacial.evaluation.experiment import load_data
-from microfacial.locks import alone
+from microfacial.locks import exclusive_lock
 from microfacial.models.presets import resolve
 from microfacial.pipeline.commands.compare import verdict
 from microfacial.pipeline.config import Config, load
@@ -30,19 +30,26 @@ from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, st
 from microfacial.records import FoldPlan, FoldResult, Predictions
 from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
-from microfacial.tracking.studies import StudyIdentity, StudyRun, excused
-from microfacial.tuning.figures import draw_history, draw_importances, draw_parallel_coordinates, draw_slices
-from microfacial.tuning.objective import Bench, Candidate, judge, outer_groups, tuning_subjects
-from microfacial.tuning.optuna_study import Kept, Question, Shelf, Worker, importances, keep_conclusion
+from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
+from microfacial.tuning.figures import draw_history, draw_parallel_coordinates, draw_parameter_importances, draw_slices
+from microfacial.tuning.objective import Candidate, InnerFolds, outer_groups, score_candidate, tuning_subjects
+from microfacial.tuning.optuna_study import (
+    StoredStudy,
+    StudySpec,
+    StudyStorage,
+    TrialRunner,
+    keep_conclusion,
+    parameter_importances,
+)
 from microfacial.tuning.search_space import Space, find_space
-from microfacial.tuning.trials import Conclusion, Finding, Trial, choose_best
+from microfacial.tuning.trials import Conclusion, StudyScore, Trial, choose_best
 
 _MEASURED = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 _OWN_CODE = ("search_space", "optuna_study", "trials", "objective")
 _BUDGET = {"trials", "minutes", "storage", "workers", "heartbeat_seconds", "subjects"}  # change no trial
 
 
-def run(project: Project, model: str, workers: int | None, processes: int, *, helps: bool = False) -> None:
+def run_study(project: Project, model: str, workers: int | None, processes: int, *, helps: bool = False) -> None:
     """Take trials until all are done, then say what the best settings are worth.
 
     Args:
@@ -68,7 +75,7 @@ def run(project: Project, model: str, workers: int | None, processes: int, *, he
     if not done:
         click.echo(f"study {model}: the time is over. The same command goes on")
         return
-    with alone(survey.shelf.lock(f"{survey.name}.conclusion"), "another worker that draws the conclusion"):
+    with exclusive_lock(survey.shelf.lock(f"{survey.name}.conclusion"), "another worker that draws the conclusion"):
         survey.conclude()
 
 
@@ -111,7 +118,7 @@ def _find_reference(config: Config, base: Candidate) -> _Reference:
 
 def data_digest(project: Project) -> str:
     """Stands for clips, faces and flow."""
-    return storage.digest(project.build / name for name in _MEASURED)
+    return files.digest(project.results / name for name in _MEASURED)
 
 
 def _survey(project: Project, config: Config, model: str, processes: int) -> "_Survey":
@@ -146,11 +153,11 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
     }
     name = f"{config.clips.name}-{model}-{_digest(config, model, space, reference, facts, parts)[:12]}"
     benches = {
-        part: Bench(
+        part: InnerFolds(
             data=data,
             subjects=subjects,
             config=config.study,
-            folder=project.state / "studies" / storage.as_file_name(f"{name} {part}".strip()),
+            folder=project.state / "studies" / files.as_file_name(f"{name} {part}".strip()),
             processes=processes,
         )
         for part, subjects in parts.items()
@@ -168,7 +175,7 @@ def _digest(
 ) -> str:
     """Stands for everything that trials depend on: another data set, space, protocol or part is another study."""
     own = [Path(f"src/microfacial/tuning/{module}.py") for module in _OWN_CODE]
-    return storage.digest(
+    return files.digest(
         [*stage_code("train", model), *own],
         facts,
         parts,
@@ -190,22 +197,22 @@ class _Survey:
     base: Candidate
     reference: _Reference
     facts: Mapping[str, Any]
-    benches: Mapping[str, Bench]
+    benches: Mapping[str, InnerFolds]
 
     @property
-    def shelf(self) -> Shelf:
-        return Shelf(Path(), self.config.study)
+    def shelf(self) -> StudyStorage:
+        return StudyStorage(Path(), self.config.study)
 
     @cached_property
     def tracked(self) -> "_Tracked":
         return _Tracked(self)
 
-    def workers(self) -> Iterator[Worker]:
+    def workers(self) -> Iterator[TrialRunner]:
         """One for each tuning part."""
         minutes = self.config.study.minutes
         deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
         for part, bench in self.benches.items():
-            question = Question(
+            question = StudySpec(
                 name=f"{self.name} {part}".strip(),
                 model=self.base.model,
                 base=self.base.settings.model_dump(),
@@ -214,7 +221,7 @@ class _Survey:
                 facts={**self.facts, "study": self.name, "subjects": list(bench.subjects)},
                 group=part,
             )
-            yield Worker(question, bench, self.shelf, deadline)
+            yield TrialRunner(question, bench, self.shelf, deadline)
 
     def take_trials(self) -> bool:
         """Take trials of all parts until they are done; false if the time was over before."""
@@ -245,25 +252,25 @@ class _Survey:
             found = tuple(self._score_nested(kept) if len(kept) > 1 else self._score_split(kept[0]))
             before = Conclusion(best=best, findings=found, looks=looks + bool(found))
             keep_conclusion(self.shelf, kept[0].name, before)
-        lines = describe(before, kept)
+        lines = describe_study(before, kept)
         for line in lines:
             click.echo(line)
         figures = {name: figure for one in kept for name, figure in self._draw(one).items()}
         self.tracked.finish([trial for one in kept for trial in one.trials], before, lines, figures)
 
-    def _draw(self, kept: Kept) -> dict[str, Figure]:
+    def _draw(self, kept: StoredStudy) -> dict[str, Figure]:
         """How one tuning part went, by name of a file."""
-        shares = importances(self.shelf, kept.name)
+        shares = parameter_importances(self.shelf, kept.name)
         figures = {"history": draw_history(kept.trials)}
         if len({one.value for one in kept.trials if one.params} - {None}) > 1:
             figures["parallel_coordinates"] = draw_parallel_coordinates(kept.trials, self.space)
             figures["slice"] = draw_slices(kept.trials, self.space)
         if shares:
-            figures["importance"] = draw_importances(shares)
+            figures["importance"] = draw_parameter_importances(shares)
         prefix = f"{kept.facts['group'].replace(' ', '_')}_" if kept.facts["group"] else ""
         return {f"{prefix}{name}.png": figure for name, figure in figures.items()}
 
-    def _score_split(self, kept: Kept) -> Iterator[Finding]:
+    def _score_split(self, kept: StoredStudy) -> Iterator[StudyScore]:
         """On the inner folds, on those that tuning never saw, those that it did, and all; nothing if no trial won."""
         best, (bench,) = _best(kept), self.benches.values()
         if best.reference:
@@ -274,7 +281,7 @@ class _Survey:
             bench.gather_inner(name, [fold for chunk in bench.try_settings(one, 0) for fold in chunk])
             for name, one in zip(names, pair, strict=True)
         ]
-        yield judge("inner folds of those tuned on", *inner, config=bench.inner)
+        yield score_candidate("inner folds of those tuned on", *inner, config=bench.inner)
         everyone = [self._predict(bench, name, one) for name, one in zip(names, pair, strict=True)]
         persons = set(everyone[0].subjects.tolist())
         parts = {
@@ -284,9 +291,11 @@ class _Survey:
         }
         for part, subjects in parts.items():
             if subjects:
-                yield judge(part, *(one.of_subjects(subjects) for one in everyone), config=bench.data.protocol)
+                yield score_candidate(
+                    part, *(one.of_subjects(subjects) for one in everyone), config=bench.data.protocol
+                )
 
-    def _score_nested(self, kept: Sequence[Kept]) -> Iterator[Finding]:
+    def _score_nested(self, kept: Sequence[StoredStudy]) -> Iterator[StudyScore]:
         """On everyone, each predicted with settings that were tuned without them."""
         benches = [*self.benches.values()]
         everyone = {clip.person for clip in benches[0].data.clips}
@@ -301,13 +310,13 @@ class _Survey:
         left = everyone - {*self.facts["tuned_before"]}  # trial 0, or what params.yaml has, was tuned on the others
         if left:
             part = f"{'all' if left == everyone else 'never seen before'}, each by settings tuned without them"
-            yield judge(part, *(one.of_subjects(left) for one in found), config=benches[0].data.protocol)
+            yield score_candidate(part, *(one.of_subjects(left) for one in found), config=benches[0].data.protocol)
 
-    def _predict(self, bench: Bench, name: str, candidate: Candidate) -> Predictions:
+    def _predict(self, bench: InnerFolds, name: str, candidate: Candidate) -> Predictions:
         """The protocol of the `train` section with some settings."""
         return bench.gather_protocol(name, self._evaluate(bench, name, candidate, bench.plan_protocol()))
 
-    def _evaluate(self, bench: Bench, what: str, candidate: Candidate, plans: list[FoldPlan]) -> list[FoldResult]:
+    def _evaluate(self, bench: InnerFolds, what: str, candidate: Candidate, plans: list[FoldPlan]) -> list[FoldResult]:
         folds = bench.evaluate(candidate, plans)
         with progress(folds, f"study {self.base.model}, {what} on those held out", len(plans), "fold") as bar:
             return list(bar)
@@ -318,7 +327,7 @@ class _Tracked:
 
     def __init__(self, survey: _Survey) -> None:
         config = survey.config
-        flow = dvc_hash(survey.project.build / "flow")
+        flow = dvc_hash(survey.project.results / "flow")
         identity = StudyIdentity(
             name=survey.name,
             dataset=config.clips.name,
@@ -330,18 +339,18 @@ class _Tracked:
         subjects = {f"subjects {part}".strip(): " ".join(bench.subjects) for part, bench in survey.benches.items()}
         params = {**config.study.model_dump(), "trial 0": survey.reference.origin, **subjects}
         self._run: StudyRun | None = None
-        with excused():
+        with tolerate_mlflow_errors():
             self._run = StudyRun(connect(Path()), identity, params, Path())
 
     def log(self, trial: Trial) -> None:
-        with excused():
+        with tolerate_mlflow_errors():
             if self._run:
                 self._run.log_trial(trial)
 
     def finish(
         self, trials: Sequence[Trial], conclusion: Conclusion, notes: Sequence[str], figures: Mapping[str, Any]
     ) -> None:
-        with excused():
+        with tolerate_mlflow_errors():
             if self._run:
                 self._run.finish(trials, conclusion, notes, figures)
 
@@ -350,7 +359,7 @@ def _candidate(trial: Trial) -> Candidate:
     return Candidate(trial.model, resolve(trial.model, dict(trial.settings), f"trial {trial.number}"))
 
 
-def _best(kept: Kept) -> Trial:
+def _best(kept: StoredStudy) -> Trial:
     best = choose_best(kept.trials)
     if best is None or not any(one.reference and one.state == "complete" for one in kept.trials):
         raise PipelineError(f"study {kept.name}: trial 0 was never finished, so there is nothing to compare with")
@@ -364,7 +373,7 @@ def _finished(trials: Sequence[Trial]) -> int:
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _tell(trial: Trial, kept: Kept, wanted: int, folds: int) -> str:
+def _tell(trial: Trial, kept: StoredStudy, wanted: int, folds: int) -> str:
     """A finished trial, the best so far, and about how long the others take."""
     outcome = {
         "complete": f"UF1 {trial.value or 0:.3f}",
@@ -381,7 +390,7 @@ def _tell(trial: Trial, kept: Kept, wanted: int, folds: int) -> str:
     return f"trial {trial.number}, {done} of {wanted} done: {', '.join(facts)}"
 
 
-def describe(conclusion: Conclusion, kept: Sequence[Kept]) -> list[str]:
+def describe_study(conclusion: Conclusion, kept: Sequence[StoredStudy]) -> list[str]:
     """What a study came to, a line each; which score tuning could not have spoilt is said."""
     trials = [one for each in kept for one in each.trials]
     counts = {state: sum(one.state == state for one in trials) for state in ("complete", "pruned", "failed", "died")}

@@ -16,11 +16,11 @@ from ruamel.yaml.tokens import CommentToken
 from microfacial.errors import PipelineError
 from microfacial.files import write_text
 from microfacial.models.presets import resolve
-from microfacial.pipeline.commands.study import data_digest, describe
+from microfacial.pipeline.commands.study import data_digest, describe_study
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.settings import Section
-from microfacial.tuning.optuna_study import Kept, Shelf, find_studies
+from microfacial.tuning.optuna_study import StoredStudy, StudyStorage, find_studies
 from microfacial.tuning.trials import Trial, choose_best
 
 _WIDTH = 120
@@ -28,15 +28,15 @@ _YAML = "tag:yaml.org,2002:"
 _TUNED = "\nOn whom settings were tuned, as `microfacial study apply` writes it. No stage depends on this section."
 
 
-def show(project: Project, model: str | None) -> None:
+def show_studies(project: Project, model: str | None) -> None:
     """Print what each study has found so far, the latest last."""
     config = load(PARAMS)
-    shelf = Shelf(Path(), config.study)
+    shelf = StudyStorage(Path(), config.study)
     found = find_studies(shelf, config.clips.name, model)
     for kept in found:
         best = choose_best(kept.trials)
         if kept.conclusion:
-            lines = describe(kept.conclusion, [kept])
+            lines = describe_study(kept.conclusion, [kept])
         else:
             lines = [f"{kept.name}: {len(kept.trials)} trials, not ended"]
             lines += [f"best so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner folds"] if best else []
@@ -46,7 +46,7 @@ def show(project: Project, model: str | None) -> None:
     )
 
 
-def run(project: Project, model: str | None, *, force: bool) -> None:
+def run_study_apply(project: Project, model: str | None, *, force: bool) -> None:
     """Write the best settings of the latest study into params.yaml, comments kept, and on whom they were tuned.
 
     Raises:
@@ -63,13 +63,13 @@ def run(project: Project, model: str | None, *, force: bool) -> None:
     click.echo(f"trial {best.number} of {kept.name} is in {PARAMS}; `dvc repro` re-trains {best.model} alone")
 
 
-def _find(project: Project, config: Config, model: str | None) -> Kept:
+def _find(project: Project, config: Config, model: str | None) -> StoredStudy:
     """The latest study of a model, or of any.
 
     Raises:
         PipelineError: there is none, or it is nested.
     """
-    found = find_studies(Shelf(Path(), config.study), config.clips.name, model)
+    found = find_studies(StudyStorage(Path(), config.study), config.clips.name, model)
     if not found:
         raise PipelineError(
             f"no study of {model or 'any model'} on {project.clips.name}. Run `microfacial study MODEL`"
@@ -82,7 +82,7 @@ def _find(project: Project, config: Config, model: str | None) -> Kept:
     return found[-1]
 
 
-def _choose(project: Project, config: Config, kept: Kept, force: bool) -> Trial:
+def _choose(project: Project, config: Config, kept: StoredStudy, force: bool) -> Trial:
     """The best trial, if it may be applied.
 
     Raises:
@@ -105,7 +105,7 @@ def _choose(project: Project, config: Config, kept: Kept, force: bool) -> Trial:
 # --- the edit ---------------------------------------------------------------------------------------------------------
 
 
-def _edit(text: str, kept: Kept, best: Trial, settings: Section | None) -> str:
+def _edit(text: str, kept: StoredStudy, best: Trial, settings: Section | None) -> str:
     """params.yaml with the settings of a trial, and with whom they were tuned on; comments and order stay.
 
     Args:

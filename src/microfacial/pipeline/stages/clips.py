@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from microfacial import files as storage
 from microfacial.datasets import list_clips
+from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
 from microfacial.pipeline.project import Project, progress
@@ -16,12 +16,12 @@ from microfacial.preprocessing.spotting import spot_apex
 from microfacial.records import Clip
 
 
-def run(project: Project) -> None:
+def run_clips(project: Project) -> None:
     """Annotations and frames on disk → clips.csv."""
     listing = list_clips(project.clips)
     with progress(listing.clips, "clips") as bar:
         clips = [_look(clip, project) for clip in bar]
-    storage.write_clips(project.build / "clips.csv", clips)
+    write_clips(project.results / "clips.csv", clips)
     for clip in clips:
         if clip.notes:
             click.echo(f"clips: {clip.id}: {clip.notes}")

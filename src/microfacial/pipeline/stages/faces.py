@@ -7,30 +7,31 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial import files as storage
-from microfacial.datasets.frames import read_clip
+from microfacial.datasets.clip_table import read_clips
+from microfacial.datasets.frames import read_frames
 from microfacial.errors import DatasetError, NoFaceError
 from microfacial.pipeline.project import PARAMS, Project, progress
 from microfacial.preprocessing import faces
 from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.store import read_faces, write_faces
 from microfacial.records import Clip, Face
 from microfacial.settings import read_section
 
 Located = tuple[Face, NDArray[np.uint8]]
 
 
-def run(project: Project) -> None:
+def run_faces(project: Project) -> None:
     """Write the transform and region boxes of each clip, and its aligned onset and apex.
 
     Raises:
         DatasetError: a frame cannot be read; or clips show no face, all of which are named.
     """
-    clips, config = storage.read_clips(project.build / "clips.csv"), read_section(PARAMS, "faces", FacesConfig)
+    clips, config = read_clips(project.results / "clips.csv"), read_section(PARAMS, "faces", FacesConfig)
     regions = faces.region_names(config)
     with progress(clips, "faces") as bar:
         located = _locate_all(bar, project, config)
-        storage.write_faces(project.build / "faces", len(clips), located, regions, config.size_px)
-    click.echo(f"faces: {_summarise(storage.read_faces(project.build / 'faces')[0])}")
+        write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
+    click.echo(f"faces: {_summarise(read_faces(project.results / 'faces')[0])}")
 
 
 def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) -> Iterator[Located]:
@@ -51,7 +52,7 @@ def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) ->
 
 
 def _locate(clip: Clip, project: Project, config: FacesConfig) -> Located:
-    frames = read_clip(clip, project.frames, (clip.onset, clip.apex))
+    frames = read_frames(clip, project.frames, (clip.onset, clip.apex))
     face = faces.locate(clip, frames[clip.onset], config)
     return face, np.stack([faces.align(frames[n], face, config.size_px) for n in (clip.onset, clip.apex)])
 

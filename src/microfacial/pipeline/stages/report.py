@@ -6,27 +6,28 @@ import click
 from rich import box
 from rich.table import Table
 
-from microfacial import files as storage
+from microfacial import files
 from microfacial.datasets import ClipsConfig
 from microfacial.evaluation import result_files as outcomes
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.significance import compare
+from microfacial.evaluation.significance import compare_predictions
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.preprocessing.store import read_features
 from microfacial.records import Comparison, Evaluation, Predictions
 from microfacial.report.dvc_plots import write_plots
 from microfacial.report.page import Content, render
-from microfacial.report.results import REFERENCE, ReportConfig, Result, best_simple, rank, summarise
+from microfacial.report.results import BASELINE, ReportConfig, Result, best_simple, rank, summarise
 from microfacial.report.tables import read_ablation, read_pins
 from microfacial.settings import read_section, read_sections
 
 PINS = Path("constraints.txt")  # what is pinned is the same on every machine; what is installed may not be
 
 
-def run(project: Project) -> None:
+def run_report(project: Project) -> None:
     """Write metrics.json and one page on all models that params.yaml lists."""
-    build, config = project.build, read_section(PARAMS, "report", ReportConfig)
-    store, clips = storage.read_measured(build)
-    results = read_results(build)
+    folder, config = project.results, read_section(PARAMS, "report", ReportConfig)
+    store, clips = read_features(folder)
+    results = read_results(folder)
     content = Content(
         dataset=project.clips.name,
         clips=clips,
@@ -37,19 +38,19 @@ def run(project: Project) -> None:
             "train": read_section(PARAMS, "train", TrainConfig).model_dump(mode="json"),
         },
         versions=read_pins(PINS),
-        ablation=read_ablation(build / "ablation", config.ablation) if config.ablation else None,
+        ablation=read_ablation(folder / "ablation", config.ablation) if config.ablation else None,
         config=config,
     )
-    storage.write_text(build / "reports" / "index.html", render(content))
-    write_plots(build / "reports" / "plots", results)
-    storage.write_json(build / "reports" / "metrics.json", summarise(results))
-    click.echo(f"report: {build / 'reports' / 'index.html'}")
+    files.write_text(folder / "reports" / "index.html", render(content))
+    write_plots(folder / "reports" / "plots", results)
+    files.write_json(folder / "reports" / "metrics.json", summarise(results))
+    click.echo(f"report: {folder / 'reports' / 'index.html'}")
 
 
-def read_results(build: Path) -> list[Result]:
+def read_results(folder: Path) -> list[Result]:
     """What is known of every model that params.yaml lists, each compared with the simple models among them."""
     models, train = list(read_sections(PARAMS)["models"]), read_section(PARAMS, "train", TrainConfig)
-    folders = [build / "train" / model for model in models]
+    folders = [folder / "train" / model for model in models]
     evaluations = [outcomes.read_evaluation(folder) for folder in folders]
     predictions = {folder.name: outcomes.read_predictions(folder) for folder in folders}
     best = best_simple(evaluations)
@@ -70,28 +71,28 @@ def _read_result(
         predictions=own,
         curves=outcomes.read_curves(folder),
         importances=outcomes.read_importances(folder),
-        settings=storage.read_json(folder / "settings.json"),
+        settings=files.read_json(folder / "settings.json"),
         against_best=against_best,
-        against_reference=(against_best if best == REFERENCE else _compare(own, predictions.get(REFERENCE), train)),
-        oracle=storage.read_json(claimed)["oracle_uf1"] if claimed.exists() else None,
+        against_reference=(against_best if best == BASELINE else _compare(own, predictions.get(BASELINE), train)),
+        oracle=files.read_json(claimed)["oracle_uf1"] if claimed.exists() else None,
     )
 
 
 def _compare(own: Predictions, baseline: Predictions | None, train: TrainConfig) -> Comparison | None:
     if baseline is None or own is baseline:
         return None
-    return compare(own, baseline, train.bootstrap_draws, train.seed)
+    return compare_predictions(own, baseline, train.bootstrap_draws, train.seed)
 
 
 def leaderboard(project: Project) -> Table:
     """What `report` found, best first, with the seconds this machine took; it fits 80 columns."""
-    results = rank(read_results(project.build))  # unrounded, so that the page says the same
+    results = rank(read_results(project.results))  # unrounded, so that the page says the same
     shared = results[0].evaluation
     several = shared.repeats > 1
     captions = {
         shared.note: bool(shared.note),
         f"±: standard deviation over {shared.repeats} repetitions": several,
-        f"Δ: UF1 minus {REFERENCE}'s; * told from zero (paired, 95 %)": any(
+        f"Δ: UF1 minus {BASELINE}'s; * told from zero (paired, 95 %)": any(
             result.against_reference for result in results
         ),
     }
@@ -122,7 +123,7 @@ def _leaderboard_row(result: Result, seconds: Path) -> list[str]:
         f"{found.overall.uar:.3f}",
         "–".join(map(_short, found.uar_interval)),
         _difference(result),
-        f"{storage.read_json(spent):.0f}" if spent.exists() else "–",
+        f"{files.read_json(spent):.0f}" if spent.exists() else "–",
     ]
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial import __version__
-from microfacial import files as storage
+from microfacial import __version__, files
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError
 from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation import result_files as outcomes
-from microfacial.evaluation.fold_cache import FoldJournal, resume
+from microfacial.evaluation.fold_cache import FoldCache, resume
 from microfacial.evaluation.folds import Chunk
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, watch_into
 from microfacial.evaluation.protocols import plan_folds
@@ -25,13 +24,14 @@ from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
 from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags, stage_code
+from microfacial.preprocessing.store import read_features
 from microfacial.records import ORACLE, FoldPlan, FoldResult, Samples
 from microfacial.settings import Section
-from microfacial.tracking.background_writer import Mirror
+from microfacial.tracking.background_writer import BackgroundWriter
 from microfacial.tracking.run_records import (
-    Circumstances,
     FlowDigest,
-    Identity,
+    RunIdentity,
+    RunMetadata,
     summarise_fold,
     write_circumstances,
     write_identity,
@@ -41,7 +41,7 @@ from microfacial.training import fit as training
 RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
 
-def run(project: Project, model: str, processes: int) -> None:
+def run_train(project: Project, model: str, processes: int) -> None:
     """Run every fold of the protocol, then write predictions, audit and pooled scores.
 
     Raises:
@@ -55,8 +55,8 @@ def run(project: Project, model: str, processes: int) -> None:
     size = training.chunk_size(model, settings, samples)
     chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size)
     key = _fold_key(project, model, config, samples)
-    identity, known = _identify(project, model, config, samples, key), _look_around()
-    journal = FoldJournal(project.state / "folds" / model, key)
+    identity, known = _identify(project, model, config, samples, key), _collect_provenance()
+    journal = FoldCache(project.state / "folds" / model, key)
     oracles = project.state / "oracle" / model / key
     run_folds = partial(
         evaluation.run_folds,
@@ -66,14 +66,14 @@ def run(project: Project, model: str, processes: int) -> None:
         make_watch=watch_into(oracles) if config.train.oracle else None,
     )
     countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
-    with Mirror(identity, known, Path()) as mirror, countdown:
+    with BackgroundWriter(identity, known, Path()) as mirror, countdown:
         folds = []
         for fold in resume(chunks, journal, partial(run_folds, samples)):
             mirror.log_fold(summarise_fold(fold), fold.seconds)
             folds.append(fold)
             countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
-        out = project.build / "train" / model
+        out = project.results / "train" / model
         outcomes.write_training(out, samples, folds, pool(model, samples, folds, config.train))
         if config.train.oracle:
             _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
@@ -82,13 +82,13 @@ def run(project: Project, model: str, processes: int) -> None:
         write_circumstances(STATE, identity, known)
         write_identity(out, identity)  # last: a folder that has it is whole
         mirror.finish(out, known)
-    storage.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
+    files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
 
 
-def _look_around() -> Circumstances:
+def _collect_provenance() -> RunMetadata:
     """What the results do not depend on, and people want to know of them."""
     tags = {**git_tags(), "microfacial.data": data_version(), "microfacial.version": __version__}
-    return Circumstances(tags=tags, started_ms=_now_ms())
+    return RunMetadata(tags=tags, started_ms=_now_ms())
 
 
 def _now_ms() -> int:
@@ -97,7 +97,7 @@ def _now_ms() -> int:
 
 def _prepare_samples(project: Project, model: str, settings: Section) -> Samples:
     """The inputs a variant wants, with labels and subjects of the clips in the flow store."""
-    store, clips = storage.read_measured(project.build)
+    store, clips = read_features(project.results)
     inputs = MODELS[model].make_inputs(store, settings)
     return make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
 
@@ -108,21 +108,21 @@ def _fold_key(project: Project, model: str, config: Config, samples: Samples) ->
     protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws"})
     own = config.models[model]
     settings = (protocol, model, own.model_dump(), samples.classes, training.arithmetic(own))
-    return storage.digest([*(project.build / name for name in data), *stage_code("train", model)], *settings)
+    return files.digest([*(project.results / name for name in data), *stage_code("train", model)], *settings)
 
 
-def _identify(project: Project, model: str, config: Config, samples: Samples, fold_key: str) -> Identity:
+def _identify(project: Project, model: str, config: Config, samples: Samples, fold_key: str) -> RunIdentity:
     """Name the run by the digest of everything that its results depend on."""
     sections = {"train": config.train, "faces": config.faces, "flow": config.flow, "model": config.models[model]}
-    store, _ = storage.read_measured(project.build)
-    return Identity(
-        key=storage.digest([], fold_key, config.train.model_dump()),
+    store, _ = read_features(project.results)
+    return RunIdentity(
+        key=files.digest([], fold_key, config.train.model_dump()),
         dataset=config.clips.name,
         scheme=config.clips.scheme,
         model=model,
         corpora=tuple(np.unique(samples.corpora).tolist()),
-        clips=file_hash(project.build / "clips.csv"),
-        flow=FlowDigest(digest=dvc_hash(project.build / "flow"), shape=store.flow.shape, unit=store.unit),
+        clips=file_hash(project.results / "clips.csv"),
+        flow=FlowDigest(digest=dvc_hash(project.results / "flow"), shape=store.flow.shape, unit=store.unit),
         settings={name: section.model_dump(mode="json") for name, section in sections.items()},
     )
 
@@ -131,4 +131,4 @@ def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], clas
     """What the model would have claimed, in a file that says what it is; none for a model without epochs."""
     found = read_oracle(kept, plans)
     if found:
-        storage.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **asdict(pool_oracle(found, classes))})
+        files.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **asdict(pool_oracle(found, classes))})
