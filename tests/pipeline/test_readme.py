@@ -87,8 +87,8 @@ def test_the_searches_tell_which_model_which_setting_and_which_subject(
         set_epochs(epochs)
         train.run_train(project, model, processes=1)
         folder = out / "train" / model
-        uf1[model, epochs] = read_json(out / "evaluation.json")["overall"]["uf1"]
-        right = {row["subject"]: float(row["accuracy"]) for row in read_csv(out / f"loso_{model}_results.csv")}
+        uf1[model, epochs] = read_json(folder / "evaluation.json")["overall"]["uf1"]
+        right = {row["subject"]: float(row["accuracy"]) for row in read_csv(folder / f"loso_{model}_results.csv")}
         failing |= {(model, epochs, subject) for subject, share in right.items() if share < 0.5}
 
     client = connect(tmp_path)

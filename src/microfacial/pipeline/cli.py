@@ -364,7 +364,7 @@ def sync() -> None:
         sync.run_sync()
 
 
-def run_study_apply() -> None:
+def run_command_line() -> None:
     """Run a command; an error that the user can repair is one line and exit code 2."""
     try:
         main()
