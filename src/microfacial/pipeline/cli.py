@@ -295,12 +295,12 @@ def repro(processes: int) -> None:
 
     from microfacial.pipeline import dvc as pipeline
     from microfacial.pipeline.config import load
-    from microfacial.pipeline.stages.report import leaderboard
+    from microfacial.pipeline.stages.report import read_leaderboard
 
     load(PARAMS)
     project = open_project()
     pipeline.reproduce(project, processes)
-    Console().print(leaderboard(project))
+    Console().print(read_leaderboard(project))
     click.echo(
         f"Next: open {project.results}/reports/index.html for the report; `make ui` for every fold in MLflow;\n"
         "edit params.yaml and run `make repro` again: only what the edit touches runs anew."
@@ -320,7 +320,7 @@ def demo(contact_sheet: Path | None, processes: int) -> None:
     """Write the synthetic demo data in the layout of CASME II."""
     from microfacial.files import write_image
     from microfacial.pipeline import dvc as pipeline
-    from microfacial.report.demo_sheet import demo_sheet
+    from microfacial.report.demo_sheet import draw_demo_sheet
 
     if contact_sheet is None:
         pipeline.make_demo(processes)
@@ -328,7 +328,7 @@ def demo(contact_sheet: Path | None, processes: int) -> None:
         return
     if not pipeline.DEMO.exists():
         raise PipelineError(f"no {pipeline.DEMO} to draw. Run `microfacial demo` first")
-    write_image(contact_sheet, demo_sheet(pipeline.DEMO))
+    write_image(contact_sheet, draw_demo_sheet(pipeline.DEMO))
     click.echo(f"demo: {contact_sheet}")
 
 
