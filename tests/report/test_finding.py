@@ -28,17 +28,17 @@ BETTER, WORSE = make_compared("c", 0.2, 0.1, 0.3), make_compared("d", -0.3, -0.4
         ),
         (
             [SVM, ALIKE, BETTER, ALSO_ALIKE, WORSE],
-            "c (+0.200) is better than the best simple model, linear_svm, in UF1: one of four uncorrected 95 % "
-            "intervals lies above zero; two networks cannot be told apart from it, and d is worse.",
+            "By uncorrected 95 % intervals, c (+0.200) is better than the best simple model, linear_svm, in UF1: one of "
+            "four intervals lies above zero; two networks cannot be told apart from it, and d is worse.",
         ),
         (
             [SVM, BETTER, make_compared("e", 0.1, 0.05, 0.3)],
-            "c (+0.200), e (+0.100) are better than the best simple model, linear_svm, in UF1: two of two uncorrected "
-            "95 % intervals lie above zero.",
+            "By uncorrected 95 % intervals, c (+0.200), e (+0.100) are better than the best simple model, linear_svm, "
+            "in UF1: two of two intervals lie above zero.",
         ),
         (
             [SVM, BETTER],
-            "c (+0.200) is better than the best simple model, linear_svm, in UF1: its 95 % interval lies above zero.",
+            "By its 95 % interval, c (+0.200) is better than the best simple model, linear_svm, in UF1.",
         ),
         (
             [make_result("m", 0.5)],

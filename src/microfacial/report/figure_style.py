@@ -100,7 +100,11 @@ def draw_cells(
 
 @use_figure_style
 def as_png(figure: Figure) -> bytes:
-    """Return the figure as PNG, without date or version: equal figures give equal bytes."""
+    """Return the figure as PNG, without date or version: equal figures give equal bytes.
+
+    Args:
+        figure: Figure in this style.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()

@@ -35,22 +35,18 @@ def state_finding(results: Sequence[ModelResult]) -> str:
     gains = ", ".join(
         f"{result.model} ({result.against_best.uf1_difference:+.3f})" for result in better if result.against_best
     )
-    verb, intervals = "is" if len(better) == 1 else "are", _describe_intervals(len(better), len(networks))
-    return f"{gains} {verb} better than {simple}, in UF1: {intervals}{_describe_others(alike, worse)}."
+    if len(networks) == 1:
+        return f"By its 95 % interval, {gains} is better than {simple}, in UF1."
+    # The number of intervals belongs to the claim, because some of many intervals exclude zero by chance.
+    verb, lie = ("is", "lies") if len(better) == 1 else ("are", "lie")
+    intervals = f"{_spell(len(better))} of {_spell(len(networks))} intervals {lie} above zero"
+    return f"By uncorrected 95 % intervals, {gains} {verb} better than {simple}, in UF1: {intervals}{_describe_others(alike, worse)}."
 
 
 def _differs(result: ModelResult, sign: int) -> bool:
     """Return whether the interval of the difference lies wholly on one side of zero, above (1) or below (-1)."""
     comparison = result.against_best
     return comparison is not None and comparison.tells_apart and comparison.uf1_difference * sign > 0
-
-
-def _describe_intervals(better: int, compared: int) -> str:
-    """Name the number of intervals, because some of many exclude zero by chance."""
-    if compared == 1:
-        return "its 95 % interval lies above zero"
-    verb = "lies" if better == 1 else "lie"
-    return f"{_spell(better)} of {_spell(compared)} uncorrected 95 % intervals {verb} above zero"
 
 
 def _describe_others(alike: int, worse: Sequence[ModelResult]) -> str:

@@ -83,7 +83,11 @@ def colour_wheel(side_px: int) -> Image:
 
 
 def measure_lengths(flow: RealArray) -> FloatArray:
-    """Return the length of each motion, `(H, W)`, of flow `(2, H, W)`."""
+    """Return the length of each motion, `(H, W)`.
+
+    Args:
+        flow: Flow `(2, H, W)` or more channels, of which the first two count: motion to the right, motion down.
+    """
     lengths: FloatArray = np.hypot(flow[0], flow[1]).astype(np.float64)
     return lengths
 

@@ -42,6 +42,10 @@ def resize_field(field: RealArray, side: int) -> NDArray[np.float32]:
 
 
 def as_data_uri(image: Image) -> str:
-    """Return an image `(H, W, 3)`, BGR, as a link that contains it as PNG."""
+    """Return an image as a link that contains it as PNG.
+
+    Args:
+        image: Image `(H, W, 3)` uint8, BGR.
+    """
     _, content = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()

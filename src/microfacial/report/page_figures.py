@@ -13,6 +13,8 @@ from microfacial.report.hybrid_figures import draw_attention, draw_region_import
 from microfacial.report.results import ModelResult
 from microfacial.report.svg import as_svg
 
+_Described = tuple[str, Figure, str, str]  # key, figure, title, description
+
 
 def draw_page_figures(results: Sequence[ModelResult]) -> dict[str, Markup]:
     """Draw every figure of the page.
@@ -29,9 +31,6 @@ def draw_page_figures(results: Sequence[ModelResult]) -> dict[str, Markup]:
     for result in results:
         figures += _draw_model(result)
     return {key: Markup(as_svg(figure, key, title, text)) for key, figure, title, text in figures}
-
-
-_Described = tuple[str, Figure, str, str]  # key, figure, title, description
 
 
 def _draw_comparisons(comparisons: Sequence[Comparison]) -> Iterator[_Described]:

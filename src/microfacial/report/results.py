@@ -56,7 +56,11 @@ class ModelResult:
 
 
 def rank_results(results: Sequence[ModelResult]) -> list[ModelResult]:
-    """Return the results with the best UF1 first; ties are sorted by name."""
+    """Return the results with the best UF1 first; ties are sorted by name.
+
+    Args:
+        results: Results of all models.
+    """
     return sorted(results, key=lambda result: (-result.evaluation.overall.uf1, result.model))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from microfacial import files
 from microfacial.errors import StorageError
-from microfacial.records import Clip, FloatArray, Predictions
+from microfacial.records import Clip, Predictions
 from microfacial.report.results import ModelResult
 
 _IGNORES_CLIPS = "majority"  # this model does not look at clips, so it cannot find one hard
@@ -43,7 +43,8 @@ def share_by_subject(results: Sequence[ModelResult]) -> list[SubjectRow]:
         results: Results of all models for the same clips; shares come in this order.
     """
     names, subject, clips = np.unique(results[0].predictions.subjects, return_inverse=True, return_counts=True)
-    shares = [np.bincount(subject, weights=_share_right(result.predictions)) / clips for result in results]
+    right = [(result.predictions.predicted == result.predictions.truth).mean(axis=0) for result in results]  # (n,) each
+    shares = [np.bincount(subject, weights=model) / clips for model in right]
     looks = [result.model != _IGNORES_CLIPS for result in results]
     rows = [
         SubjectRow(
@@ -55,12 +56,6 @@ def share_by_subject(results: Sequence[ModelResult]) -> list[SubjectRow]:
         for name, count, row in zip(names, clips, np.transpose(shares), strict=True)
     ]
     return sorted(rows, key=lambda row: (row.mean, row.subject))
-
-
-def _share_right(predictions: Predictions) -> FloatArray:
-    """Return the share of repetitions that predict each clip correctly, `(n,)`."""
-    shares: FloatArray = (predictions.predicted == predictions.truth).mean(axis=0)
-    return shares
 
 
 @dataclass(frozen=True, kw_only=True)
