@@ -28,8 +28,8 @@ BETTER, WORSE = make_compared("c", 0.2, 0.1, 0.3), make_compared("d", -0.3, -0.4
         ),
         (
             [SVM, ALIKE, BETTER, ALSO_ALIKE, WORSE],
-            "By uncorrected 95 % intervals, c (+0.200) is better than the best simple model, linear_svm, in UF1: one of "
-            "four intervals lies above zero; two networks cannot be told apart from it, and d is worse.",
+            "By uncorrected 95 % intervals, c (+0.200) is better than the best simple model, linear_svm, in UF1: one "
+            "of four intervals lies above zero; two networks cannot be told apart from it, and d is worse.",
         ),
         (
             [SVM, BETTER, make_compared("e", 0.1, 0.05, 0.3)],

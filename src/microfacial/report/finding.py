@@ -39,8 +39,10 @@ def state_finding(results: Sequence[ModelResult]) -> str:
         return f"By its 95 % interval, {gains} is better than {simple}, in UF1."
     # The number of intervals belongs to the claim, because some of many intervals exclude zero by chance.
     verb, lie = ("is", "lies") if len(better) == 1 else ("are", "lie")
-    intervals = f"{_spell(len(better))} of {_spell(len(networks))} intervals {lie} above zero"
-    return f"By uncorrected 95 % intervals, {gains} {verb} better than {simple}, in UF1: {intervals}{_describe_others(alike, worse)}."
+    return (
+        f"By uncorrected 95 % intervals, {gains} {verb} better than {simple}, in UF1: {_spell(len(better))} of "
+        f"{_spell(len(networks))} intervals {lie} above zero{_describe_others(alike, worse)}."
+    )
 
 
 def _differs(result: ModelResult, sign: int) -> bool:
