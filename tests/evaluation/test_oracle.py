@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +6,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score
 
 from microfacial.errors import ProtocolError, StorageError
-from microfacial.evaluation.folds import chunk_plans, run_folds
+from microfacial.evaluation.folds import chunk_plans, train_chunks
 from microfacial.evaluation.oracle import OracleFold, pool_oracle, read_oracle, watch_into
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.records import Samples
 from microfacial.training import fit as training
-from microfacial.training.fit import Predict, fit
+from microfacial.training.fit import Predict
 from networks import TinySettings, tiny
 
 CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
@@ -59,11 +58,9 @@ def test_a_training_that_is_watched_gives_what_it_gives_alone(
 ) -> None:
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
     chunks = chunk_plans(plan_folds(samples, CONFIG), 4)
-    fit_chunk = partial(fit, model="tiny", settings=TinySettings(epochs=5, learning_rate=0.03))
-    alone = [fold for folds in run_folds(samples, chunks, fit_chunk, 1) for fold in folds]
-    watched = [
-        fold for folds in run_folds(samples, chunks, fit_chunk, 1, make_watch=watch_into(tmp_path)) for fold in folds
-    ]
+    settings = TinySettings(epochs=5, learning_rate=0.03)
+    alone = [*train_chunks(samples, chunks, "tiny", settings, processes=1)]
+    watched = [*train_chunks(samples, chunks, "tiny", settings, processes=1, make_watch=watch_into(tmp_path))]
     for one, other in zip(alone, watched, strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)
         assert one.history == other.history

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError
-from microfacial.evaluation.folds import chunk_plans, run_folds
+from microfacial.evaluation.folds import chunk_plans, train_chunks
 from microfacial.evaluation.protocols import TrainConfig, plan_folds, plan_groups, scored_rows
+from microfacial.models.majority import MajoritySettings
 from microfacial.records import Fitted, FoldPlan, History, Samples, TrainingData
+from microfacial.settings import Section
 from microfacial.training.fit import Watch
 
 CONFIGS = {
@@ -33,7 +35,9 @@ class Witness:
     chosen: str = ""
     history: History = field(default_factory=History)
 
-    def fit(self, chunk: Sequence[TrainingData], *, watch: Watch | None = None) -> list[Fitted]:
+    def fit(
+        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None = None
+    ) -> list[Fitted]:
         for known in chunk:
             self.seen.append((known.seed, known.samples.inputs.ravel().astype(np.int64)))
         return [self] * len(chunk)
@@ -74,7 +78,8 @@ def named(plans: list[FoldPlan], name: str) -> FoldPlan:
 @pytest.mark.parametrize("size", [1, 3])
 def test_no_held_out_subject_is_ever_shown_to_who_fits(people: Samples, config: TrainConfig, size: int) -> None:
     witness, plans = Witness(), plan_folds(people, config)
-    list(run_folds(people, chunk_plans(plans, size), witness.fit, 1))
+    chunks = chunk_plans(plans, size)
+    list(train_chunks(people, chunks, "majority", MajoritySettings(), processes=1, fit=witness.fit))
     assert len(witness.seen) == len(witness.asked) == len(plans)
     for plan, (seed, seen), asked in zip(plans, witness.seen, witness.asked, strict=True):
         assert seed == plan.seed
@@ -124,7 +129,10 @@ def test_on_one_corpus_loso_and_composite_are_the_same(people: Samples) -> None:
     pairs = zip(plan_folds(alone, TrainConfig()), plan_folds(alone, TrainConfig(protocol="composite")), strict=True)
     for one, other in pairs:
         assert (one.name, one.seed) == (other.name, other.seed)
-        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("held_out", "known", "part"))
+        assert all(
+            np.array_equal(getattr(one, name), getattr(other, name))
+            for name in ("test_rows", "training_rows", "validation_fold")
+        )
 
 
 def test_leaving_a_dataset_out_knows_all_others(people: Samples) -> None:

@@ -7,8 +7,6 @@ print(score(data, folds).overall.uf1)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,8 @@ import numpy as np
 
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation import scoring
+from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
@@ -25,7 +23,6 @@ from microfacial.models.presets import resolve
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
 from microfacial.settings import check, read_section, read_sections
-from microfacial.training import fit as training
 
 _PARAMS = "params.yaml"
 
@@ -80,10 +77,7 @@ def run_folds(
     """
     chosen = resolve(model, {"preset": preset, **settings}, model)
     samples = _label(MODELS[model].make_inputs(data.store, chosen), data)
-    size = training.chunk_size(model, chosen, samples)
-    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), size)
-    fit = partial(training.fit, model=model, settings=chosen)
-    return chain.from_iterable(evaluation.run_folds(samples, chunks, fit, processes))
+    return train_folds(samples, plan_folds(samples, data.protocol), model, chosen, processes=processes)
 
 
 def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:

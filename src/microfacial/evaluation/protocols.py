@@ -12,7 +12,8 @@ leave-one-dataset-out: Varanka et al., arXiv:2211.11425.
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ Rows = NDArray[np.bool_]
 
 class TrainConfig(Section):
     """The `train` section of params.yaml: the protocol, the same for every model."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"validation_parts": "validation_folds"})
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
     holdout: tuple[str, ...] = Field((), strict=False)  # subjects such as casme2/sub03; no other protocol looks at it

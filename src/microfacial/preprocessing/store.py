@@ -11,8 +11,22 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import StorageError
-from microfacial.files import atomic_write, read_json, require_file, write_json
+from microfacial.files import atomic_write, digest, read_json, require_file, write_json
 from microfacial.records import Box, Clip, Face, FaceSource, FaceStore, FlowUnit
+
+FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
+
+
+def features_digest(folder: Path) -> str:
+    """Return the digest of all files that training reads: clips, faces and flow.
+
+    Args:
+        folder: the results folder of a data set.
+
+    Raises:
+        StorageError: one of the files is missing.
+    """
+    return digest(folder / name for name in FEATURE_FILES)
 
 
 def write_faces(

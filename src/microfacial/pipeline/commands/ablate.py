@@ -7,7 +7,7 @@ it has computed stays in the state folder, so that a killed or repeated run goes
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from rich.table import Table
 from microfacial import files
 from microfacial.errors import ConfigError
 from microfacial.evaluation import ablation
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation.ablation import ABLATIONS, FULL, MODEL, SHIFTS_FRAMES, AblationRow
 from microfacial.evaluation.experiment import Data, load_data
-from microfacial.evaluation.fold_cache import FoldCache, resume
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import plan_folds, scored_rows
 from microfacial.models.hybrid import HybridSettings, make_inputs
 from microfacial.models.inputs import make_samples
@@ -36,9 +36,9 @@ from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import stage_code
 from microfacial.pipeline.stages import flow as flow_stage
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.store import features_digest
 from microfacial.records import Clip, FaceStore, FoldResult, Predictions, Samples
 from microfacial.report.tables import digest_ablation
-from microfacial.training import fit as training
 
 _UNSHIFTED = "0"
 _NO_SHIFTS = "apex shifts: not possible on published maps, which have no frames"
@@ -84,13 +84,13 @@ class _Bench:
         return self.project.state / "ablation"
 
     @cached_property
-    def digest(self) -> str:
-        """Stands for clips, flow, labels, protocol and code: all that a fold depends on but settings and seed."""
-        names = ("clips.csv", "faces/faces.json", "flow/flow.npy", "flow/index.json")
-        code = [*stage_code("train", MODEL), *stage_code("flow")]
-        same_folds = {"seed", "repeats", "bootstrap_draws", "oracle", "checkpoints"}
-        protocol = self.data.protocol.model_dump(exclude=same_folds)
-        return files.digest([*(self.project.results / name for name in names), *code], protocol, self.data.classes)
+    def features(self) -> str:
+        return features_digest(self.project.results)
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the code that computes flow, trains and predicts."""
+        return files.digest([*stage_code("train", MODEL), *stage_code("flow")])
 
     def measure(self, clips: Sequence[Clip], config: FlowConfig, what: str) -> NDArray[np.float16]:
         """Flow `(N, T, C, H, W)` of clips by other settings or with another apex, kept for the next run."""
@@ -144,18 +144,21 @@ def _train(bench: _Bench, name: str, samples: Samples, hybrid: HybridSettings, f
     """All folds of one row, as the `train` stage would train them; those of the full hybrid keep their networks."""
     keeps = name == FULL
     plans = plan_folds(samples, bench.data.protocol)
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(MODEL, hybrid, samples))
-    key = files.digest([], bench.digest, hybrid.model_dump(), flow.model_dump(), keeps, training.arithmetic(hybrid))
-    run_chunks = partial(
-        evaluation.run_folds,
+    features = files.digest([], bench.features, flow.model_dump())
+    protocol = bench.data.protocol.model_copy(update={"oracle": False, "checkpoints": keeps})
+    key = fold_key(features, bench.code, protocol, MODEL, hybrid, bench.data.classes)
+    training = train_folds(
         samples,
-        fit=partial(training.fit, model=MODEL, settings=hybrid),
+        plans,
+        MODEL,
+        hybrid,
         processes=bench.processes,
+        cache=FoldCache(bench.state / "folds", key),
         checkpoints=keeps,
     )
     folds = []
     with Countdown(f"ablate {name}", len(plans), bench.processes) as countdown:
-        for fold in resume(chunks, FoldCache(bench.state / "folds", key), run_chunks):
+        for fold in training:
             folds.append(fold)
             countdown.count(fold)
     return folds

@@ -1,9 +1,7 @@
 """Stage `train`: faces and flow → train/MODEL/, each fold of the protocol journaled and tracked as it finishes."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,9 @@ import numpy as np
 from microfacial import __version__, files
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation import result_files as outcomes
-from microfacial.evaluation.fold_cache import FoldCache, resume
-from microfacial.evaluation.folds import Chunk
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, watch_into
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.evaluation.scoring import pool
@@ -24,8 +21,8 @@ from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
 from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags, stage_code
-from microfacial.preprocessing.store import read_features
-from microfacial.records import ORACLE, FoldPlan, FoldResult, Samples
+from microfacial.preprocessing.store import features_digest, read_features
+from microfacial.records import ORACLE, FoldPlan, Samples
 from microfacial.settings import Section
 from microfacial.tracking.background_writer import BackgroundWriter
 from microfacial.tracking.run_records import (
@@ -36,9 +33,6 @@ from microfacial.tracking.run_records import (
     write_circumstances,
     write_identity,
 )
-from microfacial.training import fit as training
-
-RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
 
 def run_train(project: Project, model: str, processes: int) -> None:
@@ -52,23 +46,24 @@ def run_train(project: Project, model: str, processes: int) -> None:
         raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
     settings = config.models[model]
     samples = _prepare_samples(project, model, settings)
-    size = training.chunk_size(model, settings, samples)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size)
+    plans = plan_folds(samples, config.train)
     key = _fold_key(project, model, config, samples)
     identity, known = _identify(project, model, config, samples, key), _collect_provenance()
-    journal = FoldCache(project.state / "folds" / model, key)
     oracles = project.state / "oracle" / model / key
-    run_folds = partial(
-        evaluation.run_folds,
-        fit=partial(training.fit, model=model, settings=settings),
+    training = train_folds(
+        samples,
+        plans,
+        model,
+        settings,
         processes=processes,
+        cache=FoldCache(project.state / "folds" / model, key),
         checkpoints=config.train.checkpoints,
         make_watch=watch_into(oracles) if config.train.oracle else None,
     )
-    countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
+    countdown = Countdown(f"train {model}", len(plans), processes)
     with BackgroundWriter(identity, known, Path()) as mirror, countdown:
         folds = []
-        for fold in resume(chunks, journal, partial(run_folds, samples)):
+        for fold in training:
             mirror.log_fold(summarise_fold(fold), fold.seconds)
             folds.append(fold)
             countdown.count(fold)
@@ -104,11 +99,9 @@ def _prepare_samples(project: Project, model: str, settings: Section) -> Samples
 
 def _fold_key(project: Project, model: str, config: Config, samples: Samples) -> str:
     """Digest of everything that a fold depends on, but for who is held out and the repetition's seed."""
-    data = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
-    protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws"})
-    own = config.models[model]
-    settings = (protocol, model, own.model_dump(), samples.classes, training.arithmetic(own))
-    return files.digest([*(project.results / name for name in data), *stage_code("train", model)], *settings)
+    code = files.digest(stage_code("train", model))
+    features = features_digest(project.results)
+    return fold_key(features, code, config.train, model, config.models[model], samples.classes)
 
 
 def _identify(project: Project, model: str, config: Config, samples: Samples, fold_key: str) -> RunIdentity:
