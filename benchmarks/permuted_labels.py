@@ -29,7 +29,7 @@ import numpy as np
 
 from microfacial.evaluation.experiment import Data, load_data, score
 from microfacial.evaluation.folds import train_folds
-from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, watch_into
+from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, record_oracle
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
@@ -65,7 +65,7 @@ def run_once(data: Data, model: str, settings: Section, what: str, processes: in
     samples = make_samples(MODELS[model].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plans = plan_folds(samples, data.protocol)
     with TemporaryDirectory() as folder, Countdown(what, len(plans), processes) as countdown:
-        watch = watch_into(Path(folder)) if oracle else None
+        watch = record_oracle(Path(folder)) if oracle else None
         folds = []
         for fold in train_folds(samples, plans, model, settings, processes=processes, make_watch=watch):
             folds.append(fold)

@@ -154,13 +154,17 @@ def test_holdout_is_one_fold_of_the_listed_subjects(people: Samples) -> None:
 @pytest.mark.parametrize(
     ("config", "who", "message"),
     [
-        (TrainConfig(protocol="holdout"), (), "train.holdout is empty"),
-        (TrainConfig(protocol="holdout", holdout=("a/1", "a/9")), (), "no clip is of a/9"),
+        (TrainConfig(protocol="holdout"), (), r"train\.holdout is empty"),
+        (TrainConfig(protocol="holdout", holdout=("a/1", "a/9")), (), "a/9"),
         (TrainConfig(protocol="holdout", holdout=("a/0", "a/1")), ("a/0", "a/1", "a/2"), "holdout: needs at least 2"),
-        (TrainConfig(protocol="leave-one-dataset-out"), ("a/0", "a/1", "a/2"), "at least 2 corpora, found a alone"),
-        (TrainConfig(protocol="leave-one-dataset-out"), ("a/0", "b/0", "b/1"), "to hold b out: needs .* found 1"),
-        (TrainConfig(), ("a/0", "a/1", "a/2", "b/0", "b/1"), "within b: needs at least 2 subjects beside .* found 1"),
-        (TrainConfig(protocol="composite"), ("a/0", "b/1"), "leave-one-subject-out: needs at least 2 subjects"),
+        (TrainConfig(protocol="leave-one-dataset-out"), ("a/0", "a/1", "a/2"), "at least 2 corpora, .* only a"),
+        (
+            TrainConfig(protocol="leave-one-dataset-out"),
+            ("a/0", "b/0", "b/1"),
+            "b as .* needs .* found 1",
+        ),
+        (TrainConfig(), ("a/0", "a/1", "a/2", "b/0", "b/1"), "within b: needs at least 2 .* found 1"),
+        (TrainConfig(protocol="composite"), ("a/0", "b/1"), "leave-one-subject-out: needs at least 2"),
     ],
 )
 def test_data_that_a_protocol_cannot_divide_is_refused_by_name(
@@ -249,5 +253,5 @@ def test_under_loso_groups_are_of_one_corpus_and_know_no_other(samples: Samples)
 
 def test_too_few_subjects_for_groups_are_said_to_be(samples: Samples) -> None:
     few = samples.take(np.flatnonzero(np.isin(samples.subjects, ["a/0", "a/1"])))
-    with pytest.raises(ProtocolError, match="groups of subjects a: needs at least 2 subjects beside"):
+    with pytest.raises(ProtocolError, match="groups of subjects a: needs at least 2"):
         plan_groups(few, 2, TrainConfig(protocol="loso"))

@@ -196,9 +196,9 @@ def test_wrong_use_of_a_protocol_is_one_line(
     ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for settings, message in (
-        ({"protocol": "leave-one-dataset-out"}, "at least 2 corpora, found demo alone"),
+        ({"protocol": "leave-one-dataset-out"}, "at least 2 corpora, but there is only demo"),
         ({"protocol": "holdout"}, "train.holdout is empty"),
-        ({"protocol": "holdout", "holdout": ["demo/sub99"]}, "no clip is of demo/sub99"),
+        ({"protocol": "holdout", "holdout": ["demo/sub99"]}, "no clip belongs to demo/sub99"),
     ):
         change("train", **settings)
         capsys.readouterr()

@@ -9,18 +9,17 @@ during training, but it returns nothing and cannot change the result.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby, pairwise
 from typing import Protocol
 
-import torch
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
+from microfacial.training.one_thread import one_thread
 
 Chunk = tuple[FoldPlan, ...]
 MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
@@ -216,15 +215,3 @@ def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
         ends = [len(repetition) * number // count for number in range(count + 1)]
         chunks += [tuple(repetition[start:end]) for start, end in pairwise(ends)]
     return chunks
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread inside the block. More threads add numbers in another order and change the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)

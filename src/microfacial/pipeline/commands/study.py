@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 
 from microfacial import files
 from microfacial.errors import ConfigError, PipelineError
+from microfacial.evaluation.comparison import describe_difference
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.presets import resolve
-from microfacial.pipeline.commands.compare import verdict
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import in_words
 from microfacial.pipeline.project import PARAMS, Project, progress
@@ -413,7 +413,7 @@ def describe_study(conclusion: Conclusion, kept: Sequence[StoredStudy]) -> list[
             "Only subjects that tuning never saw tell what the settings are worth: on the others the best of "
             f"{len(trials)} trials was chosen. They were scored {_times(conclusion.looks)} for this study."
         )
-    return [*lines, verdict(claims[0].difference)]
+    return [*lines, describe_difference(claims[0].difference)]
 
 
 def _times(count: int) -> str:
