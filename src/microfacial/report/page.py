@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from microfacial.records import ONSET_APEX, ORACLE, Clip, FaceStore
+from microfacial.records import ONSET_APEX, ORACLE, PROTOCOL_NAMES, Clip, FaceStore
 from microfacial.report import tables
 from microfacial.report.finding import state_finding
 from microfacial.report.flow_colours import (
@@ -25,12 +25,6 @@ from microfacial.report.results import SIMPLE_MODELS, ModelResult, ReportConfig,
 from microfacial.report.settings_list import list_settings
 from microfacial.report.tables import AblationTables, HardClip
 
-_PROTOCOLS = {
-    "loso": "leave-one-subject-out within each corpus",
-    "composite": "leave-one-subject-out over all corpora together",
-    "leave-one-dataset-out": "leave-one-dataset-out: trained on the other corpora",
-    "holdout": "a fixed list of test subjects",
-}
 _FLOW_PX, _WHEEL_PX = 144, 96
 
 
@@ -76,7 +70,7 @@ def render_page(content: PageContent) -> str:
         results=results,
         shared=shared,
         finding=state_finding(results),
-        protocol=_PROTOCOLS[shared.protocol],
+        protocol=PROTOCOL_NAMES[shared.protocol],
         scheme=content.settings["clips"]["scheme"],
         simple=find_best_simple(results),
         simple_models=[result.model for result in results if result.model in SIMPLE_MODELS],
