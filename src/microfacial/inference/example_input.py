@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person, plan_clips, render_clip
-from microfacial.evaluation.folds import one_thread
 from microfacial.inference.bundle import open_brought, pack_bytes, read_pack
 from microfacial.inference.predict import TrainedModel
+from microfacial.training.one_thread import one_thread
 
 _PLAN = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(7, 7), width_px=140)
 _FPS = 200.0

@@ -19,8 +19,7 @@ from microfacial.models import MODELS, Task
 from microfacial.models.presets import find_network, resolve
 from microfacial.preprocessing import regions as rois
 from microfacial.preprocessing.faces import FacesConfig, align, locate, mean_face, region_names, watch
-from microfacial.preprocessing.flow import WINDOWS, FlowConfig, key_frames
-from microfacial.preprocessing.motion import measure
+from microfacial.preprocessing.flow import WINDOWS, FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_interval
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Fitted
 from microfacial.settings import Section, check
@@ -296,7 +295,7 @@ def _measure(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> Fa
     regions = region_names(faces)
     shown = frames.read_frames(clip, root, key_frames(clip))
     face = locate(clip, shown[clip.onset], faces)
-    motion = measure(clip, face, shown, faces.size_px, flow)
+    motion = compute_clip_flow(clip, face, shown, faces.size_px, flow)
     return FaceStore(
         clips=(clip.id,),
         crops=np.stack([align(shown[number], face, faces.size_px) for number in (clip.onset, clip.apex)])[None],

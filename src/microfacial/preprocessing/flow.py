@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.faces import align, cover
 from microfacial.preprocessing.opencv_flow import (
     DisSettings,
     FarnebackSettings,
@@ -26,7 +27,7 @@ from microfacial.preprocessing.opencv_flow import (
     farneback,
     variational,
 )
-from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FlowSequence, FlowUnit
+from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, Face, FlowSequence, FlowUnit, Image
 from microfacial.settings import Section
 
 WINDOWS = (ONSET_APEX, *PHASE_WINDOWS)
@@ -67,6 +68,31 @@ def key_frames(clip: Clip) -> tuple[int, int, int, int, int]:
         return min(clip.numbers, key=lambda number: abs(2 * number - first - last))
 
     return clip.onset, between(clip.onset, clip.apex), clip.apex, between(clip.apex, clip.offset), clip.offset
+
+
+def compute_clip_flow(
+    clip: Clip, face: Face, frames: Mapping[int, Image], size_px: int, config: FlowConfig
+) -> FlowSequence:
+    """Align the key frames of one clip and compute its flow.
+
+    Args:
+        clip: clip with frame numbers.
+        face: place of the face in the frames of the clip.
+        frames: key frames by number, `(H, W, 3)` uint8 BGR, as the camera wrote them.
+        size_px: side of the aligned square.
+        config: settings of flow.
+
+    Returns:
+        Flow of the clip.
+
+    Raises:
+        DatasetError: The clip has no flow (see `compute_flow`), or `flow.method` is "published" and the clip has
+            frames.
+    """
+    aligned = {number: align(frame, face, size_px) for number, frame in frames.items()}
+    if config.method == "published":
+        return read_published(clip, aligned[clip.apex])
+    return compute_flow(clip, aligned, config, cover(frames[clip.onset], face.transform, size_px))
 
 
 def compute_flow(

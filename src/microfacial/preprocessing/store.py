@@ -11,8 +11,26 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import StorageError
-from microfacial.files import atomic_write, read_json, require_file, write_json
+from microfacial.files import atomic_write, digest, read_json, require_file, write_json
 from microfacial.records import Box, Clip, Face, FaceSource, FaceStore, FlowUnit
+
+FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
+"""Files below `results/<data set>/` on which every result of training depends."""
+
+
+def features_digest(folder: Path) -> str:
+    """Return a digest of all feature files of a data set.
+
+    Args:
+        folder: results folder of the data set. It contains `FEATURE_FILES`.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        StorageError: A file is missing.
+    """
+    return digest(folder / name for name in FEATURE_FILES)
 
 
 def write_faces(
@@ -48,6 +66,27 @@ def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
     """
     content = read_json(folder / "faces.json")
     return tuple(_read_face(row) for row in content["faces"]), tuple(content["regions"]), content["size_px"]
+
+
+def read_faces_of(folder: Path, clips: Sequence[Clip]) -> tuple[list[Face], int]:
+    """Read the face of each clip and the side of the aligned square.
+
+    Args:
+        folder: folder that `write_faces` wrote.
+        clips: clips in any order.
+
+    Returns:
+        One face per clip, in the order of `clips`, and the side of the aligned square in px.
+
+    Raises:
+        StorageError: The file is missing or damaged, or it has no face for one of the clips.
+    """
+    faces, _, size_px = read_faces(folder)
+    by_clip = {face.clip: face for face in faces}
+    missing = [clip.id for clip in clips if clip.id not in by_clip]
+    if missing:
+        raise StorageError(f"{folder}: no face for clip {missing[0]}: faces are older than clips.csv. Run `dvc repro`")
+    return [by_clip[clip.id] for clip in clips], size_px
 
 
 def read_crops(folder: Path) -> NDArray[np.uint8]:

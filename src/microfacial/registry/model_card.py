@@ -9,14 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from microfacial.records import Clip, Comparison, Evaluation, is_synthetic
+from microfacial.records import PROTOCOL_NAMES, Clip, Comparison, Evaluation, is_synthetic
 
-_PROTOCOLS = {
-    "loso": "leave-one-subject-out within each corpus",
-    "composite": "leave-one-subject-out over all corpora together",
-    "leave-one-dataset-out": "leave-one-dataset-out",
-    "holdout": "a fixed list of held-out subjects",
-}
 _PACKS = {
     "refit": "fitted once more on all subjects, with the settings that the protocol evaluated",
     "ensemble": "the models of all folds, whose probabilities are averaged",
@@ -110,7 +104,7 @@ def _scores(evaluation: Evaluation) -> str:
             for corpus, score in evaluation.corpora.items()
         ),
     ]
-    protocol = f"Protocol: {_PROTOCOLS[evaluation.protocol]}{several}; pooled over folds; intervals draw subjects."
+    protocol = f"Protocol: {PROTOCOL_NAMES[evaluation.protocol]}{several}; pooled over folds; intervals draw subjects."
     return "\n\n".join([protocol, "\n".join(rows), *spread])
 
 

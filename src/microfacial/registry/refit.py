@@ -13,10 +13,10 @@ from statistics import median
 import numpy as np
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.folds import one_thread
 from microfacial.records import Fitted, Samples, TrainingData
 from microfacial.settings import OptimiserSettings, Section
 from microfacial.training import fit as training
+from microfacial.training.one_thread import one_thread
 
 _NOBODY_OUT = "everyone"
 

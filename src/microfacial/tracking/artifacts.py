@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
-from microfacial.report import figures
+from microfacial.report import figures, hybrid_figures
+from microfacial.report.figure_style import as_png
 
 TABLES = ("folds.json", "predictions.json", "subjects.json")
 
@@ -21,7 +22,7 @@ def lay_out(folder: Path, target: Path) -> None:
     for part in ("figures", "files"):
         (target / part).mkdir()
     for name, figure in draw_figures(folder).items():
-        (target / "figures" / f"{name}.png").write_bytes(figures.as_png(figure))
+        (target / "figures" / f"{name}.png").write_bytes(as_png(figure))
     for path in list_files(folder):
         shutil.copy(path, target / "files")
 
@@ -42,8 +43,8 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
     if any(history.training_loss for history in curves.values()):
         drawn["loss"] = figures.draw_curves(evaluation.model, curves)
     if importances is not None:
-        drawn["regions"] = figures.draw_region_importances(importances)
-        drawn["attention"] = figures.draw_attention(importances)
+        drawn["regions"] = hybrid_figures.draw_region_importances(importances)
+        drawn["attention"] = hybrid_figures.draw_attention(importances)
     return drawn
 
 

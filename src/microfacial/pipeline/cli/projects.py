@@ -18,12 +18,12 @@ def repro_command(processes: int) -> None:
 
     from microfacial.pipeline import dvc
     from microfacial.pipeline.config import load
-    from microfacial.pipeline.stages.report import leaderboard
+    from microfacial.pipeline.stages.report import read_leaderboard
 
     load(PARAMS)
     project = open_project()
     dvc.reproduce(project, processes)
-    Console().print(leaderboard(project))
+    Console().print(read_leaderboard(project))
     click.echo(
         f"Next: open {project.results}/reports/index.html for the report, or run `make ui` for every fold in MLflow.\n"
         "Edit params.yaml and run `make repro` again: only the stages that depend on the edit run again."
@@ -43,7 +43,7 @@ def demo_command(contact_sheet: Path | None, processes: int) -> None:
     """Write the synthetic demo data in the layout of CASME II."""
     from microfacial.files import write_image
     from microfacial.pipeline import dvc
-    from microfacial.report.demo_sheet import demo_sheet
+    from microfacial.report.demo_sheet import draw_demo_sheet
 
     if contact_sheet is None:
         dvc.make_demo(processes)
@@ -51,7 +51,7 @@ def demo_command(contact_sheet: Path | None, processes: int) -> None:
         return
     if not dvc.DEMO.exists():
         raise PipelineError(f"{dvc.DEMO} does not exist. Run `microfacial demo` first")
-    write_image(contact_sheet, demo_sheet(dvc.DEMO))
+    write_image(contact_sheet, draw_demo_sheet(dvc.DEMO))
     click.echo(f"demo: {contact_sheet}")
 
 
