@@ -20,7 +20,7 @@ from microfacial.evaluation import result_files as outcomes
 from microfacial.evaluation.ablation import ABLATIONS, FULL, SHIFTS_FRAMES, predict_anew, shift_apex, take_away
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.protocols import plan_folds
-from microfacial.inference.predict import read_clip
+from microfacial.inference.read import read_clip
 from microfacial.models.hybrid import HybridSettings, make_inputs
 from microfacial.models.inputs import make_samples
 from microfacial.pipeline import cli as commands
