@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from microfacial.datasets.frames import read_image
 from microfacial.datasets.synthetic.people import DemoClip, DemoPlan, plan_clips
 from microfacial.errors import DatasetError
-from microfacial.preprocessing.faces import FacesConfig, align, find_skin, locate
+from microfacial.preprocessing.aligned_frames import find_skin
+from microfacial.preprocessing.faces import FacesConfig, align, locate
+from microfacial.preprocessing.frame_motion import SpottingConfig
 from microfacial.preprocessing.landmarks import find_landmarks
-from microfacial.preprocessing.spotting import Spotting, SpottingConfig, spot_apex, spot_interval
+from microfacial.preprocessing.spotting import Spotting, spot_apex, spot_interval
 from microfacial.records import Clip
 
 Frames = dict[int, NDArray[np.uint8]]

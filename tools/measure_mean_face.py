@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person
-from microfacial.preprocessing.faces import MEAN_FACE
+from microfacial.preprocessing.alignment import MEAN_FACE
 from microfacial.preprocessing.landmarks import find_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 

@@ -250,7 +250,7 @@ def test_the_stage_keeps_what_a_fold_is_loaded_from(project: Path, computed: Pat
 def test_a_clip_of_other_regions_is_refused(
     trained: tuple[Path, NDArray[np.float64]], clip: Clip, folder: Path
 ) -> None:
-    fold = replace(load_fold(trained[0]), faces=FacesConfig(rois="facs-8", size_px=56))
+    fold = replace(load_fold(trained[0]), faces=FacesConfig(regions="facs-8", size_px=56))
     with pytest.raises(DatasetError, match=r"inputs are \(\d, 3, 16, 16\), but roi_cnn was trained on"):
         fold.predict_clip(folder, clip.onset, clip.apex)
 

@@ -355,7 +355,7 @@ def test_the_page_of_a_server_elsewhere_is_named_and_no_other_is_started(
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     write_maps({"sub01": 4, "sub02": 4, "sub03": 4, "s01": 4, "s02": 4, "s03": 4})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", method="whole", rois="grid-28", size_px=28)
+    change("faces", method="whole", regions="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
@@ -393,7 +393,7 @@ def test_contact_sheets_of_people_are_not_written_where_git_keeps_them(
 ) -> None:
     write_maps({"sub01": 2})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", method="whole", rois="grid-28", size_px=28)
+    change("faces", method="whole", regions="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0

@@ -16,23 +16,16 @@ from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import clips as clips_stage
 from microfacial.pipeline.stages import faces as faces_stage
-from microfacial.preprocessing.faces import (
-    FacesConfig,
-    align,
-    cover,
-    find_skin,
-    fit_similarity,
-    locate,
-    mean_face,
-    region_names,
-)
+from microfacial.preprocessing.aligned_frames import find_skin
+from microfacial.preprocessing.alignment import covered_pixels, fit_similarity, mean_face
+from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.landmarks import Landmarks, find_landmarks
-from microfacial.preprocessing.regions import EYE_CORNERS, ROI_SCHEMES
+from microfacial.preprocessing.regions import EYE_CORNERS, FACE_SCHEMES
 from microfacial.preprocessing.store import read_faces
 from microfacial.records import Clip
 
 CROP: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[20:220, 120:330, ::-1])  # type: ignore[no-untyped-call]
-WHOLE = FacesConfig(method="whole", rois="grid-28", size_px=28)
+WHOLE = FacesConfig(method="whole", regions="grid-28", size_px=28)
 
 
 def apply(transform: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -194,9 +187,9 @@ def test_frames_are_not_taken_for_maps() -> None:
 
 
 def test_regions_that_a_method_lacks_are_refused() -> None:
-    assert region_names(FacesConfig(rois="facs-8"))[0] == "left eye"
+    assert region_names(FacesConfig(regions="facs-8"))[0] == "left eye"
     with pytest.raises(ConfigError, match=r"grid-28 is only for faces\.method whole"):
-        region_names(FacesConfig(rois="grid-28"))
+        region_names(FacesConfig(regions="grid-28"))
 
 
 # --- the stage --------------------------------------------------------------------------------------------------------
@@ -249,7 +242,7 @@ def test_skin_is_the_face_without_eyes_and_without_what_lies_behind_it() -> None
 
 def test_the_square_is_covered_where_it_shows_the_frame() -> None:
     frame = np.zeros((100, 60, 3), np.uint8)
-    covered = cover(frame, np.array([[1.0, 0.0, 20.0], [0.0, 1.0, 0.0]]), 100)
+    covered = covered_pixels(frame, np.array([[1.0, 0.0, 20.0], [0.0, 1.0, 0.0]]), 100)
     assert covered[:, 20:80].all()
     assert not covered[:, :20].any()
     assert not covered[:, 80:].any()
@@ -262,7 +255,7 @@ def test_landmarks_with_a_region_off_the_square_fall_back_on_the_template(
     listed(cropped=True)
     clip = read_clips(Path("results/tiny/clips.csv"))[0]
     points = mean_face(56)
-    points[list(ROI_SCHEMES["mission"]["mouth"].points)] += 1000
+    points[list(FACE_SCHEMES["mission"]["mouth"].points)] += 1000
     monkeypatch.setattr(
         "microfacial.preprocessing.faces.find_landmarks", lambda _: Landmarks(points=points, confidence=0.9)
     )

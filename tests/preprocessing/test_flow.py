@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from fakes import make_clip, texture
 from microfacial.errors import ConfigError, DatasetError
-from microfacial.preprocessing.flow import FlowConfig, compute_flow, facial_flow, key_frames, prepare, read_published
+from microfacial.preprocessing.flow import (
+    FlowConfig,
+    compute_flow,
+    convert_published_map,
+    facial_flow,
+    key_frames,
+    prepare,
+)
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, Clip
 from microfacial.settings import check
@@ -178,7 +185,7 @@ def test_onset_and_apex_that_are_one_frame_are_refused_not_zero() -> None:
 
 def test_frames_that_are_no_map_are_refused_as_published_flow() -> None:
     with pytest.raises(DatasetError, match=r"c/s/n: has frames, not a flow map. Set flow\.method: variational"):
-        read_published(make_clip(), texture(28, 28))
+        convert_published_map(make_clip(), texture(28, 28))
 
 
 def test_a_frame_that_shows_nothing_is_refused_not_zero() -> None:
@@ -196,7 +203,7 @@ def test_strain_of_a_measured_stretch_is_the_stretch() -> None:
 
 def test_published_maps_are_centred_by_their_median_and_keep_their_strain() -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8)
-    sequence = read_published(published(), image)
+    sequence = convert_published_map(published(), image)
     u, v, published_strain = sequence.flow[0].astype(np.float64)
     blue_green_red = image.astype(np.float64)
     assert np.array_equal(u, blue_green_red[..., 2] - np.median(image[..., 2]))
@@ -209,7 +216,7 @@ def test_mirrored_published_maps_give_mirrored_flow_with_u_negated() -> None:
     image = np.random.default_rng(1).integers(0, 256, (27, 27, 3), dtype=np.uint8)
     mirrored = image[:, ::-1].copy()
     mirrored[..., 2] = 255 - mirrored[..., 2]
-    flow, flipped = (read_published(published(), picture).flow[0] for picture in (image, mirrored))
+    flow, flipped = (convert_published_map(published(), picture).flow[0] for picture in (image, mirrored))
     assert np.array_equal(flipped[0], -flow[0, :, ::-1])
     assert np.array_equal(flipped[1], flow[1, :, ::-1])
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from microfacial.errors import ConfigError, DatasetError
-from microfacial.preprocessing.faces import mean_face
+from microfacial.preprocessing.alignment import mean_face
 from microfacial.preprocessing.regions import (
+    FACE_SCHEMES,
     MAP_SCHEMES,
-    ROI_SCHEMES,
-    RoiSchemeName,
+    RegionSchemeName,
     face_boxes,
     map_boxes,
     scheme_region_names,
@@ -31,7 +31,7 @@ def middle(box: Box) -> tuple[float, float]:
 
 
 def test_the_table_has_every_scheme_that_can_be_asked_for() -> None:
-    assert {*ROI_SCHEMES, *MAP_SCHEMES} == set(get_args(RoiSchemeName))
+    assert {*FACE_SCHEMES, *MAP_SCHEMES} == set(get_args(RegionSchemeName))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -71,9 +71,9 @@ def test_a_box_is_its_points_bounds_and_the_padding_clipped_to_the_square() -> N
     assert face_boxes("mission", points - [35, 45], SIZE_PX)[0][:2] == (0, 0)
 
 
-@pytest.mark.parametrize("scheme", ROI_SCHEMES)
+@pytest.mark.parametrize("scheme", FACE_SCHEMES)
 @pytest.mark.parametrize("size_px", [28, 56, SIZE_PX])
-def test_boxes_lie_inside_the_square_and_are_not_thin(scheme: RoiSchemeName, size_px: int) -> None:
+def test_boxes_lie_inside_the_square_and_are_not_thin(scheme: RegionSchemeName, size_px: int) -> None:
     for top, left, bottom, right in face_boxes(scheme, mean_face(size_px), size_px):
         assert 0 <= top <= bottom - 4
         assert 0 <= left <= right - 4
@@ -86,7 +86,7 @@ def test_a_region_off_the_square_is_refused() -> None:
 
 
 @pytest.mark.parametrize("scheme", MAP_SCHEMES)
-def test_boxes_on_maps_lie_inside_them_in_the_schemes_order(scheme: RoiSchemeName) -> None:
+def test_boxes_on_maps_lie_inside_them_in_the_schemes_order(scheme: RegionSchemeName) -> None:
     boxes = map_boxes(scheme, 28)
     assert len(boxes) == len(scheme_region_names(scheme, on_map=True))
     assert all(0 <= top < bottom <= 28 and 0 <= left < right <= 28 for top, left, bottom, right in boxes)
@@ -95,12 +95,12 @@ def test_boxes_on_maps_lie_inside_them_in_the_schemes_order(scheme: RoiSchemeNam
 @pytest.mark.parametrize(
     ("scheme", "on_map", "message"),
     [
-        ("grid-28", False, "faces.rois: grid-28 is only for faces.method whole; choose mission or facs-8"),
-        ("facs-8", True, "faces.rois: facs-8 is not for faces.method whole; choose mission or grid-28"),
+        ("grid-28", False, "faces.regions: grid-28 is only for faces.method whole; choose mission or facs-8"),
+        ("facs-8", True, "faces.regions: facs-8 is not for faces.method whole; choose mission or grid-28"),
     ],
 )
 def test_a_scheme_that_needs_the_other_kind_of_picture_is_refused(
-    scheme: RoiSchemeName, on_map: bool, message: str
+    scheme: RegionSchemeName, on_map: bool, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         scheme_region_names(scheme, on_map=on_map)

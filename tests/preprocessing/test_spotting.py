@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from fakes import texture
 from microfacial.errors import DatasetError
-from microfacial.preprocessing.spotting import SpottingConfig, shrink, spot_apex, spot_interval
+from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
+from microfacial.preprocessing.spotting import spot_apex, spot_interval
 
 FPS = 40.0  # ten frames either way are compared
 SKIN = texture(112, 112)[..., 0]
