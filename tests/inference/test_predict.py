@@ -175,7 +175,7 @@ def test_what_cannot_be_meant_is_refused(
 
 
 def test_a_clip_without_a_face_is_refused(folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
+    monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     with pytest.raises(NoFaceError, match=f"no face was found in frame {clip.onset}"):
         read_clip(folder, clip.onset, clip.apex)
 

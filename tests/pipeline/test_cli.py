@@ -245,7 +245,7 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change("clips", apex="spotted")
-    monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
+    monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     assert run(monkeypatch, "clips") == 0
     found = rows(project / "results/tiny/clips.csv")
     assert {row["apex_source"] for row in found} == {"midpoint"}
@@ -480,7 +480,7 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
     for arguments, timed, complaint in (
         (["raw.avi"], True, ""),
         (["frames", "--fps", "50"], True, ""),
-        (["frames"], False, "the frame rate is unknown, took 200 frames a second; give it by --fps"),
+        (["frames"], False, "200 frames per second are assumed; set it by --fps"),
     ):
         assert run(monkeypatch, "spot", *arguments) == 0
         printed = capsys.readouterr()

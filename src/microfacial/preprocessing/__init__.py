@@ -1,5 +1,5 @@
 """From clips to aligned faces and optical flow.
 
-Finding the face, aligning it, cutting regions, computing flow, spotting movements, and the files of faces and flow belong
-here. Reading releases belongs in `datasets`. Tensors for one model belong in `models`.
+This package finds and aligns faces, cuts regions, computes flow, spots movements, and reads and writes the files of
+faces and flow. Code that reads releases belongs in `datasets`, and code that makes the inputs of a model in `models`.
 """

@@ -28,8 +28,8 @@ class FacesConfig(Section):
     """The `faces` section of params.yaml.
 
     Attributes:
-        method: how the face is located. `landmarks` finds it with networks. `template` uses the mean place of the eyes in
-            the crops of the corpus. `whole` takes the image as it is, for published flow maps.
+        method: how the face is located. `landmarks` finds it with networks. `template` uses the mean place of the eyes
+            in the crops of the corpus. `whole` takes the image as it is, for published flow maps.
         fallback: what `landmarks` does if it finds no face. `template` uses the template, `none` raises an error.
         regions: scheme of the regions of interest (see `regions`).
         size_px: side of the aligned square.

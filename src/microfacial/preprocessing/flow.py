@@ -49,9 +49,9 @@ class FlowConfig(Section):
     Attributes:
         method: method of optical flow. `published` reads flow maps instead of computing flow.
         head_motion: what is removed from the flow of each window as the head's motion. `translation`: the median of the
-            flow. `similarity`: the shift, rotation and scale that most of the face follows. `similarity-twice`: the same
-            similarity is undone in the second frame and the flow is computed again, which takes twice as long. None of
-            them follows a head that turns away.
+            flow. `similarity`: the shift, rotation and scale that most of the face follows. `similarity-twice`: the
+            same similarity is undone in the second frame and the flow is computed again, which takes twice as long.
+            None of them follows a head that turns away.
         highpass_sigma_px: standard deviation of the Gaussian high-pass. null keeps slow changes of light.
         blur_sigma_px: standard deviation of the Gaussian blur against noise. null keeps the frames sharp.
         variational: settings of that method.

@@ -1,7 +1,8 @@
 """Find the face in an image and 468 points on it, with two small networks that OpenCV runs on the CPU.
 
-BlazeFace (128×128) finds the face and six points on it. The crop around the face is rotated upright, enlarged, and given
-to the face mesh (192×192), as in MediaPipe's pipeline. Points are numbered as in MediaPipe's mesh of 468 vertices.
+BlazeFace (128×128) finds the face and six points on it. The crop around the face is rotated upright, enlarged, and
+given to the face mesh (192×192), as in MediaPipe's pipeline. Points are numbered as in MediaPipe's mesh of 468
+vertices.
 
 Source: Bazarevsky et al., BlazeFace, arXiv:1907.05047; Kartynnik et al., Real-time Facial Surface Geometry from
 Monocular Video on Mobile GPUs, arXiv:1907.06724. The weights and their licence: weights/NOTICE.
@@ -161,7 +162,7 @@ def _pad(image: Image, border: float) -> tuple[Image, FloatArray]:
 
 @lru_cache
 def _anchors_px() -> FloatArray:
-    """Return the middles of the detector's anchors, `(896, 2)`, row by row. All anchors of a cell follow one another."""
+    """Return the middles of the detector's anchors, `(896, 2)`, row by row, all anchors of a cell in sequence."""
     grids = []
     for stride, repeats in _STRIDES_PX:
         cells = np.arange(stride / 2, _DETECTOR_PX, stride)

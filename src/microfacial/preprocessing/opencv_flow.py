@@ -54,8 +54,8 @@ class DisSettings(Section):
 
     Attributes:
         preset: OpenCV's preset of speed and accuracy.
-        finest_scale: level at which the search ends. 0 is the frame itself, and each further level is halved. null takes
-            the preset's value.
+        finest_scale: level at which the search ends. 0 is the frame itself, and each further level is halved. null
+            takes the preset's value.
     """
 
     preset: Literal["ultrafast", "fast", "medium"] = "medium"
@@ -83,8 +83,9 @@ class FarnebackSettings(Section):
 
 
 class Tvl1Settings(Section):
-    """The `flow.tvl1` subsection: total variation and an L1 data term. Names and meanings are those of OpenCV's DualTVL1.
+    """The `flow.tvl1` subsection: total variation and an L1 data term.
 
+    Names and meanings are those of OpenCV's DualTVL1.
     All windows of a clip are computed in one batch. The result on a GPU may differ from that on a CPU in the last bits.
 
     Attributes:

@@ -71,8 +71,8 @@ FACE_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
     }
 )
 
-# Published 28×28 maps show no face, so they have no landmarks. Boxes are fractions of the side: top, left, bottom, right.
-# `grid-28` cuts the map into blocks of 14×14 px on a grid of half blocks.
+# Published 28×28 maps show no face, so they have no landmarks. Boxes are fractions of the side: top, left, bottom,
+# right. `grid-28` cuts the map into blocks of 14×14 px on a grid of half blocks.
 MAP_SCHEMES: Mapping[str, Mapping[str, _Fractions]] = MappingProxyType(
     {
         "mission": MappingProxyType(

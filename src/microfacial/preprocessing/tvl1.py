@@ -161,8 +161,8 @@ def _median(flow: Tensor, window_px: int) -> Tensor:
     """Return the median of each window of flow `(N, 2, H, W)`.
 
     Hold just over half of the window's values. Drop the smallest and the largest of them, since neither can be the
-    median, and add the next value. Repeat until one value is left: it is the median. Every step compares whole images at
-    once, which is faster than sorting each window.
+    median, and add the next value. Repeat until one value is left: it is the median. Every step compares whole images
+    at once, which is faster than sorting each window.
     """
     if window_px == 1:
         return flow

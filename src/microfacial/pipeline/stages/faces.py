@@ -35,7 +35,7 @@ def run_faces(project: Project) -> None:
 
 
 def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) -> Iterator[tuple[Face, Image]]:
-    """Yield each face with its onset and apex crops, `(2, S, S, 3)`. Raise an error after the last clip if any failed."""
+    """Yield each face with its onset and apex crops, `(2, S, S, 3)`. If clips failed, raise an error after the last."""
     failed = []
     for clip in clips:
         frames = read_frames(clip, project.frames, (clip.onset, clip.apex))
