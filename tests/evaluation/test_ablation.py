@@ -215,7 +215,7 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
     write_params(
         project,
         clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
-        faces={"method": "whole", "rois": "grid-28", "size_px": 28},
+        faces={"method": "whole", "regions": "grid-28", "size_px": 28},
         flow={"method": "published"},
         models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "test_time_flip": False, "epochs": 1}},
     )

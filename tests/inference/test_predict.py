@@ -46,7 +46,7 @@ def test_the_train_stage_writes_the_files_that_a_fold_is_loaded_from(
 def test_inputs_of_another_shape_are_refused(
     trained: tuple[Path, NDArray[np.float64]], clip: Clip, folder: Path
 ) -> None:
-    fold = replace(load_fold(trained[0]), faces=FacesConfig(rois="facs-8", size_px=56))
+    fold = replace(load_fold(trained[0]), faces=FacesConfig(regions="facs-8", size_px=56))
     with pytest.raises(DatasetError, match=r"\(\d, 3, 16, 16\).* roi_cnn .*\(\d, 3, 16, 16\)"):
         fold.predict_clip(folder, clip.onset, clip.apex)
 

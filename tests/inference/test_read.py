@@ -74,7 +74,7 @@ def test_impossible_moments_are_refused(
 
 
 def test_a_clip_without_a_face_is_refused(folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
+    monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     with pytest.raises(NoFaceError, match=f"{clip.onset}"):
         read_clip(folder, clip.onset, clip.apex)
 

@@ -16,7 +16,7 @@ from fake_versions import Run, change
     [
         ("models", {"roi_cnn": {"input_px": 16, "epochs": 9}}, r"models\.roi_cnn\.\w+ "),
         ("flow", {"blur_sigma_px": 2.0}, "flow.blur_sigma_px .*2.0.* 0.8"),
-        ("faces", {"rois": "facs-8"}, "faces.rois .*'facs-8'.* 'mission'"),
+        ("faces", {"regions": "facs-8"}, "faces.regions .*'facs-8'.* 'mission'"),
         ("train", {"seed": 1}, "train.seed .*1.* 0"),
         ("train", {"repeats": 2}, "train.repeats .*2.* 1"),
         ("train", {"protocol": "composite"}, "train.protocol .*'composite'.* 'loso'"),

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from microfacial.inference.read import read_clip
 from microfacial.models import MODELS, Task
 from microfacial.models.presets import find_network, resolve
-from microfacial.preprocessing.faces import FacesConfig, mean_face, region_names
+from microfacial.preprocessing.alignment import mean_face
+from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import WINDOWS
 from microfacial.preprocessing.regions import face_boxes
 from microfacial.records import PHASE_WINDOWS, FaceStore
@@ -119,6 +120,6 @@ def _motionless_face() -> FaceStore:
         flow=np.zeros((1, len(WINDOWS), 2, side, side), np.float16),
         windows=WINDOWS,
         unit="px",
-        boxes=np.array([face_boxes(config.rois, mean_face(side), side)], dtype=np.int64),
+        boxes=np.array([face_boxes(config.regions, mean_face(side), side)], dtype=np.int64),
         regions=region_names(config),
     )

@@ -7,9 +7,9 @@ import numpy as np
 
 from microfacial.datasets.frames import Recording, open_clip, read_frames
 from microfacial.errors import ConfigError, DatasetError
-from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names, watch
-from microfacial.preprocessing.flow import FlowConfig, key_frames
-from microfacial.preprocessing.motion import measure
+from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
+from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_interval
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
@@ -97,9 +97,9 @@ def _spot(
         )
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
-        frames, skin = watch(recording, recording.root, numbers)
+        frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
-    frames, skin = watch(recording, recording.root, recording.numbers)
+    frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
     interval = spot_interval(frames, fps, skin=skin)
     return interval.onset, interval.apex, interval.offset
 
@@ -144,7 +144,7 @@ def _compute_store(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig)
     regions = region_names(faces)
     frames = read_frames(clip, root, key_frames(clip))
     face = locate(clip, frames[clip.onset], faces)
-    motion = measure(clip, face, frames, faces.size_px, flow)
+    motion = compute_clip_flow(clip, face, frames, faces.size_px, flow)
     return FaceStore(
         clips=(clip.id,),
         crops=np.stack([align(frames[number], face, faces.size_px) for number in (clip.onset, clip.apex)])[None],

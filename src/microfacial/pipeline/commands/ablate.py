@@ -30,12 +30,14 @@ from microfacial.evaluation.protocols import plan_folds, scored_rows
 from microfacial.models.hybrid import HybridSettings, make_inputs
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
+from microfacial.pipeline.clip_progress import clip_progress
 from microfacial.pipeline.config import load
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import stage_code
-from microfacial.pipeline.stages import flow as flow_stage
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
+from microfacial.preprocessing.store import read_faces_of
 from microfacial.records import Clip, FaceStore, FoldResult, Predictions, Samples
 from microfacial.report.tables import digest_ablation
 from microfacial.training import fit as training
@@ -94,8 +96,19 @@ class _Bench:
 
     def measure(self, clips: Sequence[Clip], config: FlowConfig, what: str) -> NDArray[np.float16]:
         """Flow `(N, T, C, H, W)` of clips by other settings or with another apex, kept for the next run."""
-        kept = self.state / "flow"
-        writer = flow_stage.compute(self.project, clips, config, kept, self.processes, f"ablate {what}")
+        faces, size_px = read_faces_of(self.project.results / "faces", clips)
+        with clip_progress(f"ablate {what}") as report:
+            writer = compute_flow_of_clips(
+                clips,
+                faces,
+                size_px,
+                config,
+                folder=self.state / "flow",
+                frames_root=self.project.frames,
+                processes=self.processes,
+                code=files.digest(stage_code("flow")),
+                report=report,
+            )
         self.used.append(writer.folder)
         return writer.read()
 
