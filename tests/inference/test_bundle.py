@@ -97,11 +97,20 @@ def test_a_damaged_bundle_is_named(data: Data, settings: Settings, tmp_path: Pat
         read_bundle(tmp_path / "bundle")
 
 
-def test_a_bundle_under_its_former_name_is_still_readable(data: Data, settings: Settings, tmp_path: Path) -> None:
-    samples, (expected,) = write(tmp_path / "artifacts" / "pack", "linear_svm", data, settings)
-    (tmp_path / "artifacts" / "pack" / "bundle.json").rename(tmp_path / "artifacts" / "pack" / "pack.json")
-    assert find_bundle(tmp_path) == tmp_path / "artifacts" / "pack"
-    restored = read_bundle(find_bundle(tmp_path))
+def test_a_bundle_with_its_former_name_and_former_keys_is_still_readable(
+    data: Data, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "artifacts" / "pack"
+    samples, (expected,) = write(folder, "roi_cnn", data, settings)
+    facts = json.loads((folder / "bundle.json").read_text())
+    section = facts["trained_with"]["models"]["roi_cnn"]
+    section["hold_back"] = section.pop("early_stopping")
+    facts["trained_with"]["faces"]["rois"] = facts["trained_with"]["faces"].pop("regions")
+    (folder / "pack.json").write_text(json.dumps(facts))
+    (folder / "bundle.json").unlink()
+    assert find_bundle(tmp_path) == folder
+    restored = read_bundle(folder)
+    assert restored.faces == settings[0]
     assert np.array_equal(restored.fitted[0].predict(samples.inputs), expected)
 
 

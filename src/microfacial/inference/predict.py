@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from microfacial.training.fit import restore
 
 Checkpoint = Mapping[str, NDArray[Any]]
 """The arrays that a fitted model is restored from, by name. `shape` is the shape of one sample."""
+
+_Section = TypeVar("_Section", bound=Section)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +130,18 @@ def restore_model(
     ((model, content),) = sections["models"].items()
     if model not in MODELS:
         raise ConfigError(f"{source}: models.{model} is not a known model. Choose from {', '.join(MODELS)}")
-    settings = check(content, MODELS[model].settings, f"{source}: models.{model}")
+    settings = _check_stored(content, MODELS[model].settings, f"{source}: models.{model}")
     return TrainedModel(
         model=model,
         classes=classes,
         settings=settings,
-        faces=check(sections["faces"], FacesConfig, f"{source}: faces"),
-        flow=check(sections["flow"], FlowConfig, f"{source}: flow"),
+        faces=_check_stored(sections["faces"], FacesConfig, f"{source}: faces"),
+        flow=_check_stored(sections["flow"], FlowConfig, f"{source}: flow"),
         shape=tuple(checkpoints[0]["shape"].tolist()),
         fitted=tuple(restore(model, settings, checkpoint) for checkpoint in checkpoints),
     )
+
+
+def _check_stored(content: Mapping[str, Any], kind: type[_Section], where: str) -> _Section:
+    """Turn stored settings into a section. Keys that have been renamed since are accepted, unlike in params.yaml."""
+    return check({kind.RENAMED.get(key, key): value for key, value in content.items()}, kind, where)
