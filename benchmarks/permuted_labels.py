@@ -20,25 +20,23 @@ Exits with 1 where a model's mean UAR is further than 0.05 from 1/K, above or be
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation.experiment import Data, load_data, score
-from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, watch_into
+from microfacial.evaluation.folds import train_folds
+from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, record_oracle
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.pipeline.progress import Countdown
-from microfacial.records import FoldResult, Score
+from microfacial.records import Score
 from microfacial.settings import Section, read_sections
-from microfacial.training import fit as training
 
 PARAMS = Path("params.yaml")
 MOST_OFF = 0.05  # of UAR from 1/K
@@ -66,21 +64,15 @@ def run_once(data: Data, model: str, settings: Section, what: str, processes: in
     """The whole protocol once, on labels as they are."""
     samples = make_samples(MODELS[model].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plans = plan_folds(samples, data.protocol)
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings, samples))
-    fit = partial(training.fit, model=model, settings=settings)
     with TemporaryDirectory() as folder, Countdown(what, len(plans), processes) as countdown:
-        watch = watch_into(Path(folder)) if oracle else None
-        folds = [*_count(evaluation.run_folds(samples, chunks, fit, processes, make_watch=watch), countdown)]
+        watch = record_oracle(Path(folder)) if oracle else None
+        folds = []
+        for fold in train_folds(samples, plans, model, settings, processes=processes, make_watch=watch):
+            folds.append(fold)
+            countdown.count(fold)
         found = read_oracle(Path(folder), plans)
     claimed = pool_oracle(found, len(data.classes)) if found else None
     return Run(honest=score(data, folds, model).overall, oracle=claimed)
-
-
-def _count(chunks: Iterator[list[FoldResult]], countdown: Countdown) -> Iterator[FoldResult]:
-    for folds in chunks:
-        for fold in folds:
-            countdown.count(fold)
-            yield fold
 
 
 def run_many(data: Data, model: str, options: argparse.Namespace) -> list[Run]:

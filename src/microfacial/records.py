@@ -10,6 +10,7 @@ Axes: N clips or samples · T windows · R regions · C channels · H, W pixels 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -33,6 +34,15 @@ SYNTHETIC = "synthetic: no measure of accuracy"  # stands wherever a score of su
 ORACLE = "oracle: epoch chosen on the test subject – not a result"  # stands wherever such a score does
 ONSET_APEX = "onset>apex"
 PHASE_WINDOWS = ("onset>rise", "rise>apex", "apex>fall", "fall>offset")
+PROTOCOL_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "loso": "leave-one-subject-out within each corpus",
+        "composite": "leave-one-subject-out over all corpora together",
+        "leave-one-dataset-out": "leave-one-dataset-out, trained on the other corpora",
+        "holdout": "a fixed list of held-out subjects",
+    }
+)
+"""The values of `train.protocol` in words."""
 
 
 def is_synthetic(corpus: str) -> bool:

@@ -17,7 +17,8 @@ from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import ConfigError
 from microfacial.evaluation import experiment as experiments
 from microfacial.evaluation import result_files as outcomes
-from microfacial.evaluation.ablation import ABLATIONS, FULL, SHIFTS_FRAMES, predict_anew, shift_apex, take_away
+from microfacial.evaluation.ablation import ABLATIONS, FULL, apply_ablation
+from microfacial.evaluation.apex_shift import SHIFTS_FRAMES, predict_with_checkpoint, shift_apex
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.inference.read import read_clip
@@ -148,7 +149,7 @@ def test_without_a_shift_restored_networks_predict_the_same_bits(finished: tuple
     samples, folds = read_full(finished[0])
     settings = settings_of(load(finished[0] / "params.yaml"))
     for fold in folds:
-        anew = predict_anew(fold, settings, samples.inputs[fold.plan.test_rows])
+        anew = predict_with_checkpoint(fold, settings, samples.inputs[fold.plan.test_rows])
         assert np.array_equal(anew.probabilities, fold.probabilities)
     ablation = finished[0] / "results/tiny/ablation"
     full, still = rows(ablation / "ablation.csv")[0], rows(ablation / "jitter.csv")[SHIFTS_FRAMES.index(0)]
@@ -166,9 +167,9 @@ def test_a_shift_shows_held_out_clips_as_if_they_were_annotated_so(
 
     def watch(fold: FoldResult, settings: HybridSettings, inputs: NDArray[np.float32]) -> FoldResult:
         shown.append((fold.plan.test_rows, inputs))
-        return predict_anew(fold, settings, inputs)
+        return predict_with_checkpoint(fold, settings, inputs)
 
-    monkeypatch.setattr("microfacial.evaluation.ablation.predict_anew", watch)
+    monkeypatch.setattr("microfacial.evaluation.apex_shift.predict_with_checkpoint", watch)
     ablate_in(again, monkeypatch)
     clips = read_clips(Path("results/tiny/clips.csv"))
     moved = 0
@@ -224,12 +225,12 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
     notes = {row["hybrid"]: row["note"] for row in rows(project / "results/maps/ablation/ablation.csv")}
     assert notes == {
         "full": "",
-        "without graph": "the full hybrid is set so already",
+        "without graph": "the full hybrid already has these settings",
         "without transformer": notes["without transformer"],
         "fixed fusion": "",
         "one window": "not possible on published maps, which have one window anyway",
         "head motion kept": "not possible on published maps, which have no frames",
-        "no flip": "the full hybrid is set so already",
+        "no flip": "the full hybrid already has these settings",
     }
     assert "must be true where graph is false" in notes["without transformer"]
     assert not (project / "results/maps/ablation/jitter.csv").exists()
@@ -279,10 +280,10 @@ def test_an_apex_moves_as_far_as_it_can_and_no_farther(changes: dict[str, object
 
 def test_an_ablation_changes_what_it_names_and_nothing_else() -> None:
     hybrid, flow = HybridSettings(width=64, flip=True, test_time_flip=True), FlowConfig(method="dis")
-    plain, same = take_away(ABLATIONS["no flip"], hybrid, flow)
+    plain, same = apply_ablation(ABLATIONS["no flip"], hybrid, flow)
     assert (plain, same) == (HybridSettings(width=64, flip=False, test_time_flip=False), flow)
-    same_hybrid, still = take_away(ABLATIONS["head motion kept"], hybrid, flow)
+    same_hybrid, still = apply_ablation(ABLATIONS["head motion kept"], hybrid, flow)
     assert (same_hybrid, still) == (hybrid, FlowConfig(method="dis", head_motion="off"))
-    assert take_away(ABLATIONS[FULL], hybrid, flow) == (hybrid, flow)
+    assert apply_ablation(ABLATIONS[FULL], hybrid, flow) == (hybrid, flow)
     with pytest.raises(ConfigError, match=r"models\.hybrid\.transformer: must be true where graph is false"):
-        take_away(ABLATIONS["without transformer"], HybridSettings(graph=False), flow)
+        apply_ablation(ABLATIONS["without transformer"], HybridSettings(graph=False), flow)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microfacial.evaluation.folds import chunk_plans, run_chunk
+from microfacial.evaluation.folds import chunk_plans, train_chunk
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS, Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Fitted, FoldPlan, FoldResult, Samples, TrainingData
@@ -120,7 +120,7 @@ def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) 
     """One fold, with the mates it has in the `train` stage."""
     settings = settings_of(model, **changes)
     chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
-    folds = run_chunk(samples, chunk, partial(fit, model=model, settings=settings))
+    folds = train_chunk(samples, chunk, model, settings)
     return next(fold for fold in folds if fold.plan.name == name)
 
 
@@ -149,22 +149,22 @@ def same(one: FoldResult, other: FoldResult) -> bool:
 class Recorder:
     """Fits as `training.fit` does, and remembers what it was shown."""
 
-    model: str
-    settings: Section
     seen: list[TrainingData] = field(default_factory=list)
 
-    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
+    def __call__(
+        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+    ) -> list[Fitted]:
         self.seen += chunk
-        return fit(chunk, model=self.model, settings=self.settings, watch=watch)
+        return fit(chunk, model=model, settings=settings, watch=watch)
 
 
 @every_protocol
 def test_fit_is_shown_the_known_rows_of_its_fold_and_nothing_else(protocol: str) -> None:
     samples = numbered(samples_of("mlp"))
     plans = plan_folds(samples, PROTOCOLS[protocol])
-    recorder = Recorder("mlp", settings_of("mlp", epochs=1, flip=False, test_time_flip=False))
+    recorder, settings = Recorder(), settings_of("mlp", epochs=1, flip=False, test_time_flip=False)
     for chunk in chunk_plans(plans, 3):
-        run_chunk(samples, chunk, recorder)
+        train_chunk(samples, chunk, "mlp", settings, fit=recorder)
     for plan, known in zip(plans, recorder.seen, strict=True):
         rows = known.samples.inputs[:, 0].astype(np.int64) - 1
         assert np.array_equal(rows, plan.training_rows)
@@ -208,7 +208,7 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
 ) -> None:
     samples, settings = samples_of(model), settings_of(model, members=2, epochs=1, class_weights="inverse")
     chunk = plan_folds(samples, PROTOCOLS[protocol])[:2]
-    run_chunk(samples, tuple(chunk), partial(fit, model=model, settings=settings))
+    train_chunk(samples, tuple(chunk), model, settings)
     expected = [(plan, member) for plan in chunk for member in (0, 1)]
     for (plan, member), (task, lane) in zip(expected, prepared, strict=True):
         parts = np.unique(plan.validation_fold)
@@ -337,8 +337,7 @@ def test_held_out_inputs_change_nothing_but_their_own_predictions_whatever_the_l
     )
     settings = settings_of("mlp", **LEVERS[lever])
     (plan,) = chunk_with(samples, "a/1", PROTOCOLS["composite"], size=1)  # mates would train on what is no number
-    fit_chunk = partial(fit, model="mlp", settings=settings)
-    (honest,), (other,) = (run_chunk(data, (plan,), fit_chunk) for data in (samples, corrupted))
+    (honest,), (other,) = (train_chunk(data, (plan,), "mlp", settings) for data in (samples, corrupted))
     assert np.array_equal(honest.probabilities[0], other.probabilities[0])
     assert (honest.chosen, honest.history) == (other.chosen, other.history)
     assert np.isnan(other.probabilities[1:]).all()

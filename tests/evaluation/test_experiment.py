@@ -1,6 +1,5 @@
 """Folds and scores from Python, against the stages' own."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,14 +9,13 @@ import torch
 
 from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.experiment import Data, load_data, run_folds, score
-from microfacial.evaluation.folds import run_chunk
+from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.inference.networks import create_model
 from microfacial.models import MODELS
 from microfacial.models.hybrid import Hybrid
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
-from microfacial.training.fit import fit
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +74,7 @@ def test_a_hybrid_says_of_held_out_clips_what_its_own_networks_say(data: Data) -
     inputs = MODELS["hybrid"].make_inputs(data.store, chosen)
     samples = make_samples(inputs, data.store, data.clips, data.classes)
     plan = plan_folds(samples, data.protocol)[0]
-    (fold,) = run_chunk(samples, (plan,), partial(fit, model="hybrid", settings=chosen), checkpoints=True)
+    (fold,) = train_chunk(samples, (plan,), "hybrid", chosen, checkpoints=True)
     assert samples.regions == (*data.store.regions, "whole face")
     maps = torch.from_numpy(samples.inputs[plan.test_rows])
     expected = []

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from microfacial.evaluation.folds import one_thread
 from microfacial.inference.bundle import measure_weights, read_bundle
 from microfacial.inference.example_input import make_example_input
 from microfacial.inference.predict import TrainedModel
 from microfacial.inference.request import open_requested_clip
+from microfacial.training.one_thread import one_thread
 
 _ROUNDS = 5  # of timing; a first round for warming up is not counted
 

@@ -9,15 +9,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from microfacial.records import Clip, Comparison, Evaluation, is_synthetic
+from microfacial.records import PROTOCOL_NAMES, Clip, Comparison, Evaluation, is_synthetic
 from microfacial.registry.evidence import UntunedScore
 
-_PROTOCOLS = {
-    "loso": "leave-one-subject-out within each corpus",
-    "composite": "leave-one-subject-out over all corpora together",
-    "leave-one-dataset-out": "leave-one-dataset-out",
-    "holdout": "a fixed list of held-out subjects",
-}
 _BUNDLES = {
     "refit": "one model, fitted on all subjects with the settings that the protocol evaluated",
     "ensemble": "the models of all folds; their probabilities are averaged",
@@ -102,7 +96,7 @@ def _describe_scores(evaluation: Evaluation) -> str:
     """Return the protocol and a table of scores, overall and for each corpus."""
     several = evaluation.repeats > 1
     repetitions = f", {evaluation.repeats} repetitions" if several else ""
-    protocol = _PROTOCOLS[evaluation.protocol]
+    protocol = PROTOCOL_NAMES[evaluation.protocol]
     uf1, uar, overall = evaluation.uf1_interval, evaluation.uar_interval, evaluation.overall
     rows = [
         "| | UF1 | 95 % | UAR | 95 % | accuracy | clips | subjects |",

@@ -13,7 +13,6 @@ from statistics import median
 import numpy as np
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.folds import one_thread
 from microfacial.files import as_file_name, read_arrays, read_csv
 from microfacial.inference.predict import Checkpoint
 from microfacial.models import MODELS
@@ -23,6 +22,7 @@ from microfacial.records import Fitted, Samples, TrainingData
 from microfacial.registry.training_source import TrainingSource
 from microfacial.settings import OptimiserSettings, Section
 from microfacial.training.fit import fit
+from microfacial.training.one_thread import one_thread
 
 _NAME = "everyone"
 

@@ -13,19 +13,22 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from microfacial.records import ONSET_APEX, ORACLE, Clip, Comparison, FaceStore, Importances, Predictions
+from microfacial.records import (
+    ONSET_APEX,
+    ORACLE,
+    PROTOCOL_NAMES,
+    Clip,
+    Comparison,
+    FaceStore,
+    Importances,
+    Predictions,
+)
 from microfacial.report import figures, tables
 from microfacial.report.flow_colours import LEAST, Picture, colour_flow, colour_wheel, lengths, robust_maximum
 from microfacial.report.results import SIMPLE, ReportConfig, Result, best_simple, rank, say_what_was_found
 from microfacial.report.svg import as_svg
 from microfacial.report.tables import AblationTables, HardClip
 
-_PROTOCOLS = {
-    "loso": "leave-one-subject-out within each corpus",
-    "composite": "leave-one-subject-out over all corpora together",
-    "leave-one-dataset-out": "leave-one-dataset-out: trained on the other corpora",
-    "holdout": "a fixed list of held-out subjects",
-}
 _FLOW_SIDE_PX = 144
 _WHEEL_SIDE_PX = 96
 
@@ -62,7 +65,7 @@ def render(content: Content) -> str:
         results=results,
         shared=shared,
         found=say_what_was_found(results),
-        protocol=_PROTOCOLS[shared.protocol],
+        protocol=PROTOCOL_NAMES[shared.protocol],
         scheme=content.settings["clips"]["scheme"],
         simple=simple,
         simple_present=[result.model for result in results if result.model in SIMPLE],

@@ -19,14 +19,15 @@ from matplotlib.figure import Figure
 
 from microfacial import files
 from microfacial.errors import ConfigError, PipelineError
+from microfacial.evaluation.comparison import describe_difference
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.presets import resolve
-from microfacial.pipeline.commands.compare import verdict
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import in_words
 from microfacial.pipeline.project import PARAMS, Project, progress
 from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, stage_code
+from microfacial.preprocessing.store import features_digest
 from microfacial.records import FoldPlan, FoldResult, Predictions
 from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
@@ -44,7 +45,6 @@ from microfacial.tuning.optuna_study import (
 from microfacial.tuning.search_space import Space, find_space
 from microfacial.tuning.trials import Conclusion, StudyScore, Trial, choose_best
 
-_MEASURED = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 _OWN_CODE = ("search_space", "optuna_study", "trials", "objective")
 _BUDGET = {"trials", "minutes", "storage", "workers", "heartbeat_seconds", "subjects"}  # change no trial
 
@@ -116,11 +116,6 @@ def _find_reference(config: Config, base: Candidate) -> _Reference:
     return _Reference(Candidate(champion.model, settings), origin, champion.tuned_on)
 
 
-def data_digest(project: Project) -> str:
-    """Stands for clips, faces and flow."""
-    return files.digest(project.results / name for name in _MEASURED)
-
-
 def _survey(project: Project, config: Config, model: str, processes: int) -> "_Survey":
     """All that the study needs to know.
 
@@ -142,11 +137,12 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
         }
     else:
         parts = {"": tuning_subjects(data, config.study.subjects)}
+    features = features_digest(project.results)
     facts = {
         "dataset": config.clips.name,
         "scheme": config.clips.scheme,
         "mode": config.study.mode,
-        "data": data_digest(project),
+        "data": features,
         "base": settings.model_dump(mode="json"),
         "reference": {"origin": reference.origin, "tuned_on": list(reference.tuned_on)},
         "tuned_before": sorted({*(tuned.subjects if tuned else ()), *reference.tuned_on}),
@@ -158,6 +154,8 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
             subjects=subjects,
             config=config.study,
             folder=project.state / "studies" / files.as_file_name(f"{name} {part}".strip()),
+            features=features,
+            code=files.digest(stage_code("train", model)),
             processes=processes,
         )
         for part, subjects in parts.items()
@@ -415,7 +413,7 @@ def describe_study(conclusion: Conclusion, kept: Sequence[StoredStudy]) -> list[
             "Only subjects that tuning never saw tell what the settings are worth: on the others the best of "
             f"{len(trials)} trials was chosen. They were scored {_times(conclusion.looks)} for this study."
         )
-    return [*lines, verdict(claims[0].difference)]
+    return [*lines, describe_difference(claims[0].difference)]
 
 
 def _times(count: int) -> str:
