@@ -10,14 +10,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from microfacial.evaluation.experiment import Data, load_data, run_folds, score
-    from microfacial.inference.predict import (
-        HybridInputs,
-        TrainedModel,
-        create_model,
-        hybrid_inputs,
-        load_fold,
-        read_clip,
-    )
+    from microfacial.inference.networks import HybridInputs, create_model, hybrid_inputs
+    from microfacial.inference.predict import TrainedModel, load_fold
+    from microfacial.inference.read import read_clip
     from microfacial.models import MODELS
     from microfacial.preprocessing.faces import FacesConfig
     from microfacial.preprocessing.flow import FlowConfig
@@ -26,14 +21,14 @@ else:
         "Data": "evaluation.experiment",
         "FacesConfig": "preprocessing.faces",
         "FlowConfig": "preprocessing.flow",
-        "HybridInputs": "inference.predict",
+        "HybridInputs": "inference.networks",
         "MODELS": "models",
         "TrainedModel": "inference.predict",
-        "create_model": "inference.predict",
-        "hybrid_inputs": "inference.predict",
+        "create_model": "inference.networks",
+        "hybrid_inputs": "inference.networks",
         "load_data": "evaluation.experiment",
         "load_fold": "inference.predict",
-        "read_clip": "inference.predict",
+        "read_clip": "inference.read",
         "run_folds": "evaluation.experiment",
         "score": "evaluation.experiment",
     }

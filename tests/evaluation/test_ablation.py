@@ -21,7 +21,7 @@ from microfacial.evaluation.ablation import ABLATIONS, FULL, apply_ablation
 from microfacial.evaluation.apex_shift import SHIFTS_FRAMES, predict_with_checkpoint, shift_apex
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.protocols import plan_folds
-from microfacial.inference.predict import read_clip
+from microfacial.inference.read import read_clip
 from microfacial.models.hybrid import HybridSettings, make_inputs
 from microfacial.models.inputs import make_samples
 from microfacial.pipeline import cli as commands
@@ -216,7 +216,7 @@ def test_what_cannot_be_taken_away_says_why_in_the_report_too(
     write_params(
         project,
         clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
-        faces={"method": "whole", "rois": "grid-28", "size_px": 28},
+        faces={"method": "whole", "regions": "grid-28", "size_px": 28},
         flow={"method": "published"},
         models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "test_time_flip": False, "epochs": 1}},
     )

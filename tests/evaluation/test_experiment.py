@@ -11,7 +11,7 @@ from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.experiment import Data, load_data, run_folds, score
 from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds
-from microfacial.inference.predict import create_model
+from microfacial.inference.networks import create_model
 from microfacial.models import MODELS
 from microfacial.models.hybrid import Hybrid
 from microfacial.models.inputs import make_samples

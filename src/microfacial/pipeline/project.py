@@ -13,6 +13,7 @@ from microfacial.settings import read_section
 
 PARAMS = Path("params.yaml")
 STATE = Path(".microfacial")
+VERSION_CACHE = STATE / "registry"  # registered versions that are downloaded from a remote store
 Item = TypeVar("Item")
 
 

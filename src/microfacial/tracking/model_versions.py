@@ -24,7 +24,7 @@ from microfacial.tracking.store import ensure_experiment
 
 Alias = Literal["champion", "challenger"]
 
-ORIGIN = ("pack", "data", "data_version", "flow", "git_commit", "git_dirty", "study", "trial", "package")
+ORIGIN = ("bundle", "pack", "data", "data_version", "flow", "git_commit", "git_dirty", "study", "trial", "package")
 _FACTS = ("model", "dataset", "scheme", "protocol")
 _SETTINGS, _TUNED_ON = "microfacial.settings", "microfacial.tuned_on"
 _REQUIRED = (*(f"microfacial.{fact}" for fact in _FACTS), _SETTINGS, _TUNED_ON)

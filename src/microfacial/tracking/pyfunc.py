@@ -27,18 +27,18 @@ _NEEDED = (  # what the packaged code imports; a test compares
 )
 
 
-def save_model(folder: Path, pack: Path, classes: Sequence[str], example: Mapping[str, Any]) -> None:
-    """Write a model to a folder that is not there yet: the pack, the code that reads it, what it needs and takes.
+def save_model(folder: Path, bundle: Path, classes: Sequence[str], example: Mapping[str, Any]) -> None:
+    """Write a model to a folder that is not there yet: the bundle, the code that reads it, what it needs and takes.
 
     Args:
-        pack: what `packs.write_pack` wrote.
+        bundle: the folder that `write_bundle` wrote.
         example: a row of input.
     """
     logging.getLogger(pyfunc.__name__).setLevel(logging.WARNING)  # it tells of each step
     pyfunc.save_model(
         folder,
         python_model=str(_PACKAGE / "inference" / "serve.py"),
-        artifacts={"pack": str(pack)},
+        artifacts={"bundle": str(bundle)},
         code_paths=[str(_PACKAGE)],
         pip_requirements=requirements(),
         signature=make_signature(classes),
