@@ -156,7 +156,7 @@ def test_restored_networks_without_a_shift_predict_the_same_bits(finished: tuple
     assert [unshifted[name] for name in ("uf1", "uf1_sd", "uar", "uar_sd")] == [
         full[name] for name in ("uf1", "uf1_sd", "uar", "uar_sd")
     ]
-    assert unshifted["moved_clips"] == still["clips"] == "6"
+    assert unshifted["moved_clips"] == unshifted["clips"] == "6"
 
 
 def test_a_shift_gives_the_inputs_of_clips_with_another_annotated_apex(
@@ -173,9 +173,8 @@ def test_a_shift_gives_the_inputs_of_clips_with_another_annotated_apex(
     ablate_in(again, monkeypatch)
     clips = read_clips(Path("results/tiny/clips.csv"))
     moved = 0
-    for row, inputs in zip(
-        *recorded[2 * sorted(SHIFTS_FRAMES, key=abs).index(1)], strict=True
-    ):  # two folds for each shift
+    first_fold = 2 * sorted(SHIFTS_FRAMES, key=abs).index(1)  # each shift has two folds
+    for row, inputs in zip(*recorded[first_fold], strict=True):
         clip = clips[row]
         moves = clip.apex + 1 < clip.offset
         store = read_clip(
