@@ -1,11 +1,12 @@
-"""What does flow cost beyond OpenCV's own work, do two processes halve it, and how long does a corpus take?
+"""Measure the time of flow: the overhead over OpenCV's own calls, and a whole corpus with one and two processes.
 
     python benchmarks/flow.py [--clips 255] [--rounds 3]
 
-First: all windows of a clip, from aligned frames in memory, against bare calls of the same OpenCV routine on frames
-that are already prepared; one thread, the same number of calls. Then: the whole `flow` stage on a set the size of
-CASME II, 640×480 JPEG frames, five key frames a clip, with one process and with two, decoding, workers' start and
-writing included. The best of all rounds counts, as other programs disturb; trust the ratios.
+The first part computes all windows of a clip from aligned frames in memory. It compares the time with bare calls of the
+same OpenCV routine on prepared frames, in one thread and with the same number of calls. The second part runs the whole
+`flow` stage on a data set of the size of CASME II: 640×480 JPEG frames, five key frames per clip. Its time includes
+decoding, starting the processes and writing. The best of all rounds counts, because other programs disturb the
+measurement. The ratios are more reliable than the times.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage import data
 
 from microfacial.datasets import ClipsConfig
@@ -29,7 +29,7 @@ from microfacial.preprocessing.faces import align
 from microfacial.preprocessing.flow import FlowConfig, compute_flow, prepare
 from microfacial.preprocessing.opencv_flow import DisSettings, FarnebackSettings, Gray, VariationalSettings
 from microfacial.preprocessing.store import write_faces
-from microfacial.records import Clip, Face
+from microfacial.records import Clip, Face, Image
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = (1, 2, 3, 4, 5)
@@ -37,13 +37,12 @@ WINDOWS = ((1, 3), (1, 2), (2, 3), (3, 4), (4, 5))
 SOLVES_PER_WINDOW = 2  # the head's motion is undone between them
 WIDTH_PX, HEIGHT_PX, SIDE_PX = 640, 480, 224
 FOLDER = "frames"
-Image = NDArray[np.uint8]
 
 
 def make_frames(seed: int) -> dict[int, Image]:
-    """Five noisy frames `(480, 640, 3)` of a photograph that drifts and breathes."""
+    """Make five noisy frames `(480, 640, 3)` of a photograph that drifts and grows."""
     random = np.random.default_rng(seed)
-    photo = np.asarray(data.astronaut()[..., ::-1], dtype=np.float32)  # type: ignore[no-untyped-call]
+    photo = data.astronaut()[..., ::-1].astype(np.float32)  # type: ignore[no-untyped-call]
     drift = random.uniform(-1.5, 1.5, 2)
     frames = {}
     for number in NUMBERS:
@@ -56,7 +55,7 @@ def make_frames(seed: int) -> dict[int, Image]:
 
 
 def make_clip(row: int) -> Clip:
-    """A clip of five frames."""
+    """Return a clip of five frames."""
     return Clip(
         corpus="casme2",
         subject=f"{row % 26:02d}",
@@ -76,7 +75,7 @@ def make_clip(row: int) -> Clip:
 
 
 def make_face(clip: Clip) -> Face:
-    """The middle of the frame as the aligned square."""
+    """Return a face whose aligned square is the middle of the frame."""
     scale = SIDE_PX / 300
     transform = np.array([[scale, 0.0, -scale * 130], [0.0, scale, 0.0]])
     return Face(clip=clip.id, transform=transform, boxes=(), source="template", confidence=None)
@@ -86,7 +85,7 @@ def make_face(clip: Clip) -> Face:
 
 
 def bare_variational(frames: Mapping[int, Gray], settings: VariationalSettings) -> Callable[[], None]:
-    """OpenCV's calls alone, on pyramids that are there."""
+    """Return a function that only calls OpenCV, on pyramids that are made beforehand."""
     solver = cv2.VariationalRefinement.create()
     solver.setGamma(settings.gamma)
     solver.setDelta(settings.delta)
@@ -95,7 +94,7 @@ def bare_variational(frames: Mapping[int, Gray], settings: VariationalSettings) 
     solver.setOmega(settings.omega)
     solver.setAlpha(settings.alpha)
     levels = [
-        {number: np.asarray(cv2.resize(frame, (SIDE_PX >> level,) * 2)) for number, frame in frames.items()}
+        {number: cv2.resize(frame, (SIDE_PX >> level,) * 2) for number, frame in frames.items()}
         for level in range(settings.levels)
     ]
     starts = [np.zeros((*level[1].shape, 2), np.float32) for level in levels]
@@ -110,7 +109,7 @@ def bare_variational(frames: Mapping[int, Gray], settings: VariationalSettings) 
 
 
 def bare_dis(frames: Mapping[int, Gray], settings: DisSettings) -> Callable[[], None]:
-    """OpenCV's calls alone, on whole grey levels."""
+    """Return a function that only calls OpenCV, on whole grey levels."""
     solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     whole = {number: frame.round().astype(np.uint8) for number, frame in frames.items()}
 
@@ -122,7 +121,7 @@ def bare_dis(frames: Mapping[int, Gray], settings: DisSettings) -> Callable[[], 
 
 
 def bare_farneback(frames: Mapping[int, Gray], settings: FarnebackSettings) -> Callable[[], None]:
-    """OpenCV's calls alone."""
+    """Return a function that only calls OpenCV."""
 
     def run() -> None:
         for first, last in WINDOWS * SOLVES_PER_WINDOW:
@@ -143,7 +142,7 @@ def bare_farneback(frames: Mapping[int, Gray], settings: FarnebackSettings) -> C
 
 
 def best_seconds(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The shortest time of each, taking turns."""
+    """Run the functions in turn, and return the shortest time of each."""
     best = dict.fromkeys(runs, float("inf"))
     for _ in range(rounds):
         for name, run in runs.items():
@@ -154,7 +153,7 @@ def best_seconds(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[
 
 
 def compare_with_bare_calls(rounds: int) -> None:
-    """Print a clip's cost, ours and OpenCV's alone, by method."""
+    """Print the time of one clip and that of OpenCV's calls alone, for each method."""
     clip = make_clip(0)
     aligned = {number: align(frame, make_face(clip), SIDE_PX) for number, frame in make_frames(0).items()}
     prepared = {number: prepare(frame, FlowConfig()) for number, frame in aligned.items()}
@@ -163,23 +162,23 @@ def compare_with_bare_calls(rounds: int) -> None:
         "dis": bare_dis(prepared, DisSettings()),
         "farneback": bare_farneback(prepared, FarnebackSettings()),
     }
-    print("| method | ms a clip | bare OpenCV calls | ratio |\n| --- | --- | --- | --- |")
+    print("| method | ms per clip | bare OpenCV calls | ratio |\n| --- | --- | --- | --- |")
     for method, run in bare.items():
         config = FlowConfig.model_validate({"method": method})
 
-        def ours(config: FlowConfig = config) -> object:
+        def compute(config: FlowConfig = config) -> object:
             return compute_flow(clip, aligned, config)
 
-        seconds = best_seconds({"ours": ours, "bare": run}, 5 * rounds)
-        ratio = seconds["ours"] / seconds["bare"]
-        print(f"| {method} | {1e3 * seconds['ours']:.0f} | {1e3 * seconds['bare']:.0f} | {ratio:.2f} |", flush=True)
+        seconds = best_seconds({"package": compute, "bare": run}, 5 * rounds)
+        ratio = seconds["package"] / seconds["bare"]
+        print(f"| {method} | {1e3 * seconds['package']:.0f} | {1e3 * seconds['bare']:.0f} | {ratio:.2f} |", flush=True)
 
 
 # --- a corpus ---------------------------------------------------------------------------------------------------------
 
 
 def write_corpus(folder: Path, clips: list[Clip]) -> None:
-    """Frames as JPEG, and what the stages before `flow` would have written, as a project."""
+    """Write a project: frames as JPEG, and the files of the stages before `flow`."""
     (folder / "data" / FOLDER).mkdir(parents=True)
     for row, clip in enumerate(clips):
         for number, frame in make_frames(row).items():
@@ -192,13 +191,13 @@ def write_corpus(folder: Path, clips: list[Clip]) -> None:
 
 
 def blank_crops(clips: list[Clip]) -> Iterator[tuple[Face, Image]]:
-    """Faces with crops, at which `flow` does not look."""
+    """Yield faces with blank crops, which `flow` does not use."""
     for clip in clips:
         yield make_face(clip), np.zeros((2, SIDE_PX, SIDE_PX, 3), np.uint8)
 
 
 def time_stage(folder: Path, clips: int, rounds: int) -> None:
-    """Print how long the stage takes with one process and with two."""
+    """Print the time of the stage with one process and with two."""
     os.chdir(folder)
     project = Project(ClipsConfig(name="corpus", root="data", corpora=("demo",), scheme="casme2-4"))
     seconds = best_seconds(
@@ -206,11 +205,11 @@ def time_stage(folder: Path, clips: int, rounds: int) -> None:
         rounds,
     )
     print(f"\n{clips} clips: one process {seconds['one']:.1f} s, two {seconds['two']:.1f} s,", end=" ")
-    print(f"ratio {seconds['one'] / seconds['two']:.2f}; everything included")
+    print(f"ratio {seconds['one'] / seconds['two']:.2f}; all work included")
 
 
 def main() -> None:
-    """Print the costs."""
+    """Run both parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=int, default=255)
     parser.add_argument("--rounds", type=int, default=3)

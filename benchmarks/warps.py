@@ -1,11 +1,15 @@
-"""How far is each method's flow from the truth? Known motions of photographs that no setting was tuned on.
+"""Measure the error of each method's flow on photographs that are warped by known motions.
 
     python benchmarks/warps.py [--contrib-python PYTHON]
 
-Six crops of photographs times eight motions like action units, .3–3 px strong, in five conditions; then a head that
-drifts. opencv-contrib-python would replace this project's OpenCV, so its TV-L1 runs in an environment of its own: a
-throw-away one, made here, unless one is named. Prints Markdown; EPE is the end-point error in px over the frame / over
-the moving part. Intervals are 95 % percentiles of a bootstrap over pairs.
+No setting was tuned on these photographs. The first part moves the head and compares the ways to remove its motion. The
+second part has six crops of photographs, eight motions like those of action units (0.3 to 3 px), and five conditions.
+
+OpenCV's own TV-L1 is in opencv-contrib-python, which would replace this project's OpenCV. It therefore runs in another
+environment: a temporary one, unless an option names one.
+
+The output is Markdown. EPE is the end-point error in px over the frame / over the moving pixels. Intervals are 95 %
+percentiles of a bootstrap over pairs.
 """
 
 import argparse
@@ -38,9 +42,9 @@ from scenes import (
     render,
 )
 
-Errors = NDArray[np.float64]  # (N, 2): mean over the frame, mean over the moving part, px
+Errors = NDArray[np.float64]  # (N, 2): mean over the frame, mean over the moving pixels, px
 DRAWS = 10_000
-BATCH = 8  # pairs that TV-L1 takes at once
+BATCH = 8  # pairs in one batch of TV-L1
 DEFAULT, CONTRIB, TUNED = "variational (default)", "TV-L1, opencv-contrib", "TV-L1, opencv-contrib, tuned"
 LITERATURE = {"lambda_": 0.15, "scales": 5}
 FLAT = FlowConfig(head_motion="off", blur_sigma_px=None)
@@ -65,7 +69,7 @@ METHODS: Mapping[str, FlowConfig] = {
 
 
 def score(pairs: Sequence[Pair], flows: Sequence[NDArray[np.float32]]) -> Errors:
-    """End-point errors of flows `(H, W, 2)`."""
+    """Return the end-point errors of flows `(H, W, 2)`."""
     inner = slice(EDGE_PX, -EDGE_PX)
     rows = []
     for pair, flow in zip(pairs, flows, strict=True):
@@ -75,28 +79,28 @@ def score(pairs: Sequence[Pair], flows: Sequence[NDArray[np.float32]]) -> Errors
 
 
 def still(pairs: Sequence[Pair]) -> list[NDArray[np.float32]]:
-    """No motion at all: what every method must beat."""
+    """Return zero flow for each pair. Every method must have a smaller error."""
     return [np.zeros((*pair.truth.shape[1:], 2), np.float32) for pair in pairs]
 
 
-def measure(pairs: Sequence[Pair], config: FlowConfig) -> list[NDArray[np.float32]]:
-    """Flow of every pair by the package."""
+def compute(pairs: Sequence[Pair], config: FlowConfig) -> list[NDArray[np.float32]]:
+    """Compute the flow of every pair with the package."""
     prepared = [(prepare(pair.first, config), prepare(pair.last, config)) for pair in pairs]
     chunks = (prepared[start : start + BATCH] for start in range(0, len(pairs), BATCH))
     return [flow for chunk in chunks for flow in facial_flow(chunk, config)]
 
 
 def make_environment(folder: Path) -> Path:
-    """The Python of a fresh environment with opencv-contrib-python of the version in use here."""
+    """Make an environment with opencv-contrib-python of the same version as OpenCV here. Return its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    wanted = [f"opencv-contrib-python=={version('opencv-python')}", f"numpy=={version('numpy')}"]
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+    packages = [f"opencv-contrib-python=={version('opencv-python')}", f"numpy=={version('numpy')}"]
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 
 
-def measure_contrib(pairs: Sequence[Pair], python: Path, scratch: Path) -> dict[str, list[NDArray[np.float32]]]:
-    """Flow of every pair by opencv-contrib's TV-L1: as it comes, and tuned on high-passed frames."""
+def compute_contrib(pairs: Sequence[Pair], python: Path, scratch: Path) -> dict[str, list[NDArray[np.float32]]]:
+    """Compute the flow of every pair with opencv-contrib's TV-L1: by default, and tuned on high-passed frames."""
     raw = [[cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in (pair.first, pair.last)] for pair in pairs]
     flat = [[prepare(frame, FLAT) for frame in (pair.first, pair.last)] for pair in pairs]
     np.savez(scratch / "pairs.npz", raw=np.array(raw), flat=np.array(flat))
@@ -107,20 +111,20 @@ def measure_contrib(pairs: Sequence[Pair], python: Path, scratch: Path) -> dict[
 
 
 def compare_methods(python: Path, scratch: Path) -> dict[str, dict[str, Errors]]:
-    """Errors by condition and method."""
+    """Return the errors by condition and method."""
     clean = facial_pairs(HELD_OUT)
     errors: dict[str, dict[str, Errors]] = {}
     for condition in CONDITIONS:
         pairs = [degrade(pair, condition, np.random.default_rng(seed)) for seed, pair in enumerate(clean)]
         flows = {"no motion": still(pairs)}
-        flows |= {name: measure(pairs, config) for name, config in METHODS.items()}
-        flows |= measure_contrib(pairs, python, scratch)
-        errors[condition] = {name: score(pairs, found) for name, found in flows.items()}
+        flows |= {name: compute(pairs, config) for name, config in METHODS.items()}
+        flows |= compute_contrib(pairs, python, scratch)
+        errors[condition] = {name: score(pairs, flow) for name, flow in flows.items()}
     return errors
 
 
 def interval(differences: NDArray[np.float64]) -> str:
-    """Mean of paired differences, with its bootstrap interval."""
+    """Return the mean of paired differences with its bootstrap interval."""
     random = np.random.default_rng(0)
     means = differences[random.integers(0, len(differences), (DRAWS, len(differences)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
@@ -128,12 +132,12 @@ def interval(differences: NDArray[np.float64]) -> str:
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
+    """Return a Markdown table."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (heading, ["---"] * len(heading), *rows))
 
 
 def error_table(errors: dict[str, dict[str, Errors]]) -> str:
-    """Mean EPE over the frame / the moving part, a row a method."""
+    """Return a table of the mean EPE over the frame / the moving pixels, one row per method."""
     names = next(iter(errors.values()))
     rows = [
         [name, *("{:.3f}/{:.3f}".format(*errors[condition][name].mean(axis=0)) for condition in errors)]
@@ -143,7 +147,7 @@ def error_table(errors: dict[str, dict[str, Errors]]) -> str:
 
 
 def difference_table(errors: dict[str, dict[str, Errors]]) -> str:
-    """The default less each rival, and our TV-L1 less theirs, pair by pair."""
+    """Return a table of paired differences: the default minus each rival, and the package's TV-L1 minus OpenCV's."""
     compared = [
         (DEFAULT, CONTRIB),
         (DEFAULT, TUNED),
@@ -152,15 +156,15 @@ def difference_table(errors: dict[str, dict[str, Errors]]) -> str:
         ("tvl1, as contrib, tuned", TUNED),
     ]
     rows = [
-        [f"{ours} − {theirs}, {part}", *(interval((of[ours] - of[theirs])[:, column]) for of in errors.values())]
-        for ours, theirs in compared
-        for column, part in enumerate(("frame", "moving"))
+        [f"{first} − {second}, {pixels}", *(interval((of[first] - of[second])[:, column]) for of in errors.values())]
+        for first, second in compared
+        for column, pixels in enumerate(("frame", "moving"))
     ]
     return table(["difference of EPE", *errors], rows)
 
 
 def drifting_pairs(turns_away: bool) -> list[Pair]:
-    """Faces and the cat under every action unit, on a head that drifts, with noise."""
+    """Return noisy pairs of two faces and a cat with every action unit, on a head that drifts."""
     random, pairs = np.random.default_rng(1), []
     for row, photograph in enumerate(("Hopper", "Hopper's face", "cat")):
         for column, (unit, bumps) in enumerate(ACTION_UNITS.items()):
@@ -174,13 +178,13 @@ def drifting_pairs(turns_away: bool) -> list[Pair]:
 
 
 def drift_table() -> str:
-    """EPE where the face moves / where it hardly does, for each way of removing the head's motion."""
+    """Return a table of the EPE where the face moves / where it hardly moves, for each way to remove head motion."""
     heading = ["head_motion; EPE, moving/still", "in plane: ±1.5 px, ±.5°", "out of plane: yaw and pitch ±1°"]
     sets = [drifting_pairs(turns_away) for turns_away in (False, True)]
     rows = [["no motion", *(_moving_and_still(pairs, still(pairs)) for pairs in sets)]]
     for setting in get_args(HeadMotion):
         config = FlowConfig(head_motion=setting)
-        rows.append([setting, *(_moving_and_still(pairs, measure(pairs, config)) for pairs in sets)])
+        rows.append([setting, *(_moving_and_still(pairs, compute(pairs, config)) for pairs in sets)])
     return table(heading, rows)
 
 
@@ -196,9 +200,11 @@ def _moving_and_still(pairs: Sequence[Pair], flows: Sequence[NDArray[np.float32]
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--contrib-python", type=Path, help="of an environment with opencv-contrib-python and numpy")
+    parser.add_argument(
+        "--contrib-python", type=Path, help="Python of an environment with opencv-contrib-python and numpy"
+    )
     options = parser.parse_args()
     cv2.setNumThreads(1)
     print(drift_table(), end="\n\n", flush=True)

@@ -14,7 +14,6 @@ from microfacial.datasets.clip_table import read_clips, write_clips
 from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError, StorageError
 from microfacial.files import atomic_write, digest, read_json, write_arrays, write_image, write_json
-from microfacial.preprocessing.store import FlowWriter
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scratch(tmp_path: Path) -> None:
@@ -84,24 +83,6 @@ def test_a_digest_changes_with_bytes_and_with_facts(tmp_path: Path) -> None:
     keys = [digest([tmp_path / "a"], 1), digest([tmp_path / "a"], 2), digest([], 1)]
     (tmp_path / "a").write_bytes(b"2")
     assert len({*keys, digest([tmp_path / "a"], 1)}) == 4
-
-
-def test_flow_that_was_finished_before_a_kill_is_still_there(tmp_path: Path) -> None:
-    flow = np.full((1, 2, 4, 4), 1.5, np.float16)
-    FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).add(1, "second", flow)
-    resumed = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
-    assert resumed.done() == {"second"}
-    resumed.add(0, "first", 2 * flow)
-    resumed.finish(tmp_path / "out", {"clips": ["a", "b"]})
-    assert np.array_equal(np.load(tmp_path / "out" / "flow.npy"), np.stack([2 * flow, flow]))
-    assert not (tmp_path / "state").exists()
-
-
-def test_done_clips_do_not_outlive_their_array(tmp_path: Path) -> None:
-    """Killed between moving the array out and finishing: the next run must not take zeros for flow."""
-    FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
-    (tmp_path / "state" / "flow.npy").unlink()
-    assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
 
 
 def test_a_spreadsheet_with_damaged_content_is_refused(tmp_path: Path) -> None:

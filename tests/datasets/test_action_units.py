@@ -3,7 +3,7 @@
 import pytest
 
 from microfacial.datasets.action_units import ActionUnit, moved_regions, parse_action_units
-from microfacial.preprocessing.regions import ROI_SCHEMES
+from microfacial.preprocessing.regions import FACE_SCHEMES
 
 
 def unit(number: int, **facts: object) -> ActionUnit:
@@ -99,6 +99,6 @@ def test_units_move_these_regions(text: str, mission: set[str], facs: set[str]) 
 
 
 def test_every_region_of_a_face_is_moved_by_some_unit() -> None:
-    regions = {name for scheme in ROI_SCHEMES.values() for name in scheme}
+    regions = {name for scheme in FACE_SCHEMES.values() for name in scheme}
     moving = moved_regions("+".join(map(str, range(1, 47))), tuple(regions))
     assert all(moving)

@@ -217,7 +217,7 @@ def test_impossible_ablations_have_a_note_in_the_table_and_the_report(
     write_params(
         project,
         clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
-        faces={"method": "whole", "rois": "grid-28", "size_px": 28},
+        faces={"method": "whole", "regions": "grid-28", "size_px": 28},
         flow={"method": "published"},
         models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "test_time_flip": False, "epochs": 1}},
     )

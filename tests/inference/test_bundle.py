@@ -80,7 +80,7 @@ def test_a_model_of_published_maps_predicts_a_map(tmp_path: Path, data: Data, co
     pack(tmp_path / "pack", "majority", data, computed)
     facts = json.loads((tmp_path / "pack" / "pack.json").read_text())
     facts["trained_with"] |= {
-        "faces": {"method": "whole", "rois": "grid-28", "size_px": 28},
+        "faces": {"method": "whole", "regions": "grid-28", "size_px": 28},
         "flow": {"method": "published"},
     }
     (tmp_path / "pack" / "pack.json").write_text(json.dumps(facts))

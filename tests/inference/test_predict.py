@@ -175,7 +175,7 @@ def test_what_cannot_be_meant_is_refused(
 
 
 def test_a_clip_without_a_face_is_refused(folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
+    monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     with pytest.raises(NoFaceError, match=f"no face was found in frame {clip.onset}"):
         read_clip(folder, clip.onset, clip.apex)
 
@@ -250,7 +250,7 @@ def test_the_stage_keeps_what_a_fold_is_loaded_from(project: Path, computed: Pat
 def test_a_clip_of_other_regions_is_refused(
     trained: tuple[Path, NDArray[np.float64]], clip: Clip, folder: Path
 ) -> None:
-    fold = replace(load_fold(trained[0]), faces=FacesConfig(rois="facs-8", size_px=56))
+    fold = replace(load_fold(trained[0]), faces=FacesConfig(regions="facs-8", size_px=56))
     with pytest.raises(DatasetError, match=r"inputs are \(\d, 3, 16, 16\), but roi_cnn was trained on"):
         fold.predict_clip(folder, clip.onset, clip.apex)
 

@@ -14,7 +14,7 @@ from microfacial.models.inputs import (
     phase_windows,
     region_windows,
 )
-from microfacial.preprocessing.faces import mean_face
+from microfacial.preprocessing.alignment import mean_face
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs
 

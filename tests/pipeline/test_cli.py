@@ -245,7 +245,7 @@ def test_where_no_apex_can_be_spotted_the_midpoint_stays_and_says_so(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change("clips", apex="spotted")
-    monkeypatch.setattr("microfacial.preprocessing.faces.find_landmarks", lambda _: None)
+    monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     assert run(monkeypatch, "clips") == 0
     found = rows(project / "results/tiny/clips.csv")
     assert {row["apex_source"] for row in found} == {"midpoint"}
@@ -355,7 +355,7 @@ def test_the_page_of_a_server_elsewhere_is_named_and_no_other_is_started(
 def test_flow_maps_run_the_same_stages(project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch) -> None:
     write_maps({"sub01": 4, "sub02": 4, "sub03": 4, "s01": 4, "s02": 4, "s03": 4})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", method="whole", rois="grid-28", size_px=28)
+    change("faces", method="whole", regions="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
@@ -393,7 +393,7 @@ def test_contact_sheets_of_people_are_not_written_where_git_keeps_them(
 ) -> None:
     write_maps({"sub01": 2})
     change("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
-    change("faces", method="whole", rois="grid-28", size_px=28)
+    change("faces", method="whole", regions="grid-28", size_px=28)
     change("flow", method="published")
     for stage in ("clips", "faces", "flow"):
         assert run(monkeypatch, stage) == 0
@@ -480,7 +480,7 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
     for arguments, timed, complaint in (
         (["raw.avi"], True, ""),
         (["frames", "--fps", "50"], True, ""),
-        (["frames"], False, "the frame rate is unknown, took 200 frames a second; give it by --fps"),
+        (["frames"], False, "200 frames per second are assumed; set it by --fps"),
     ):
         assert run(monkeypatch, "spot", *arguments) == 0
         printed = capsys.readouterr()

@@ -50,8 +50,8 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
         ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: no \['default'\]"),
         ("models", {"linear_svm": {"strengths": [-1.0]}}, r"models\.linear_svm\.strengths\.0"),
-        ("faces", {"rois": "grid-28"}, r"faces\.rois: grid-28 is only for faces\.method whole"),
-        ("faces", {"method": "whole", "rois": "facs-8"}, r"faces\.rois: facs-8 is not for faces\.method whole"),
+        ("faces", {"regions": "grid-28"}, r"faces\.regions: grid-28.*faces\.method: whole"),
+        ("faces", {"method": "whole", "regions": "facs-8"}, r"faces\.regions: facs-8.*faces\.method: whole"),
         ("faces", {"method": "whole"}, r"faces\.method whole and flow\.method published go together"),
         ("faces", {"template": "casme2-cropped"}, r"faces\.template: no such key"),
         ("flow", {"method": "published"}, r"\[flow_maps\], faces\.method whole and flow\.method published go together"),
@@ -67,7 +67,7 @@ def test_a_wrong_key_type_or_bound_is_refused_by_name(
 def test_models_of_pictures_are_refused_for_maps_before_anything_runs(tmp_path: Path) -> None:
     sections: dict[str, object] = {
         "clips": {"name": "maps", "root": "data", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
-        "faces": {"method": "whole", "rois": "grid-28", "size_px": 28},
+        "faces": {"method": "whole", "regions": "grid-28", "size_px": 28},
         "flow": {"method": "published"},
     }
     load(write(tmp_path, **sections, models={"flow_cnn": {}}))

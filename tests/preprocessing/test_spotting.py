@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from fakes import texture
 from microfacial.errors import DatasetError
-from microfacial.preprocessing.spotting import SpottingConfig, shrink, spot_apex, spot_interval
+from microfacial.preprocessing.frame_motion import SpottingConfig
+from microfacial.preprocessing.spotting import spot_apex, spot_interval
 
-FPS = 40.0  # ten frames either way are compared
+FPS = 40.0  # each frame is compared with those ten before and after it
 SKIN = texture(112, 112)[..., 0]
 CONFIG = SpottingConfig(width_px=112)
 
@@ -17,7 +18,7 @@ CONFIG = SpottingConfig(width_px=112)
 def film(
     strengths: list[float], *, drift_px: float = 0.0, light: float = 0.0, blink: Mapping[int, float] | None = None
 ) -> dict[int, NDArray[np.uint8]]:
-    """Frames from number 10 on: a patch at the lower left moves by the strength in px, under drift, light and noise."""
+    """Make frames from number 10 on, in which a patch moves down by `strengths` px, with drift, light and noise."""
     random, (y, x) = np.random.default_rng(0), np.mgrid[:112, :112].astype(np.float32)
     bump = np.exp(-((x - 35) ** 2 + (y - 80) ** 2) / 200)
     lids = np.exp(-((x - 56) ** 2 + (y - 30) ** 2) / 100)
@@ -31,7 +32,7 @@ def film(
 
 
 def rise_and_fall(rest: int, rise: int, fall: int, after: int, height_px: float) -> list[float]:
-    """Still frames, a rise, a fall, still frames; the apex is frame rest + rise."""
+    """Return still frames, a rise, a fall, and still frames. The apex is at rest + rise."""
     up = [height_px * step / rise for step in range(rise)]
     down = [height_px * (1 - step / fall) for step in range(fall + 1)]
     return [0.0] * rest + up + down + [0.0] * (after - 1)
@@ -43,18 +44,18 @@ def test_the_apex_is_spotted_under_a_drifting_head_and_changing_light(rise: int,
     assert abs(spot_apex(frames, FPS, 10, 10 + rise + fall, CONFIG) - (10 + rise)) <= 1
 
 
-def test_colour_says_the_same_as_grey() -> None:
+def test_colour_frames_give_the_same_apex_as_grey_frames() -> None:
     frames = film(rise_and_fall(0, 5, 5, 1, 1.5))
     colour = {number: np.repeat(frame[..., None], 3, axis=2) for number, frame in frames.items()}
     assert spot_apex(colour, FPS, 10, 20, CONFIG) == spot_apex(frames, FPS, 10, 20, CONFIG)
 
 
-def test_frames_outside_of_the_interval_do_not_count() -> None:
+def test_frames_outside_the_interval_are_ignored() -> None:
     frames = film([*rise_and_fall(0, 5, 5, 1, 1.0), 2.0, 3.0])
     assert abs(spot_apex(frames, FPS, 10, 20, CONFIG) - 15) <= 1
 
 
-def test_a_blink_is_no_apex_where_eyes_are_left_out() -> None:
+def test_a_blink_is_not_the_apex_if_the_eyes_are_masked() -> None:
     blink = {step: max(0.0, 1 - abs(step - 12) / 3) for step in range(9, 16)}
     frames = film(rise_and_fall(0, 5, 10, 1, 1.5), blink=blink)
     assert abs(spot_apex(frames, FPS, 10, 25, CONFIG) - 22) <= 1
@@ -63,57 +64,53 @@ def test_a_blink_is_no_apex_where_eyes_are_left_out() -> None:
     assert abs(spot_apex(frames, FPS, 10, 25, CONFIG, skin=skin) - 15) <= 1
 
 
-def test_an_apex_needs_an_onset_and_motion() -> None:
+def test_a_clip_without_onset_inner_frames_or_motion_is_refused() -> None:
     frames = film([0.0, 1.0, 0.0])
-    with pytest.raises(DatasetError, match="frames 9–12: onset or the frames after it are missing"):
+    with pytest.raises(DatasetError, match="frames 9–12"):
         spot_apex(frames, FPS, 9, 12, CONFIG)
-    with pytest.raises(DatasetError, match="frames 10–11: onset or the frames after it"):
+    with pytest.raises(DatasetError, match="frames 10–11"):
         spot_apex(frames, FPS, 10, 11, CONFIG)
-    with pytest.raises(DatasetError, match="are all the same"):
+    with pytest.raises(DatasetError, match="frames 10–12"):
         spot_apex(dict.fromkeys((10, 11, 12), frames[10]), FPS, 10, 12, CONFIG)
 
 
-def test_an_interval_is_spotted_in_a_raw_clip_by_its_frame_numbers() -> None:
-    found = spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5), drift_px=0.05), FPS, CONFIG)
-    assert abs(found.apex - 32) <= 1
-    assert abs(found.onset - 28) <= 2
-    assert abs(found.offset - 42) <= 2
-    assert found.peaks[0] == found.apex
-    assert found.numbers == tuple(range(10, 60))
-    assert found.signal.shape == (50,)
-    assert found.signal.argmax() == found.apex - 10
-    assert found.threshold == pytest.approx(found.signal.mean() + 0.55 * (found.signal.max() - found.signal.mean()))
+def test_an_interval_in_a_raw_clip_is_given_by_its_frame_numbers() -> None:
+    spotting = spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5), drift_px=0.05), FPS, CONFIG)
+    assert abs(spotting.apex - 32) <= 1
+    assert abs(spotting.onset - 28) <= 2
+    assert abs(spotting.offset - 42) <= 2
+    assert spotting.peaks[0] == spotting.apex
+    assert spotting.numbers == tuple(range(10, 60))
+    assert spotting.signal.shape == (50,)
+    assert spotting.signal.argmax() == spotting.apex - 10
+    assert spotting.threshold == pytest.approx(
+        spotting.signal.mean() + 0.55 * (spotting.signal.max() - spotting.signal.mean())
+    )
 
 
-def test_the_stronger_of_two_movements_is_taken_and_the_other_named() -> None:
+def test_the_stronger_of_two_movements_is_spotted_and_the_other_is_listed() -> None:
     strengths = rise_and_fall(14, 4, 4, 22, 1.3) + rise_and_fall(0, 4, 4, 14, 1.8)
-    found = spot_interval(film(strengths), FPS, CONFIG)
-    assert abs(found.apex - 58) <= 1
-    assert len(found.peaks) == 2
-    assert abs(found.peaks[1] - 28) <= 1
+    spotting = spot_interval(film(strengths), FPS, CONFIG)
+    assert abs(spotting.apex - 58) <= 1
+    assert len(spotting.peaks) == 2
+    assert abs(spotting.peaks[1] - 28) <= 1
 
 
 @pytest.mark.parametrize("drift_px", [0.0, 0.05])
-def test_a_face_at_rest_is_refused_also_under_a_drifting_head(drift_px: float) -> None:
-    with pytest.raises(DatasetError, match="nothing rises above the noise"):
+def test_a_face_at_rest_is_refused_even_if_the_head_drifts(drift_px: float) -> None:
+    with pytest.raises(DatasetError, match=r"\d\.\d{3} px"):
         spot_interval(film([0.0] * 40, drift_px=drift_px), FPS, CONFIG)
 
 
-def test_frames_that_are_all_the_same_or_too_few_are_refused() -> None:
+def test_equal_frames_and_too_few_frames_are_refused() -> None:
     still = film([0.0])[10]
-    with pytest.raises(DatasetError, match="nothing rises above the noise"):
+    with pytest.raises(DatasetError, match=r"\d\.\d{3} px"):
         spot_interval(dict.fromkeys(range(20), still), FPS, CONFIG)
-    with pytest.raises(DatasetError, match="only 4 frames"):
+    with pytest.raises(DatasetError, match=r"\b4 frames"):
         spot_interval(dict.fromkeys(range(4), still), FPS, CONFIG)
 
 
-def test_frames_are_shrunk_to_the_working_width_and_strips_refused() -> None:
-    assert shrink(np.zeros((300, 200, 3), np.uint8), CONFIG).shape == (168, 112)
-    with pytest.raises(DatasetError, match="900×100 px are no pictures of a face"):
-        shrink(np.zeros((100, 900), np.uint8), CONFIG)
-
-
-def test_spotting_twice_gives_the_same() -> None:
+def test_spotting_is_deterministic() -> None:
     frames = film(rise_and_fall(12, 5, 5, 12, 1.5))
     first, second = (spot_interval(frames, FPS, CONFIG) for _ in range(2))
     assert np.array_equal(first.signal, second.signal)

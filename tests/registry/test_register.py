@@ -173,7 +173,7 @@ def test_the_packages_that_a_pack_names_are_those_that_its_code_imports() -> Non
     [
         ("models", {"roi_cnn": {"input_px": 16, "epochs": 9}}, r"models\.roi_cnn\.\w+ is .*, but .* was made with .*"),
         ("flow", {"blur_sigma_px": 2.0}, "flow.blur_sigma_px is 2.0, but .* was made with 0.8"),
-        ("faces", {"rois": "facs-8"}, "faces.rois is 'facs-8', but .* was made with 'mission'"),
+        ("faces", {"regions": "facs-8"}, "faces.regions is 'facs-8', but .* was made with 'mission'"),
         ("train", {"seed": 1}, "train.seed is 1, but .* was made with 0"),
         ("train", {"repeats": 2}, "train.repeats is 2, but .* was made with 1"),
         ("train", {"protocol": "composite"}, "train.protocol is 'composite', but .* was made with 'loso'"),

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from microfacial.metrics import calibration_error
 from microfacial.models.inputs import WHOLE_FACE
-from microfacial.preprocessing.regions import MAP_SCHEMES, ROI_SCHEMES
+from microfacial.preprocessing.regions import FACE_SCHEMES, MAP_SCHEMES
 from microfacial.records import Evaluation, History, Importances, Predictions, Score
 from microfacial.report.face_drawing import PLACES
 from microfacial.report.figures import (
@@ -130,7 +130,7 @@ def test_a_missing_branch_has_no_row_and_draws_no_arrow(graph: float, rows: list
     assert len(arrows) == (2 if graph else 0)
 
 
-@pytest.mark.parametrize("regions", [*ROI_SCHEMES.values(), *MAP_SCHEMES.values()])
+@pytest.mark.parametrize("regions", [*FACE_SCHEMES.values(), *MAP_SCHEMES.values()])
 def test_every_region_has_its_place_on_the_drawn_face(regions: dict[str, object]) -> None:
     names = (*regions, WHOLE_FACE)
     assert set(names) <= PLACES.keys()

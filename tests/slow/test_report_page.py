@@ -23,7 +23,7 @@ A4_PX = 718  # between margins of a centimetre
 WIDTHS, SCHEMES = (1280, 360), ("light", "dark")
 PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
-faces: {method: landmarks, rois: mission, size_px: 56}
+faces: {method: landmarks, regions: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
 train: {protocol: loso, seed: 0, repeats: 2, validation_folds: 3, bootstrap_draws: 100, oracle: true}
 models:

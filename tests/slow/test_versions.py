@@ -238,7 +238,7 @@ def test_a_promotion_killed_for_real_leaves_one_champion(project: Path, seconds:
 
 WHOLE = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
-faces: {method: landmarks, rois: mission, size_px: 56}
+faces: {method: landmarks, regions: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
 train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:

@@ -18,7 +18,9 @@ from microfacial.evaluation import result_files as outcomes
 from microfacial.models import MODELS, Task
 from microfacial.models.presets import find_network, resolve
 from microfacial.preprocessing import regions as rois
-from microfacial.preprocessing.faces import FacesConfig, align, locate, mean_face, region_names, watch
+from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.alignment import mean_face
+from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.flow import WINDOWS, FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_interval
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Fitted
@@ -250,9 +252,9 @@ def _spot(
         raise DatasetError(f"{where}: what is to be spotted? Give onset and apex, onset and offset, or none of them")
     if onset is not None and offset is not None:
         between = [number for number in recording.numbers if onset <= number <= offset]
-        watched, skin = watch(recording, recording.root, between)
+        watched, skin = read_aligned_frames(recording, recording.root, between)
         return onset, spot_apex(watched, known, onset, offset, skin=skin), offset
-    watched, skin = watch(recording, recording.root, recording.numbers)
+    watched, skin = read_aligned_frames(recording, recording.root, recording.numbers)
     found = spot_interval(watched, known, skin=skin)
     return found.onset, found.apex, found.offset
 
@@ -322,6 +324,6 @@ def _still_face() -> FaceStore:
         flow=np.zeros((1, len(WINDOWS), 2, side, side), np.float16),
         windows=WINDOWS,
         unit="px",
-        boxes=np.array([rois.face_boxes(config.rois, mean_face(side), side)], dtype=np.int64),
+        boxes=np.array([rois.face_boxes(config.regions, mean_face(side), side)], dtype=np.int64),
         regions=region_names(config),
     )

@@ -25,7 +25,7 @@ from microfacial.pipeline.config import load
 from microfacial.pipeline.dvc import check_data
 from microfacial.pipeline.project import PARAMS
 from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.flow import FlowConfig, key_frames, layout
+from microfacial.preprocessing.flow import FlowConfig, flow_layout, key_frames
 from microfacial.records import Clip
 from microfacial.settings import read_sections
 from microfacial.tracking.store import connect
@@ -142,7 +142,7 @@ def _check_disk() -> str:
 
 def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
     """Disk that faces and flow of so many clips take, DVC's copies counted."""
-    windows, channels, _ = layout(flow)
+    windows, channels, _ = flow_layout(flow)
     bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
     return clips * size_px**2 * bytes_per_pixel * _COPIES / 1e9
 

@@ -1,9 +1,9 @@
 """Optical flow between aligned frames of one clip, with the head's motion removed.
 
-Every method sees high-passed frames unless told otherwise: a slow change of light, as small as a lamp's flicker, is
-else taken for motion, most of all by TV-L1 and dense inverse search.
+By default, every method gets high-passed frames. Otherwise a slow change of light, even the flicker of a lamp, is taken
+for motion, most of all by TV-L1 and dense inverse search.
 
-Each method's source is with the method.
+The source of each method stands in its module.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from microfacial.errors import DatasetError
-from microfacial.preprocessing.faces import align, cover
+from microfacial.preprocessing.alignment import covered_pixels
+from microfacial.preprocessing.faces import align
+from microfacial.preprocessing.head_motion import fit_head_motion, subtract_head_motion, undo_head_motion
 from microfacial.preprocessing.opencv_flow import (
     DisSettings,
     FarnebackSettings,
@@ -31,43 +33,69 @@ from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, Face, FlowSeque
 from microfacial.settings import Section
 
 WINDOWS = (ONSET_APEX, *PHASE_WINDOWS)
+"""Names of the windows of a clip's flow, in their order."""
+
 HeadMotion = Literal["off", "translation", "similarity", "similarity-twice"]
-Pairs = Sequence[tuple[Gray, Gray]]
-_FAINTEST = 1.0  # grey levels between a prepared frame's darkest and brightest pixel
-_EDGE_PX = 10  # flow as near as this to the edge of the camera's frame is not to be trusted
-_FIT_STEP_PX = 8  # every 8th pixel is plenty for the four parameters of a similarity
+"""Ways to remove the head's motion (see `FlowConfig`)."""
+
+_Pairs = Sequence[tuple[Gray, Gray]]
+_MINIMUM_CONTRAST = 1.0  # grey levels between the darkest and the brightest pixel of a prepared frame
+_EDGE_PX = 10  # flow this close to the edge of the camera's frame is not reliable
 
 
 class FlowConfig(Section):
-    """The `flow` section of params.yaml. Only the chosen method's own part is used.
+    """The `flow` section of params.yaml. Only the subsection of the chosen method is used.
 
-    `head_motion` is what is taken for the head's motion in each window, and removed: `translation`, the median of the
-    flow; `similarity`, the shift, turn and scale that most of the face follows; `similarity-twice`, the same, undone in
-    the frame and the flow computed anew, which costs twice as much. None follows a head that turns away.
+    Attributes:
+        method: method of optical flow. `published` reads flow maps instead of computing flow.
+        head_motion: what is removed from the flow of each window as the head's motion. `translation`: the median of the
+            flow. `similarity`: the shift, rotation and scale that most of the face follows. `similarity-twice`: the
+            same similarity is undone in the second frame and the flow is computed again, which takes twice as long.
+            None of them follows a head that turns away.
+        highpass_sigma_px: standard deviation of the Gaussian high-pass. null keeps slow changes of light.
+        blur_sigma_px: standard deviation of the Gaussian blur against noise. null keeps the frames sharp.
+        variational: settings of that method.
+        dis: settings of that method.
+        farneback: settings of that method.
+        tvl1: settings of that method.
     """
 
     method: Literal["variational", "dis", "farneback", "tvl1", "published"] = "variational"
     head_motion: HeadMotion = "similarity-twice"
-    highpass_sigma_px: float | None = Field(8.0, gt=0)  # null leaves slow changes of light in
-    blur_sigma_px: float | None = Field(0.8, gt=0)  # against noise; null leaves frames sharp
+    highpass_sigma_px: float | None = Field(8.0, gt=0)
+    blur_sigma_px: float | None = Field(0.8, gt=0)
     variational: VariationalSettings = VariationalSettings()
     dis: DisSettings = DisSettings()
     farneback: FarnebackSettings = FarnebackSettings()
     tvl1: Tvl1Settings = Tvl1Settings()
 
 
-def layout(config: FlowConfig) -> tuple[tuple[str, ...], int, FlowUnit]:
-    """What a flow of this method has: its windows, how many channels, its unit."""
+def flow_layout(config: FlowConfig) -> tuple[tuple[str, ...], int, FlowUnit]:
+    """Return the windows, the number of channels and the unit of flow.
+
+    Args:
+        config: settings of flow.
+
+    Returns:
+        Names of the windows, number of channels, unit.
+    """
     return ((ONSET_APEX,), 3, "stretched") if config.method == "published" else (WINDOWS, 2, "px")
 
 
 def key_frames(clip: Clip) -> tuple[int, int, int, int, int]:
-    """Frame numbers of onset, rise, apex, fall, offset; rise and fall are nearest in time to the phases' middles."""
+    """Return the numbers of the frames between which flow is computed.
 
-    def between(first: int, last: int) -> int:
+    Args:
+        clip: clip with frame numbers.
+
+    Returns:
+        Onset, rise, apex, fall, offset. Rise and fall are the frames nearest to the middle of their phases.
+    """
+
+    def middle(first: int, last: int) -> int:
         return min(clip.numbers, key=lambda number: abs(2 * number - first - last))
 
-    return clip.onset, between(clip.onset, clip.apex), clip.apex, between(clip.apex, clip.offset), clip.offset
+    return clip.onset, middle(clip.onset, clip.apex), clip.apex, middle(clip.apex, clip.offset), clip.offset
 
 
 def compute_clip_flow(
@@ -86,29 +114,33 @@ def compute_clip_flow(
         Flow of the clip.
 
     Raises:
-        DatasetError: The clip has no flow (see `compute_flow`), or `flow.method` is "published" and the clip has
+        DatasetError: The clip has no flow (see `compute_flow`), or `config.method` is "published" and the clip has
             frames.
     """
     aligned = {number: align(frame, face, size_px) for number, frame in frames.items()}
     if config.method == "published":
-        return read_published(clip, aligned[clip.apex])
-    return compute_flow(clip, aligned, config, cover(frames[clip.onset], face.transform, size_px))
+        return convert_published_map(clip, aligned[clip.apex])
+    return compute_flow(clip, aligned, config, covered_pixels(frames[clip.onset], face.transform, size_px))
 
 
 def compute_flow(
-    clip: Clip,
-    frames: Mapping[int, NDArray[np.uint8]],
-    config: FlowConfig,
-    covered: NDArray[np.bool_] | None = None,
+    clip: Clip, frames: Mapping[int, Image], config: FlowConfig, covered: NDArray[np.bool_] | None = None
 ) -> FlowSequence:
-    """Flow over onset→apex and over the four phase windows, from aligned BGR frames by number, `(H, W, 3)` each.
+    """Compute the flow from onset to apex and over the four phase windows.
 
     Args:
-        covered: where the camera's frame lies on the aligned square, `(H, W)`; everywhere if None. What continues it
-            beyond its edges does not move as the face does: no head is fitted to it, and flow fades to 0 there.
+        clip: clip with frame numbers.
+        frames: aligned key frames by number, `(H, W, 3)` uint8 BGR.
+        config: settings of flow.
+        covered: pixels of the aligned square that show the camera's frame, `(H, W)`. None means all. The repeated edge
+            around the frame does not move like the face: it is not used to fit the head's motion, and flow fades to 0
+            there.
+
+    Returns:
+        Flow of the clip in px.
 
     Raises:
-        DatasetError: onset and apex are one frame, or a frame shows nothing.
+        DatasetError: Onset and apex are the same frame, or a frame is blank.
     """
     onset, rise, apex, fall, offset = key_frames(clip)
     if onset == apex:
@@ -118,10 +150,10 @@ def compute_flow(
         )
     pairs = ((onset, apex), (onset, rise), (rise, apex), (apex, fall), (fall, offset))
     prepared = {number: prepare(frame, config) for number, frame in frames.items()}
-    blank = [number for number, frame in prepared.items() if np.ptp(frame) < _FAINTEST]
+    blank = [number for number, frame in prepared.items() if np.ptp(frame) < _MINIMUM_CONTRAST]
     if blank:
         raise DatasetError(
-            f"{clip.id}: frame {blank[0]} shows nothing (all of one grey). Re-extract or exclude the clip"
+            f"{clip.id}: frame {blank[0]} is blank: all pixels have the same grey level. Re-extract or exclude the clip"
         )
     windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config, covered)
     return FlowSequence(
@@ -129,53 +161,57 @@ def compute_flow(
     )
 
 
-def prepare(frame: NDArray[np.uint8], config: FlowConfig) -> Gray:
-    """A BGR frame `(H, W, 3)` as every method takes it: grey, without slow shading, without the finest noise."""
-    gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), dtype=np.float32)
+def prepare(frame: Image, config: FlowConfig) -> Gray:
+    """Convert a frame to the form that every method takes: grey, high-passed and slightly blurred.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        config: settings of flow.
+
+    Returns:
+        `(H, W)` float32, grey levels around 128.
+    """
+    gray: Gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY).astype(np.float32)
     if config.highpass_sigma_px is not None:
         gray = gray - cv2.GaussianBlur(gray, (0, 0), config.highpass_sigma_px) + 128.0
     if config.blur_sigma_px is not None:
-        gray = np.asarray(cv2.GaussianBlur(gray, (0, 0), config.blur_sigma_px), dtype=np.float32)
+        gray = cv2.GaussianBlur(gray, (0, 0), config.blur_sigma_px)
     return gray
 
 
-def facial_flow(pairs: Pairs, config: FlowConfig, covered: NDArray[np.bool_] | None = None) -> list[Flow]:
-    """Flow `(H, W, 2)` of each pair of prepared frames, the head's motion removed as `config.head_motion` says.
+def facial_flow(pairs: _Pairs, config: FlowConfig, covered: NDArray[np.bool_] | None = None) -> list[Flow]:
+    """Compute the flow of each pair of prepared frames and remove the head's motion as `config.head_motion` tells.
 
     Args:
-        covered: as for `compute_flow`.
+        pairs: pairs of prepared frames, `(H, W)` float32.
+        config: settings of flow.
+        covered: see `compute_flow`.
 
-    Convention: what is left is motion on the face as it was in the first frame of a pair.
+    Returns:
+        Flow of each pair, `(H, W, 2)` float32 in px: motion on the face as it was in the first frame of the pair.
     """
     if covered is None or covered.all():
-        return _still_flow(pairs, config, np.ones(pairs[0][0].shape, np.bool_))
+        return _flow_without_head(pairs, config, np.ones(pairs[0][0].shape, np.bool_))
     inside = cv2.erode(covered.astype(np.uint8), np.ones((3, 3)), iterations=_EDGE_PX, borderValue=1)
     fading = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), _EDGE_PX / 3) * covered
-    return [flow * fading[..., None] for flow in _still_flow(pairs, config, inside.astype(np.bool_))]
+    return [flow * fading[..., None] for flow in _flow_without_head(pairs, config, inside.astype(np.bool_))]
 
 
-def _still_flow(pairs: Pairs, config: FlowConfig, inside: NDArray[np.bool_]) -> list[Flow]:
-    """Flow of each pair, less the head's motion as seen in pixels `(H, W)` that are well inside of the frame."""
-    flows = _solve(pairs, config)
-    if config.head_motion == "off":
-        return flows
-    if config.head_motion == "translation":
-        return [np.asarray(flow - np.median(flow[inside], axis=0), dtype=np.float32) for flow in flows]
-    motions = [_fit_similarity(flow, inside) for flow in flows]
-    if config.head_motion == "similarity":
-        return [_subtract(motion, flow) for motion, flow in zip(motions, flows, strict=True)]
-    still = [(first, _undo(motion, last)) for motion, (first, last) in zip(motions, pairs, strict=True)]
-    return _solve(still, config)
+def convert_published_map(clip: Clip, image: Image) -> FlowSequence:
+    """Convert a published flow map to flow: u and v are centred by their medians, strain stays as it is.
 
+    The maps were stretched to 0–255 per channel, which moved their zero. Most of a face does not move, so the median is
+    where zero is now. The amplitude is lost.
 
-def read_published(clip: Clip, image: NDArray[np.uint8]) -> FlowSequence:
-    """A published map, `(H, W, 3)` BGR = (strain, v, u), as flow: u and v centred by their median, strain as given.
+    Args:
+        clip: clip whose only frame is the map.
+        image: `(H, W, 3)` uint8 BGR. The channels are strain, v and u.
 
-    The maps were stretched to 0–255 per channel, which moved their zero; most of a face does not move, so the median is
-    where zero went. What amplitude they had is lost.
+    Returns:
+        Flow of the clip in grey levels ("stretched"), with strain as the third channel.
 
     Raises:
-        DatasetError: the clip has frames, so the image is no map.
+        DatasetError: The clip has frames, so the image is not a flow map.
     """
     if clip.onset != clip.apex:
         raise DatasetError(f"{clip.id}: has frames, not a flow map. Set flow.method: variational in params.yaml")
@@ -184,44 +220,32 @@ def read_published(clip: Clip, image: NDArray[np.uint8]) -> FlowSequence:
     return FlowSequence(clip=clip.id, flow=levels[None].astype(np.float16), windows=(ONSET_APEX,), unit="stretched")
 
 
-def _solve(pairs: Pairs, config: FlowConfig) -> list[Flow]:
-    """Flow of each pair of prepared frames by the method that `config` names."""
-    one_by_one: Mapping[str, Callable[[Gray, Gray], Flow]] = {
+def _flow_without_head(pairs: _Pairs, config: FlowConfig, inside: NDArray[np.bool_]) -> list[Flow]:
+    """Compute the flow of each pair without the head's motion, which is fitted in the pixels `inside`, `(H, W)`."""
+    flows = _solve(pairs, config)
+    if config.head_motion == "off":
+        return flows
+    if config.head_motion == "translation":
+        return [flow - np.median(flow[inside], axis=0).astype(np.float32) for flow in flows]
+    motions = [fit_head_motion(flow, inside) for flow in flows]
+    if config.head_motion == "similarity":
+        return [subtract_head_motion(motion, flow) for motion, flow in zip(motions, flows, strict=True)]
+    still = [(first, undo_head_motion(motion, last)) for motion, (first, last) in zip(motions, pairs, strict=True)]
+    return _solve(still, config)
+
+
+def _solve(pairs: _Pairs, config: FlowConfig) -> list[Flow]:
+    """Compute the flow of each pair of prepared frames by the method in `config`."""
+    pairwise: Mapping[str, Callable[[Gray, Gray], Flow]] = {
         "variational": lambda first, last: variational(first, last, config.variational),
         "dis": lambda first, last: dis(first, last, config.dis),
         "farneback": lambda first, last: farneback(first, last, config.farneback),
     }
-    if config.method in one_by_one:
-        return [one_by_one[config.method](first, last) for first, last in pairs]
-    from microfacial.preprocessing.tvl1 import tvl1  # torch takes seconds to import, and no other method needs it
+    if config.method in pairwise:
+        return [pairwise[config.method](first, last) for first, last in pairs]
+    from microfacial.preprocessing.tvl1 import (
+        tvl1,  # importing torch takes seconds, and the other methods do not need it
+    )
 
     firsts, lasts = (np.stack(frames) for frames in zip(*pairs, strict=True))
     return list(tvl1(firsts, lasts, config.tvl1))
-
-
-def _fit_similarity(flow: Flow, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Similarity `(2, 3)` that most of the face follows, by least median of squares."""
-    height, width = flow.shape[:2]
-    rows, columns = np.mgrid[0:height:_FIT_STEP_PX, 0:width:_FIT_STEP_PX]
-    seen = inside[rows, columns]
-    points = np.stack([columns[seen], rows[seen]], axis=-1).astype(np.float32)
-    moved = points + flow[rows[seen], columns[seen]]
-    motion, _ = cv2.estimateAffinePartial2D(points, moved, method=cv2.LMEDS)
-    assert motion is not None, "points on a grid are not degenerate"
-    return np.asarray(motion, dtype=np.float64)
-
-
-def _subtract(motion: NDArray[np.float64], flow: Flow) -> Flow:
-    """Flow on a face that moved by the similarity `(2, 3)` as a whole: where each pixel went, brought back."""
-    rows, columns = np.indices(flow.shape[:2])
-    points = np.stack([columns, rows], axis=-1)
-    back = np.asarray(cv2.invertAffineTransform(motion))
-    return np.asarray((points + flow) @ back[:, :2].T + back[:, 2] - points, dtype=np.float32)
-
-
-def _undo(motion: NDArray[np.float64], frame: Gray) -> Gray:
-    """The frame as it would be had the head not moved by the similarity `(2, 3)`."""
-    height, width = frame.shape
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    still = cv2.warpAffine(frame, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(still, dtype=np.float32)

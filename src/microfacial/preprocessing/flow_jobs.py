@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 
 from microfacial import files
 from microfacial.datasets.frames import read_frames
-from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames, layout
+from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, flow_layout, key_frames
 from microfacial.preprocessing.store import FlowWriter
 from microfacial.records import Clip, Face, FlowSequence
 
@@ -49,7 +49,7 @@ def compute_flow_of_clips(
         DatasetError: A frame cannot be read, or a clip has no flow.
     """
     keys = [_key(clip, face, size_px, config, code) for clip, face in zip(clips, faces, strict=True)]
-    windows, channels, _ = layout(config)
+    windows, channels, _ = flow_layout(config)
     shape = (len(clips), len(windows), channels, size_px, size_px)
     writer = FlowWriter(folder / files.digest([], keys, shape), shape)
     finished = writer.done()

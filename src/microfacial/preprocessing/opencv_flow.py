@@ -1,6 +1,6 @@
-"""Flow of one pair of grey frames by the methods that OpenCV brings, and what each method can be set to.
+"""Flow of one pair of grey frames by the methods of OpenCV, and the settings of every method.
 
-Frames are `(H, W)` float32 with grey levels of about 0–255; flow is `(H, W, 2)` float32 in px, right and down.
+Frames are `(H, W)` float32 with grey levels of about 0–255. Flow is `(H, W, 2)` float32 in px, right and down.
 """
 
 from typing import Literal
@@ -13,36 +13,66 @@ from pydantic import Field
 from microfacial.settings import Section
 
 Gray = NDArray[np.float32]
+"""A grey frame, `(H, W)`."""
+
 Flow = NDArray[np.float32]
+"""Flow of one pair of frames, `(H, W, 2)` in px: right, down."""
 
 
 class VariationalSettings(Section):
-    """`flow.variational`: coarse to fine on OpenCV's variational refinement.
+    """The `flow.variational` subsection: a pyramid on OpenCV's variational refinement, from coarse to fine.
 
-    Noise is strongest in the finest level, so smoothness is too: each coarser level has it `alpha_step` times weaker.
+    Noise is strongest in the finest level, so the smoothness is strongest there too.
+
+    Attributes:
+        levels: number of levels of the pyramid. Each level has half the size of the next finer one.
+        calls_per_level: number of refinements in each level.
+        alpha: weight of smoothness in the finest level.
+        alpha_step: the weight of smoothness is divided by this in each coarser level.
+        gamma: weight of the constancy of gradients.
+        delta: weight of the constancy of brightness.
+        fixed_point_iterations: outer iterations of the solver.
+        sor_iterations: inner iterations of the solver (successive over-relaxation).
+        omega: over-relaxation factor.
+        smooth_sigma_px: standard deviation of the Gaussian that smooths the finished flow. null does not smooth.
     """
 
     levels: int = Field(3, ge=1, le=5)
     calls_per_level: int = Field(3, ge=1)
-    alpha: float = Field(22.0, gt=0)  # smoothness, in the finest level
+    alpha: float = Field(22.0, gt=0)
     alpha_step: float = Field(1.5, ge=1)
-    gamma: float = Field(10.0, ge=0)  # constancy of gradients
-    delta: float = Field(5.0, ge=0)  # constancy of brightness
+    gamma: float = Field(10.0, ge=0)
+    delta: float = Field(5.0, ge=0)
     fixed_point_iterations: int = Field(5, ge=1)
     sor_iterations: int = Field(10, ge=1)
-    omega: float = Field(1.8, gt=0, lt=2)  # over-relaxation
-    smooth_sigma_px: float | None = Field(2.0, gt=0)  # of the finished flow; null leaves it as it is
+    omega: float = Field(1.8, gt=0, lt=2)
+    smooth_sigma_px: float | None = Field(2.0, gt=0)
 
 
 class DisSettings(Section):
-    """`flow.dis`: dense inverse search."""
+    """The `flow.dis` subsection: dense inverse search.
+
+    Attributes:
+        preset: OpenCV's preset of speed and accuracy.
+        finest_scale: level at which the search ends. 0 is the frame itself, and each further level is halved. null
+            takes the preset's value.
+    """
 
     preset: Literal["ultrafast", "fast", "medium"] = "medium"
-    finest_scale: int | None = Field(None, ge=0, le=5)  # 0 is the frame itself, each next halved; null is the preset's
+    finest_scale: int | None = Field(None, ge=0, le=5)
 
 
 class FarnebackSettings(Section):
-    """`flow.farneback`: polynomial expansion."""
+    """The `flow.farneback` subsection: polynomial expansion.
+
+    Attributes:
+        pyramid_scale: size of a level over that of the next finer one.
+        levels: number of levels of the pyramid.
+        winsize_px: side of the averaging window.
+        iterations: iterations in each level.
+        neighbourhood_px: side of the neighbourhood to which a polynomial is fitted.
+        neighbourhood_sigma_px: standard deviation of the Gaussian that weights the neighbourhood.
+    """
 
     pyramid_scale: float = Field(0.5, gt=0, lt=1)
     levels: int = Field(3, ge=1)
@@ -53,28 +83,50 @@ class FarnebackSettings(Section):
 
 
 class Tvl1Settings(Section):
-    """`flow.tvl1`: total variation and L1 data term. The names and meanings are those of OpenCV's DualTVL1.
+    """The `flow.tvl1` subsection: total variation and an L1 data term.
 
-    It is computed in one batch a clip, on `device`; a GPU may differ from a CPU in the last bits.
+    Names and meanings are those of OpenCV's DualTVL1.
+    All windows of a clip are computed in one batch. The result on a GPU may differ from that on a CPU in the last bits.
+
+    Attributes:
+        lambda_: weight of the data term, for grey levels of 0–255.
+        tau: time step of the dual variables.
+        theta: coupling of the flow and the data term.
+        scales: number of levels of the pyramid.
+        scale_step: size of a level over that of the next finer one.
+        warps: warps in each level.
+        outer_iterations: iterations in each warp. A median filter precedes each of them.
+        inner_iterations: iterations in each outer iteration.
+        epsilon: a warp ends when the flow changes by less than this, in px (root mean square).
+        median_px: side of the median filter. 1 does not filter.
+        device: PyTorch device.
     """
 
-    lambda_: float = Field(0.3, gt=0)  # weight of the data, for grey levels of 0–255
-    tau: float = Field(0.25, gt=0, le=0.25)  # time step of the dual variables
-    theta: float = Field(0.3, gt=0)  # coupling of flow and data
+    lambda_: float = Field(0.3, gt=0)
+    tau: float = Field(0.25, gt=0, le=0.25)
+    theta: float = Field(0.3, gt=0)
     scales: int = Field(3, ge=1)
-    scale_step: float = Field(0.8, gt=0, lt=1)  # size of a level over the next finer one
-    warps: int = Field(5, ge=1)  # per scale
-    outer_iterations: int = Field(10, ge=1)  # per warp, each with a median filter first
-    inner_iterations: int = Field(30, ge=1)  # per outer iteration
-    epsilon: float = Field(0.01, ge=0)  # px root mean square by which flow must still change to go on within a warp
-    median_px: Literal[1, 3, 5] = 5  # 1 filters nothing
+    scale_step: float = Field(0.8, gt=0, lt=1)
+    warps: int = Field(5, ge=1)
+    outer_iterations: int = Field(10, ge=1)
+    inner_iterations: int = Field(30, ge=1)
+    epsilon: float = Field(0.01, ge=0)
+    median_px: Literal[1, 3, 5] = 5
     device: Literal["cpu", "cuda", "mps"] = "cpu"
 
 
 def variational(first: Gray, last: Gray, settings: VariationalSettings) -> Flow:
-    """Flow by a pyramid of variational refinements.
+    """Compute flow by a pyramid of variational refinements.
 
     Source: Brox et al., ECCV 2004, doi:10.1007/978-3-540-24673-2_3 (the energy).
+
+    Args:
+        first: `(H, W)`.
+        last: `(H, W)`.
+        settings: settings of the method.
+
+    Returns:
+        `(H, W, 2)` in px.
     """
     solver = cv2.VariationalRefinement.create()
     solver.setGamma(settings.gamma)
@@ -83,37 +135,53 @@ def variational(first: Gray, last: Gray, settings: VariationalSettings) -> Flow:
     solver.setSorIterations(settings.sor_iterations)
     solver.setOmega(settings.omega)
     pyramids = [_pyramid(frame, settings.levels) for frame in (first, last)]
-    flow = np.zeros((*pyramids[0][-1].shape, 2), np.float32)
+    flow: Flow = np.zeros((*pyramids[0][-1].shape, 2), np.float32)
     for level in reversed(range(settings.levels)):
         level_first, level_last = (pyramid[level] for pyramid in pyramids)
         flow = _enlarge(flow, level_first.shape)
         solver.setAlpha(settings.alpha / settings.alpha_step**level)
         for _ in range(settings.calls_per_level):
             flow = solver.calc(level_first, level_last, flow)
-    if settings.smooth_sigma_px is None:
-        return flow
-    return np.asarray(cv2.GaussianBlur(flow, (0, 0), settings.smooth_sigma_px), dtype=np.float32)
+    if settings.smooth_sigma_px is not None:
+        flow = cv2.GaussianBlur(flow, (0, 0), settings.smooth_sigma_px)
+    return flow
 
 
 def dis(first: Gray, last: Gray, settings: DisSettings) -> Flow:
-    """Flow by dense inverse search, which takes whole grey levels.
+    """Compute flow by dense inverse search. Grey levels are rounded to whole numbers, which the method requires.
 
     Source: Kroeger et al., ECCV 2016, doi:10.1007/978-3-319-46493-0_29.
+
+    Args:
+        first: `(H, W)`.
+        last: `(H, W)`.
+        settings: settings of the method.
+
+    Returns:
+        `(H, W, 2)` in px.
     """
     preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}")
     solver = cv2.DISOpticalFlow.create(preset)
     if settings.finest_scale is not None:
         solver.setFinestScale(settings.finest_scale)
     whole = [np.clip(frame.round(), 0, 255).astype(np.uint8) for frame in (first, last)]
-    return np.asarray(solver.calc(whole[0], whole[1], np.zeros((*first.shape, 2), np.float32)), dtype=np.float32)
+    return solver.calc(whole[0], whole[1], np.zeros((*first.shape, 2), np.float32))
 
 
 def farneback(first: Gray, last: Gray, settings: FarnebackSettings) -> Flow:
-    """Flow by polynomial expansion.
+    """Compute flow by polynomial expansion.
 
     Source: Farnebäck, SCIA 2003, doi:10.1007/3-540-45103-X_50.
+
+    Args:
+        first: `(H, W)`.
+        last: `(H, W)`.
+        settings: settings of the method.
+
+    Returns:
+        `(H, W, 2)` in px.
     """
-    flow = cv2.calcOpticalFlowFarneback(
+    return cv2.calcOpticalFlowFarneback(
         first,
         last,
         np.zeros((*first.shape, 2), np.float32),
@@ -125,24 +193,21 @@ def farneback(first: Gray, last: Gray, settings: FarnebackSettings) -> Flow:
         settings.neighbourhood_sigma_px,
         0,
     )
-    return np.asarray(flow, dtype=np.float32)
 
 
 def _pyramid(frame: Gray, levels: int) -> list[Gray]:
-    """Fine to coarse, halved each time."""
+    """Return the frame and coarser versions of it. Each has half the size of the one before."""
     images = [frame]
     for _ in range(levels - 1):
         height, width = images[-1].shape
-        half = cv2.resize(images[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        images.append(np.asarray(half, dtype=np.float32))
+        images.append(cv2.resize(images[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
     return images
 
 
 def _enlarge(flow: Flow, shape: tuple[int, ...]) -> Flow:
-    """Flow brought to a finer grid: positions and lengths both grow."""
+    """Resample flow to a finer grid of `shape`, and scale its vectors to the new pixels."""
     height, width = shape
     if flow.shape[:2] == (height, width):
         return flow
     growth = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-    resized = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized * growth, dtype=np.float32)
+    return cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * growth

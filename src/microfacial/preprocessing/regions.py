@@ -1,7 +1,7 @@
-"""Regions of interest: which points of the face mesh bound a region, and the boxes that follow.
+"""Regions of interest: the landmarks that bound each region, and the boxes around them.
 
-Left and right are the image's, everywhere: the left eye is the person's right one. Numbers are those of MediaPipe's
-mesh of 468 vertices.
+Left and right are the image's left and right everywhere: the left eye in the image is the person's right eye. Landmark
+numbers are those of MediaPipe's mesh of 468 vertices.
 
 Source: the mesh is that of Kartynnik et al., arXiv:1907.06724.
 """
@@ -12,21 +12,27 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, DatasetError
-from microfacial.records import Box
+from microfacial.records import Box, FloatArray
 
-RoiSchemeName = Literal["mission", "facs-8", "grid-28"]
+RegionSchemeName = Literal["mission", "facs-8", "grid-28"]
+"""Name of a scheme of regions: a key of `FACE_SCHEMES` or of `MAP_SCHEMES`."""
+
 _Fractions = tuple[float, float, float, float]
 
 EYE_CORNERS = ((33, 133), (362, 263))
-_LEAST_SIDE_PX = 4
+_MINIMUM_SIDE_PX = 4
 
 
 @dataclass(frozen=True)
 class Region:
-    """The box around some points, and how far it reaches beyond them, in distances between the eyes."""
+    """A region of the face: a box around some landmarks.
+
+    Attributes:
+        points: numbers of the landmarks that the box encloses.
+        padding: distance from the outermost landmarks to the box, as a fraction of the distance between the eyes.
+    """
 
     points: tuple[int, ...]
     padding: float
@@ -37,11 +43,11 @@ _RIGHT_EYE = (263, 362, 386, 374)
 _LEFT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)  # upper edge, lower edge
 _RIGHT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 _NOSE = (168, 2, 129, 358)  # root, base, wings
-_LEFT_CHEEK = (117, 101, 123, 187, 203)  # below the eye, beside nose and mouth, on the cheekbone
+_LEFT_CHEEK = (117, 101, 123, 187, 203)  # below the eye, next to the nose and mouth, on the cheekbone
 _RIGHT_CHEEK = (346, 330, 352, 411, 423)
 _MOUTH = (61, 291, 0, 17, 37, 267, 84, 314)  # corners, upper and lower lip
 
-ROI_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
+FACE_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
     {
         "mission": MappingProxyType(
             {
@@ -65,8 +71,8 @@ ROI_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
     }
 )
 
-# Published 28×28 maps show no face to find points on. Boxes are fractions: top, left, bottom, right. `grid-28` cuts
-# the map into 14×14 blocks on a half-block grid.
+# Published 28×28 maps show no face, so they have no landmarks. Boxes are fractions of the side: top, left, bottom,
+# right. `grid-28` cuts the map into blocks of 14×14 px on a grid of half blocks.
 MAP_SCHEMES: Mapping[str, Mapping[str, _Fractions]] = MappingProxyType(
     {
         "mission": MappingProxyType(
@@ -89,55 +95,80 @@ MAP_SCHEMES: Mapping[str, Mapping[str, _Fractions]] = MappingProxyType(
 )
 
 
-def scheme_region_names(scheme: RoiSchemeName, *, on_map: bool) -> tuple[str, ...]:
-    """Names of a scheme's regions, in the order of its boxes.
+def scheme_region_names(scheme: RegionSchemeName, *, on_map: bool) -> tuple[str, ...]:
+    """Return the names of a scheme's regions, in the order of its boxes.
 
     Args:
-        on_map: whether boxes are wanted on a published map, or around a face's points.
+        scheme: name of the scheme.
+        on_map: whether the boxes lie on a published flow map. Otherwise they lie on a face with landmarks.
+
+    Returns:
+        Names such as "left eye".
 
     Raises:
-        ConfigError: the scheme has no such boxes.
+        ConfigError: The scheme has no such boxes.
     """
-    schemes: Mapping[str, Mapping[str, object]] = MAP_SCHEMES if on_map else ROI_SCHEMES
+    schemes: Mapping[str, Mapping[str, object]] = MAP_SCHEMES if on_map else FACE_SCHEMES
     if scheme not in schemes:
-        kind = "only" if not on_map else "not"
+        reason = "cannot be used with" if on_map else "can only be used with"
         raise ConfigError(
-            f"params.yaml: faces.rois: {scheme} is {kind} for faces.method whole; choose {' or '.join(schemes)}"
+            f"params.yaml: faces.regions: {scheme} {reason} faces.method: whole. Choose {' or '.join(schemes)}"
         )
     return tuple(schemes[scheme])
 
 
-def map_boxes(scheme: RoiSchemeName, size_px: int) -> tuple[Box, ...]:
-    """Boxes on a published map that was brought to `size_px` pixels."""
-    top_left_bottom_right = (MAP_SCHEMES[scheme][name] for name in scheme_region_names(scheme, on_map=True))
-    return tuple(_whole([edge * size_px for edge in edges]) for edges in top_left_bottom_right)
+def map_boxes(scheme: RegionSchemeName, size_px: int) -> tuple[Box, ...]:
+    """Return the boxes on a published flow map.
 
+    Args:
+        scheme: name of a scheme in `MAP_SCHEMES`.
+        size_px: side to which the map was scaled.
 
-def face_boxes(scheme: RoiSchemeName, points: NDArray[np.float64], size_px: int) -> tuple[Box, ...]:
-    """Boxes around the regions of a face, whose points `(468, 2)` are in pixels of the aligned square.
+    Returns:
+        One box per region, in pixels of the scaled map.
 
     Raises:
-        DatasetError: so little of a region lies on the square that its box would be too thin.
+        ConfigError: The scheme has no boxes on maps.
+    """
+    fractions = (MAP_SCHEMES[scheme][name] for name in scheme_region_names(scheme, on_map=True))
+    return tuple(_round_box([edge * size_px for edge in edges]) for edges in fractions)
+
+
+def face_boxes(scheme: RegionSchemeName, points: FloatArray, size_px: int) -> tuple[Box, ...]:
+    """Return the boxes around the regions of a face.
+
+    Args:
+        scheme: name of a scheme in `FACE_SCHEMES`.
+        points: landmarks in aligned pixels, `(468, 2)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        One box per region, clipped to the square.
+
+    Raises:
+        ConfigError: The scheme has no boxes on faces.
+        DatasetError: Too little of a region lies on the square, so its box would be too thin.
     """
     left, right = (points[list(corners)].mean(axis=0) for corners in EYE_CORNERS)
-    unit = float(np.hypot(*(right - left)))
+    eye_distance = float(np.hypot(*(right - left)))
     names = scheme_region_names(scheme, on_map=False)
-    return tuple(_enclose(name, ROI_SCHEMES[scheme][name], points, unit, size_px) for name in names)
+    return tuple(_enclose(name, FACE_SCHEMES[scheme][name], points, eye_distance, size_px) for name in names)
 
 
-def _enclose(name: str, region: Region, points: NDArray[np.float64], unit: float, size_px: int) -> Box:
-    corners = points[list(region.points)] + 0.5  # from pixel centres to edges
-    low = np.clip(corners.min(axis=0) - region.padding * unit, 0, size_px)
-    high = np.clip(corners.max(axis=0) + region.padding * unit, 0, size_px)
-    box = _whole([low[1], low[0], high[1], high[0]])
-    if min(box[2] - box[0], box[3] - box[1]) < _LEAST_SIDE_PX:
+def _enclose(name: str, region: Region, points: FloatArray, eye_distance: float, size_px: int) -> Box:
+    """Return the padded box around the landmarks of one region."""
+    corners = points[list(region.points)] + 0.5  # from centres of pixels to edges
+    low = np.clip(corners.min(axis=0) - region.padding * eye_distance, 0, size_px)
+    high = np.clip(corners.max(axis=0) + region.padding * eye_distance, 0, size_px)
+    box = _round_box([low[1], low[0], high[1], high[0]])
+    if min(box[2] - box[0], box[3] - box[1]) < _MINIMUM_SIDE_PX:
         raise DatasetError(
-            f"the box of {name} is thinner than {_LEAST_SIDE_PX} px on the square of {size_px} px: "
-            "what was found is no face. List the clip under clips.exclude"
+            f"the box of {name} is thinner than {_MINIMUM_SIDE_PX} px on the square of {size_px} px, "
+            "so the landmarks are not those of a face. List the clip under clips.exclude"
         )
     return box
 
 
-def _whole(edges: list[float]) -> Box:
+def _round_box(edges: list[float]) -> Box:
     top, left, bottom, right = (round(float(edge)) for edge in edges)
     return top, left, bottom, right

@@ -1,10 +1,10 @@
-"""Files of faces and flow: what the `faces` and `flow` stages write and training reads."""
+"""Files of faces and flow: the `faces` and `flow` stages write them, and training reads them."""
 
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import StorageError
 from microfacial.files import atomic_write, digest, read_json, require_file, write_json
-from microfacial.records import Box, Clip, Face, FaceSource, FaceStore, FlowUnit
+from microfacial.records import Clip, Face, FaceStore, Image
 
 FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 """Files below `results/<data set>/` on which every result of training depends."""
@@ -33,18 +33,20 @@ def features_digest(folder: Path) -> str:
     return digest(folder / name for name in FEATURE_FILES)
 
 
+# --- faces ------------------------------------------------------------------------------------------------------------
+
+
 def write_faces(
-    folder: Path,
-    count: int,
-    located: Iterable[tuple[Face, NDArray[np.uint8]]],
-    regions: Sequence[str],
-    size_px: int,
+    folder: Path, count: int, located: Iterable[tuple[Face, Image]], regions: Sequence[str], size_px: int
 ) -> None:
-    """Write transforms and boxes as faces.json, and the aligned onset and apex crops as crops.npy.
+    """Write faces.json with transforms and boxes, and crops.npy with the aligned onset and apex of each clip.
 
     Args:
-        count: how many faces `located` yields, one by one.
-        located: each face with its crops, `(2, H, W, 3)` uint8, onset first.
+        folder: folder to write. An existing folder is replaced.
+        count: number of faces in `located`.
+        located: each face with its crops, `(2, H, W, 3)` uint8 BGR, onset first.
+        regions: names of the regions, in the order of each face's boxes.
+        size_px: side of the aligned square.
     """
     with atomic_write(folder) as fresh:
         fresh.mkdir()
@@ -59,17 +61,23 @@ def write_faces(
 
 
 def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
-    """Faces, the names of their regions, and the aligned square's side in px, as `write_faces` wrote them.
+    """Read the faces of all clips.
+
+    Args:
+        folder: folder that `write_faces` wrote.
+
+    Returns:
+        Faces, names of their regions, and the side of the aligned square in px.
 
     Raises:
-        StorageError: the file is missing or damaged.
+        StorageError: The file is missing or damaged.
     """
     content = read_json(folder / "faces.json")
     return tuple(_read_face(row) for row in content["faces"]), tuple(content["regions"]), content["size_px"]
 
 
 def read_faces_of(folder: Path, clips: Sequence[Clip]) -> tuple[list[Face], int]:
-    """Read the face of each clip and the side of the aligned square.
+    """Read the face of each of some clips.
 
     Args:
         folder: folder that `write_faces` wrote.
@@ -85,64 +93,92 @@ def read_faces_of(folder: Path, clips: Sequence[Clip]) -> tuple[list[Face], int]
     by_clip = {face.clip: face for face in faces}
     missing = [clip.id for clip in clips if clip.id not in by_clip]
     if missing:
-        raise StorageError(f"{folder}: no face for clip {missing[0]}: faces are older than clips.csv. Run `dvc repro`")
+        raise StorageError(f"{folder} does not belong to clips.csv: no face of {missing[0]}. Run `dvc repro`")
     return [by_clip[clip.id] for clip in clips], size_px
 
 
 def read_crops(folder: Path) -> NDArray[np.uint8]:
-    """Aligned onset and apex crops `(N, 2, H, W, 3)` uint8, BGR, memory-mapped, as `write_faces` wrote them.
+    """Open the aligned onset and apex crops of all clips.
+
+    Args:
+        folder: folder that `write_faces` wrote.
+
+    Returns:
+        `(N, 2, H, W, 3)` uint8 BGR, memory-mapped.
 
     Raises:
-        StorageError: the file is missing.
+        StorageError: The file is missing.
     """
-    crops: NDArray[np.uint8] = np.load(require_file(folder / "crops.npy"), mmap_mode="r")
-    return crops
+    return np.load(require_file(folder / "crops.npy"), mmap_mode="r")
 
 
 def _read_face(row: dict[str, Any]) -> Face:
     return Face(
         clip=row["clip"],
         transform=np.array(row["transform"]),
-        boxes=tuple(cast(Box, tuple(box)) for box in row["boxes"]),
-        source=cast(FaceSource, row["source"]),
+        boxes=tuple((top, left, bottom, right) for top, left, bottom, right in row["boxes"]),
+        source=row["source"],
         confidence=row["confidence"],
     )
 
 
-class FlowWriter:
-    """Collects the flow of clips in a folder, clip by clip, and survives being killed between any two of them.
+# --- flow -------------------------------------------------------------------------------------------------------------
 
-    A clip counts as done when its line stands in done.txt, which is written after its flow has reached the file.
+
+class FlowWriter:
+    """Collect the flow of clips in a folder, clip by clip. The process may be killed between any two clips.
+
+    A clip is done when its key is in done.txt. The key is written after the flow has been written.
+
+    Attributes:
+        folder: folder of the files.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
+        """Open the folder, or create it with a file of zeros.
+
+        Args:
+            folder: folder of the files.
+            shape: shape of the flow of all clips, `(N, T, C, H, W)`.
+        """
         self.folder = folder
         self._log = folder / "done.txt"
         array = folder / "flow.npy"
         if not array.exists():
-            self._log.unlink(missing_ok=True)  # what it lists went away with the array
+            self._log.unlink(missing_ok=True)  # the clips in it were lost with the array
             with atomic_write(array) as fresh:
                 np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float16, shape=shape).flush()
         self._flow = np.lib.format.open_memmap(array, mode="r+")
 
     def done(self) -> set[str]:
-        """Keys of the clips that are finished."""
+        """Return the keys of the clips that are done."""
         return set(self._log.read_text().splitlines()) if self._log.exists() else set()
 
     def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
-        """Store the flow of one clip, `(T, C, H, W)`, and remember that it is done."""
+        """Write the flow of one clip and record that it is done.
+
+        Args:
+            row: index of the clip.
+            key: key of the clip.
+            flow: `(T, C, H, W)`.
+        """
         self._flow[row] = flow
         self._flow.flush()
         with self._log.open("a") as log:
             log.write(f"{key}\n")
 
     def read(self) -> NDArray[np.float16]:
-        """The flow of all clips, `(N, T, C, H, W)`, memory-mapped; zeros for one that is not done."""
+        """Return the flow of all clips, `(N, T, C, H, W)`, memory-mapped. Clips that are not done have zeros."""
         flow: NDArray[np.float16] = np.load(self.folder / "flow.npy", mmap_mode="r")
         return flow
 
     def finish(self, out: Path, index: dict[str, Any]) -> None:
-        """Move the flow to `out`, with its index beside it; the folder is gone then."""
+        """Move the flow to `out`, write its index there, and delete the folder.
+
+        Args:
+            out: folder to write. An existing folder is replaced.
+            index: content of index.json: unit, windows and ids of the clips.
+        """
         with atomic_write(out) as fresh:
             fresh.mkdir()
             write_json(fresh / "index.json", index)
@@ -150,35 +186,51 @@ class FlowWriter:
         shutil.rmtree(self.folder)
 
 
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
 def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
-    """Crops, flow and regions of all clips, memory-mapped.
+    """Open crops, flow and regions of all clips.
+
+    Args:
+        flow_folder: folder that the `flow` stage wrote.
+        faces_folder: folder that the `faces` stage wrote.
+
+    Returns:
+        The store. Its crops and its flow are memory-mapped.
 
     Raises:
-        StorageError: a file is missing or damaged, or faces and flow are not of the same clips.
+        StorageError: A file is missing or damaged, or faces and flow do not belong to the same clips.
     """
     index = read_json(flow_folder / "index.json")
     faces, regions, _ = read_faces(faces_folder)
     clips = tuple(index["clips"])
     if clips != tuple(face.clip for face in faces):
-        raise StorageError(f"{flow_folder} and {faces_folder} are not of the same clips. Run `dvc repro`")
+        raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. Run `dvc repro`")
     return FaceStore(
         clips=clips,
         crops=read_crops(faces_folder),
         flow=np.load(require_file(flow_folder / "flow.npy"), mmap_mode="r"),
         windows=tuple(index["windows"]),
-        unit=cast(FlowUnit, index["unit"]),
+        unit=index["unit"],
         boxes=np.array([face.boxes for face in faces], dtype=np.int64),
         regions=regions,
     )
 
 
 def read_features(folder: Path) -> tuple[FaceStore, tuple[Clip, ...]]:
-    """Faces and flow of a data set, memory-mapped, and its clips in the same order; `folder` is its folder.
+    """Open faces and flow of a data set, and read its clips.
+
+    Args:
+        folder: results folder of the data set.
+
+    Returns:
+        The store and the clips, in the same order. The arrays of the store are memory-mapped.
 
     Raises:
-        StorageError: a stage has not been run, or for other clips.
+        StorageError: A stage has not been run, or it was run on other clips.
     """
     store, clips = read_store(folder / "flow", folder / "faces"), read_clips(folder / "clips.csv")
     if store.clips != tuple(clip.id for clip in clips):
-        raise StorageError(f"{folder}: flow and clips.csv are not of the same clips. Run `dvc repro`")
+        raise StorageError(f"{folder}: flow and clips.csv do not belong to the same clips. Run `dvc repro`")
     return store, clips

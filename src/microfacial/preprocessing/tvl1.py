@@ -1,13 +1,13 @@
 """TV-L1 optical flow of many pairs of frames at once, in PyTorch.
 
-The energy is the total variation of the flow plus `lambda_` times the absolute difference of the frames after the
-second one is warped. It is minimised coarse to fine: the difference is linearised at each warp, then a thresholding
-step, which has a closed form in each pixel, and a step on the dual variables take turns.
+The energy is the total variation of the flow plus `lambda_` times the absolute difference between the first frame and
+the warped second frame. It is minimised from coarse to fine. Each warp linearises the difference. Then two steps
+alternate: a thresholding step, which has a closed form in each pixel, and a step on the dual variables.
 
 Axes: N pairs · D directions, right and down · H, W pixels.
 
 Source: Zach, Pock & Bischof, DAGM 2007, doi:10.1007/978-3-540-74936-3_22 (the method); Sánchez, Meinhardt-Llopis &
-Facciolo, IPOL 2013, doi:10.5201/ipol.2013.26 (pyramid, warps, bicubic sampling of the gradient, when to stop).
+Facciolo, IPOL 2013, doi:10.5201/ipol.2013.26 (pyramid, warps, bicubic sampling of the gradient, stopping rule).
 """
 
 import numpy as np
@@ -20,16 +20,24 @@ from torch.nn.functional import grid_sample, interpolate, pad
 from microfacial.errors import ConfigError
 from microfacial.preprocessing.opencv_flow import Gray, Tvl1Settings
 
-_FLAT = 1e-6  # squared grey levels per px: a gradient below this says nothing about motion
+_FLAT = 1e-6  # squared grey levels per px; a gradient below this carries no information about motion
 
 
 def tvl1(first: NDArray[np.float32], last: NDArray[np.float32], settings: Tvl1Settings) -> NDArray[np.float32]:
-    """Flow `(N, H, W, 2)` in px of pairs of frames `(N, H, W)`, grey levels of about 0–255.
+    """Compute the flow of pairs of frames.
 
-    A pair's flow does not depend on the others in its batch, nor on the number of threads.
+    The flow of a pair depends neither on the other pairs nor on the number of threads.
+
+    Args:
+        first: first frame of each pair, `(N, H, W)`, grey levels of about 0–255.
+        last: second frame of each pair, `(N, H, W)`.
+        settings: settings of the method.
+
+    Returns:
+        `(N, H, W, 2)` in px, right and down.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: PyTorch does not find the device on this machine.
     """
     _check_device(settings.device)
     with threadpool_limits(1), torch.inference_mode():
@@ -43,11 +51,11 @@ def tvl1(first: NDArray[np.float32], last: NDArray[np.float32], settings: Tvl1Se
 def _check_device(device: str) -> None:
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not present[device]:
-        raise ConfigError(f"params.yaml: flow.tvl1.device: PyTorch finds no {device} here. Set it to cpu")
+        raise ConfigError(f"params.yaml: flow.tvl1.device: PyTorch does not find the device {device}. Set it to cpu")
 
 
 def _pyramid(frames: Gray, settings: Tvl1Settings) -> list[Tensor]:
-    """Frames `(N, 1, H, W)`, fine to coarse."""
+    """Return frames `(N, 1, H, W)` of decreasing size."""
     levels = [torch.from_numpy(frames)[:, None].to(settings.device)]
     for _ in range(settings.scales - 1):
         size = [max(1, round(side * settings.scale_step)) for side in levels[-1].shape[-2:]]
@@ -56,14 +64,14 @@ def _pyramid(frames: Gray, settings: Tvl1Settings) -> list[Tensor]:
 
 
 def _enlarge(flow: Tensor, size: torch.Size) -> Tensor:
-    """Flow `(N, 2, H, W)` brought to a finer grid: positions and lengths both grow."""
+    """Resample flow `(N, 2, H, W)` to a finer grid, and scale its vectors to the new pixels."""
     height, width = flow.shape[-2:]
     growth = flow.new_tensor([size[1] / width, size[0] / height])[:, None, None]
     return interpolate(flow, size, mode="bilinear") * growth
 
 
 def _refine(first: Tensor, last: Tensor, flow: Tensor, settings: Tvl1Settings) -> Tensor:
-    """Improve flow `(N, 2, H, W)` within one level, frames being `(N, 1, H, W)`."""
+    """Improve flow `(N, 2, H, W)` in one level. Frames are `(N, 1, H, W)`."""
     sources = torch.cat([last, _central_gradient(last)], dim=1)  # (N, 3, H, W)
     dual = flow.new_zeros(len(flow), 2, 2, *flow.shape[-2:])  # (N, component of flow, D, H, W)
     for _ in range(settings.warps):
@@ -77,18 +85,21 @@ def _refine(first: Tensor, last: Tensor, flow: Tensor, settings: Tvl1Settings) -
 def _minimise(
     flow: Tensor, dual: Tensor, gradient: Tensor, constant: Tensor, settings: Tvl1Settings
 ) -> tuple[Tensor, Tensor]:
-    """Minimise the linearised energy; a pair rests as soon as its flow has stopped changing.
+    """Minimise the linearised energy. The flow of a pair stays fixed as soon as it has converged.
 
     Args:
-        gradient: of the warped frame, `(N, 2, H, W)`.
-        constant: difference of the frames less what `gradient` explains of it, `(N, 1, H, W)`.
+        flow: `(N, 2, H, W)`.
+        dual: dual variables, `(N, component of flow, D, H, W)`.
+        gradient: gradient of the warped frame, `(N, 2, H, W)`.
+        constant: difference of the frames minus the part that `gradient` explains, `(N, 1, H, W)`.
+        settings: settings of the method.
     """
     steepness = gradient.square().sum(dim=1, keepdim=True).clamp_min(_FLAT)
     moving = torch.ones(len(flow), 1, 1, 1, dtype=torch.bool, device=flow.device)
     for _ in range(settings.outer_iterations):
         flow = torch.where(moving, _median(flow, settings.median_px), flow)
         for _ in range(settings.inner_iterations):
-            next_flow = _explain(flow, gradient, constant, steepness, settings) + settings.theta * _divergence(dual)
+            next_flow = _threshold(flow, gradient, constant, steepness, settings) + settings.theta * _divergence(dual)
             change = (next_flow - flow).square().sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
             flow = torch.where(moving, next_flow, flow)
             dual = torch.where(moving[:, None], _ascend(dual, flow, settings), dual)
@@ -98,15 +109,15 @@ def _minimise(
     return flow, dual
 
 
-def _explain(flow: Tensor, gradient: Tensor, constant: Tensor, steepness: Tensor, settings: Tvl1Settings) -> Tensor:
-    """Move flow along the gradient until the frames agree, but at most by lambda · theta · |gradient|."""
+def _threshold(flow: Tensor, gradient: Tensor, constant: Tensor, steepness: Tensor, settings: Tvl1Settings) -> Tensor:
+    """Change flow along the gradient until the frames agree, by at most lambda · theta · |gradient|."""
     difference = constant + (gradient * flow).sum(dim=1, keepdim=True)
-    most = settings.lambda_ * settings.theta
-    return flow + (-difference / steepness).clamp(-most, most) * gradient
+    limit = settings.lambda_ * settings.theta
+    return flow + (-difference / steepness).clamp(-limit, limit) * gradient
 
 
 def _ascend(dual: Tensor, flow: Tensor, settings: Tvl1Settings) -> Tensor:
-    """One step of the dual variables, which stay no longer than 1."""
+    """Update the dual variables by one step. Their length stays at most 1."""
     step = settings.tau / settings.theta
     slope = _forward_gradient(flow)
     length = torch.hypot(slope[:, :, 0], slope[:, :, 1])[:, :, None]
@@ -114,7 +125,7 @@ def _ascend(dual: Tensor, flow: Tensor, settings: Tvl1Settings) -> Tensor:
 
 
 def _central_gradient(image: Tensor) -> Tensor:
-    """Gradient `(N, 2, H, W)` of images `(N, 1, H, W)`, by central differences."""
+    """Return the gradient `(N, 2, H, W)` of images `(N, 1, H, W)` by central differences."""
     padded = pad(image, (1, 1, 1, 1), mode="replicate")
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
@@ -122,7 +133,7 @@ def _central_gradient(image: Tensor) -> Tensor:
 
 
 def _forward_gradient(flow: Tensor) -> Tensor:
-    """Gradient `(N, 2, D, H, W)` of flow `(N, 2, H, W)`; nothing flows over the edge."""
+    """Return the gradient `(N, 2, D, H, W)` of flow `(N, 2, H, W)` by forward differences. It is 0 at the last edge."""
     slope = flow.new_zeros(len(flow), 2, 2, *flow.shape[-2:])
     torch.sub(flow[..., 1:], flow[..., :-1], out=slope[:, :, 0, :, :-1])
     torch.sub(flow[..., 1:, :], flow[..., :-1, :], out=slope[:, :, 1, :-1])
@@ -130,7 +141,7 @@ def _forward_gradient(flow: Tensor) -> Tensor:
 
 
 def _divergence(dual: Tensor) -> Tensor:
-    """Divergence `(N, 2, H, W)` of `(N, 2, D, H, W)`: minus the adjoint of the forward gradient."""
+    """Return the divergence `(N, 2, H, W)` of `(N, 2, D, H, W)`: minus the adjoint of the forward gradient."""
     total = dual[:, :, 0] + dual[:, :, 1]
     total[..., 1:] -= dual[:, :, 0, :, :-1]
     total[..., 1:, :] -= dual[:, :, 1, :-1]
@@ -138,7 +149,7 @@ def _divergence(dual: Tensor) -> Tensor:
 
 
 def _warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Images `(N, C, H, W)` looked up where flow `(N, 2, H, W)` points to, bicubic."""
+    """Sample images `(N, C, H, W)` where flow `(N, 2, H, W)` points to, by bicubic interpolation."""
     height, width = flow.shape[-2:]
     columns = torch.arange(width, device=flow.device) + flow[:, 0]
     rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
@@ -147,10 +158,11 @@ def _warp(images: Tensor, flow: Tensor) -> Tensor:
 
 
 def _median(flow: Tensor, window_px: int) -> Tensor:
-    """Median of each window of flow `(N, 2, H, W)`.
+    """Return the median of each window of flow `(N, 2, H, W)`.
 
-    Hold just over half of the window's values, drop the smallest and the largest, take in the next value: neither can
-    be the median. The last one left is. Whole images are compared at once, which sorting each window could not do.
+    Hold just over half of the window's values. Drop the smallest and the largest of them, since neither can be the
+    median, and add the next value. Repeat until one value is left: it is the median. Every step compares whole images
+    at once, which is faster than sorting each window.
     """
     if window_px == 1:
         return flow
@@ -167,7 +179,7 @@ def _median(flow: Tensor, window_px: int) -> Tensor:
 
 
 def _drop_extremes(images: list[Tensor]) -> list[Tensor]:
-    """The images less, in each pixel, the smallest and the largest value."""
+    """Remove the smallest and the largest value of each pixel. The result has two images less."""
     largest, *rest = images
     for index, image in enumerate(rest):
         rest[index], largest = torch.minimum(image, largest), torch.maximum(image, largest)

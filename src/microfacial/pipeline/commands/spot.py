@@ -1,4 +1,4 @@
-"""Command `spot`: a video or a folder of frames → onset, apex and offset of the strongest movement in it."""
+"""Command `spot`: find onset, apex and offset of the strongest movement in a video or a folder of frames."""
 
 from pathlib import Path
 
@@ -6,42 +6,52 @@ import click
 
 from microfacial.datasets.frames import Recording, open_clip, stream_clip
 from microfacial.errors import NoFaceError
-from microfacial.preprocessing.faces import watch
-from microfacial.preprocessing.spotting import Spotting, SpottingConfig, shrink, spot_interval
+from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
+from microfacial.preprocessing.spotting import Spotting, spot_interval
 
-_USUAL_FPS = 200.0  # of CASME II and SAMM
+_DEFAULT_FPS = 200.0  # of CASME II and SAMM
 
 
 def run_spot(path: Path, fps: float | None) -> None:
-    """Print the frame numbers, and the seconds from the first frame where the frame rate is known.
+    """Print the frame numbers. If the frame rate is known, print the seconds from the first frame too.
+
+    Args:
+        path: video or folder of frames.
+        fps: frames per second. None means the video's own frame rate.
 
     Raises:
-        DatasetError: there are no frames, they cannot be read, or nothing moves in them.
+        DatasetError: The path has no frames, a frame cannot be read, or no movement was found.
     """
     recording = open_clip(path)
-    known = fps or recording.fps
-    if known is None:
-        click.echo(f"spot: the frame rate is unknown, took {_USUAL_FPS:g} frames a second; give it by --fps", err=True)
-    found = _spot(recording, known or _USUAL_FPS)
-    click.echo("spot: " + ", ".join(_describe(moment, found, known) for moment in ("onset", "apex", "offset")))
-    if found.peaks[1:]:
-        click.echo(f"spot: further movements peak at {', '.join(map(str, found.peaks[1:]))}")
+    known_fps = fps or recording.fps
+    if known_fps is None:
+        click.echo(
+            f"spot: the frame rate is unknown. {_DEFAULT_FPS:g} frames per second are assumed; set it by --fps",
+            err=True,
+        )
+    spotting = _spot(recording, known_fps or _DEFAULT_FPS)
+    moments = ("onset", "apex", "offset")
+    click.echo("spot: " + ", ".join(_describe(moment, spotting, known_fps) for moment in moments))
+    if spotting.peaks[1:]:
+        click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
 
 
 def _spot(recording: Recording, fps: float) -> Spotting:
-    """Spot on the skin that the first frame shows, eyes left out; on whole frames where it shows none, and say so."""
+    """Spot on the skin that the first frame shows. If no face is found there, spot on whole frames and say so."""
     config = SpottingConfig()
     try:
-        watched, skin = watch(recording, recording.root, recording.numbers)
+        frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
     except NoFaceError:
-        click.echo("spot: no face was found in the first frame, so all of every frame is looked at", err=True)
-        frames = stream_clip(recording, recording.root, recording.numbers)
-        return spot_interval({number: shrink(frame, config) for number, frame in frames}, fps, config)
-    return spot_interval(watched, fps, config, skin)
+        click.echo("spot: no face was found in the first frame, so whole frames are used", err=True)
+        stream = stream_clip(recording, recording.root, recording.numbers)
+        return spot_interval({number: shrink(frame, config) for number, frame in stream}, fps, config)
+    return spot_interval(frames, fps, config, skin)
 
 
-def _describe(moment: str, found: Spotting, fps: float | None) -> str:
-    number: int = getattr(found, moment)
+def _describe(moment: str, spotting: Spotting, fps: float | None) -> str:
+    """Return the name of a moment, its frame number, and its time if the frame rate is known."""
+    number: int = getattr(spotting, moment)
     if fps is None:
         return f"{moment} {number}"
-    return f"{moment} {number} ({found.numbers.index(number) / fps:.3f} s)"
+    return f"{moment} {number} ({spotting.numbers.index(number) / fps:.3f} s)"

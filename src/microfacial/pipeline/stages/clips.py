@@ -1,4 +1,4 @@
-"""Stage `clips`: annotations and frames on disk → clips.csv."""
+"""Stage `clips`: read annotations and frames, and write `clips.csv`."""
 
 from collections import Counter
 from dataclasses import replace
@@ -11,40 +11,47 @@ from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
 from microfacial.pipeline.project import Project, progress
-from microfacial.preprocessing.faces import watch
+from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.spotting import spot_apex
 from microfacial.records import Clip
 
 
 def run_clips(project: Project) -> None:
-    """Annotations and frames on disk → clips.csv."""
+    """Write `clips.csv`: one row per clip, with a digest of its frames and, if the settings ask for it, a spotted apex.
+
+    Args:
+        project: data set whose annotations and frames are on disk.
+
+    Raises:
+        DatasetError: Annotations or frames are missing or damaged.
+    """
     listing = list_clips(project.clips)
     with progress(listing.clips, "clips") as bar:
-        clips = [_look(clip, project) for clip in bar]
+        clips = [_add_digest_and_apex(clip, project) for clip in bar]
     write_clips(project.results / "clips.csv", clips)
     for clip in clips:
         if clip.notes:
             click.echo(f"clips: {clip.id}: {clip.notes}")
     dropped = ", ".join(f"{emotion} {count}" for emotion, count in sorted(listing.dropped.items()))
-    people = len({clip.person for clip in listing.clips})
-    left_out = f"; left out of scheme {project.clips.scheme}: {dropped}" if dropped else ""
+    subjects = len({clip.person for clip in listing.clips})
+    exclusions = f"; left out of scheme {project.clips.scheme}: {dropped}" if dropped else ""
     corpora = Counter(clip.corpus for clip in listing.clips)
     counts = ", ".join(f"{corpus} {count}" for corpus, count in sorted(corpora.items()))
-    click.echo(f"clips: {len(listing.clips)} clips ({counts}) of {people} subjects{left_out}")
+    click.echo(f"clips: {len(listing.clips)} clips ({counts}) of {subjects} subjects{exclusions}")
 
 
-def _look(clip: Clip, project: Project) -> Clip:
-    """The clip with what its frames tell: their digest, by which later stages see a changed frame; a spotted apex."""
-    seen = replace(clip, digest=digest_frames(clip, project.frames))
+def _add_digest_and_apex(clip: Clip, project: Project) -> Clip:
+    """Add the digest of the frames, by which later stages notice a changed frame, and a spotted apex."""
+    digested = replace(clip, digest=digest_frames(clip, project.frames))
     if project.clips.spots and clip.apex_source == "midpoint":
-        return _spot(seen, project.frames)
-    return seen
+        return _spot(digested, project.frames)
+    return digested
 
 
 def _spot(clip: Clip, root: Path) -> Clip:
-    """The clip with the apex that its frames show in place of the midpoint, which stays where they show none."""
+    """Replace the midpoint by a spotted apex. Keep the midpoint if no apex can be spotted."""
     try:
-        frames, skin = watch(clip, root, clip.numbers)
+        frames, skin = read_aligned_frames(clip, root, clip.numbers)
         apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, skin=skin)
     except DatasetError as error:
         return replace(clip, notes=f"{clip.notes}; no apex could be spotted in its place: {error}")

@@ -9,7 +9,7 @@ from microfacial.datasets.clip_table import read_clips
 from microfacial.pipeline.clip_progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import stage_code
-from microfacial.preprocessing.flow import FlowConfig, layout
+from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.preprocessing.store import read_faces_of
 from microfacial.settings import read_section
@@ -41,7 +41,7 @@ def run_flow(project: Project, processes: int) -> None:
             code=files.digest(stage_code("flow")),
             report=report,
         )
-    windows, _, unit = layout(config)
+    windows, _, unit = flow_layout(config)
     writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
     shutil.rmtree(project.state / "flow")  # delete unfinished flow of other clips or settings
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")

@@ -1,0 +1,117 @@
+"""The aligned square: the mean face on it, and the similarity that brings a face there.
+
+On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from microfacial.preprocessing.landmarks import WEIGHTS, find_landmarks
+from microfacial.records import FloatArray, Image
+
+MEAN_FACE = WEIGHTS / "mean_face.csv"
+_STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
+
+
+@dataclass(frozen=True)
+class PlacedFace:
+    """A face that was found in a frame, with its place on the aligned square.
+
+    Attributes:
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)` float64.
+        points: landmarks in aligned pixels, `(468, 2)` float64, x and y.
+        confidence: probability that this is a face, 0 to 1.
+    """
+
+    transform: FloatArray
+    points: FloatArray
+    confidence: float
+
+
+def place_face(frame: Image, size_px: int) -> PlacedFace | None:
+    """Find the face in a frame and fit the similarity to the aligned square.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        size_px: side of the aligned square.
+
+    Returns:
+        The face, or None if no face was found.
+    """
+    landmarks = find_landmarks(frame)
+    if landmarks is None:
+        return None
+    stable = list(_STABLE)
+    transform = fit_similarity(landmarks.points[stable], mean_face(size_px)[stable])
+    points = landmarks.points @ transform[:, :2].T + transform[:, 2]
+    return PlacedFace(transform, points, landmarks.confidence)
+
+
+def mean_face(size_px: int) -> FloatArray:
+    """Return the points of the mean face on the aligned square.
+
+    Args:
+        size_px: side of the aligned square.
+
+    Returns:
+        x and y in aligned pixels, `(468, 2)`. The centres of pixels are whole numbers.
+    """
+    return _read_mean_face() * size_px - 0.5  # the file puts pixel centres at +½
+
+
+@lru_cache
+def _read_mean_face() -> FloatArray:
+    return np.loadtxt(MEAN_FACE, delimiter=",")
+
+
+def fit_similarity(points: FloatArray, targets: FloatArray) -> FloatArray:
+    """Fit the similarity that brings points closest to targets by least squares. It never mirrors.
+
+    Source: Umeyama 1991, doi:10.1109/34.88573. In the plane, its solution is a ratio of complex numbers.
+
+    Args:
+        points: `(n, 2)`, x and y.
+        targets: `(n, 2)`, x and y.
+
+    Returns:
+        The similarity, `(2, 3)`.
+    """
+    source, target = (values[:, 0] + 1j * values[:, 1] for values in (points, targets))
+    spread = source - source.mean()
+    turn = (spread.conj() @ target) / (spread.conj() @ spread)
+    shift = target.mean() - turn * source.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
+    """Warp a frame onto the aligned square. Beyond the frame, its edge pixels are repeated.
+
+    Args:
+        frame: `(H, W, …)` uint8.
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        `(size_px, size_px, …)` uint8.
+    """
+    size = (size_px, size_px)
+    return cv2.warpAffine(frame, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def covered_pixels(frame: Image, transform: FloatArray, size_px: int) -> NDArray[np.bool_]:
+    """Return which pixels of the aligned square show the frame itself and not its repeated edge.
+
+    Args:
+        frame: `(H, W, …)` uint8.
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        `(size_px, size_px)` bool.
+    """
+    ones = np.ones(frame.shape[:2], np.uint8)
+    return cv2.warpAffine(ones, transform, (size_px, size_px), flags=cv2.INTER_NEAREST).astype(np.bool_)

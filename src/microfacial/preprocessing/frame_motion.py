@@ -1,0 +1,143 @@
+"""Motion of the face between any two frames of a clip, on a coarse grid. Spotting is built on it."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.ndimage import binary_erosion
+
+from microfacial.errors import DatasetError
+from microfacial.records import FloatArray, Image
+from microfacial.settings import Section
+
+MotionField = NDArray[np.float32]
+"""Flow in px of the working width, `(…, h, w, 2)`, at every fourth pixel."""
+
+_STEP_PX = 4  # distance of the grid's points
+_PATCH = 2  # steps; flow follows patches of 8 px, so it is wrong this close to edges and to moving lids
+_MAXIMUM_ASPECT = 3  # longer side of a frame over the shorter one
+
+
+class SpottingConfig(Section):
+    """Settings of spotting.
+
+    Attributes:
+        width_px: working width, to which frames are scaled.
+        highpass_sigma_px: standard deviation of the Gaussian high-pass.
+        smoothing_s: standard deviation of the Gaussian over time.
+        longest_s: longest duration of a micro-expression from onset to offset.
+        threshold: height from which a peak counts. 0 is the signal's mean, 1 its maximum.
+        least_rise: the strongest peak over the signal at rest must exceed this ratio.
+        flank: onset and offset are where this fraction of the apex's motion is left.
+    """
+
+    width_px: int = Field(224, ge=56)
+    highpass_sigma_px: float = Field(8.0, gt=0)
+    smoothing_s: float = Field(0.01, gt=0)
+    longest_s: float = Field(0.5, gt=0)
+    threshold: float = Field(0.55, ge=0, le=1)
+    least_rise: float = Field(1.9, gt=1)
+    flank: float = Field(0.1, gt=0, lt=1)
+
+
+class FrameMotion:
+    """The motion between any two frames of a clip.
+
+    Attributes:
+        frames: prepared frames, `(H, W)` uint8 of the working width.
+    """
+
+    def __init__(self, frames: Sequence[Image], config: SpottingConfig, skin: NDArray[np.bool_] | None) -> None:
+        """Prepare the frames.
+
+        Args:
+            frames: uint8, grey `(H, W)` or BGR `(H, W, 3)`, all of the same size.
+            config: settings of spotting.
+            skin: pixels in which motion counts, `(H, W)`. None means all.
+        """
+        self.frames = [_prepare(frame, config) for frame in frames]
+        self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        height, width = self.frames[0].shape
+        self._grid = (width // _STEP_PX, height // _STEP_PX)
+        columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
+        self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
+        self._used = _shrink_mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
+
+    def between(self, first: int, last: int) -> MotionField:
+        """Return the flow from one frame to another without the head's similarity motion.
+
+        Args:
+            first: index of a frame.
+            last: index of a frame.
+
+        Returns:
+            `(h, w, 2)` in px of the working width.
+        """
+        fine = self._solver.calc(self.frames[first], self.frames[last], np.empty(0, np.float32))
+        flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
+        start, end = self._points.reshape(-1, 2), (self._points + flow).reshape(-1, 2)
+        head, _ = cv2.estimateAffinePartial2D(start, end, method=cv2.LMEDS)
+        assert head is not None, "points on a grid are not degenerate"
+        moved = self._points @ head[:, :2].T + head[:, 2] - self._points
+        return np.asarray(flow - moved, dtype=np.float32)
+
+    def strength(self, motion: MotionField) -> FloatArray:
+        """Return the root mean square of motions over the skin, away from its edges.
+
+        Args:
+            motion: `(n, h, w, 2)`.
+
+        Returns:
+            `(n,)` in px.
+        """
+        return np.sqrt((motion[:, self._used] ** 2).sum(axis=-1).mean(axis=-1)).astype(np.float64)
+
+    def share(self, motion: MotionField, pattern: MotionField) -> float:
+        """Return how much of a pattern is in a motion: 1 if they are equal, -1 if they are opposite.
+
+        Args:
+            motion: `(h, w, 2)`.
+            pattern: `(h, w, 2)`.
+
+        Returns:
+            The projection of the motion on the pattern, over the squared length of the pattern.
+        """
+        used = pattern[self._used]
+        return float((motion[self._used] * used).sum() / (used**2).sum())
+
+
+def shrink(frame: Image, config: SpottingConfig) -> Image:
+    """Convert a frame to grey and scale it to the working width. Spotting uses nothing else of it.
+
+    Args:
+        frame: uint8, grey `(H, W)` or BGR `(H, W, 3)`.
+        config: settings of spotting.
+
+    Returns:
+        `(h, width_px)` uint8.
+
+    Raises:
+        DatasetError: The frame is too wide or too tall to be an image of a face.
+    """
+    gray: Image = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame
+    height, width = gray.shape
+    if not width / _MAXIMUM_ASPECT <= height <= width * _MAXIMUM_ASPECT:
+        raise DatasetError(f"frames of {width}×{height} px are not images of a face. Crop them to the face")
+    size = (config.width_px, round(height * config.width_px / width))
+    method = cv2.INTER_AREA if config.width_px < width else cv2.INTER_LINEAR
+    return cv2.resize(gray, size, interpolation=method)
+
+
+def _prepare(frame: Image, config: SpottingConfig) -> Image:
+    """Return a frame of the working width with high-passed grey levels around 128."""
+    gray = shrink(frame, config).astype(np.float32)
+    flat = gray - cv2.GaussianBlur(gray, (0, 0), config.highpass_sigma_px) + 128.0
+    return np.clip(np.rint(flat), 0, 255).astype(np.uint8)
+
+
+def _shrink_mask(grid: tuple[int, int], skin: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Scale the skin mask to a grid of columns and rows, and remove points near its edges and the frame's."""
+    share = cv2.resize(skin.astype(np.float32), grid, interpolation=cv2.INTER_AREA)
+    return binary_erosion(share > 0.5, np.ones((3, 3), np.bool_), iterations=_PATCH)

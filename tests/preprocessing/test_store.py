@@ -1,0 +1,98 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import make_clip
+from microfacial.errors import StorageError
+from microfacial.preprocessing.store import (
+    FEATURE_FILES,
+    FlowWriter,
+    features_digest,
+    read_crops,
+    read_faces,
+    read_faces_of,
+    read_store,
+    write_faces,
+)
+from microfacial.records import Face
+
+CLIPS = [make_clip(name=name) for name in ("a", "b")]
+FACES = [
+    Face(
+        clip=clip.id,
+        transform=np.array([[0.5, -0.1, column], [0.1, 0.5, 1 / 3]]),
+        boxes=((1, 2, 3, 4),),
+        source="landmarks",
+        confidence=0.9,
+    )
+    for column, clip in enumerate(CLIPS)
+]
+
+
+def write(folder: Path) -> None:
+    crops = (np.full((2, 4, 4, 3), row, np.uint8) for row in range(2))
+    write_faces(folder, 2, zip(FACES, crops, strict=True), ("eyes",), 4)
+
+
+def test_faces_survive_a_round_trip(tmp_path: Path) -> None:
+    write(tmp_path / "faces")
+    faces, regions, size_px = read_faces(tmp_path / "faces")
+    assert (regions, size_px) == (("eyes",), 4)
+    for face, expected in zip(faces, FACES, strict=True):
+        assert np.array_equal(face.transform, expected.transform)
+        assert replace(face, transform=expected.transform) == expected
+    assert read_crops(tmp_path / "faces")[:, 0, 0, 0, 0].tolist() == [0, 1]
+
+
+def test_faces_of_clips_are_in_the_order_of_the_clips(tmp_path: Path) -> None:
+    write(tmp_path / "faces")
+    faces, size_px = read_faces_of(tmp_path / "faces", CLIPS[::-1])
+    assert [face.clip for face in faces] == [clip.id for clip in CLIPS[::-1]]
+    assert size_px == 4
+
+
+def test_a_clip_without_a_face_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "faces")
+    with pytest.raises(StorageError, match="c/s/new"):
+        read_faces_of(tmp_path / "faces", [*CLIPS, make_clip(name="new")])
+
+
+def test_faces_and_flow_of_different_clips_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "faces")
+    writer = FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4))
+    writer.finish(tmp_path / "flow", {"unit": "px", "windows": ["onset>apex"], "clips": ["c/s/a"]})
+    with pytest.raises(StorageError, match=r"flow.*faces"):
+        read_store(tmp_path / "flow", tmp_path / "faces")
+
+
+@pytest.mark.parametrize("name", FEATURE_FILES)
+def test_the_digest_of_features_changes_with_each_file(tmp_path: Path, name: str) -> None:
+    for path in (tmp_path / other for other in FEATURE_FILES):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1")
+    before = features_digest(tmp_path)
+    (tmp_path / name).write_text("2")
+    assert features_digest(tmp_path) != before
+    (tmp_path / name).unlink()
+    with pytest.raises(StorageError, match=Path(name).name):
+        features_digest(tmp_path)
+
+
+def test_flow_that_was_written_before_a_kill_is_not_lost(tmp_path: Path) -> None:
+    flow = np.full((1, 2, 4, 4), 1.5, np.float16)
+    FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).add(1, "second", flow)
+    resumed = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
+    assert resumed.done() == {"second"}
+    resumed.add(0, "first", 2 * flow)
+    resumed.finish(tmp_path / "out", {"clips": ["a", "b"]})
+    assert np.array_equal(np.load(tmp_path / "out" / "flow.npy"), np.stack([2 * flow, flow]))
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_new_array_starts_without_finished_clips(tmp_path: Path) -> None:
+    """A kill after the array was moved must not make the next run take zeros for flow."""
+    FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
+    (tmp_path / "state" / "flow.npy").unlink()
+    assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
