@@ -32,36 +32,40 @@ def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
     )
 
 
-def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_fold_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = fold()
     FoldCache(tmp_path, "key").write(written)
-    kept = FoldCache(tmp_path, "key").read(written.plan)
-    assert kept is not None
-    assert np.array_equal(kept.truth, written.truth)
-    assert np.array_equal(kept.probabilities, written.probabilities)
-    assert (kept.chosen, kept.history, kept.seconds) == (written.chosen, written.history, written.seconds)
-    assert kept.importances.keys() == {"fusion"}
-    assert np.array_equal(kept.importances["fusion"], written.importances["fusion"])
-    assert kept.checkpoint.keys() == written.checkpoint.keys()
+    fold_read = FoldCache(tmp_path, "key").read(written.plan)
+    assert fold_read is not None
+    assert np.array_equal(fold_read.truth, written.truth)
+    assert np.array_equal(fold_read.probabilities, written.probabilities)
+    assert (fold_read.chosen, fold_read.history, fold_read.seconds) == (
+        written.chosen,
+        written.history,
+        written.seconds,
+    )
+    assert fold_read.importances.keys() == {"fusion"}
+    assert np.array_equal(fold_read.importances["fusion"], written.importances["fusion"])
+    assert fold_read.checkpoint.keys() == written.checkpoint.keys()
     for name, array in written.checkpoint.items():
-        assert kept.checkpoint[name].dtype == array.dtype
-        assert np.array_equal(kept.checkpoint[name], array)
+        assert fold_read.checkpoint[name].dtype == array.dtype
+        assert np.array_equal(fold_read.checkpoint[name], array)
 
 
 @pytest.mark.parametrize("other", [fold("c/s2"), fold(repeat=1)])
-def test_a_fold_of_another_key_subject_or_repetition_is_never_taken(tmp_path: Path, other: FoldResult) -> None:
+def test_a_fold_of_another_key_subject_or_repetition_is_never_read(tmp_path: Path, other: FoldResult) -> None:
     FoldCache(tmp_path, "key").write(fold())
     assert FoldCache(tmp_path, "other").read(fold().plan) is None
     assert FoldCache(tmp_path, "key").read(other.plan) is None
 
 
-def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
-    journal = FoldCache(tmp_path, "key")
-    journal.write(fold())
+def test_a_damaged_fold_is_named(tmp_path: Path) -> None:
+    cache = FoldCache(tmp_path, "key")
+    cache.write(fold())
     (path,) = (tmp_path / "key").iterdir()
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(StorageError, match=r"is damaged .* Delete it"):
-        journal.read(fold().plan)
+    with pytest.raises(StorageError, match=r"c-s1#0\.npz"):
+        cache.read(fold().plan)
 
 
 BASE: dict[str, Any] = {

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from fake_results import make_importances
 from microfacial.models.inputs import WHOLE_FACE
-from microfacial.preprocessing.regions import MAP_SCHEMES, ROI_SCHEMES
+from microfacial.preprocessing.regions import MAP_SCHEMES, FACE_SCHEMES
 from microfacial.report.face_drawing import REGION_ANCHORS
 from microfacial.report.hybrid_figures import draw_attention, draw_region_importances, list_shares
 
@@ -28,7 +28,7 @@ def test_a_missing_branch_has_no_row_and_no_arrows(graph: float, rows: list[str]
     assert sum("Arrow" in type(patch).__name__ for patch in patches) == (2 if graph else 0)
 
 
-@pytest.mark.parametrize("regions", [*ROI_SCHEMES.values(), *MAP_SCHEMES.values()])
+@pytest.mark.parametrize("regions", [*FACE_SCHEMES.values(), *MAP_SCHEMES.values()])
 def test_every_region_of_every_scheme_has_a_place_on_the_drawn_face(regions: dict[str, object]) -> None:
     names = (*regions, WHOLE_FACE)
     assert set(names) <= REGION_ANCHORS.keys()
