@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from fake_results import make_importances
 from microfacial.models.inputs import WHOLE_FACE
-from microfacial.preprocessing.regions import MAP_SCHEMES, FACE_SCHEMES
+from microfacial.preprocessing.regions import FACE_SCHEMES, MAP_SCHEMES
 from microfacial.report.face_drawing import REGION_ANCHORS
 from microfacial.report.hybrid_figures import draw_attention, draw_region_importances, list_shares
 
