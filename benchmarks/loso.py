@@ -32,8 +32,8 @@ from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.significance import bootstrap_intervals
 from microfacial.metrics import confusion, uf1
 from microfacial.models import MODELS, Network, Task
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
-from microfacial.settings import OptimiserSettings
 from microfacial.training.augmentation import InputLayout, augment, draws, mirror
 from microfacial.training.fit import channel_scale
 from microfacial.training.losses import class_weights
@@ -133,7 +133,7 @@ def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: 
             targets = nn.functional.one_hot(labels, 3).float()[None]
             changed, shares = augment(inputs[None], targets, uniform, settings, layout)
             optimiser.zero_grad()
-            loss = criterion(network(changed[0]), shares[0] if settings.mixup else labels)
+            loss = criterion(network(changed[0]), shares[0] if settings.mixup_alpha else labels)
             loss.backward()
             if settings.max_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient_norm)
@@ -250,7 +250,7 @@ def prepare(options: argparse.Namespace, clips: int) -> tuple[OptimiserSettings,
     variant = MODELS[options.model]
     assert isinstance(variant, Network), f"{options.model} is not trained by epochs"
     windows = {} if options.windows_per_phase is None else {"windows_per_phase": options.windows_per_phase}
-    settings = variant.settings.model_validate({**variant.presets[options.preset], "members": 1, **windows})
+    settings = variant.settings.model_validate({**variant.presets[options.preset], "ensemble_size": 1, **windows})
     assert isinstance(settings, OptimiserSettings)
     epochs = options.epochs or settings.epochs
     settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})

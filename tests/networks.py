@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from microfacial.models import Network, Task
 from microfacial.models.layers.attention import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs, Samples, TrainingData
-from microfacial.settings import OptimiserSettings
 
 
 class TinySettings(OptimiserSettings):

@@ -492,7 +492,7 @@ def test_svm_predicts_what_scikit_learn_s_machine_does(samples: Samples, present
     known = samples.take(np.flatnonzero(np.isin(samples.labels, present)))
     part = np.zeros(len(known.labels), dtype=np.int64)
     fitted = fit_svm(
-        TrainingData(samples=known, validation_fold=part, seed=0), LinearSvmSettings(strengths=(0.01,), inner_folds=2)
+        TrainingData(samples=known, validation_fold=part, seed=0), LinearSvmSettings(c_values=(0.01,), inner_folds=2)
     )
     machine = make_pipeline(
         StandardScaler(), SVC(kernel="linear", C=0.01, class_weight="balanced", break_ties=len(present) > 2)
@@ -516,7 +516,7 @@ def test_svm_chooses_the_strength_that_is_best_over_groups_of_known_subjects(sam
         guesses = cross_val_predict(machine, flat, known.labels, groups=known.subjects, cv=GroupKFold(2))
         return float(f1_score(known.labels, guesses, average="macro"))
 
-    fitted = fit_svm(known_parts(samples), LinearSvmSettings(strengths=candidates, inner_folds=2))
+    fitted = fit_svm(known_parts(samples), LinearSvmSettings(c_values=candidates, inner_folds=2))
     assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"
 
 

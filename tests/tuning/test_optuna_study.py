@@ -332,7 +332,7 @@ def test_a_trial_0_that_was_interrupted_again_and_again_is_still_tried(
 
 
 def test_values_that_do_not_go_with_what_is_kept_are_a_failed_trial(make_worker: MakeWorker) -> None:
-    worker = make_worker(space={"mixup": Real(-1.0, -0.5)})
+    worker = make_worker(space={"mixup_alpha": Real(-1.0, -0.5)})
     list(worker.run())
     states = [one.state for one in trials_of(worker)]
     assert states == ["complete"] + ["failed"] * 5

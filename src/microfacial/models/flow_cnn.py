@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.attention import Dropout, FeedForward, Head, ResNet18, Width
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 
 class FlowCnnSettings(OptimiserSettings):

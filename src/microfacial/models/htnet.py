@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 _PATCH_PX = 7
 _HEADS = 3  # of level 1; twice as many each level

@@ -9,7 +9,8 @@ Data Leakage and Evaluation Issues in Micro-Expression Analysis, arXiv:2211.1142
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ class LinearSvmSettings(Section):
     """`models.linear_svm` of params.yaml."""
 
     input_px: int = Field(28, ge=4)
-    strengths: tuple[Strength, ...] = Field(  # candidates for C
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
+
+    c_values: tuple[Strength, ...] = Field(  # candidates for C
         (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1
     )
     inner_folds: int = Field(10, ge=2)  # groups of subjects that choose C
@@ -121,10 +124,10 @@ def fit(known: TrainingData, settings: LinearSvmSettings) -> FittedSvm:
     inputs, labels = samples.inputs.reshape(len(samples.inputs), -1), samples.labels
 
     def guess(rows: Rows, asked: Rows) -> list[NDArray[np.int64]]:
-        machines = (_fit_machine(strength, inputs[rows], labels[rows]) for strength in settings.strengths)
+        machines = (_fit_machine(strength, inputs[rows], labels[rows]) for strength in settings.c_values)
         return [machine.predict(inputs[asked]) for machine in machines]
 
-    best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
+    best = choose_by_uf1(settings.c_values, guess, samples, settings.inner_folds)
     return _unfold(_fit_machine(best, inputs, labels), samples, f"C={best:g}")
 
 

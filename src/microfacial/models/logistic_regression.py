@@ -12,7 +12,8 @@ components of whole faces, Turk & Pentland, Journal of Cognitive Neuroscience 19
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,9 @@ class LogisticRegressionSettings(Section):
 
     input_px: int = Field(28, ge=4)
     components: int = Field(60, ge=1)  # fewer where there are fewer rows or pixels
-    strengths: tuple[Strength, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # candidates, C
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
+
+    c_values: tuple[Strength, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # candidates, C
     inner_folds: int = Field(10, ge=2)  # groups of subjects that choose C
 
 
@@ -85,10 +88,10 @@ def fit(known: TrainingData, settings: LogisticRegressionSettings) -> FittedRegr
     require_two_classes(samples, "logistic_regression")
 
     def guess(rows: Rows, asked: Rows) -> list[NDArray[np.int64]]:
-        fitted = _fit_each(samples.take(rows), settings.strengths, settings.components)
+        fitted = _fit_each(samples.take(rows), settings.c_values, settings.components)
         return [one.predict(samples.inputs[asked]).argmax(axis=1) for one in fitted]
 
-    best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
+    best = choose_by_uf1(settings.c_values, guess, samples, settings.inner_folds)
     return _fit_each(samples, [best], settings.components)[0]
 
 

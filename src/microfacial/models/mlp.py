@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from microfacial.models.base import Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.attention import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 
 class MlpSettings(OptimiserSettings):

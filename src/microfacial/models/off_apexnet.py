@@ -14,8 +14,8 @@ from torch import Tensor, cat, nn
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.attention import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 _INPUT_PX = 28
 _HIDDEN = 1024

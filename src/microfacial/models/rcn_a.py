@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.attention import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 _GROUPS = 8
 _LEAST_SPREAD = 1e-6  # maps without any activity speak for no place; nothing stretches that

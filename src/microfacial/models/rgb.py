@@ -17,8 +17,8 @@ from microfacial.errors import ConfigError
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import apex_crops
 from microfacial.models.layers.attention import Head, ResNet18, Width, convolutions, doubling
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 
 class RgbSettings(OptimiserSettings):

@@ -14,8 +14,9 @@ from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
 from microfacial.models import MODELS, Estimator, Network, Task
 from microfacial.models.base import Explain
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Fitted, History, Samples, TrainingData
-from microfacial.settings import OptimiserSettings, Section
+from microfacial.settings import Section
 from microfacial.training.augmentation import InputLayout, mirror
 from microfacial.training.lockstep import Lane, Lockstep, NetworkStack, per_channel
 from microfacial.training.losses import class_weights
@@ -52,7 +53,7 @@ def chunk_size(model: str, settings: Section, samples: Samples) -> int:
     variant = MODELS[model]
     if isinstance(variant, Network) and variant.lockstep(settings):
         assert isinstance(settings, OptimiserSettings)
-        return max(1, min(LANES // settings.members, CHUNK_BYTES // max(1, samples.inputs.nbytes)))
+        return max(1, min(LANES // settings.ensemble_size, CHUNK_BYTES // max(1, samples.inputs.nbytes)))
     return 1
 
 
@@ -210,7 +211,7 @@ def _fit_networks(
     variant: Network, chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None
 ) -> list[FittedNetwork]:
     """Train the members of all folds until their validation losses stop falling; keep their best epochs' weights."""
-    samples, each = chunk[0].samples, settings.members
+    samples, each = chunk[0].samples, settings.ensemble_size
     layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
     members = [_prepare(variant, known, member, settings) for known in chunk for member in range(each)]
     size = len(members) if variant.lockstep(settings) else 1
@@ -313,7 +314,7 @@ def _check_finite(values: Sequence[float], epoch: int) -> None:
 
 
 def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
-    moves = [name for name in ("flip", "test_time_flip", "shift_px", "jitter") if getattr(settings, name)]
+    moves = [name for name in ("flip", "test_time_flip", "shift_px", "window_jitter") if getattr(settings, name)]
     if moves and samples.inputs.ndim <= 3:
         raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Turn it off")
 

@@ -27,7 +27,7 @@ from torch.func import functional_call, vmap
 from microfacial.errors import ConfigError
 from microfacial.models.base import Explain
 from microfacial.models.layers.attention import Dropout
-from microfacial.settings import OptimiserSettings
+from microfacial.models.settings import OptimiserSettings
 from microfacial.training.augmentation import InputLayout, augment, draws
 from microfacial.training.losses import lane_losses
 
@@ -175,7 +175,7 @@ class Lockstep:
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
         self._gradients = torch.zeros_like(self._weights)
-        self._averaged = torch.zeros_like(self._weights) if settings.averaging else self._weights
+        self._averaged = torch.zeros_like(self._weights) if settings.ema_decay else self._weights
         self._rows = list(self._weights)  # one parameter a lane, with its own moments and step count
         for row, gradient in zip(self._rows, self._gradients, strict=True):
             row.grad = gradient
@@ -301,8 +301,8 @@ class Lockstep:
 
     def _average(self, taken: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         """Blend the weights after so many steps into their average, which starts with those after the first step."""
-        if self._settings.averaging:
-            kept = self._settings.averaging
+        if self._settings.ema_decay:
+            kept = self._settings.ema_decay
             share = torch.from_numpy((1 - kept) / (1 - kept**taken) * active)
             self._averaged.lerp_(self._weights, share.to(self._weights.dtype)[:, None])
 

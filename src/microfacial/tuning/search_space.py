@@ -102,7 +102,7 @@ _LOSS: Space = {
     "class_weights": Choice(("none", "root", "inverse")),
 }
 _AUGMENTATION: Space = {
-    "mixup": Real(0.0, 0.4),
+    "mixup_alpha": Real(0.0, 0.4),
     "shift_px": Whole(0, 2),
     "flip": _SWITCH,
 }
@@ -120,7 +120,7 @@ _ATTENTION: Space = {
     "depth": Whole(1, 3),
     "normalise": _SWITCH,
 }
-_WINDOWS: Space = {"windows_per_phase": Choice((0, 1, 2)), "jitter": Real(0.0, 0.3)}
+_WINDOWS: Space = {"windows_per_phase": Choice((0, 1, 2)), "window_jitter": Real(0.0, 0.3)}
 
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
@@ -129,7 +129,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
         "mlp": {
             **_OPTIMISER,
             **_LOSS,
-            "mixup": Real(0.0, 0.4),
+            "mixup_alpha": Real(0.0, 0.4),
             "dropout": Real(0.0, 0.7),
             "input_px": Choice((7, 14, 28)),
             "hidden": Choice((16, 32, 64, 128)),

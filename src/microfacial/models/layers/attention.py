@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import MISSION_TRAINING, Preset, Task
-from microfacial.settings import OptimiserSettings
+from microfacial.models.settings import OptimiserSettings
 
 CHANNELS_A_GROUP = 8  # more than one, or a map of one pixel would be normalised to nothing
 _LEAST_SHARE = 0.01  # of training clips, in the logarithm of how often two regions move together
