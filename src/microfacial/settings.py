@@ -17,7 +17,7 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Keys that earlier releases used, each with the key that replaces it. `check` refuses them and names the new key."""
+    """Keys of earlier releases, each with the key that replaces it. `check` refuses them and names the new key."""
 
 
 Kind = TypeVar("Kind", bound=Section)

@@ -7,7 +7,7 @@ import torch
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
 from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
 from microfacial.training.augmentation import InputLayout

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
-from microfacial.models.layers.attention import Dropout, FeedForward, Head, ResNet18, Width
-from microfacial.models.settings import OptimiserSettings
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.encoders import FeedForward, Head, ResNet18
+from microfacial.models.settings import OptimiserSettings, Width
 from microfacial.records import FaceStore, Inputs
 
 

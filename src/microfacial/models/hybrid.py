@@ -20,22 +20,18 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from microfacial.models.base import Network, Task
+from microfacial.models.base import MISSION_ATTENTION, Network, Task
 from microfacial.models.inputs import phase_windows, region_windows
 from microfacial.models.layers.attention import (
-    MISSION_ATTENTION,
-    Adjacency,
     AttentionPooling,
-    AttentionSettings,
     GraphLayer,
-    Head,
-    RegionEncoder,
     TransformerLayer,
-    doubling,
     embedding,
+    initial_interactions,
     run_layers,
-    start_adjacency,
 )
+from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
 
 FusionKind = Literal["gate", "weights", "fixed"]
@@ -83,8 +79,8 @@ class Hybrid(nn.Module):
         super().__init__()
         windows, regions = task.shape[:2]
         self.classes, self.heads = task.classes, settings.heads
-        self.encoder = RegionEncoder(task.shape[-4:], doubling(settings.width), settings)
-        start = start_adjacency(task, regions, settings.adjacency)
+        self.encoder = RegionEncoder(task.shape[-4:], doubling_widths(settings.width), settings)
+        start = initial_interactions(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
         self.transformer = PhaseBranch(windows, regions, task, settings) if settings.transformer else None
         branches = settings.graph, settings.transformer

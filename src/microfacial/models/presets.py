@@ -28,7 +28,7 @@ def resolve(name: str, settings: Any, where: str) -> Section:
     return check({**variant.presets[preset], **own}, variant.settings, where)
 
 
-def find_network(name: str) -> Network:
+def find_network(name: str) -> Network[Any]:
     """The variant of a name, which is trained by epochs.
 
     Raises:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
 

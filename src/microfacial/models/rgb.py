@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from microfacial.errors import ConfigError
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import apex_crops
-from microfacial.models.layers.attention import Head, ResNet18, Width, convolutions, doubling
-from microfacial.models.settings import OptimiserSettings
+from microfacial.models.layers.encoders import Head, ResNet18, convolutions, doubling_widths
+from microfacial.models.settings import OptimiserSettings, Width
 from microfacial.records import FaceStore, Inputs
 
 
@@ -36,7 +36,7 @@ class Rgb(nn.Module):
     def __init__(self, task: Task, settings: RgbSettings) -> None:
         super().__init__()
         channels, small = task.shape[0], settings.backbone == "small"
-        self.backbone = convolutions(channels, doubling(settings.width)) if small else ResNet18(channels)
+        self.backbone = convolutions(channels, doubling_widths(settings.width)) if small else ResNet18(channels)
         width = settings.width if small else ResNet18.WIDTH
         self.head = Head(width, task, dropout=settings.dropout, skip=False)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import face_regions
-from microfacial.models.layers.attention import Head, RegionEncoder, RegionSettings, Width
+from microfacial.models.layers.encoders import Head, RegionEncoder
+from microfacial.models.settings import RegionSettings, Width
 from microfacial.records import FaceStore, Inputs
 
 

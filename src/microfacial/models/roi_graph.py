@@ -11,19 +11,11 @@ arXiv:2004.08915.
 
 from torch import Tensor, nn
 
-from microfacial.models.base import Network, Task
+from microfacial.models.base import MISSION_ATTENTION, Network, Task
 from microfacial.models.inputs import face_regions
-from microfacial.models.layers.attention import (
-    MISSION_ATTENTION,
-    Adjacency,
-    AttentionSettings,
-    GraphLayer,
-    Head,
-    RegionEncoder,
-    doubling,
-    run_layers,
-    start_adjacency,
-)
+from microfacial.models.layers.attention import GraphLayer, initial_interactions, run_layers
+from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import FaceStore, Inputs
 
 
@@ -40,8 +32,8 @@ class RoiGraph(nn.Module):
         super().__init__()
         regions = task.shape[0]
         width = settings.width
-        self.encoder = RegionEncoder(task.shape[-4:], doubling(width), settings)
-        start = start_adjacency(task, regions, settings.adjacency)
+        self.encoder = RegionEncoder(task.shape[-4:], doubling_widths(width), settings)
+        start = initial_interactions(task, regions, settings.adjacency)
         self.layers = nn.ModuleList(
             GraphLayer(width, settings.heads, settings.dropout, start, normalise=settings.normalise)
             for _ in range(settings.depth)

@@ -12,18 +12,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from microfacial.models.base import Network, Task
+from microfacial.models.base import MISSION_ATTENTION, Network, Task
 from microfacial.models.inputs import phase_windows, region_windows
-from microfacial.models.layers.attention import (
-    MISSION_ATTENTION,
-    AttentionSettings,
-    Head,
-    RegionEncoder,
-    TransformerLayer,
-    doubling,
-    embedding,
-    run_layers,
-)
+from microfacial.models.layers.attention import TransformerLayer, embedding, run_layers
+from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.settings import AttentionSettings
 from microfacial.records import FaceStore, Inputs
 
 
@@ -40,7 +33,7 @@ class RoiTransformer(nn.Module):
         super().__init__()
         windows, regions = task.shape[:2]
         width = settings.width
-        self.encoder = RegionEncoder(task.shape[-4:], doubling(width), settings)
+        self.encoder = RegionEncoder(task.shape[-4:], doubling_widths(width), settings)
         self.windows = embedding(windows, 1, width)
         self.regions = embedding(regions, width)
         self.layers = nn.ModuleList(
