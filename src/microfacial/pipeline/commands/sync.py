@@ -12,7 +12,7 @@ import click
 
 from microfacial.errors import StorageError
 from microfacial.evaluation.result_files import read_evaluation
-from microfacial.pipeline.progress import in_number
+from microfacial.pipeline.progress import count_noun
 from microfacial.pipeline.project import STATE
 from microfacial.tracking.run_records import (
     RunIdentity,
@@ -42,7 +42,7 @@ def run_sync() -> None:
             written += _write(open_run, folder)
         except StorageError as error:
             damaged.append(error)
-    models = in_number(len(folders), "model")
+    models = count_noun(len(folders), "model")
     click.echo(
         f"sync: {written} of {models} in {_RESULTS}/ written" if written else f"sync: nothing to write: {models}"
     )
@@ -61,5 +61,5 @@ def _write(open_run: Callable[[RunIdentity, RunMetadata, Path], ModelRun], folde
         folds = sum(run_sync.log_fold(fold, known.seconds.get(fold.key)) for fold in trained)
         lacked = run_sync.finish(folder, known) or folds > 0
     if lacked:
-        click.echo(f"sync: {identity.dataset}/{identity.model}: scores and {in_number(folds, 'fold')} written")
+        click.echo(f"sync: {identity.dataset}/{identity.model}: scores and {count_noun(folds, 'fold')} written")
     return lacked
