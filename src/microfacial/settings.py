@@ -23,6 +23,11 @@ class Section(BaseModel):
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Keys of earlier releases, each with its new name. `check` refuses an old key and names the new one."""
 
+    @classmethod
+    def renamed_keys(cls) -> dict[str, str]:
+        """Return the keys of earlier releases of this section and its base classes, each with its new name."""
+        return {old: new for base in cls.__mro__ for old, new in getattr(base, "RENAMED", {}).items()}
+
 
 class OptimiserSettings(Section):
     """How a network is trained by epochs; the settings of every such model extend it."""
@@ -133,6 +138,17 @@ def check(content: Any, kind: type[Kind], where: str) -> Kind:
         raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in faults)) from None
 
 
+def with_current_keys(stored: Mapping[str, Any], kind: type[Section]) -> dict[str, Any]:
+    """Return settings that an earlier release stored, with the names that their keys have now.
+
+    Args:
+        stored: settings from a bundle or a registered version.
+        kind: class of the section.
+    """
+    renamed = kind.renamed_keys()
+    return {renamed.get(key, key): value for key, value in stored.items()}
+
+
 def _name(fault: Any) -> str:
     """Return the key of a fault, with dots between the levels of nested keys."""
     return ".".join(str(level) for level in fault["loc"])
@@ -141,7 +157,7 @@ def _name(fault: Any) -> str:
 def _reason(fault: Any, kind: type[Section]) -> str:
     """Return the reason of a fault in words."""
     if fault["type"] == "extra_forbidden":
-        new = kind.RENAMED.get(_name(fault))
+        new = kind.renamed_keys().get(_name(fault))
         return f"this key is now called {new}. Rename it" if new else "no such key; check its spelling"
     if fault["type"] == "missing":
         return "is missing"
