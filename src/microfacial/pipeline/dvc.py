@@ -15,7 +15,7 @@ import yaml
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import STATE, Project
-from microfacial.tracking.location import database, is_served, store_uri, without_password
+from microfacial.tracking.location import database_path, hide_password, is_served, store_uri
 
 DATA = Path("data")
 DEMO = DATA / "demo"
@@ -104,9 +104,9 @@ def show_runs(port: int) -> None:
     """
     uri = store_uri(Path())
     if is_served(uri):
-        click.echo(f"MLflow's page is at {without_password(uri)}")
+        click.echo(f"MLflow's page is at {hide_password(uri)}")
         return
-    if not database(Path()).exists():
+    if not database_path(Path()).exists():
         from microfacial.tracking.store import connect  # imports MLflow, which takes seconds
 
         connect(Path())

@@ -31,8 +31,8 @@ from microfacial.tracking.run_records import (
     RunIdentity,
     RunMetadata,
     summarise_fold,
-    write_circumstances,
     write_identity,
+    write_metadata,
 )
 
 
@@ -86,7 +86,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
         metadata = replace(metadata, ended_ms=_now_ms(), seconds=seconds)
-        write_circumstances(STATE, identity, metadata)
+        write_metadata(STATE, identity, metadata)
         write_identity(out, identity)  # written last, so a folder that contains it is complete
         tracker.finish(out, metadata)
     files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
