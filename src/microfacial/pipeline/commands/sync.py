@@ -1,7 +1,7 @@
 """Command `sync`: write results that MLflow lacks from results/ into MLflow.
 
-It is needed after a failure of MLflow, after mlruns/ was deleted, and for results from DVC's cache. It covers every data
-set and every model in results/, whatever params.yaml names.
+It is needed after a failure of MLflow, after mlruns/ was deleted, and for results from DVC's cache. It covers every
+data set and every model in results/, whatever params.yaml names.
 """
 
 from collections.abc import Callable
