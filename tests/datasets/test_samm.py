@@ -6,7 +6,7 @@ from openpyxl import Workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
-from microfacial.datasets.annotations import find_table
+from microfacial.datasets.annotation_table import find_table
 from microfacial.errors import DatasetError
 
 HEADER = [

@@ -6,7 +6,7 @@ import pytest
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
-from microfacial.datasets.annotations import Annotation, Fault
+from microfacial.datasets.annotations import Annotation, FaultyRow
 from microfacial.datasets.smic import open_smic
 from microfacial.errors import DatasetError
 
@@ -133,9 +133,9 @@ def test_a_bad_folder_is_a_fault_of_its_clip_alone(folder: Path) -> None:
     touch_frames(folder / "HS/s1/micro/positive/s1_po_01", "other{}.bmp", range(9))
     write_clip(folder, "person", "negative", range(9))
     fault, kept, mixed = open_smic(folder).rows
-    assert isinstance(fault, Fault)
+    assert isinstance(fault, FaultyRow)
     assert isinstance(kept, Annotation)
-    assert isinstance(mixed, Fault)
+    assert isinstance(mixed, FaultyRow)
     assert [row.id for row in (fault, kept, mixed)] == ["", "smic/s01/s1_ne_01", "smic/s01/s1_po_01"]
     assert "mixes frames" in mixed.reason
 
