@@ -118,12 +118,12 @@ def test_an_annotation_without_frames_is_refused_unless_excluded(write_casme2: W
 def test_an_interval_that_ends_before_it_starts_is_refused(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 4, 5, 9, 12, "happiness")])
     root = write_casme2([("01", "a", 9, 5, 4, 12, "happiness")])
-    with pytest.raises(DatasetError, match="casme2/sub01/a: offset 4 .*onset 9"):
+    with pytest.raises(DatasetError, match=r"casme2/sub01/a: offset 4 .*onset 9"):
         read(root)
 
 
 def test_a_clip_that_is_annotated_twice_is_refused(write_casme2: WriteCasme2) -> None:
-    with pytest.raises(DatasetError, match="casme2/sub01/a .*twice"):
+    with pytest.raises(DatasetError, match=r"casme2/sub01/a .*twice"):
         read(write_casme2([("01", "a", 1, 2, 4, 12, "happiness")] * 2))
 
 
@@ -163,7 +163,7 @@ def test_a_phase_without_inner_frames_gets_a_note(write_casme2: WriteCasme2) -> 
 
 
 def test_text_in_place_of_a_frame_number_is_refused_with_its_row(write_casme2: WriteCasme2) -> None:
-    with pytest.raises(DatasetError, match="row 2: ApexFrame .*'x'"):
+    with pytest.raises(DatasetError, match=r"row 2: ApexFrame .*'x'"):
         read(write_casme2([("01", "a", 1, "x", 4, 12, "happiness")]))
 
 
@@ -209,13 +209,13 @@ def test_a_message_gives_the_row_number_of_the_spreadsheet(write_casme2: WriteCa
     book = load_workbook(root / "CASME2-coding-20200101.xlsx")
     book.worksheets[0]["F7"] = "end"
     book.save(root / "CASME2-coding-20200101.xlsx")
-    with pytest.raises(DatasetError, match="row 7: OffsetFrame .*'end'"):
+    with pytest.raises(DatasetError, match=r"row 7: OffsetFrame .*'end'"):
         read(root)
 
 
 def test_an_empty_sheet_is_refused(folder: Path) -> None:
     Workbook().save(folder / "CASME2-coding-20190701.xlsx")
-    with pytest.raises(DatasetError, match="20190701.*'Filename'"):
+    with pytest.raises(DatasetError, match=r"20190701.*'Filename'"):
         read(folder)
 
 
@@ -302,7 +302,7 @@ def test_a_repeated_column_is_refused_with_its_name(write_casme2: WriteCasme2) -
     book = load_workbook(path)
     book.worksheets[0]["G1"] = "OnsetFrame"
     book.save(path)
-    with pytest.raises(DatasetError, match="column OnsetFrame .*twice"):
+    with pytest.raises(DatasetError, match=r"column OnsetFrame .*twice"):
         read(root)
 
 

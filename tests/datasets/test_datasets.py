@@ -27,7 +27,7 @@ def test_a_data_set_joins_several_corpora_with_frames_in_their_folders(write_cas
 def test_a_scheme_without_a_rule_for_a_corpus_is_refused(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")]).parent
     write_smic(root, "s1")
-    with pytest.raises(DatasetError, match="smic/s01/s1_sur_01: .*casme2-4 .*smic"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_sur_01: .*casme2-4 .*smic"):
         list_clips(ClipsConfig(name="t", root=str(root), corpora=("casme2", "smic_hs"), scheme="casme2-4"))
 
 

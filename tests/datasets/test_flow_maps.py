@@ -53,7 +53,7 @@ def test_an_unknown_subject_folder_is_refused(write_maps: WriteMaps) -> None:
 def test_an_unknown_label_is_refused(write_maps: WriteMaps) -> None:
     root = write_maps({"sub01": 1})
     (root / "sub01/u_test/0").rename(root / "sub01/u_test/7")
-    with pytest.raises(DatasetError, match="casme2/sub01/sub01_0: .*'7'"):
+    with pytest.raises(DatasetError, match=r"casme2/sub01/sub01_0: .*'7'"):
         read(root)
 
 
@@ -66,5 +66,5 @@ def test_a_map_with_two_labels_is_refused(write_maps: WriteMaps) -> None:
     root = write_maps({"s03": 1})
     (root / "s03/u_test/1").mkdir()
     (root / "s03/u_test/1/s03_0 .png").write_bytes((root / "s03/u_test/0/s03_0 .png").read_bytes())
-    with pytest.raises(DatasetError, match="smic/s03/s03_0 .*twice"):
+    with pytest.raises(DatasetError, match=r"smic/s03/s03_0 .*twice"):
         read(root)

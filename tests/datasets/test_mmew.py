@@ -77,7 +77,7 @@ def test_emotions_outside_the_scheme_are_left_out_and_counted(write_mmew: WriteM
 
 
 def test_an_unknown_label_is_refused(write_mmew: WriteMmew) -> None:
-    with pytest.raises(DatasetError, match="mmew/S01/S01-07-001: .*'repression'"):
+    with pytest.raises(DatasetError, match=r"mmew/S01/S01-07-001: .*'repression'"):
         read(write_mmew([(1, "S01-07-001", 1, 2, 4, "repression")]))
 
 

@@ -94,7 +94,7 @@ def test_clips_in_non_micro_are_not_read(folder: Path) -> None:
 
 
 def test_an_unknown_label_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match="smic/s01/s1_xx_01: .*'neutral'"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_xx_01: .*'neutral'"):
         read(write_clip(folder, "s1", "neutral", range(9)))
 
 
@@ -107,7 +107,7 @@ def test_a_clip_without_frames_is_refused_unless_excluded(folder: Path) -> None:
 
 
 def test_a_clip_with_one_frame_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match="smic/s01/s1_ne_01: offset 7 .*onset 7"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01: offset 7 .*onset 7"):
         read(write_clip(folder, "s1", "negative", [7]))
 
 
@@ -124,7 +124,7 @@ def test_a_folder_without_clips_is_refused(folder: Path) -> None:
 def test_two_clips_with_the_same_id_are_refused(folder: Path) -> None:
     write_clip(folder, "s1", "negative", range(9))
     touch_frames(folder / "HS/s1/micro/positive/s1_ne_01", "image{:06d}.bmp", range(9))
-    with pytest.raises(DatasetError, match="smic/s01/s1_ne_01 .*twice"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 .*twice"):
         read(folder)
 
 
@@ -153,7 +153,9 @@ def test_an_empty_folder_of_crops_does_not_hide_the_whole_frames(folder: Path) -
     assert len(read(write_clip(folder, "s1", "negative", range(9))).clips) == 1
 
 
-def test_a_subject_folder_that_cannot_be_read_is_refused_and_not_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subject_folder_that_cannot_be_read_is_refused_and_not_skipped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_clip(folder, "s1", "negative", range(9))
     write_clip(folder, "s2", "negative", range(9))
     listed, scanned = Path.iterdir, os.scandir
@@ -170,5 +172,5 @@ def test_a_subject_folder_that_cannot_be_read_is_refused_and_not_skipped(folder:
 
     monkeypatch.setattr(Path, "iterdir", list_others)
     monkeypatch.setattr(os, "scandir", scan_others)
-    with pytest.raises(DatasetError, match="s2/micro .*Permission denied"):
+    with pytest.raises(DatasetError, match=r"s2/micro .*Permission denied"):
         read(folder)

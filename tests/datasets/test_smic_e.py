@@ -81,7 +81,7 @@ def test_each_camera_has_its_own_table_and_frame_rate(write_smic_e: WriteSmicE) 
 
 
 def test_text_in_place_of_a_number_is_refused_with_its_row(write_smic_e: WriteSmicE) -> None:
-    with pytest.raises(DatasetError, match="row 2: FirstF .*'x'"):
+    with pytest.raises(DatasetError, match=r"row 2: FirstF .*'x'"):
         read(write_smic_e([(1, "s1_ne_01", 110, 120, "x", 115, "negative")]))
 
 
@@ -143,6 +143,6 @@ def test_a_slash_means_that_apex_or_offset_is_missing(write_smic_e: WriteSmicE) 
 def test_a_faulty_row_can_be_excluded(write_smic_e: WriteSmicE) -> None:
     rows: list[Row] = [(1, "s1_ne_01", 110, 120, 100, 115, "negative"), (1, "s1_ne_02", "x", 9, 1, 5, "negative")]
     folder = write_smic_e(rows)
-    with pytest.raises(DatasetError, match="row 3: OnsetF .*'x'"):
+    with pytest.raises(DatasetError, match=r"row 3: OnsetF .*'x'"):
         read(folder)
     assert [clip.name for clip in read(folder, exclude=("smic/s01/s1_ne_02",)).clips] == ["s1_ne_01"]
