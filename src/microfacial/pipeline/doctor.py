@@ -11,7 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from microfacial.datasets import DATASETS, list_clips
-from microfacial.datasets.frames import read_frames, translate_os_errors
+from microfacial.datasets.folders import translate_os_errors
+from microfacial.datasets.frames import read_frames
 from microfacial.datasets.validation import (
     CheckedRow,
     FoundRelease,
