@@ -1,4 +1,4 @@
-"""Data that tests make for themselves, in the layouts of the real releases."""
+"""Fixtures: data in the layouts of the real releases, and projects on the demo."""
 
 import shutil
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from microfacial.tracking.store import connect
 
 @pytest.fixture
 def write_casme2(tmp_path: Path) -> WriteCasme2:
-    """Write a release of CASME II: the sheet with its blank columns and text subjects, and frames onset..offset."""
+    """Return a function that writes CASME II: a sheet with blank columns and text subjects, and the frames."""
 
     def write(rows: Sequence[Row]) -> Path:
         book = Workbook()
@@ -51,7 +51,7 @@ def write_casme2(tmp_path: Path) -> WriteCasme2:
 
 @pytest.fixture
 def write_maps(tmp_path: Path) -> WriteMaps:
-    """Write flow maps in the layout that HTNet publishes: so many a subject, labels taking turns."""
+    """Return a function that writes flow maps in the layout of HTNet, given counts by subject. Labels alternate."""
 
     def write(counts: dict[str, int]) -> Path:
         random = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def write_maps(tmp_path: Path) -> WriteMaps:
 
 @pytest.fixture
 def samples() -> Samples:
-    """Six subjects of four clips, one more of a single clip; three classes; class 2 belongs to two subjects only."""
+    """Return samples of six subjects with four clips and one with one clip. Only two subjects have class 2 of three."""
     random = np.random.default_rng(0)
     labels = np.array([0, 1, 0, 1] * 4 + [0, 1, 2, 2] * 2 + [0])
     subjects = np.array([f"a/{number // 4}" for number in range(24)] + ["b/0"])
@@ -87,7 +87,7 @@ def samples() -> Samples:
 
 @pytest.fixture(scope="session")
 def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo generator's smallest useful set."""
+    """Return the folder of the smallest useful demo."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
     write_demo(folder, DemoPlan(identities=4, clips_per_identity=3, others=1, frames=(6, 9), width_px=70))
     return folder
@@ -95,7 +95,7 @@ def tiny_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without runs; making one takes seconds, copying it does not."""
+    """Return an MLflow database without runs. Copying it is faster than making one."""
     root = tmp_path_factory.mktemp("store")
     connect(root)
     return root / "mlruns" / "mlflow.db"
@@ -103,7 +103,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, tiny_demo: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder on the tiny demo, the current folder of the test."""
+    """Return a project folder with the tiny demo. It is the current folder of the test."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").write_text(TINY_PARAMS)
     for name in ("dvc.yaml", "constraints.txt"):
@@ -118,7 +118,7 @@ def project(tmp_path: Path, tiny_demo: Path, empty_store: Path, monkeypatch: pyt
 
 @pytest.fixture(scope="session")
 def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
-    """A project on the tiny demo, computed up to its flow. Nobody writes into it."""
+    """Return a project on the tiny demo, computed up to the flow. Tests must not write into it."""
     root = tmp_path_factory.mktemp("computed")
     (root / "params.yaml").write_text(TINY_PARAMS)
     shutil.copy(ROOT / "dvc.yaml", root)
@@ -135,7 +135,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, NDArray[np.float64]]:
-    """A fold as the stage keeps it, which holds out the first clip's subject, and what it predicted for that clip."""
+    """Return the checkpoint of the fold that tests on the first clip, and its prediction for that clip."""
     config, data = load(computed / "params.yaml"), load_data(computed)
     settings = config.models["roi_cnn"]
     samples = make_samples(MODELS["roi_cnn"].make_inputs(data.store, settings), data.store, data.clips, data.classes)

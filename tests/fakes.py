@@ -1,4 +1,4 @@
-"""Stand-ins for what users bring: clips, pictures, settings."""
+"""Clips, images and settings for tests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -32,8 +32,8 @@ report: {hardest_clips: 3}
 
 
 def make_clip(**changes: Any) -> Clip:
-    """A clip of frames 1 to 9 with its apex at 5, but for the changes."""
-    facts: dict[str, Any] = {
+    """Return a clip with frames 1 to 9 and apex 5, with some fields changed."""
+    fields: dict[str, Any] = {
         "corpus": "c",
         "subject": "s",
         "name": "n",
@@ -49,11 +49,11 @@ def make_clip(**changes: Any) -> Clip:
         "fps": 200.0,
         "cropped": True,
     }
-    return Clip(**{**facts, **changes})
+    return Clip(**{**fields, **changes})
 
 
 def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A smooth random picture `(H, W, 3)` that flow can follow."""
+    """Return a smooth random image, `(H, W, 3)` uint8, whose motion flow can measure."""
     noise = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
     stretched = cv2.normalize(smooth, np.empty(0), 20, 235, cv2.NORM_MINMAX)
@@ -61,14 +61,14 @@ def texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def touch_frames(folder: Path, form: str, numbers: Iterable[int]) -> None:
-    """Write empty frames, as readers look at names only; `form` is a name such as `006_{:05d}.jpg`."""
+    """Write empty frames, because readers use the names only. `form` is a name such as `006_{:05d}.jpg`."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         (folder / form.format(number)).touch()
 
 
 def make_data(subjects: int = 8, clips_each: int = 4, *, size_px: int = 14, **protocol: Any) -> Data:
-    """Subjects s00, s01, … of one corpus, whose faces move to the right for class x and down for class y."""
+    """Return data with subjects s00, s01, … of one corpus. Faces move right for class x and down for class y."""
     random = np.random.default_rng(0)
     clips = tuple(
         make_clip(corpus="c", subject=f"s{subject:02d}", name=f"{number}", label="xy"[number % 2])

@@ -14,12 +14,12 @@ from microfacial.records import is_synthetic
         ("{a}/{0}/{}.jpg", "{a}/{0}/37.jpg"),
     ],
 )
-def test_a_frame_s_path_has_its_number_padded_as_asked_and_nothing_else_replaced(frames: str, path: str) -> None:
+def test_only_the_placeholder_of_the_frame_number_is_replaced(frames: str, path: str) -> None:
     assert make_clip(frames=frames).frame(37) == path
 
 
 @pytest.mark.parametrize(
     ("corpus", "synthetic"), [("demo", True), ("demo-samm", True), ("samm", False), ("demonstration", False)]
 )
-def test_corpora_that_the_generator_wrote_are_told_by_their_name(corpus: str, synthetic: bool) -> None:
+def test_the_name_of_a_corpus_shows_whether_it_is_synthetic(corpus: str, synthetic: bool) -> None:
     assert is_synthetic(corpus) == synthetic

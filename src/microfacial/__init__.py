@@ -1,6 +1,7 @@
 """MicroFacial: honest micro-expression recognition, from raw face clips to a promoted model.
 
-What is named in `__all__` is imported when it is first used: torch takes seconds to import.
+The root holds the public names and the small modules that all packages share. Everything else belongs in a package.
+The names in `__all__` are imported on first use, because torch takes seconds to import.
 """
 
 from importlib import import_module
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from microfacial.preprocessing.faces import FacesConfig
     from microfacial.preprocessing.flow import FlowConfig
 else:
-    _HOMES = {
+    _MODULES = {
         "Data": "evaluation.experiment",
         "FacesConfig": "preprocessing.faces",
         "FlowConfig": "preprocessing.flow",
@@ -34,9 +35,9 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -153,8 +153,14 @@ def _module_path(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@cache
 def _file_digest(path: Path) -> str:
     """Return a digest of a file: of its statements if it is Python, else of its bytes."""
+    status = path.stat()
+    return _cached_digest(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _cached_digest(path: Path, modified_ns: int, size: int) -> str:
+    """Return the digest of a file in its present state, which the other arguments identify."""
     content = statements(path.read_text(encoding="utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]

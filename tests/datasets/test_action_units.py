@@ -1,4 +1,4 @@
-"""Expected values are read off the annotators' notation by hand."""
+"""Expected values were derived by hand from the annotators' notation."""
 
 import pytest
 
@@ -41,26 +41,26 @@ def unit(number: int, **facts: object) -> ActionUnit:
         ("r12+7c", (unit(12, side="right"), unit(7, intensity="C"))),
     ],
 )
-def test_a_notation_means_these_units(text: str, expected: tuple[ActionUnit, ...]) -> None:
+def test_the_notation_is_parsed(text: str, expected: tuple[ActionUnit, ...]) -> None:
     assert parse_action_units(text) == expected
 
 
 @pytest.mark.parametrize("text", ["12+15 ", "12+15+", " 12 + 15", "12,15", "12，15", "12＋15", "12;15"])
-def test_blanks_joints_and_their_full_width_forms_make_no_difference(text: str) -> None:
+def test_spaces_and_separators_of_any_form_make_no_difference(text: str) -> None:
     assert parse_action_units(text) == (unit(12), unit(15))
 
 
 @pytest.mark.parametrize("text", ["soft focus", "?", "12 15", "(12", "12 or something", "12)", "100", "0"])
-def test_what_is_no_unit_is_kept_as_text(text: str) -> None:
+def test_a_term_that_is_not_a_unit_is_kept_as_text(text: str) -> None:
     assert parse_action_units(text) == (text,)
 
 
-def test_text_beside_units_leaves_the_units() -> None:
+def test_units_next_to_text_are_parsed() -> None:
     assert parse_action_units("4+soft focus") == (unit(4), "soft focus")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "+"])
-def test_nothing_annotated_is_no_unit(text: str) -> None:
+def test_an_empty_annotation_has_no_units(text: str) -> None:
     assert parse_action_units(text) == ()
 
 
@@ -72,7 +72,7 @@ FACS = ("left eye", "right eye", "left brow", "right brow", "nose", "left cheek"
     ("text", "mission", "facs"),
     [
         ("1", {"eyebrows"}, {"left brow", "right brow"}),
-        ("L4", {"eyebrows"}, {"right brow"}),  # the person's left is on the picture's right
+        ("L4", {"eyebrows"}, {"right brow"}),  # the person's left is on the right of the image
         ("R2", {"eyebrows"}, {"left brow"}),
         ("A4", {"eyebrows"}, {"left brow", "right brow"}),
         ("T10", {"mouth"}, {"mouth", "left cheek", "right cheek"}),
@@ -83,7 +83,7 @@ FACS = ("left eye", "right eye", "left brow", "right brow", "nose", "left cheek"
         ("15+17", {"mouth"}, {"mouth"}),
         ("38", set(), {"nose"}),
         ("21", set(), set()),  # the neck
-        ("R6 or R12", set(), {"left cheek"}),  # what both of them move
+        ("R6 or R12", set(), {"left cheek"}),  # the regions that both units move
         ("L12 or 14", {"mouth"}, {"mouth"}),
         ("10A/B", {"mouth"}, {"mouth", "left cheek", "right cheek"}),
         ("4?+15", {"mouth"}, {"mouth"}),
@@ -93,7 +93,7 @@ FACS = ("left eye", "right eye", "left brow", "right brow", "nose", "left cheek"
         ("", set(), set()),
     ],
 )
-def test_units_move_these_regions(text: str, mission: set[str], facs: set[str]) -> None:
+def test_units_move_regions_on_the_correct_side(text: str, mission: set[str], facs: set[str]) -> None:
     for regions, expected in ((MISSION, mission), (FACS, facs)):
         assert {name for name, moves in zip(regions, moved_regions(text, regions), strict=True) if moves} == expected
 

@@ -15,7 +15,7 @@ WriteCasme3 = Callable[[Sequence[Row]], Path]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of the release, below the root of the corpora."""
+    """Return the empty folder of the release, in the root folder of the corpora."""
     path = tmp_path / "casme3"
     path.mkdir()
     return path
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_casme3(folder: Path) -> WriteCasme3:
-    """Write part A of a release of CAS(ME)^3: its table, and the frames of whole videos, in colour and depth."""
+    """Return a function that writes part A of CAS(ME)^3: the table, and colour and depth frames of whole videos."""
 
     def write(rows: Sequence[Row]) -> Path:
         book = Workbook()
@@ -44,21 +44,21 @@ def read(root: Path, scheme: str = "casme3-4", **settings: object) -> Listing:
     return list_clips(ClipsConfig(name="t", corpora=("casme3",), root=str(root.parent), scheme=scheme, **settings))  # type: ignore[arg-type]
 
 
-def test_several_clips_of_one_video_are_told_apart_by_their_onset(write_casme3: WriteCasme3) -> None:
+def test_clips_of_one_video_are_named_after_their_onset(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.1", "a", 3, 5, 9, "happy"), ("spNO.1", "a", 98, 100, 102, "sad")])
     first, second = read(root).clips
     assert (first.id, second.id) == ("casme3/spNO.1/a_3", "casme3/spNO.1/a_98")
     assert (first.label, second.label) == ("positive", "negative")
 
 
-def test_a_clip_has_the_frames_from_onset_to_offset_unpadded(write_casme3: WriteCasme3) -> None:
+def test_a_clip_has_the_unpadded_frames_from_onset_to_offset(write_casme3: WriteCasme3) -> None:
     (clip,) = read(write_casme3([("spNO.1", "a", 98, 100, 102, "happy")])).clips
     assert clip.numbers == (98, 99, 100, 101, 102)
     assert clip.frame(100) == "casme3/part_A/spNO.1/a/color/100.jpg"
     assert (clip.action_units, clip.fps) == ("4+7", 30.0)
 
 
-def test_a_video_is_found_whatever_its_case(write_casme3: WriteCasme3) -> None:
+def test_a_video_is_found_in_upper_and_lower_case(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.1", "J", 1, 2, 4, "happy"), ("spNO.1", "j", 7, 8, 9, "happy")])
     assert [clip.id for clip in read(root).clips] == ["casme3/spNO.1/j_1", "casme3/spNO.1/j_7"]
     (root / "part_A/spNO.1/j").rename(root / "part_A/spNO.1/J")
@@ -70,14 +70,14 @@ def test_an_apex_on_the_onset_becomes_the_midpoint(write_casme3: WriteCasme3) ->
     assert (clip.apex, clip.apex_source) == (13, "midpoint")
 
 
-def test_an_offset_that_was_not_annotated_is_refused_unless_excluded(write_casme3: WriteCasme3) -> None:
+def test_a_missing_offset_is_refused_unless_the_clip_is_excluded(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.40", "e", 5, 7, 0, "happy"), ("spNO.40", "e", 20, 22, 25, "happy")])
-    with pytest.raises(DatasetError, match=r"casme3/spNO\.40/e_5: offset 0 is not after onset 5"):
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.40/e_5: offset 0 .*onset 5"):
         read(root)
     assert [clip.name for clip in read(root, exclude=("casme3/spNO.40/e_5",)).clips] == ["e_20"]
 
 
-def test_others_in_either_spelling_are_one_emotion(write_casme3: WriteCasme3) -> None:
+def test_both_spellings_of_others_are_one_emotion(write_casme3: WriteCasme3) -> None:
     root = write_casme3(
         [("spNO.1", "a", 1, 2, 4, "others"), ("spNO.1", "a", 5, 6, 8, "Others"), ("spNO.1", "b", 1, 2, 4, "happy")]
     )
@@ -85,13 +85,13 @@ def test_others_in_either_spelling_are_one_emotion(write_casme3: WriteCasme3) ->
     assert read(root, "casme3-3").dropped == {"others": 2}
 
 
-def test_a_clip_annotated_twice_is_refused(write_casme3: WriteCasme3) -> None:
-    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1 is annotated twice"):
+def test_a_clip_that_is_annotated_twice_is_refused(write_casme3: WriteCasme3) -> None:
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1 .*twice"):
         read(write_casme3([("spNO.1", "a", 1, 2, 4, "happy")] * 2))
 
 
 def test_an_unknown_label_is_refused(write_casme3: WriteCasme3) -> None:
-    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1: unknown label 'happiness'"):
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1: .*'happiness'"):
         read(write_casme3([("spNO.1", "a", 1, 2, 4, "happiness")]))
 
 
@@ -99,16 +99,16 @@ def test_missing_frames_are_refused(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.1", "a", 1, 2, 4, "happy")])
     for frame in (root / "part_A/spNO.1/a/color").iterdir():
         frame.unlink()
-    with pytest.raises(DatasetError, match=r"a_1: annotated, but .*/a/color has no frame <N>\.jpg"):
+    with pytest.raises(DatasetError, match=r"casme3/spNO\.1/a_1: .*/a/color .*<N>\.jpg"):
         read(root)
 
 
 def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: no .* in .*correct clips in"):
+    with pytest.raises(DatasetError, match=r"CAS\(ME\)\^3: .*params\.yaml"):
         read(folder)
 
 
-def test_two_clips_of_one_onset_are_told_apart_by_their_offset(write_casme3: WriteCasme3) -> None:
+def test_the_second_clip_with_the_same_onset_is_named_after_its_offset_too(write_casme3: WriteCasme3) -> None:
     root = write_casme3([("spNO.1", "A", 120, 125, 130, "happy"), ("spNO.1", "a", 120, 125, 135, "sad")])
     first, second = read(root).clips
     assert (first.name, second.name) == ("a_120", "a_120_135")

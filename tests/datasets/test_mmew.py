@@ -24,7 +24,7 @@ WriteMmew = Callable[..., Path]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of the release, below the root of the corpora."""
+    """Return the empty folder of the release, in the root folder of the corpora."""
     path = tmp_path / "mmew"
     path.mkdir()
     return path
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_mmew(folder: Path) -> WriteMmew:
-    """Write a release of MMEW: its table, a folder of frames a clip below the emotion, and macro-expressions."""
+    """Return a function that writes MMEW: the table, frames by emotion and clip, and macro-expressions."""
 
     def write(rows: Sequence[Row], table: str = "MMEW_Micro_Exp.xlsx") -> Path:
         book = Workbook()
@@ -54,19 +54,19 @@ def read(root: Path) -> Listing:
     return list_clips(ClipsConfig(name="t", corpora=("mmew",), root=str(root.parent), scheme="mmew-4"))
 
 
-def test_the_person_is_read_from_the_clip_s_name(write_mmew: WriteMmew) -> None:
+def test_the_subject_is_read_from_the_name_of_the_clip(write_mmew: WriteMmew) -> None:
     (clip,) = read(write_mmew([(13, "S13-07-001", 1, 8, 12, "Surprise")])).clips
     assert (clip.id, clip.label, clip.fps) == ("mmew/S13/S13-07-001", "surprise", 90.0)
 
 
-def test_frames_count_from_one_unpadded(write_mmew: WriteMmew) -> None:
+def test_frames_are_numbered_from_1_without_padding(write_mmew: WriteMmew) -> None:
     (clip,) = read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")])).clips
     assert clip.numbers == tuple(range(1, 13))
     assert clip.frame(12) == "mmew/MMEW_Final/Micro_Expression/surprise/S13-07-001/12.jpg"
 
 
 @pytest.mark.parametrize("table", ["MMEW_Micro_Exp_v2.xlsx", "MMEW_Final/MMEW_Micro_Exp.xlsx"])
-def test_the_table_may_be_the_second_version_or_lie_with_the_frames(write_mmew: WriteMmew, table: str) -> None:
+def test_the_table_may_be_version_2_or_be_in_the_folder_of_the_frames(write_mmew: WriteMmew, table: str) -> None:
     assert len(read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")], table)).clips) == 1
 
 
@@ -77,12 +77,12 @@ def test_emotions_outside_the_scheme_are_left_out_and_counted(write_mmew: WriteM
 
 
 def test_an_unknown_label_is_refused(write_mmew: WriteMmew) -> None:
-    with pytest.raises(DatasetError, match="mmew/S01/S01-07-001: unknown label 'repression'"):
+    with pytest.raises(DatasetError, match=r"mmew/S01/S01-07-001: .*'repression'"):
         read(write_mmew([(1, "S01-07-001", 1, 2, 4, "repression")]))
 
 
-def test_a_name_that_is_no_clip_is_refused(write_mmew: WriteMmew) -> None:
-    with pytest.raises(DatasetError, match=r"'clip1' is no clip of MMEW \(S13-07-001\)"):
+def test_an_invalid_clip_name_is_refused(write_mmew: WriteMmew) -> None:
+    with pytest.raises(DatasetError, match=r"row 2: 'clip1' "):
         read(write_mmew([(1, "clip1", 1, 2, 4, "others")]))
 
 
@@ -90,10 +90,10 @@ def test_missing_frames_are_refused(write_mmew: WriteMmew) -> None:
     root = write_mmew([(1, "S01-07-001", 1, 2, 4, "others")])
     for frame in (root / "MMEW_Final/Micro_Expression/others/S01-07-001").iterdir():
         frame.unlink()
-    with pytest.raises(DatasetError, match=r"S01-07-001: annotated, but .* has no frame <N>\.jpg"):
+    with pytest.raises(DatasetError, match=r"mmew/S01/S01-07-001: .*<N>\.jpg"):
         read(root)
 
 
 def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"MMEW: no MMEW_Micro_Exp\*\.xlsx in .*correct clips in"):
+    with pytest.raises(DatasetError, match=r"MMEW: .*MMEW_Micro_Exp\*\.xlsx .*params\.yaml"):
         read(folder)

@@ -6,7 +6,6 @@ from openpyxl import Workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
-from microfacial.datasets.annotations import find_table
 from microfacial.errors import DatasetError
 
 HEADER = [
@@ -29,7 +28,7 @@ WriteSamm = Callable[..., Path]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of the release, below the root of the corpora."""
+    """Return the empty folder of the release, in the root folder of the corpora."""
     path = tmp_path / "samm"
     path.mkdir()
     return path
@@ -37,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write_samm(folder: Path) -> WriteSamm:
-    """Write a release of SAMM: notes above the header, text subjects, a formula, and frames of some zero padding."""
+    """Return a function that writes SAMM: notes above the header, text subjects, a formula, and padded frames."""
 
     def write(rows: Sequence[Row], notes: int = 13, form: str = "{:04d}", variant: str = "SAMM") -> Path:
         book = Workbook()
@@ -61,7 +60,7 @@ def read(root: Path, scheme: str = "samm-5") -> Listing:
 
 
 @pytest.mark.parametrize("notes", [0, 1, 13])
-def test_the_header_is_found_below_any_number_of_notes(write_samm: WriteSamm, notes: int) -> None:
+def test_the_header_is_found_below_notes(write_samm: WriteSamm, notes: int) -> None:
     (clip,) = read(write_samm([("006", "006_1_2", 1000, 1004, 1010, "Anger")], notes=notes)).clips
     assert (clip.id, clip.label, clip.action_units) == ("samm/006/006_1_2", "anger", "12+15")
     assert (clip.onset, clip.apex, clip.offset, clip.fps) == (1000, 1004, 1010, 200.0)
@@ -71,13 +70,13 @@ def test_the_header_is_found_below_any_number_of_notes(write_samm: WriteSamm, no
     ("form", "first"),
     [("{:04d}", "006_0998.jpg"), ("{:05d}", "006_00998.jpg"), ("{}", "006_998.jpg")],
 )
-def test_frames_keep_the_zero_padding_that_they_have_on_disk(write_samm: WriteSamm, form: str, first: str) -> None:
+def test_frames_keep_their_zero_padding(write_samm: WriteSamm, form: str, first: str) -> None:
     (clip,) = read(write_samm([("006", "006_1_2", 998, 1000, 1003, "Anger")], form=form)).clips
     assert clip.frame(998) == f"samm/SAMM/006/006_1_2/{first}"
     assert clip.numbers == (998, 999, 1000, 1001, 1002, 1003)
 
 
-def test_frames_grow_a_digit_beyond_their_padding(write_samm: WriteSamm) -> None:
+def test_a_number_may_have_more_digits_than_the_padding(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 998, 10001, 10002, "Anger")])
     (clip,) = read(root).clips
     assert (root.parent / clip.frame(998)).exists()
@@ -93,14 +92,14 @@ def test_subjects_are_padded_to_three_digits(write_samm: WriteSamm) -> None:
     assert [clip.subject for clip in read(root).clips] == ["006"]
 
 
-def test_crops_come_before_whole_frames(write_samm: WriteSamm) -> None:
+def test_cropped_frames_are_preferred_to_whole_frames(write_samm: WriteSamm) -> None:
     row = ("006", "006_1_2", 1, 2, 4, "Anger")
     write_samm([row])
     (clip,) = read(write_samm([row], variant="SAMM_CROP")).clips
     assert clip.frames == "samm/SAMM_CROP/006/006_1_2/006_{:04d}.jpg"
 
 
-def test_two_apexes_outside_of_their_clips_are_corrected_and_noted(write_samm: WriteSamm) -> None:
+def test_two_impossible_apexes_are_corrected_with_a_note(write_samm: WriteSamm) -> None:
     rows: list[Row] = [
         ("028", "028_4_1", 1090, 1143, 1134, "Other"),
         ("032", "032_3_1", 4896, 1930, 4970, "Anger"),
@@ -110,7 +109,7 @@ def test_two_apexes_outside_of_their_clips_are_corrected_and_noted(write_samm: W
     assert first.notes == "apex 1143 corrected to 1105: the annotated apex lies outside the clip"
 
 
-def test_a_sheet_with_a_corrected_apex_is_believed(write_samm: WriteSamm) -> None:
+def test_a_sheet_with_another_apex_stays_unchanged(write_samm: WriteSamm) -> None:
     (clip,) = read(write_samm([("028", "028_4_1", 1090, 1110, 1134, "Other")])).clips
     assert (clip.apex, clip.notes) == (1110, "")
 
@@ -125,7 +124,7 @@ def test_emotions_outside_the_scheme_are_left_out_and_counted(write_samm: WriteS
 
 
 def test_an_unknown_label_is_refused(write_samm: WriteSamm) -> None:
-    with pytest.raises(DatasetError, match="samm/006/006_1_2: unknown label 'joy'"):
+    with pytest.raises(DatasetError, match=r"samm/006/006_1_2: .*'joy'"):
         read(write_samm([("006", "006_1_2", 1, 2, 4, "Joy")]))
 
 
@@ -133,14 +132,14 @@ def test_an_annotation_without_frames_is_refused(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 1, 2, 4, "Anger")])
     for frame in (root / "SAMM/006/006_1_2").iterdir():
         frame.unlink()
-    with pytest.raises(DatasetError, match=r"006_1_2: annotated, but .* has no frame 006_<N>\.jpg"):
+    with pytest.raises(DatasetError, match=r"samm/006/006_1_2: .*006_<N>\.jpg"):
         read(root)
 
 
-def test_a_folder_that_mixes_two_kinds_of_frames_is_refused(write_samm: WriteSamm) -> None:
+def test_a_folder_with_two_patterns_of_frame_names_is_refused(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 1, 2, 4, "Anger")])
     (root / "SAMM/006/006_1_2/007_0001.jpg").touch()
-    with pytest.raises(DatasetError, match=r"mixes frames 006_<N>\.jpg and 007_<N>\.jpg"):
+    with pytest.raises(DatasetError, match=r"006_1_2 .*006_<N>\.jpg .*007_<N>\.jpg"):
         read(root)
 
 
@@ -148,7 +147,7 @@ def test_a_sheet_without_the_header_is_refused(folder: Path) -> None:
     book = Workbook()
     book.worksheets[0].append(["notes only"])
     book.save(folder / "SAMM_Micro_FACS_Codes_v2.xlsx")
-    with pytest.raises(DatasetError, match="no row holds a cell 'Filename'"):
+    with pytest.raises(DatasetError, match=r"SAMM_Micro_FACS_Codes_v2\.xlsx: .*'Filename'"):
         read(folder)
 
 
@@ -156,44 +155,30 @@ def test_a_sheet_without_a_column_is_refused(folder: Path) -> None:
     book = Workbook()
     book.worksheets[0].append([column for column in HEADER if column != "Apex Frame"])
     book.save(folder / "SAMM_Micro_FACS_Codes_v2.xlsx")
-    with pytest.raises(DatasetError, match=r"no column Apex Frame \(found Subject, Filename"):
+    with pytest.raises(DatasetError, match=r"SAMM_Micro_FACS_Codes_v2\.xlsx: .*Apex Frame .*Subject, Filename"):
         read(folder)
 
 
-def test_the_later_release_s_file_name_is_found_too(write_samm: WriteSamm) -> None:
+def test_the_file_name_of_the_later_release_is_found(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 1, 2, 4, "Anger")], notes=1)
     (root / "SAMM_Micro_FACS_Codes_v2.xlsx").rename(root / "SAMM_20181215_Micro_FACS_Codes_v2.xlsx")
     assert len(read(root).clips) == 1
 
 
 def test_a_folder_without_the_sheet_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"SAMM: no SAMM\*Micro_FACS_Codes_v\*\.xlsx in .*correct clips in"):
+    with pytest.raises(DatasetError, match=r"SAMM: .*SAMM\*Micro_FACS_Codes_v\*\.xlsx .*params\.yaml"):
         read(folder)
 
 
-def test_empty_crops_do_not_hide_whole_frames(write_samm: WriteSamm) -> None:
+def test_an_empty_folder_of_crops_does_not_hide_the_whole_frames(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 1000, 1004, 1010, "Anger")])
     (root / "SAMM_CROP").mkdir()
     (clip,) = read(root).clips
     assert (clip.frames, clip.cropped) == ("samm/SAMM/006/006_1_2/006_{}.jpg", False)
 
 
-def test_frames_may_end_in_capitals(write_samm: WriteSamm) -> None:
+def test_frames_may_have_an_upper_case_extension(write_samm: WriteSamm) -> None:
     root = write_samm([("006", "006_1_2", 1000, 1004, 1010, "Anger")])
     for frame in (root / "SAMM/006/006_1_2").iterdir():
         frame.rename(frame.with_suffix(".JPG"))
     assert read(root).clips[0].frames == "samm/SAMM/006/006_1_2/006_{}.JPG"
-
-
-@pytest.mark.parametrize(
-    ("older", "newer"),
-    [
-        ("SAMM_Micro_FACS_Codes_v2.xlsx", "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"),
-        ("SAMM_20181215_Micro_FACS_Codes_v2.xlsx", "SAMM_20190101_Micro_FACS_Codes_v2.xlsx"),
-        ("SAMM_20181215_Micro_FACS_Codes_v9.xlsx", "SAMM_Micro_FACS_Codes_v10.xlsx"),
-    ],
-)
-def test_the_latest_version_then_date_is_read(tmp_path: Path, older: str, newer: str) -> None:
-    for name in (newer, older):
-        (tmp_path / name).touch()
-    assert find_table(tmp_path, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx").name == newer

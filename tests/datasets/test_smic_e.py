@@ -18,7 +18,7 @@ WriteSmicE = Callable[..., Path]
 
 @pytest.fixture
 def write_smic_e(tmp_path: Path) -> WriteSmicE:
-    """Write a release of SMIC-E whose long clips have 40 frames, counted from `start` or from FirstF."""
+    """Return a function that writes SMIC-E. Long clips have 40 frames, numbered from `start` or from FirstF."""
 
     def write(rows: Sequence[Row], start: int | None = None, camera: str = "HS") -> Path:
         folder = tmp_path / "smic"
@@ -46,7 +46,7 @@ def read(folder: Path, corpus: str = "smic_e_hs", **settings: Any) -> Listing:
 @pytest.mark.parametrize(
     ("start", "onset", "apex", "offset"), [(None, 110, 115, 120), (0, 10, 15, 20), (1, 11, 16, 21)]
 )
-def test_numbers_count_from_the_first_frame_of_the_long_clip(
+def test_annotated_numbers_are_shifted_to_the_numbers_of_the_files(
     write_smic_e: WriteSmicE, start: int | None, onset: int, apex: int, offset: int
 ) -> None:
     (clip,) = read(write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start)).clips
@@ -56,12 +56,12 @@ def test_numbers_count_from_the_first_frame_of_the_long_clip(
     assert clip.frame(onset) == f"smic/HS_long/SMIC-HS-E/s01/s1_ne_01/image{onset:06d}.jpg"
 
 
-def test_without_an_apex_the_midpoint_stands_for_it(write_smic_e: WriteSmicE) -> None:
+def test_a_clip_without_an_apex_has_the_midpoint(write_smic_e: WriteSmicE) -> None:
     (clip,) = read(write_smic_e([(1, "s1_po_01", 110, 120, 100, None, "positive")])).clips
     assert (clip.apex, clip.apex_source) == (115, "midpoint")
 
 
-def test_rows_without_a_long_clip_are_left_out_and_texts_below_the_rows_are_no_rows(write_smic_e: WriteSmicE) -> None:
+def test_rows_without_a_long_clip_and_notes_below_the_rows_are_left_out(write_smic_e: WriteSmicE) -> None:
     rows: list[Row] = [
         (1, "s1_ne_01", 110, 120, 100, None, "negative"),
         (3, "s3_ne_03", 150, None, None, None, "negative"),
@@ -73,52 +73,52 @@ def test_rows_without_a_long_clip_are_left_out_and_texts_below_the_rows_are_no_r
     assert listing.dropped == {"SMIC-E gives no offset and no long clip": 1}
 
 
-def test_a_camera_has_its_own_table_and_speed(write_smic_e: WriteSmicE) -> None:
+def test_each_camera_has_its_own_table_and_frame_rate(write_smic_e: WriteSmicE) -> None:
     write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
     folder = write_smic_e([(11, "s11_ne_01", 8, 12, 5, 10, "negative")], camera="NIR")
     (clip,) = read(folder, "smic_e_nir").clips
     assert (clip.subject, clip.fps) == ("s11", 25.0)
 
 
-def test_text_where_a_number_belongs_is_refused_with_its_row(write_smic_e: WriteSmicE) -> None:
-    with pytest.raises(DatasetError, match="row 2: FirstF is 'x', not a frame number"):
+def test_text_in_place_of_a_number_is_refused_with_its_row(write_smic_e: WriteSmicE) -> None:
+    with pytest.raises(DatasetError, match=r"row 2: FirstF .*'x'"):
         read(write_smic_e([(1, "s1_ne_01", 110, 120, "x", 115, "negative")]))
 
 
-def test_a_long_clip_that_is_not_there_is_refused(write_smic_e: WriteSmicE) -> None:
+def test_a_missing_long_clip_is_refused(write_smic_e: WriteSmicE) -> None:
     folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
     (folder / "HS_long").rename(folder / "elsewhere")
-    with pytest.raises(DatasetError, match=r"s1_ne_01: annotated, but .* has no frame image<N>\.jpg"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01: .*image<N>\.jpg"):
         read(folder)
 
 
 def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"SMIC-HS-E: no SMIC-HS-E_annotation\*\.xlsx in"):
+    with pytest.raises(DatasetError, match=r"SMIC-HS-E: .*SMIC-HS-E_annotation\*\.xlsx"):
         read(tmp_path / "smic")
 
 
-def test_short_and_long_release_in_one_set_are_the_same_clips(write_smic_e: WriteSmicE) -> None:
+def test_the_short_and_the_long_release_cannot_be_in_one_data_set(write_smic_e: WriteSmicE) -> None:
     folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
     touch_frames(folder / "HS/s1/micro/negative/s1_ne_01", "image{:06d}.bmp", range(110, 121))
-    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 is annotated twice.*clips\.corpora"):
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 .*twice.*clips\.corpora"):
         read(folder, corpora=("smic_hs", "smic_e_hs"))
 
 
 NOTE = "frames counted from 1 on, as the files are, not from FirstF 100"
 
 
-def test_frames_before_the_first_do_not_move_the_numbers(write_smic_e: WriteSmicE) -> None:
+def test_numbers_that_are_on_disk_are_not_shifted(write_smic_e: WriteSmicE) -> None:
     folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start=90)
     (clip,) = read(folder).clips
     assert (clip.onset, clip.apex, clip.offset, clip.notes) == (110, 115, 120, "")
 
 
-def test_moved_numbers_are_noted(write_smic_e: WriteSmicE) -> None:
+def test_shifted_numbers_get_a_note(write_smic_e: WriteSmicE) -> None:
     (clip,) = read(write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")], start=1)).clips
     assert (clip.onset, clip.apex, clip.offset, clip.notes) == (11, 16, 21, NOTE)
 
 
-def test_a_video_in_place_of_a_long_clip_counts_from_one(write_smic_e: WriteSmicE) -> None:
+def test_the_frames_of_a_video_are_numbered_from_1(write_smic_e: WriteSmicE) -> None:
     folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
     place = folder / "HS_long/SMIC-HS-E/s01/s1_ne_01"
     shutil.rmtree(place)
@@ -130,7 +130,7 @@ def test_a_video_in_place_of_a_long_clip_counts_from_one(write_smic_e: WriteSmic
     assert (clip.onset, clip.apex, clip.offset, clip.notes) == (11, 16, 21, NOTE)
 
 
-def test_a_slash_is_no_apex_and_no_offset(write_smic_e: WriteSmicE) -> None:
+def test_a_slash_means_that_apex_or_offset_is_missing(write_smic_e: WriteSmicE) -> None:
     rows: list[Row] = [
         (1, "s1_ne_01", 110, 120, 100, "/", "negative"),
         (1, "s1_ne_02", 110, "/", 100, None, "negative"),
@@ -143,6 +143,6 @@ def test_a_slash_is_no_apex_and_no_offset(write_smic_e: WriteSmicE) -> None:
 def test_a_faulty_row_can_be_excluded(write_smic_e: WriteSmicE) -> None:
     rows: list[Row] = [(1, "s1_ne_01", 110, 120, 100, 115, "negative"), (1, "s1_ne_02", "x", 9, 1, 5, "negative")]
     folder = write_smic_e(rows)
-    with pytest.raises(DatasetError, match="row 3: OnsetF is 'x'"):
+    with pytest.raises(DatasetError, match=r"row 3: OnsetF .*'x'"):
         read(folder)
     assert [clip.name for clip in read(folder, exclude=("smic/s01/s1_ne_02",)).clips] == ["s1_ne_01"]

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -9,21 +10,21 @@ from microfacial.errors import DatasetError
 from microfacial.records import Clip
 
 
-def look_away(clip: Clip) -> None:
-    """Frames are fine."""
+def accept_frames(clip: Clip) -> None:
+    """Accept the frames of any clip."""
 
 
-def examine(root: Path) -> list[CheckedRow]:
-    (found,) = find_releases(root)
-    assert isinstance(found.release, Release)
-    return list(check_release(found.release, 3, look_away))
+def check(root: Path) -> list[CheckedRow]:
+    (folder,) = find_releases(root)
+    assert isinstance(folder.release, Release)
+    return list(check_release(folder.release, 3, accept_frames))
 
 
 def remarks(row: CheckedRow) -> list[str]:
     return [f"{remark.kind}: {remark.text}" for remark in row.remarks]
 
 
-def test_every_row_is_examined_whatever_is_wrong_with_the_others(write_casme2: WriteCasme2) -> None:
+def test_every_row_is_checked_in_spite_of_faults_in_the_others(write_casme2: WriteCasme2) -> None:
     root = write_casme2(
         [
             ("01", "a", 1, "x", 5, 12, "happiness"),
@@ -34,19 +35,18 @@ def test_every_row_is_examined_whatever_is_wrong_with_the_others(write_casme2: W
     )
     for frame in (root / "Cropped/sub01/b").iterdir():
         frame.unlink()
-    rows = examine(root)
+    rows = check(root)
     assert [row.clip is not None for row in rows] == [False, False, False, True]
-    assert remarks(rows[0]) == [
-        "missing: CASME2-coding-20190701.xlsx, row 2: ApexFrame is 'x', not a frame number. Correct the sheet"
-    ]
-    assert remarks(rows[1])[0].startswith("missing: annotated, but")
-    assert remarks(rows[2])[0].startswith("missing: offset 1 is not after onset 5")
-    assert all(remark.startswith("refused: unknown label 'joy'") for remark in remarks(rows[3]))
+    (missing,) = remarks(rows[0])
+    assert re.match(r"missing: CASME2-coding-20190701\.xlsx, row 2: ApexFrame .*'x'", missing)
+    assert re.match(r"missing: .*reg_img<N>\.jpg", remarks(rows[1])[0])
+    assert re.match(r"missing: offset 1 .*onset 5", remarks(rows[2])[0])
+    assert all(re.match("refused: .*'joy'", remark) for remark in remarks(rows[3]))
     assert not any(remark.sound for remark in rows[3].remarks)
 
 
-def test_a_row_is_named_with_its_place_in_the_sheet(write_casme2: WriteCasme2) -> None:
-    (row,) = examine(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")]))
+def test_a_row_is_named_after_its_clip_and_its_place_in_the_sheet(write_casme2: WriteCasme2) -> None:
+    (row,) = check(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")]))
     assert row.name == "casme2/sub01/a (CASME2-coding-20190701.xlsx, row 2)"
     assert remarks(row) == []
 
@@ -57,48 +57,48 @@ def test_a_row_is_named_with_its_place_in_the_sheet(write_casme2: WriteCasme2) -
         (("04", "a", 1, "/", 5, 12, "disgust"), "changed: took the midpoint 3 as apex"),
         (("04", "a", 1, 5, 5, 12, "disgust"), "suspicious: apex 5 is the offset"),
         (("04", "a", 1, 60, 120, 12, "disgust"), "suspicious: lasts 0.59 s, longer than a micro-expression (0.5 s)"),
-        (("04", "a", 1, 3, 5, "soft focus", "disgust"), "suspicious: action units 'soft focus': 'soft focus' is no"),
+        (("04", "a", 1, 3, 5, "soft focus", "disgust"), "suspicious: action units 'soft focus': 'soft focus' is not"),
         (("24", "EP07_01", 1, 3, 5, 12, "surprise"), "dropped: under megc2019-3: emotion surprise corrected"),
         (("04", "EP12_01f", 1, 3, 5, 12, "disgust"), "dropped: under megc2019-3: EP12_01f: not in the"),
         (("04", "a", 1, 3, 5, 12, "fear"), "dropped: no scheme keeps fear"),
     ],
 )
-def test_what_is_changed_suspicious_or_dropped_is_said(
+def test_changed_suspicious_and_dropped_rows_get_a_remark(
     write_casme2: WriteCasme2, row: tuple[str, str, int, int | str, int, int | str, str], expected: str
 ) -> None:
-    (surveyed,) = examine(write_casme2([row]))
-    assert any(remark.startswith(expected) for remark in remarks(surveyed))
-    assert surveyed.clip is not None
+    (checked,) = check(write_casme2([row]))
+    assert any(remark.startswith(expected) for remark in remarks(checked))
+    assert checked.clip is not None
 
 
 def test_absent_frames_between_onset_and_offset_are_counted(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 5, 10, 12, "happiness")])
     for number in (3, 4, 7):
         (root / f"Cropped/sub01/a/reg_img{number}.jpg").unlink()
-    (row,) = examine(root)
+    (row,) = check(root)
     assert remarks(row) == ["suspicious: 3 of the 10 frames from onset to offset are absent"]
 
 
-def test_a_clip_annotated_twice_is_refused_the_second_time(write_casme2: WriteCasme2) -> None:
-    first, second = examine(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")] * 2))
+def test_the_second_row_with_the_same_clip_id_is_refused(write_casme2: WriteCasme2) -> None:
+    first, second = check(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")] * 2))
     assert remarks(first) == []
-    assert remarks(second) == ["refused: is annotated before: no data set takes a clip twice"]
+    assert [remark.kind for remark in second.remarks] == ["refused"]
 
 
-def test_frames_that_cannot_be_used_are_missing(write_casme2: WriteCasme2) -> None:
-    (found,) = find_releases(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")]))
-    assert isinstance(found.release, Release)
+def test_a_row_whose_frames_cannot_be_read_is_missing(write_casme2: WriteCasme2) -> None:
+    (folder,) = find_releases(write_casme2([("01", "a", 1, 3, 5, 12, "happiness")]))
+    assert isinstance(folder.release, Release)
 
-    def look(clip: Clip) -> None:
+    def refuse(clip: Clip) -> None:
         raise DatasetError(f"{clip.frame(3)} cannot be read")
 
-    (row,) = check_release(found.release, 3, look)
+    (row,) = check_release(folder.release, 3, refuse)
     assert (row.clip, remarks(row)) == (None, ["missing: Cropped/sub01/a/reg_img3.jpg cannot be read"])
 
 
-def test_classes_are_counted_under_every_scheme_that_keeps_some(write_casme2: WriteCasme2) -> None:
-    rows = examine(write_casme2([("01", "a", 1, 3, 5, 12, "happiness"), ("01", "b", 1, 3, 5, 12, "others")]))
-    counts = {scheme: +found for scheme, found in count_classes(rows).items()}
+def test_classes_are_counted_under_every_scheme_that_keeps_a_clip(write_casme2: WriteCasme2) -> None:
+    rows = check(write_casme2([("01", "a", 1, 3, 5, 12, "happiness"), ("01", "b", 1, 3, 5, 12, "others")]))
+    counts = {scheme: +classes for scheme, classes in count_classes(rows).items()}
     assert counts == {
         "casme2-4": {"happiness": 1},
         "casme2-5": {"happiness": 1, "others": 1},
@@ -106,30 +106,30 @@ def test_classes_are_counted_under_every_scheme_that_keeps_some(write_casme2: Wr
     }
 
 
-def test_releases_are_found_in_folders_of_their_names_or_in_the_path_itself(write_casme2: WriteCasme2) -> None:
+def test_a_release_is_found_in_its_standard_folder_and_in_the_path_itself(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     for path in (root, root.parent):
-        assert [(found.corpus, found.folder) for found in find_releases(path)] == [("casme2", root)]
+        assert [(release.corpus, release.folder) for release in find_releases(path)] == [("casme2", root)]
     assert find_releases(root / "Cropped") == ()
 
 
-def test_a_damaged_sheet_is_found_not_passed_over(write_casme2: WriteCasme2) -> None:
+def test_a_release_with_a_damaged_sheet_is_returned_with_its_error(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     (root / "CASME2-coding-20190701.xlsx").write_text("damaged")
-    (found,) = find_releases(root)
-    assert isinstance(found.release, DatasetError)
+    (folder,) = find_releases(root)
+    assert isinstance(folder.release, DatasetError)
 
 
-def test_a_corpus_folder_without_its_sheet_is_found_with_what_is_missing(write_casme2: WriteCasme2) -> None:
+def test_a_standard_folder_without_its_sheet_is_returned_with_an_error(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     (root / "CASME2-coding-20190701.xlsx").rename(root / "coding.xlsx")
-    (found,) = find_releases(root.parent)
-    assert (found.corpus, found.folder) == ("casme2", root)
-    assert isinstance(found.release, DatasetError)
-    assert "no CASME2-coding-*.xlsx" in str(found.release)
+    (folder,) = find_releases(root.parent)
+    assert (folder.corpus, folder.folder) == ("casme2", root)
+    assert isinstance(folder.release, DatasetError)
+    assert "CASME2-coding-*.xlsx" in str(folder.release)
 
 
-def test_a_release_is_found_in_a_folder_of_any_name(write_casme2: WriteCasme2) -> None:
+def test_a_release_is_found_in_a_folder_with_any_name(write_casme2: WriteCasme2) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     renamed = root.rename(root.parent / "CASME II")
-    assert [(found.corpus, found.folder) for found in find_releases(root.parent)] == [("casme2", renamed)]
+    assert [(release.corpus, release.folder) for release in find_releases(root.parent)] == [("casme2", renamed)]

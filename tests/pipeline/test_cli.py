@@ -493,11 +493,9 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
         assert complaint in printed.err
 
 
-@pytest.mark.parametrize(
-    ("path", "message"), [("nowhere", "no folder of frames and no video"), ("empty", "has no frames"), ("a.avi", "cut")]
-)
+@pytest.mark.parametrize("path", ["nowhere", "empty", "a.avi"])
 def test_nothing_to_spot_in_is_one_line_and_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], path: str, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
@@ -505,7 +503,7 @@ def test_nothing_to_spot_in_is_one_line_and_exit_code_2(
     assert run(monkeypatch, "spot", path) == 2
     complaint = capfd.readouterr().err
     assert complaint.startswith("microfacial: ")
-    assert message in complaint
+    assert path in complaint
     assert complaint.count("\n") == 1
 
 

@@ -1,4 +1,8 @@
-"""Corpora as they lie on disk → Clips. One file per corpus; `DATASETS` names them all."""
+"""Read corpora from disk as clips, label them, and draw synthetic releases of them.
+
+This package holds everything that depends on the layout of a corpus, on its annotations, or on the format of its
+frames. It does not locate faces and does not compute flow. Each corpus has one module; `DATASETS` lists them.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -11,14 +15,14 @@ from typing import Literal
 from pydantic import Field
 
 from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, smic_e
-from microfacial.datasets.annotations import Annotation, Fault, LeftOut, Release
+from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.label_schemes import SCHEMES, Scheme
 from microfacial.errors import DatasetError
 from microfacial.records import Clip
 from microfacial.settings import Section
 
-EXCLUDED = "excluded "  # before the id of a clip that clips.exclude leaves out
+_EXCLUDED = "excluded "  # prefix of a clip's id in `Listing.dropped`
 
 CorpusName = Literal[
     "casme2",
@@ -38,7 +42,12 @@ CorpusName = Literal[
 
 @dataclass(frozen=True)
 class Dataset:
-    """One corpus: the folder below `clips.root` that its release lies in, and what opens it."""
+    """One corpus.
+
+    Attributes:
+        folder: folder of the release below `clips.root`.
+        open_release: reads the release in a folder.
+    """
 
     folder: str
     open_release: Callable[[Path], Release]
@@ -63,43 +72,55 @@ DATASETS: Mapping[CorpusName, Dataset] = MappingProxyType(
 
 
 class ClipsConfig(Section):
-    """The `clips` section of params.yaml: which data set, of which corpora, labelled how."""
+    """Section `clips` of params.yaml: the corpora of a data set, its labels, and its apex frames."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results stand under results/<name>/
-    root: str  # dvc.yaml names it too; every corpus lies in its own folder below
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
+    root: str  # folder that contains one folder per corpus; dvc.yaml names it too
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: Literal["casme2-4", "casme2-5", "casme3-3", "casme3-4", "casme3-7", "megc2019-3", "mmew-4", "samm-5"]
-    apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # which apex every clip has
-    missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # what stands for an annotated apex that is not there
-    max_frame_gap: int = Field(3, ge=0)  # frames; a missing key frame is taken from at most this far
+    apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # source of the apex of all clips
+    missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # replaces a missing or impossible annotated apex
+    max_frame_gap: int = Field(3, ge=0)  # frames; greatest distance of the frame that replaces a missing key frame
     exclude: tuple[str, ...] = Field((), strict=False)  # clip ids, corpus/subject/name
 
     @property
     def spots(self) -> bool:
-        """Whether a spotted apex takes the place of the midpoint, which clips have until frames have been looked at."""
+        """Whether the stage `clips` replaces a midpoint by a spotted apex. `list_clips` always gives the midpoint."""
         return (self.missing_apex if self.apex == "annotated" else self.apex) == "spotted"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The clips of a data set in a fixed order, and what was left out, with how often: emotions, excluded ids."""
+    """Clips of a data set.
+
+    Attributes:
+        clips: clips, sorted by id.
+        dropped: how often each emotion, or other reason, left out a clip. An excluded clip has `excluded <id>`.
+    """
 
     clips: tuple[Clip, ...]
     dropped: Mapping[str, int]
 
 
 def list_clips(config: ClipsConfig) -> Listing:
-    """Read the corpora of a data set.
+    """List the clips of a data set. Frames are found by name; only videos are decoded, to count their frames.
+
+    Args:
+        config: section `clips` of params.yaml.
+
+    Returns:
+        The clips, and the reasons for which clips were left out.
 
     Raises:
-        DatasetError: what is on disk cannot be used as it is; see the corpora's modules.
+        DatasetError: a release is missing or has a faulty row, `clips.exclude` names an unknown clip, two clips have
+            the same id, or the scheme keeps no clip. The modules of the corpora raise it too.
     """
-    found = [item for name in config.corpora for item in _read(name, config)]
-    dropped = Counter(item for item in found if isinstance(item, str))
-    strangers = [name for name in config.exclude if EXCLUDED + name not in dropped]
-    if strangers:
-        raise DatasetError(f"{config.root}: clips.exclude names {strangers[0]}, which is not there. Correct its id")
-    clips = sorted((item for item in found if isinstance(item, Clip)), key=lambda clip: clip.id)
+    items = [item for name in config.corpora for item in _read_corpus(name, config)]
+    dropped = Counter(item for item in items if isinstance(item, str))
+    unknown = [name for name in config.exclude if _EXCLUDED + name not in dropped]
+    if unknown:
+        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id")
+    clips = sorted((item for item in items if isinstance(item, Clip)), key=lambda clip: clip.id)
     repeated = [name for name, times in Counter(clip.id for clip in clips).items() if times > 1]
     if repeated:
         raise DatasetError(
@@ -111,24 +132,25 @@ def list_clips(config: ClipsConfig) -> Listing:
     return Listing(tuple(clips), dropped)
 
 
-def _read(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
-    """A clip for each row of a corpus that the scheme keeps, or what to call a row that is left out."""
+def _read_corpus(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
+    """Yield a clip for each row that the scheme keeps, and the reason for each other row."""
     dataset, scheme = DATASETS[name], SCHEMES[config.scheme]
     release = dataset.open_release(Path(config.root) / dataset.folder)
     for row in release.rows:
         if row.id in config.exclude:
-            yield EXCLUDED + row.id
-        elif isinstance(row, Fault):
+            yield _EXCLUDED + row.id
+        elif isinstance(row, FaultyRow):
             raise DatasetError(row.reason)
-        elif isinstance(row, LeftOut):
+        elif isinstance(row, SkippedRow):
             yield row.reason
         else:
-            annotated = row if config.apex == "annotated" else replace(row, apex=None)
-            yield _make_clip(annotated, release, scheme, config.max_frame_gap, dataset.folder)
+            annotation = row if config.apex == "annotated" else replace(row, apex=None)
+            yield _make_clip(annotation, release, scheme, config.max_frame_gap, dataset.folder)
 
 
-def _make_clip(annotated: Annotation, release: Release, scheme: Scheme, max_gap: int, folder: str) -> Clip | str:
-    row, label = classify(annotated, scheme)
+def _make_clip(annotation: Annotation, release: Release, scheme: Scheme, max_gap: int, folder: str) -> Clip | str:
+    """Return the clip of a row, or the reason for which the scheme leaves it out."""
+    row, label = classify(annotation, scheme)
     if label is None:
         return f"{row.emotion} ({'; '.join(row.notes)})" if row.notes else row.emotion
     clip = release.make_clip(row, label, max_gap)

@@ -1,16 +1,16 @@
-"""Action units as annotators write them, in any of the corpora → records.
+"""Parse action units in the annotators' notation, and find the regions that they move.
 
     4+7          two units                     L12, R12    on the left, on the right
-    7C           intensity C (of A to E)       A12         more on one side than on the other; 12A is an intensity
-    T18, B18     top lip only, bottom lip only ref(7B)     there in the resting face already
-    L12 or L14   one of several                10A/B       one of two intensities
+    7C           intensity C (of A to E)       A12         stronger on one side; 12A is an intensity
+    T18, B18     top lip only, bottom lip only ref(7B)     present in the resting face
+    L12 or L14   one of several units          10A/B       one of two intensities
     4(k)         held throughout the clip      4?          doubtful
 
-Terms are joined by `+`, a comma or a semicolon, full-width ones too; `or` binds tighter. A term that is no unit, such
-as `soft focus` or a lone `?`, is kept as text.
+A plus sign, a comma or a semicolon joins terms; their full-width forms do too. `or` binds more tightly than these. A
+term that is not a unit, such as `soft focus` or a single `?`, is kept as text.
 
 Source: Ekman & Friesen, Facial Action Coding System, 1978, for the units; Ekman, Friesen, Hager, 2002, for sides,
-intensities and where a unit moves skin.
+intensities and the skin that a unit moves.
 """
 
 import re
@@ -18,12 +18,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal
 
 Side = Literal["left", "right", "asymmetric", "top", "bottom"]
 Intensity = Literal["A", "B", "C", "D", "E"]
 
 _SIDES: dict[str, Side] = {"L": "left", "R": "right", "A": "asymmetric", "T": "top", "B": "bottom"}
+_INTENSITIES: dict[str, Intensity] = {"A": "A", "B": "B", "C": "C", "D": "D", "E": "E"}
 _UNIT = re.compile(
     r"(?:AU\s*)?(?P<side>[LRATB])?\s*(?P<number>[1-9]\d?)(?P<intensity>[A-E](?:/[A-E])*)?(?P<marks>(?:\s*(?:\(k\)|\?))*)",
     re.IGNORECASE,
@@ -35,10 +36,16 @@ _JOINT = re.compile(r"[+,;]")
 
 @dataclass(frozen=True, kw_only=True)
 class ActionUnit:
-    """One unit of an annotation.
+    """One action unit of an annotation.
 
-    `side` and `intensity` are None where none is given; `alternatives` are the other units that it may have been;
-    `reference` units are there in the resting face, `static` ones throughout the clip.
+    Attributes:
+        number: number of the unit in the Facial Action Coding System.
+        side: side of the face; None if the annotation gives none. Left is the person's left.
+        intensity: A (weakest) to E; None if the annotation gives none.
+        alternatives: other units, if the annotators could not tell which one it was.
+        reference: whether the unit is present in the resting face.
+        static: whether the unit is held throughout the clip.
+        doubtful: whether the annotators were uncertain about the unit.
     """
 
     number: int
@@ -51,24 +58,40 @@ class ActionUnit:
 
 
 def parse_action_units(text: str) -> tuple[ActionUnit | str, ...]:
-    """Units in the order as written, and as text what is no unit; empty if nothing is annotated."""
+    """Parse an annotation of action units.
+
+    Args:
+        text: annotation; see the module for its notation.
+
+    Returns:
+        Units in the order of the text. A term that is not a unit is returned as text. Empty if the annotation is empty.
+    """
     return tuple(_parse_terms(unicodedata.normalize("NFKC", text)))
 
 
 def moved_regions(text: str, regions: Sequence[str]) -> tuple[bool, ...]:
-    """Which of the named regions the units of an annotation move; none where nothing is annotated.
+    """Return which regions the annotated action units move.
 
-    A unit counts only if it is certain and moves during the clip: not if it is doubtful, held throughout, or there in
-    the resting face. Of a unit that may have been another, what both move counts.
+    Doubtful units, units that are held throughout the clip, and units of the resting face move nothing. If a unit has
+    alternatives, only the regions that all of them move are counted.
 
-    Convention: annotators' left is the person's, that of regions is the picture's: L4 moves the right brow.
+    Left in an annotation is the person's left. Left in the name of a region is the left of the image. So L4 moves the
+    right brow.
+
+    Args:
+        text: annotation; see the module for its notation.
+        regions: names of the regions, such as `mouth` or `left brow`.
+
+    Returns:
+        Whether each region is moved. All are False if the annotation is empty.
     """
     units = [term for term in parse_action_units(text) if isinstance(term, ActionUnit)]
-    places = {place for unit in units for place in _places(unit)}
-    return tuple(_PLACES.get(region) in places for region in regions)
+    places = {place for unit in units for place in _moved_places(unit)}
+    return tuple(_PLACE_OF_REGION.get(region) in places for region in regions)
 
 
 def _parse_terms(text: str) -> Iterator[ActionUnit | str]:
+    """Yield the units of an annotation, and text for terms that are not units."""
     for term in filter(None, map(str.strip, _split(text, _JOINT))):
         group = _GROUP.fullmatch(term)
         if group is None:
@@ -80,6 +103,7 @@ def _parse_terms(text: str) -> Iterator[ActionUnit | str]:
 
 
 def _mark_reference(term: ActionUnit | str) -> ActionUnit | str:
+    """Mark a unit and its alternatives as present in the resting face."""
     if isinstance(term, str):
         return term
     others = tuple(replace(other, reference=True) for other in term.alternatives)
@@ -87,19 +111,19 @@ def _mark_reference(term: ActionUnit | str) -> ActionUnit | str:
 
 
 def _parse_choice(term: str) -> ActionUnit | None:
-    """The first of the units that a term chooses between, the others as its alternatives."""
-    found: list[ActionUnit] = []
-    for part in map(str.strip, _split(term, _OR)):
-        group = _GROUP.fullmatch(part)
-        units = _parse_unit(group["inside"].strip() if group and not group["reference"] else part)
+    """Return the first unit of a term, with the other units of the term as alternatives. None if it is not a unit."""
+    choices: list[ActionUnit] = []
+    for text in map(str.strip, _split(term, _OR)):
+        group = _GROUP.fullmatch(text)
+        units = _parse_unit(group["inside"].strip() if group and not group["reference"] else text)
         if not units:
             return None
-        found += units
-    return replace(found[0], alternatives=tuple(found[1:]))
+        choices += units
+    return replace(choices[0], alternatives=tuple(choices[1:]))
 
 
 def _parse_unit(text: str) -> list[ActionUnit]:
-    """A unit, once for each intensity that it may have; nothing for what is no unit."""
+    """Return a unit once per possible intensity. Empty if the text is not a unit."""
     match = _UNIT.fullmatch(text)
     if match is None:
         return []
@@ -109,41 +133,41 @@ def _parse_unit(text: str) -> list[ActionUnit]:
         static="(k)" in match["marks"].lower(),
         doubtful="?" in match["marks"],
     )
-    letters = match["intensity"].upper().split("/") if match["intensity"] else [None]
-    return [replace(unit, intensity=cast(Intensity | None, letter)) for letter in letters]
+    if not match["intensity"]:
+        return [unit]
+    return [replace(unit, intensity=_INTENSITIES[letter]) for letter in match["intensity"].upper().split("/")]
 
 
 def _split(text: str, separator: re.Pattern[str]) -> list[str]:
-    """Parts of a text between the separators that stand outside of all brackets."""
-    parts, start = [], 0
+    """Split a text at the separators that are outside of all brackets."""
+    pieces, start = [], 0
     for match in separator.finditer(text):
         before = text[: match.start()]
         if before.count("(") == before.count(")"):
-            parts.append(text[start : match.start()])
+            pieces.append(text[start : match.start()])
             start = match.end()
-    return [*parts, text[start:]]
+    return [*pieces, text[start:]]
 
 
 # --- regions ----------------------------------------------------------------------------------------------------------
 
-Part = Literal["brow", "eye", "nose", "cheek", "mouth"]
-FacePlace = tuple[Part, Side | None]
-"""A part of the face and the person's side of it; None for both sides at once."""
+_FacePart = Literal["brow", "eye", "nose", "cheek", "mouth"]
+_FacePlace = tuple[_FacePart, Side | None]  # a part of the face, and the person's side of it; None: both sides together
 
-_PARTS: Mapping[int, tuple[Part, ...]] = MappingProxyType(
+_PARTS_BY_UNIT: Mapping[int, tuple[_FacePart, ...]] = MappingProxyType(
     {
         **dict.fromkeys((1, 2, 4), ("brow",)),
-        **dict.fromkeys((5, 7, *range(41, 47), *range(61, 67)), ("eye",)),  # lids; lids that droop or shut; gaze
+        **dict.fromkeys((5, 7, *range(41, 47), *range(61, 67)), ("eye",)),  # lids; drooping or closed lids; gaze
         6: ("eye", "cheek"),
         9: ("nose", "brow"),  # the muscle that wrinkles the nose lowers the inner brows too
-        **dict.fromkeys((10, 11, 12, 13), ("mouth", "cheek")),  # they lift or deepen the cheek's front with the lip
+        **dict.fromkeys((10, 11, 12, 13), ("mouth", "cheek")),  # with the lip, they lift or deepen the front cheek
         **dict.fromkeys((8, *range(14, 21), *range(22, 31), 32, 36, 37), ("mouth",)),  # lips, chin, jaw, tongue
         **dict.fromkeys((33, 34, 35), ("cheek",)),  # blown, puffed, sucked in
         **dict.fromkeys((38, 39), ("nose",)),  # nostrils
     }
 )
 
-_PLACES: Mapping[str, FacePlace] = MappingProxyType(
+_PLACE_OF_REGION: Mapping[str, _FacePlace] = MappingProxyType(
     {
         "eyes": ("eye", None),
         "eyebrows": ("brow", None),
@@ -159,12 +183,12 @@ _PLACES: Mapping[str, FacePlace] = MappingProxyType(
 )
 
 
-def _places(unit: ActionUnit) -> set[FacePlace]:
-    """Where a unit surely moves skin."""
-    moved: set[FacePlace] = set()
+def _moved_places(unit: ActionUnit) -> set[_FacePlace]:
+    """Return the places where a unit certainly moves skin."""
+    moved: set[_FacePlace] = set()
     if not (unit.doubtful or unit.static or unit.reference):
         sides: tuple[Side | None, ...] = (
             (None, unit.side) if unit.side in ("left", "right") else (None, "left", "right")
         )
-        moved = {(part, side) for part in _PARTS.get(unit.number, ()) for side in sides}
-    return moved.intersection(*map(_places, unit.alternatives))
+        moved = {(part, side) for part in _PARTS_BY_UNIT.get(unit.number, ()) for side in sides}
+    return moved.intersection(*map(_moved_places, unit.alternatives))

@@ -1,10 +1,13 @@
-"""CASME II as released: a coding spreadsheet, of 2014 or 2019, and frames, cropped or raw.
+"""CASME II as released: a coding spreadsheet of 2014 or 2019, and cropped or raw frames.
 
-Layout: `CASME2-coding-<date>.xlsx`, the latest if there are several; frames of the first folder that holds any of
-`Cropped/sub01/EP02_01f/reg_img<N>.jpg`, then `CASME2_RAW`, `CASME2-RAW` and `CASME2_RAW_selected` with
-`sub01/EP02_01f/img<N>.jpg`. N is not zero-padded and is the number that the sheet annotates. The sheet has two blank
-columns; subjects are text; one apex is `/`. Clip names are taken as they are: dropping their `f` or third field would
-merge distinct clips.
+Layout: `CASME2-coding-<date>.xlsx`, and frames in one of these folders. The first that exists is read.
+
+    Cropped/sub01/EP02_01f/reg_img<N>.jpg
+    CASME2_RAW, CASME2-RAW or CASME2_RAW_selected/sub01/EP02_01f/img<N>.jpg
+
+N is not zero-padded and is the frame number in the sheet. If there are several sheets, the latest is read. The sheet
+has two blank columns, its subjects are text, and one apex is `/`. Clip names are kept as they are, because without
+their `f` or their third field some distinct clips would have the same name.
 
 Source: Yan et al., CASME II, PLoS ONE 2014, doi:10.1371/journal.pone.0086041.
 """
@@ -13,8 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
-from microfacial.datasets.clips import find_variant, release
+from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.clips import find_variant, make_release
 
 _FPS = 200.0
 _COLUMNS = Columns(
@@ -29,10 +33,13 @@ _VARIANTS = (_CROPPED, "CASME2_RAW", "CASME2-RAW", "CASME2_RAW_selected")
 
 
 def open_casme2(folder: Path) -> Release:
-    """The rows of the sheet, and the frames of the first variant that is there.
+    """Read a release of CASME II: the latest sheet, and the first variant of the frames that is on disk.
+
+    Args:
+        folder: folder of the release.
 
     Raises:
-        DatasetError: the sheet is missing or lacks a column.
+        DatasetError: the sheet is missing, unreadable or lacks a column.
     """
     table = find_table(folder, "CASME II", "CASME2-coding-*.xlsx")
     variant = find_variant(folder, _VARIANTS)
@@ -44,7 +51,7 @@ def open_casme2(folder: Path) -> Release:
     def locate(row: Annotation) -> str:
         return f"{variant}/{row.subject}/{row.name}/{frame}"
 
-    return release(tuple(rows), folder, locate)
+    return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:

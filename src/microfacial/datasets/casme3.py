@@ -1,9 +1,11 @@
-"""CAS(ME)^3, part A, as released: the table of micro-expressions and the colour frames of whole videos.
+"""CAS(ME)^3, part A, as released: the table of micro-expressions, and the colour frames of whole videos.
 
-Layout: `cas(me)3_part_A_ME_label_JpgIndex*.xlsx`, the latest by version, and `part_A/spNO.1/a/color/<N>.jpg`; N is not
-zero-padded and is the number that the table annotates. A video holds several micro-expressions, so a clip is named
-after its video and its onset, such as `a_120`, and a later one of the same onset after its offset too, `a_120_135`. The
-table writes videos in upper or lower case.
+Layout: `cas(me)3_part_A_ME_label_JpgIndex*.xlsx`, and `part_A/spNO.1/a/color/<N>.jpg`. N is not zero-padded and is the
+frame number in the table. If there are several tables, the one with the highest version is read.
+
+A video contains several micro-expressions. Therefore a clip is named after its video and its onset, such as `a_120`. If
+an earlier row has the same video and onset but another offset, the name gets the offset too, such as `a_120_135`. The
+table writes the names of videos in upper or lower case.
 
 Source: Li et al., CAS(ME)^3, IEEE TPAMI 2023, doi:10.1109/TPAMI.2022.3174895.
 """
@@ -14,37 +16,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotations import (
-    Annotation,
-    AnnotationRow,
-    Columns,
-    Release,
-    find_table,
-    name_corpus,
-    read_annotations,
-)
-from microfacial.datasets.clips import release
+from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
+from microfacial.datasets.clips import make_release
 
 _FPS = 30.0
 _COLUMNS = Columns(onset="Onset", apex="Apex", offset="Offset", action_units="AU", emotion="emotion")
 
 
 def open_casme3(folder: Path) -> Release:
-    """The rows of the table, and the colour frames of the videos.
+    """Read a release of CAS(ME)^3: the latest table, and the colour frames of the videos.
+
+    Args:
+        folder: folder of the release.
 
     Raises:
-        DatasetError: the table is missing or lacks a column.
+        DatasetError: the table is missing, unreadable or lacks a column.
     """
     table = find_table(folder, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
     corpus = name_corpus(folder, "casme3")
-    found = tuple(read_annotations(table, _COLUMNS, corpus, "casme3", _FPS, identify=_identify, sheet="label"))
-    videos = {row.where: _video(row) for row in found if isinstance(row, Annotation)}
+    rows = tuple(read_annotations(table, _COLUMNS, corpus, "casme3", _FPS, identify=_identify, sheet="label"))
+    videos = {row.where: _video(row) for row in rows if isinstance(row, Annotation)}
 
     def locate(row: Annotation) -> str:
         video = _find_video(folder / "part_A" / row.subject, videos[row.where])
         return f"part_A/{row.subject}/{video}/color/{{}}.jpg"
 
-    return release(tuple(_tell_apart(found)), folder, locate)
+    return make_release(tuple(_make_names_unique(rows)), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
@@ -52,11 +50,12 @@ def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
 
 
 def _video(row: Annotation) -> str:
+    """Return the name of a row's video, in lower case."""
     return row.name.rpartition("_")[0]
 
 
-def _tell_apart(rows: Iterable[AnnotationRow]) -> Iterator[AnnotationRow]:
-    """Name each clip after its onset, as a number; one whose onset another clip has, after its offset too."""
+def _make_names_unique(rows: Iterable[AnnotationRow]) -> Iterator[AnnotationRow]:
+    """Name each clip after its video and its onset, and also after its offset if an earlier clip has the same onset."""
     offsets: dict[str, int] = {}
     for row in rows:
         if isinstance(row, Annotation):
@@ -67,5 +66,5 @@ def _tell_apart(rows: Iterable[AnnotationRow]) -> Iterator[AnnotationRow]:
 
 
 def _find_video(folder: Path, video: str) -> str:
-    """The folder of a video as it is written on disk."""
+    """Return the name of a video's folder as it is written on disk."""
     return next((path.name for path in sorted(folder.glob("*")) if path.name.lower() == video), video)

@@ -1,4 +1,4 @@
-"""clips.csv: the table of clips that the `clips` stage writes and every later stage reads."""
+"""Write and read clips.csv, the table of clips that the stage `clips` writes and all later stages read."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,21 +29,32 @@ _CLIP_COLUMNS = [
 
 
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:
-    """One row a clip; frame numbers as ranges, such as 46-78."""
+    """Write clips, one row per clip. Frame numbers are written as ranges, such as 46-78.
+
+    Args:
+        path: file to write.
+        clips: clips in the order of the rows.
+    """
     rows = ({**asdict(clip), "numbers": _as_ranges(clip.numbers), "fps": f"{clip.fps:g}"} for clip in clips)
     write_csv(path, rows, _CLIP_COLUMNS)
 
 
 def read_clips(path: Path) -> tuple[Clip, ...]:
-    """Read what `write_clips` wrote.
+    """Read the clips that `write_clips` wrote.
+
+    Args:
+        path: file to read.
+
+    Returns:
+        Clips in the order of the rows.
 
     Raises:
         StorageError: the file is missing.
     """
-    return tuple(_read_clip(row) for row in read_csv(path))
+    return tuple(_read_row(row) for row in read_csv(path))
 
 
-def _read_clip(row: dict[str, str]) -> Clip:
+def _read_row(row: dict[str, str]) -> Clip:
     texts = {column: row[column] for column in ("corpus", "subject", "name", "label", "emotion", "action_units")}
     return Clip(
         **texts,

@@ -1,4 +1,4 @@
-"""An annotated row, its class, and the frames on disk → a Clip."""
+"""Turn an annotated row into a `Clip`: correct it, find its class, and join it with the frames on disk."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release
-from microfacial.datasets.corrections import Patch, find_exclusion, find_patches
-from microfacial.datasets.frames import VIDEO_ENDINGS, count_frames, find_frames, list_folder, translate_os_errors
+from microfacial.datasets.corrections import Correction, find_corrections, find_exclusion
+from microfacial.datasets.folders import find_frames, list_folder, translate_os_errors
 from microfacial.datasets.label_schemes import Scheme
+from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames
 from microfacial.errors import DatasetError
 from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
@@ -16,10 +17,18 @@ from microfacial.records import FRAME_NUMBER, ApexSource, Clip
 
 
 def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
-    """The annotation as corrected by `patches`, its notes saying so, and its class, None if the scheme leaves it out.
+    """Correct an annotation and find its class.
+
+    Args:
+        row: annotation of one clip.
+        scheme: label scheme.
+
+    Returns:
+        The corrected annotation with a note for each correction, and its class. The class is None if the scheme leaves
+        the clip out.
 
     Raises:
-        DatasetError: the scheme does not know the emotion.
+        DatasetError: the scheme has no rule for the emotion.
     """
     row = correct(row, scheme.name)
     label = scheme.label(row.vocabulary, row.emotion, row.id)
@@ -30,18 +39,24 @@ def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
 
 
 def correct(row: Annotation, scheme: str) -> Annotation:
-    """The annotation with the corrections that hold under a scheme, or under any where `scheme` is empty."""
-    for patch in find_patches(row.vocabulary, row.subject, row.name, scheme):
-        row = _correct(row, patch)
+    """Return an annotation with the known corrections, and a note for each of them.
+
+    Args:
+        row: annotation of one clip.
+        scheme: name of the label scheme. Empty for the corrections that apply under all schemes.
+    """
+    for correction in find_corrections(row.vocabulary, row.subject, row.name, scheme):
+        row = _apply(correction, row)
     return row
 
 
-def _correct(row: Annotation, patch: Patch) -> Annotation:
-    note = f"{patch.field} {patch.wrong} corrected to {patch.right}: {patch.reason}"
-    match patch.field, patch.right:
-        case "apex", int(apex) if row.apex == patch.wrong:
+def _apply(correction: Correction, row: Annotation) -> Annotation:
+    """Return the corrected annotation, or the same annotation if its value is not the wrong one."""
+    note = f"{correction.field} {correction.wrong} corrected to {correction.right}: {correction.reason}"
+    match correction.field, correction.right:
+        case "apex", int(apex) if row.apex == correction.wrong:
             return replace(row, apex=apex, notes=(*row.notes, note))
-        case "emotion", str(emotion) if row.emotion == patch.wrong:
+        case "emotion", str(emotion) if row.emotion == correction.wrong:
             return replace(row, emotion=emotion, notes=(*row.notes, note))
     return row
 
@@ -49,23 +64,34 @@ def _correct(row: Annotation, patch: Patch) -> Annotation:
 # --- clips ------------------------------------------------------------------------------------------------------------
 
 
-def release(rows: tuple[AnnotationRow, ...], folder: Path, locate: Callable[[Annotation], str]) -> Release:
-    """A release whose clips are folders of frames.
+def make_release(rows: tuple[AnnotationRow, ...], folder: Path, locate: Callable[[Annotation], str]) -> Release:
+    """Return a release whose clips are folders of frames, or videos in their place.
 
     Args:
-        folder: of the release.
-        locate: path of a row's frames below it, with `{}` or `{:05d}` for their number.
+        rows: rows of the annotation table.
+        folder: folder of the release.
+        locate: returns the path of a row's frames below `folder`, with `{}` or `{:05d}` at the frame number.
     """
     return Release(rows=rows, make_clip=partial(make_clip, folder=folder, locate=locate))
 
 
 def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate: Callable[[Annotation], str]) -> Clip:
-    """Join an annotation with the frames on disk.
+    """Join an annotation with its frames on disk.
 
-    A frame that is missing is replaced by the nearest one within `max_gap` frames, and the clip's `notes` say so.
+    Args:
+        row: annotation of one clip.
+        label: class of the clip.
+        max_gap: greatest distance, in frames, between a missing key frame and the frame that replaces it. The notes of
+            the clip name each replacement.
+        folder: folder of the release.
+        locate: returns the path of a row's frames below `folder`, with `{}` or `{:05d}` at the frame number.
+
+    Returns:
+        The clip.
 
     Raises:
-        DatasetError: no frames, an impossible interval, or no frame near enough.
+        DatasetError: there are no frames, the offset is not after the onset, or a key frame and all frames near it are
+            missing.
     """
     if row.offset <= row.onset:
         raise DatasetError(
@@ -73,9 +99,9 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
             "Correct the annotation or list the clip under clips.exclude"
         )
     frames, numbers = _find_frames(row, folder, locate(row))
-    apex, source, reasons = _settle_apex(row)
-    wanted = {"onset": row.onset, "apex": apex, "offset": row.offset}
-    found, moved = _find_key_frames(row, wanted, numbers, max_gap, (folder / frames).parent)
+    apex, apex_source, apex_notes = _choose_apex(row)
+    annotated = {"onset": row.onset, "apex": apex, "offset": row.offset}
+    moments, moved_notes = _find_key_frames(row, annotated, numbers, max_gap, (folder / frames).parent)
     return Clip(
         corpus=row.corpus,
         subject=row.subject,
@@ -84,19 +110,19 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
         label=label,
         action_units=row.action_units,
         frames=frames,
-        numbers=tuple(number for number in numbers if found["onset"] <= number <= found["offset"]),
-        onset=found["onset"],
-        apex=found["apex"],
-        offset=found["offset"],
-        apex_source=source,
+        numbers=tuple(number for number in numbers if moments["onset"] <= number <= moments["offset"]),
+        onset=moments["onset"],
+        apex=moments["apex"],
+        offset=moments["offset"],
+        apex_source=apex_source,
         fps=row.fps,
         cropped=row.cropped,
-        notes="; ".join((*row.notes, *reasons, *moved, *_note_gaps(numbers, **found))),
+        notes="; ".join((*row.notes, *apex_notes, *moved_notes, *_note_gaps(numbers, **moments))),
     )
 
 
 def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple[int, ...]]:
-    """Where the frames of a row lie below a folder, and their numbers: a folder of frames, or a video of its name."""
+    """Return the path of a row's frames below the release, and their numbers. A video can replace the folder."""
     place = (folder / frames).parent
     video = find_video(place)
     if video is not None:
@@ -111,53 +137,63 @@ def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple
     return frames, numbers
 
 
-def find_video(place: Path) -> Path | None:
-    """The video that stands in place of a folder of frames, None where the folder is there or neither is.
+def find_video(folder: Path) -> Path | None:
+    """Return the video that replaces a folder of frames: it has the name of the folder with a video's extension.
+
+    Args:
+        folder: folder of frames.
+
+    Returns:
+        Path of the video; None if the folder exists, or if neither exists.
 
     Raises:
-        DatasetError: the folder above may not be entered.
+        DatasetError: the parent folder cannot be read.
     """
-    with translate_os_errors(place):
-        if place.is_dir():
+    with translate_os_errors(folder):
+        if folder.is_dir():
             return None
-        videos = (place.with_name(place.name + ending) for ending in VIDEO_ENDINGS)
+        videos = (folder.with_name(folder.name + extension) for extension in VIDEO_EXTENSIONS)
         return next((video for video in videos if video.is_file()), None)
 
 
 def find_variant(folder: Path, variants: tuple[str, ...]) -> str:
-    """The first of the folders of frames that holds any folder; the first of all where none does.
+    """Return the first variant of the frames, such as cropped or raw, that is on disk.
 
     Args:
-        folder: of the release.
+        folder: folder of the release.
+        variants: folders below it, in order of preference.
+
+    Returns:
+        The first of the variants that contains a folder, or the first one if none does.
 
     Raises:
-        DatasetError: one of them may not be read.
+        DatasetError: one of the folders cannot be read.
     """
     filled = (name for name in variants if any(path.is_dir() for path in list_folder(folder / name)))
     return next(filled, variants[0])
 
 
 def _find_key_frames(
-    row: Annotation, wanted: dict[str, int], numbers: tuple[int, ...], max_gap: int, place: Path
+    row: Annotation, annotated: dict[str, int], numbers: tuple[int, ...], max_gap: int, place: Path
 ) -> tuple[dict[str, int], list[str]]:
-    """The frame on disk for each wanted moment, and a note for each that is another one than wanted."""
-    found = {
-        moment: _nearest(numbers, number, max_gap, f"{row.id}: {moment}", place) for moment, number in wanted.items()
+    """Return the frame on disk for each moment, and a note for each moment whose annotated frame is missing."""
+    moments = {
+        moment: _nearest(numbers, number, max_gap, f"{row.id}: {moment}", place) for moment, number in annotated.items()
     }
-    if found["apex"] == found["onset"]:
+    if moments["apex"] == moments["onset"]:
         raise DatasetError(
             f"{row.id}: too many frames are missing in {place}: onset and apex fall together. "
             "Re-extract the clip or list it under clips.exclude"
         )
-    return found, [
-        f"{moment} frame {number} is missing, took {found[moment]}"
-        for moment, number in wanted.items()
-        if found[moment] != number
+    return moments, [
+        f"{moment} frame {number} is missing, took {moments[moment]}"
+        for moment, number in annotated.items()
+        if moments[moment] != number
     ]
 
 
-def _settle_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
-    """The annotated apex, or the midpoint where there is none or it lies outside (onset, offset]."""
+def _choose_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
+    """Return the annotated apex, or the midpoint if the apex is missing or is outside of (onset, offset]."""
     if row.apex is not None and row.onset < row.apex <= row.offset:
         return row.apex, "annotated", []
     middle = (row.onset + row.offset + 1) // 2
@@ -166,7 +202,7 @@ def _settle_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
 
 
 def _note_gaps(numbers: tuple[int, ...], onset: int, apex: int, offset: int) -> list[str]:
-    """Say where a phase has no frame of its own between its ends, so that a window of it shows no motion."""
+    """Return a note for each phase without a frame between its ends. The windows of such a phase show no motion."""
     notes = []
     if not any(onset < number < apex for number in numbers):
         notes.append("no frame between onset and apex")
@@ -175,11 +211,12 @@ def _note_gaps(numbers: tuple[int, ...], onset: int, apex: int, offset: int) -> 
     return notes
 
 
-def _nearest(numbers: tuple[int, ...], wanted: int, max_gap: int, what: str, place: Path) -> int:
+def _nearest(numbers: tuple[int, ...], wanted: int, max_gap: int, moment: str, place: Path) -> int:
+    """Return the number that is nearest to a wanted one. Refuse a distance above `max_gap`."""
     nearest = min(numbers, key=lambda number: abs(number - wanted))
     if abs(nearest - wanted) > max_gap:
         raise DatasetError(
-            f"{what}: no frame {wanted} in {place} (found {numbers[0]}–{numbers[-1]}, nearest {nearest}). "
+            f"{moment}: no frame {wanted} in {place} (found {numbers[0]}–{numbers[-1]}, nearest {nearest}). "
             "Re-extract the clip or list it under clips.exclude"
         )
     return nearest

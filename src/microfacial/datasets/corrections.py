@@ -1,7 +1,7 @@
-"""Corrections of published annotations, in one table: what is corrected, from which value, and why.
+"""Corrections of published annotations, and clips that a label scheme excludes.
 
-A correction is found by corpus, subject and clip, never by its row, and is made only where the sheet has the value that
-is known to be wrong, so that a sheet that has been corrected already stays as it is.
+A correction names corpus, subject and clip, not a row number. It applies only if the sheet has the value that is known
+to be wrong, so a sheet that is already correct stays unchanged.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,19 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patch:
-    """One correction of one clip; under one scheme only if `scheme` names it."""
+class Correction:
+    """One corrected value of one clip.
+
+    Attributes:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+        field: field of the annotation.
+        wrong: value in the published sheet.
+        right: correct value.
+        reason: reason for the correction.
+        scheme: label scheme under which the correction applies; None for all schemes.
+    """
 
     corpus: str
     subject: str
@@ -24,7 +35,15 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class Exclusion:
-    """One clip that a scheme's definition leaves out, whatever its emotion."""
+    """One clip that a label scheme excludes by definition, whatever its emotion is.
+
+    Attributes:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+        scheme: label scheme.
+        reason: reason for the exclusion.
+    """
 
     corpus: str
     subject: str
@@ -37,12 +56,14 @@ _SAMM_APEX = "the annotated apex lies outside the clip"
 _LABELS_OF_2014 = "MEGC2019 uses the labels of 2014, which a sheet of 2019 changed"
 
 
-def _samm(subject: str, clip: str, wrong: int, right: int) -> Patch:
-    return Patch(corpus="samm", subject=subject, clip=clip, field="apex", wrong=wrong, right=right, reason=_SAMM_APEX)
+def _correct_samm(subject: str, clip: str, wrong: int, right: int) -> Correction:
+    return Correction(
+        corpus="samm", subject=subject, clip=clip, field="apex", wrong=wrong, right=right, reason=_SAMM_APEX
+    )
 
 
-def _casme2(subject: str, clip: str) -> Patch:
-    return Patch(
+def _correct_casme2(subject: str, clip: str) -> Correction:
+    return Correction(
         corpus="casme2",
         subject=subject,
         clip=clip,
@@ -54,34 +75,51 @@ def _casme2(subject: str, clip: str) -> Patch:
     )
 
 
-def _left_out(subject: str, clip: str, reason: str) -> Exclusion:
+def _exclude_casme2(subject: str, clip: str, reason: str) -> Exclusion:
     return Exclusion(corpus="casme2", subject=subject, clip=clip, scheme="megc2019-3", reason=reason)
 
 
-PATCHES = (
-    _samm("028", "028_4_1", wrong=1143, right=1105),
-    _samm("032", "032_3_1", wrong=1930, right=4945),
-    _casme2("sub24", "EP07_01"),
-    _casme2("sub24", "EP07_04f"),
-    _casme2("sub24", "EP10_03"),
+CORRECTIONS = (
+    _correct_samm("028", "028_4_1", wrong=1143, right=1105),
+    _correct_samm("032", "032_3_1", wrong=1930, right=4945),
+    _correct_casme2("sub24", "EP07_01"),
+    _correct_casme2("sub24", "EP07_04f"),
+    _correct_casme2("sub24", "EP10_03"),
 )
 EXCLUSIONS = (
-    _left_out("sub04", "EP12_01f", "not in the composite of MEGC2019; the sheet gives no apex"),
-    _left_out("sub05", "EP09_05f", "not in the composite of MEGC2019; its apex is its onset"),
-    _left_out("sub24", "EP02_07", "not in the composite of MEGC2019; absent from the public sheets"),
+    _exclude_casme2("sub04", "EP12_01f", "not in the composite of MEGC2019; the sheet gives no apex"),
+    _exclude_casme2("sub05", "EP09_05f", "not in the composite of MEGC2019; its apex is its onset"),
+    _exclude_casme2("sub24", "EP02_07", "not in the composite of MEGC2019; absent from the public sheets"),
 )
 
 
-def find_patches(corpus: str, subject: str, clip: str, scheme: str) -> tuple[Patch, ...]:
-    """Corrections of a clip that hold under a scheme."""
+def find_corrections(corpus: str, subject: str, clip: str, scheme: str) -> tuple[Correction, ...]:
+    """Return the corrections of a clip that apply under a label scheme.
+
+    Args:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+        scheme: name of the label scheme. Empty for the corrections that apply under all schemes.
+    """
     return tuple(
-        patch
-        for patch in PATCHES
-        if (patch.corpus, patch.subject, patch.clip) == (corpus, subject, clip) and patch.scheme in (None, scheme)
+        correction
+        for correction in CORRECTIONS
+        if (correction.corpus, correction.subject, correction.clip) == (corpus, subject, clip)
+        and correction.scheme in (None, scheme)
     )
 
 
 def find_exclusion(corpus: str, subject: str, clip: str, scheme: str) -> Exclusion | None:
-    """The exclusion of a clip from a scheme, or None."""
-    wanted = (corpus, subject, clip, scheme)
-    return next((one for one in EXCLUSIONS if (one.corpus, one.subject, one.clip, one.scheme) == wanted), None)
+    """Return the exclusion of a clip from a label scheme, or None.
+
+    Args:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+        scheme: name of the label scheme.
+    """
+    for exclusion in EXCLUSIONS:
+        if (exclusion.corpus, exclusion.subject, exclusion.clip, exclusion.scheme) == (corpus, subject, clip, scheme):
+            return exclusion
+    return None

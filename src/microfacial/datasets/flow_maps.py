@@ -1,8 +1,8 @@
-"""Published optical-flow maps of the MEGC2019 composite, in the layout that the HTNet repository publishes.
+"""Published optical-flow maps of the MEGC2019 composite, in the layout of the HTNet repository.
 
-Layout: `<root>/<subject>/u_test/<label>/<clip> .png`, 28×28, channels (R, G, B) = (u, v, strain) of onset→apex, each
-stretched to 0–255 per image; labels 0 negative, 1 positive, 2 surprise. The subject's form tells its corpus. `u_train`
-beside it repeats the same maps and is not read.
+Layout: `<subject>/u_test/<label>/<clip> .png`, 28×28 px. The channels red, green and blue are horizontal flow, vertical
+flow and strain of onset→apex, each stretched to 0–255 per image. Label 0 is negative, 1 positive and 2 surprise. The
+form of a subject shows its corpus, such as `sub01` for CASME II. `u_train` repeats the same maps and is not read.
 
 Source: github.com/wangzhifengharrison/HTNet; See et al., MEGC 2019, doi:10.1109/FG.2019.8756611.
 """
@@ -11,22 +11,25 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from microfacial.datasets.annotations import Annotation, AnnotationRow, Fault, Release
+from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, Release
 from microfacial.datasets.label_schemes import MEGC2019_MAPS
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
-COMPOSITE_CLIPS = {"casme2": 145, "smic": 164, "samm": 133}
+_COMPOSITE_CLIPS = {"casme2": 145, "smic": 164, "samm": 133}
 _CORPUS_OF = {r"sub\d{2}": "casme2", r"s\d{2}": "smic", r"\d{3}": "samm"}
 _FPS = {"casme2": 200.0, "smic": 100.0, "samm": 200.0}
 _EMOTIONS = {"0": "negative", "1": "positive", "2": "surprise"}
 
 
 def open_flow_maps(folder: Path) -> Release:
-    """Each map as a row; its one "frame" is the map itself, so onset, apex and offset are all 0.
+    """Read published flow maps. Each map becomes a row whose only frame is the map: onset, apex and offset are 0.
+
+    Args:
+        folder: folder of the maps.
 
     Raises:
-        DatasetError: there are no maps, or all three corpora are there but not the composite's 442 clips.
+        DatasetError: there are no maps, or all three corpora are there but not the 442 clips of the composite.
     """
     maps = sorted(folder.glob("*/u_test/*/*.png"))
     if not maps:
@@ -44,10 +47,15 @@ def open_flow_maps(folder: Path) -> Release:
 
 
 def _read_map(path: Path, folder: Path) -> AnnotationRow:
+    """Return the row of one map, from its path."""
     subject, _, code, _ = path.relative_to(folder).parts
-    corpus = next((name for form, name in _CORPUS_OF.items() if re.fullmatch(form, subject)), None)
+    corpus = next((name for pattern, name in _CORPUS_OF.items() if re.fullmatch(pattern, subject)), None)
     if corpus is None:
-        return Fault(id="", reason=f"{path}: {subject!r} is no subject of CASME II (sub01), SMIC (s01) or SAMM (006)")
+        return FaultyRow(
+            id="",
+            reason=f"{path}: {subject!r} is not a subject of CASME II (sub01), SMIC (s01) or SAMM (006). "
+            "Correct its name",
+        )
     return Annotation(
         corpus=corpus,
         vocabulary=MEGC2019_MAPS,
@@ -83,10 +91,10 @@ def _make_clip(row: Annotation, label: str, frames: str) -> Clip:
     )
 
 
-def _check_counts(found: Counter[str], folder: Path) -> None:
-    """The composite is asserted only where all of its three corpora are there."""
-    if set(found) == set(COMPOSITE_CLIPS) and found != COMPOSITE_CLIPS:
-        counts = ", ".join(f"{corpus} {found[corpus]} of {n}" for corpus, n in COMPOSITE_CLIPS.items())
+def _check_counts(clips: Counter[str], folder: Path) -> None:
+    """Refuse a wrong number of clips if all three corpora of the composite are there."""
+    if set(clips) == set(_COMPOSITE_CLIPS) and clips != _COMPOSITE_CLIPS:
+        counts = ", ".join(f"{corpus} {clips[corpus]} of {count}" for corpus, count in _COMPOSITE_CLIPS.items())
         raise DatasetError(
-            f"{folder}: not the composite of {sum(COMPOSITE_CLIPS.values())} maps: {counts}. Copy it again"
+            f"{folder}: not the composite of {sum(_COMPOSITE_CLIPS.values())} maps: {counts}. Copy it again"
         )

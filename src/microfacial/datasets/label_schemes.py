@@ -1,4 +1,4 @@
-"""Label schemes by name: which annotated emotion of which corpus belongs to which class, and which are left out."""
+"""Label schemes: for each corpus, the class of each annotated emotion, and the emotions that are left out."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,17 +6,21 @@ from types import MappingProxyType
 
 from microfacial.errors import DatasetError
 
-MEGC2019_MAPS = "megc2019-maps"  # not a corpus: published maps of the composite, labelled with its three classes
+MEGC2019_MAPS = "megc2019-maps"
+"""Vocabulary of the published maps of MEGC2019, whose labels are its three classes. It is not a corpus."""
 
 Rule = Mapping[str, str | None]
-"""Class of each emotion of a corpus; None where the scheme leaves the emotion out on purpose."""
+"""Class of each emotion of a corpus; None for an emotion that the scheme leaves out on purpose."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A fixed class list. `rules` has, for each corpus whose words for emotions the scheme knows, what becomes of them.
+    """A fixed list of classes, with one rule per corpus. An emotion without a rule is an error; it is never skipped.
 
-    An emotion that its corpus has no rule for is an error, never silently skipped.
+    Attributes:
+        name: name of the scheme, as in `clips.scheme`.
+        classes: names of the classes, in the order of labels and tables.
+        rules: rule of each corpus, by the name of its vocabulary.
     """
 
     name: str
@@ -24,38 +28,50 @@ class Scheme:
     rules: Mapping[str, Rule]
 
     def label(self, corpus: str, emotion: str, where: str) -> str | None:
-        """Class of an emotion annotated in a corpus, or None if the scheme leaves the emotion out.
+        """Return the class of an annotated emotion.
+
+        Args:
+            corpus: name of the vocabulary; see `Annotation.vocabulary`.
+            emotion: emotion in the annotators' words, in any case.
+            where: place of the annotation, for messages.
+
+        Returns:
+            Name of the class; None if the scheme leaves the emotion out.
 
         Raises:
-            DatasetError: the scheme is not made for the corpus, or does not know the emotion there.
+            DatasetError: the scheme has no rule for the corpus, or the rule does not have the emotion.
         """
         if corpus not in self.rules:
             raise DatasetError(
                 f"{where}: scheme {self.name} has no rule for corpus {corpus} (only for {', '.join(self.rules)}). "
                 "Choose another clips.scheme"
             )
-        rule = self.rules[corpus]
-        if spell(emotion) not in rule:
+        rule, key = self.rules[corpus], normalise_emotion(emotion)
+        if key not in rule:
             raise DatasetError(
-                f"{where}: unknown label {emotion!r} (scheme {self.name} knows {', '.join(sorted(rule))}). "
+                f"{where}: unknown label {emotion!r} (scheme {self.name} has {', '.join(sorted(rule))}). "
                 "Correct the annotation or list the clip under clips.exclude"
             )
-        return rule[spell(emotion)]
+        return rule[key]
 
 
-def spell(emotion: str) -> str:
-    """The one spelling of an emotion: lower case, and `others` for what SAMM calls `Other`."""
+def normalise_emotion(emotion: str) -> str:
+    """Return an emotion in lower case, and `others` for `Other`, which SAMM writes.
+
+    Args:
+        emotion: emotion in the annotators' words.
+    """
     plain = emotion.strip().lower()
     return "others" if plain == "other" else plain
 
 
-def _keep(kept: Iterable[str], dropped: Iterable[str] = ()) -> Rule:
-    """Each kept emotion is a class of its own."""
-    return MappingProxyType({**{emotion: emotion for emotion in kept}, **dict.fromkeys(dropped)})
+def _keep(emotions: Iterable[str], dropped: Iterable[str] = ()) -> Rule:
+    """Return a rule that makes each emotion a class of its own."""
+    return MappingProxyType({**{emotion: emotion for emotion in emotions}, **dict.fromkeys(dropped)})
 
 
 def _merge(dropped: Iterable[str] = (), **members: Iterable[str]) -> Rule:
-    """Each class is made of the emotions listed for it."""
+    """Return a rule that makes one class of the emotions listed for it."""
     merged = {emotion: label for label, emotions in members.items() for emotion in emotions}
     return MappingProxyType({**merged, **dict.fromkeys(dropped)})
 

@@ -1,8 +1,9 @@
-"""MMEW as released: the table of micro-expressions and one folder of cropped frames a clip.
+"""MMEW as released: the table of micro-expressions, and one folder of cropped frames per clip.
 
-Layout: `MMEW_Micro_Exp*.xlsx`, the latest by version, beside or in `MMEW_Final`, and
-`MMEW_Final/Micro_Expression/<emotion>/S13-07-001/<N>.jpg`; N counts from 1 and is not zero-padded. A clip is named
-after person, emotion and sample; its person is the subject.
+Layout: `MMEW_Micro_Exp*.xlsx` next to `MMEW_Final` or in it, and
+`MMEW_Final/Micro_Expression/<emotion>/S13-07-001/<N>.jpg`. N counts from 1 and is not zero-padded. If there are several
+tables, the one with the highest version is read. The name of a clip consists of person, emotion and sample; the person
+is the subject.
 
 Source: Ben et al., MMEW, IEEE TPAMI 2022, doi:10.1109/TPAMI.2021.3067464.
 """
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
-from microfacial.datasets.clips import release
+from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.clips import make_release
 from microfacial.errors import DatasetError
 
 _FPS = 90.0
@@ -28,10 +30,13 @@ _FRAMES = "MMEW_Final/Micro_Expression"
 
 
 def open_mmew(folder: Path) -> Release:
-    """The rows of the table, and the frames below the folders of emotions.
+    """Read a release of MMEW: the latest table, and the frames in the folders of the emotions.
+
+    Args:
+        folder: folder of the release.
 
     Raises:
-        DatasetError: the table is missing or lacks a column.
+        DatasetError: the table is missing, unreadable or lacks a column.
     """
     table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx", folders=("MMEW_Final",))
     corpus = name_corpus(folder, "mmew")
@@ -41,12 +46,12 @@ def open_mmew(folder: Path) -> Release:
     def locate(row: Annotation) -> str:
         return f"{_FRAMES}/{emotions.get(row.name, row.emotion)}/{row.name}/{{}}.jpg"
 
-    return release(tuple(rows), folder, locate)
+    return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
     name = cells[_COLUMNS.name]
     match = re.fullmatch(r"(S\d+)-\d+-\d+", name)
     if match is None:
-        raise DatasetError(f"{where}: {name!r} is no clip of MMEW (S13-07-001). Correct the sheet")
+        raise DatasetError(f"{where}: {name!r} is not a clip name of MMEW, such as S13-07-001. Correct the sheet")
     return match[1], name

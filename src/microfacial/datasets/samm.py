@@ -1,9 +1,9 @@
-"""SAMM as released: the coding spreadsheet of micro-movements and one folder of frames a clip.
+"""SAMM as released: the coding spreadsheet of micro-movements, and one folder of frames per clip.
 
-Layout: `SAMM*Micro_FACS_Codes_v<k>.xlsx`, the latest by version, then date, whose header stands below notes; frames of
-the first folder that holds any of `SAMM_CROP` and `SAMM`, as `006/006_1_2/006_<N>.jpg`. N is the last integer of the
-name, zero-padded to four or five digits as it comes, and the number that the sheet annotates. Two apexes lie outside
-their clips; see `patches`.
+Layout: `SAMM*Micro_FACS_Codes_v<k>.xlsx`, and `006/006_1_2/006_<N>.jpg` in the folder `SAMM_CROP` or `SAMM`. The first
+of these folders that exists is read. N is the last integer of the name, zero-padded to four or five digits, and is the
+frame number in the sheet. If there are several sheets, the one with the highest version is read, then the one with the
+latest date. The header of the sheet is below some notes. Two apexes are outside their clips; see `corrections`.
 
 Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi:10.1109/TAFFC.2016.2573832.
 """
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotations import Annotation, Columns, Release, find_table, name_corpus, read_annotations
-from microfacial.datasets.clips import find_variant, release
-from microfacial.datasets.frames import find_pattern
+from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.clips import find_variant, make_release
+from microfacial.datasets.folders import find_pattern
 
 _FPS = 200.0
 _COLUMNS = Columns(
@@ -29,10 +30,13 @@ _VARIANTS = (_CROPPED, "SAMM")
 
 
 def open_samm(folder: Path) -> Release:
-    """The rows of the sheet, and the frames of the first variant that is there.
+    """Read a release of SAMM: the latest sheet, and the first variant of the frames that is on disk.
+
+    Args:
+        folder: folder of the release.
 
     Raises:
-        DatasetError: the sheet is missing or lacks a column.
+        DatasetError: the sheet is missing, unreadable or lacks a column.
     """
     table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx")
     corpus, variant = name_corpus(folder, "samm"), find_variant(folder, _VARIANTS)
@@ -43,9 +47,9 @@ def open_samm(folder: Path) -> Release:
 
     def locate(row: Annotation) -> str:
         place = f"{variant}/{row.subject}/{row.name}"
-        return f"{place}/{find_pattern(folder / place, ('.jpg',), absent=f'{row.subject}_{{}}.jpg')}"
+        return f"{place}/{find_pattern(folder / place, ('.jpg',), default=f'{row.subject}_{{}}.jpg')}"
 
-    return release(tuple(rows), folder, locate)
+    return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:

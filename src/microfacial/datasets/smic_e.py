@@ -1,10 +1,13 @@
-"""SMIC-E: the clips of SMIC with the frames before and after, and tables of where each expression begins and ends.
+"""SMIC-E: long clips that include the frames before and after each expression, and tables with onset and offset.
 
-Layout: `SMIC-HS-E_annotation*.xlsx` (the latest, in the root or in `HS_long`; likewise VIS and NIR) and the long clips
-`HS_long/SMIC-HS-E/s01/s1_ne_01/image<N>.jpg`. `FirstF` is the number of a long clip's first frame, on whose count
-onset and offset stand too; where FirstF to offset do not lie among the numbers of the files, they are moved so that
-FirstF is the first file. Only the tables of 2019 give an apex. Rows without an offset have no long clip and are left
-out. Texts stand below the rows.
+Layout: `SMIC-HS-E_annotation*.xlsx` in the root or in `HS_long`, and the long clips
+`HS_long/SMIC-HS-E/s01/s1_ne_01/image<N>.jpg`. `VIS` and `NIR` have the same layout. If there are several tables, the
+latest is read.
+
+`FirstF` is the camera's number for the first frame of a long clip. Onset and offset have the same numbering. If the
+frames from FirstF to offset are not among the numbers of the files, all numbers are shifted so that FirstF becomes the
+number of the first file. Only the tables of 2019 give an apex. Rows without an offset have no long clip and are left
+out. The tables have notes below the rows.
 
 Source: Li et al., Towards reading hidden emotions, IEEE Transactions on Affective Computing 2018,
 doi:10.1109/TAFFC.2017.2667642.
@@ -15,53 +18,45 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotations import (
-    Annotation,
-    AnnotationRow,
-    Columns,
-    LeftOut,
-    Release,
-    clip_id,
-    find_table,
-    is_given,
-    name_corpus,
-    read_number,
-    read_rows,
-)
-from microfacial.datasets.clips import find_video, release
-from microfacial.datasets.frames import find_frames, find_pattern
-from microfacial.datasets.label_schemes import spell
-from microfacial.datasets.smic import _FPS, Camera, read_subject
+from microfacial.datasets.annotation_table import Columns, find_table, is_given, read_number, read_rows
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
+from microfacial.datasets.clips import find_video, make_release
+from microfacial.datasets.folders import find_frames, find_pattern
+from microfacial.datasets.label_schemes import normalise_emotion
+from microfacial.datasets.smic import CAMERA_FPS, Camera, read_subject
 
-_COLUMNS = Columns(
-    onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=("FirstF",)
-)
-_APEX = "ApexF"  # in the tables of 2019 only
-_ENDINGS = (".jpg", ".bmp", ".png")
+_FIRST = "FirstF"
+_COLUMNS = Columns(onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=(_FIRST,))
+_APEX = "ApexF"  # only in the tables of 2019
+_EXTENSIONS = (".jpg", ".bmp", ".png")
 
 
 def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
-    """The rows of a camera's table, and its long clips.
+    """Read a release of SMIC-E: the latest table of a camera, and its long clips.
+
+    Args:
+        folder: folder of the release.
+        camera: HS (high speed), VIS (visible light) or NIR (near infrared).
 
     Raises:
-        DatasetError: the table is missing or lacks a column.
+        DatasetError: the table is missing, unreadable or lacks a column.
     """
     pattern = f"SMIC-{camera}-E_annotation*.xlsx"
     table = find_table(folder, f"SMIC-{camera}-E", pattern, folders=(f"{camera}_long",))
-    corpus, top = name_corpus(folder, "smic"), f"{camera}_long/SMIC-{camera}-E"
+    corpus, long_clips = name_corpus(folder, "smic"), f"{camera}_long/SMIC-{camera}-E"
 
     def locate(row: Annotation) -> str:
-        place = f"{top}/{row.subject}/{row.name}"
-        return f"{place}/{find_pattern(folder / place, _ENDINGS, absent='image{:06d}.jpg')}"
+        place = f"{long_clips}/{row.subject}/{row.name}"
+        return f"{place}/{find_pattern(folder / place, _EXTENSIONS, default='image{:06d}.jpg')}"
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
         if not is_given(cells[_COLUMNS.offset]):
-            return LeftOut(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
-        first = read_number(cells, "FirstF", where)
+            return SkippedRow(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
+        first = read_number(cells, _FIRST, where)
         row = _annotate(cells, corpus, subject, name, camera, where)
-        return _count_as_files(row, first, folder / locate(row))
+        return _renumber(row, first, folder / locate(row))
 
-    return release(tuple(read_rows(table, _COLUMNS, corpus, _identify, read)), folder, locate)
+    return make_release(tuple(read_rows(table, _COLUMNS, corpus, _identify, read)), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
@@ -74,26 +69,28 @@ def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, cam
         vocabulary="smic",
         subject=subject,
         name=name,
-        emotion=spell(cells[_COLUMNS.emotion]),
+        emotion=normalise_emotion(cells[_COLUMNS.emotion]),
         action_units="",
         onset=read_number(cells, _COLUMNS.onset, where),
         apex=read_number(cells, _APEX, where) if is_given(cells.get(_APEX, "")) else None,
         offset=read_number(cells, _COLUMNS.offset, where),
-        fps=_FPS[camera],
+        fps=CAMERA_FPS[camera],
         where=where,
     )
 
 
-def _count_as_files(row: Annotation, first: int, frames: Path) -> Annotation:
-    """The row with the numbers of the files: as annotated where they fit, or else moved from FirstF to the first file.
+def _renumber(row: Annotation, first: int, frames: Path) -> Annotation:
+    """Return the row with the numbers of the files, shifted from the camera's numbers if these are not on disk.
 
     Args:
-        first: the number that the camera gave the long clip's first frame.
+        row: row with the camera's numbers.
+        first: camera's number for the first frame of the long clip.
+        frames: path of the frames, with `{}` or `{:05d}` at the frame number.
     """
     is_video = find_video(frames.parent) is not None
     numbers = (1,) if is_video else find_frames(frames.parent, frames.name)
     if not numbers:
-        return row  # which joining it with its frames will refuse
+        return row  # `make_clip` refuses it
     shift = numbers[0] - first
     if shift == 0 or (not is_video and numbers[0] <= first and row.offset <= numbers[-1]):
         return row

@@ -1,4 +1,4 @@
-"""Spreadsheets of annotations, read as text."""
+"""Read spreadsheets as text."""
 
 import zlib
 from pathlib import Path
@@ -10,32 +10,32 @@ from microfacial.errors import DatasetError
 
 
 def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFrame:
-    """A sheet of a spreadsheet, every cell as stripped text ('' where blank), indexed by the sheet's row numbers.
+    """Read a table from a spreadsheet.
 
     Args:
-        heading: the header is the first row that holds this cell.
-        sheet: the sheet of this name where the file has one, else the first.
+        path: file of the spreadsheet.
+        heading: text of one cell in the header. The first row with such a cell is the header.
+        sheet: name of the sheet. The first sheet is read if this is None or the file has no such sheet.
+
+    Returns:
+        Cells as stripped text, empty for blank cells. The index has the row numbers of the sheet, from 1.
 
     Raises:
-        DatasetError: the file is no readable spreadsheet, or no row holds the heading.
+        DatasetError: the file is not a readable spreadsheet, or no row has the heading.
     """
     try:
         with pd.ExcelFile(path) as book:
             name = sheet if sheet in book.sheet_names else 0
             cells = pd.read_excel(book, sheet_name=name, header=None, dtype=str, keep_default_na=False)
     except (ValueError, OSError, EOFError, KeyError, SyntaxError, BadZipFile, zlib.error) as error:
-        # SyntaxError is how damaged XML shows
-        raise DatasetError(f"{path} is no readable spreadsheet ({error}). Copy it again from the release") from None
-    cells = cells.fillna("").map(str.strip)  # an error such as #N/A is no text
-    top = _find_row(cells, heading, path)
-    table = cells.iloc[top + 1 :]
-    table.columns = cells.iloc[top].tolist()
-    table.index = pd.RangeIndex(top + 2, len(cells) + 1)
-    return table
-
-
-def _find_row(cells: pd.DataFrame, heading: str, path: Path) -> int:
+        # damaged XML raises SyntaxError
+        raise DatasetError(f"{path} is not a readable spreadsheet ({error}). Copy it again from the release") from None
+    cells = cells.fillna("").map(str.strip)  # a formula error such as #N/A is read as a missing value
     rows = (cells == heading).any(axis=1).to_numpy().nonzero()[0]
     if not len(rows):
-        raise DatasetError(f"{path}: no row holds a cell {heading!r}. Copy the sheet again from the release")
-    return int(rows[0])
+        raise DatasetError(f"{path}: no row has a cell {heading!r}. Copy the sheet again from the release")
+    header = int(rows[0])
+    table = cells.iloc[header + 1 :]
+    table.columns = cells.iloc[header].tolist()
+    table.index = pd.RangeIndex(header + 2, len(cells) + 1)
+    return table

@@ -1,28 +1,34 @@
-"""A release row by row: what is missing, refused, changed, suspicious or left out, whatever the other rows say."""
+"""Check a release row by row: list everything that is missing, refused, changed, suspicious or left out.
+
+A fault in one row does not stop the check of the others.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from microfacial.datasets import DATASETS, CorpusName
 from microfacial.datasets.action_units import parse_action_units
-from microfacial.datasets.annotations import Annotation, Fault, LeftOut, Release
+from microfacial.datasets.annotations import Annotation, FaultyRow, Release
 from microfacial.datasets.clips import classify, correct
-from microfacial.datasets.label_schemes import SCHEMES, Scheme
+from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
 RemarkKind = Literal["missing", "refused", "changed", "suspicious", "dropped"]
-LONGEST_S = 0.5  # a micro-expression is over in half a second: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
+_MAX_DURATION_S = 0.5  # a micro-expression lasts at most half a second: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing about one row.
+    """One remark about one row.
 
-    A row with something `missing` gives no clip; one with something `refused` gives a clip that no data set takes.
+    Attributes:
+        kind: `missing` if the row gives no clip, `refused` if its clip cannot be in a data set, `changed` if a value
+            was corrected or replaced, `suspicious` if a value is improbable, `dropped` if a scheme leaves the clip out.
+        text: remark in words.
     """
 
     kind: RemarkKind
@@ -30,15 +36,19 @@ class Remark:
 
     @property
     def sound(self) -> bool:
-        """Whether a data set can be made although this holds."""
+        """Whether a data set can be made in spite of the remark."""
         return self.kind not in ("missing", "refused")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedRow:
-    """One row: what to call it, its clip (None if it gives none), and what there is to say about it.
+    """One row after the check.
 
-    `labels` has its class under each scheme that keeps it.
+    Attributes:
+        name: clip id and place of the row, for output.
+        clip: clip of the row; None if it gives none.
+        labels: class of the clip by label scheme, for each scheme that keeps it.
+        remarks: remarks about the row.
     """
 
     name: str
@@ -49,43 +59,61 @@ class CheckedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRelease:
-    """A release that was found in a folder, or what is wrong with all of it."""
+    """A folder that contains a release, or that should contain one.
+
+    Attributes:
+        corpus: name of the corpus.
+        folder: folder of the release.
+        release: the release, or the error that was raised when it was opened.
+    """
 
     corpus: CorpusName
     folder: Path
     release: Release | DatasetError
 
 
+# --- releases ---------------------------------------------------------------------------------------------------------
+
+
 def find_releases(path: Path) -> tuple[FoundRelease, ...]:
-    """Releases in the corpora's own folders below a path, or else in the path itself, or else in any folder below it.
+    """Find releases in a folder.
 
-    A corpus' own folder that holds none of its releases is found too, with what is missing.
+    The search looks for the standard folders of the corpora below the path. If none of them contains a release, it
+    looks in the path itself, and then in each folder below it. A standard folder without a release is returned with its
+    error.
+
+    Args:
+        path: folder that contains releases, or folder of one release.
+
+    Returns:
+        Releases, and folders with errors. Empty if there are none.
     """
-    below = [found for folder in _own_folders() if (path / folder).is_dir() for found in _open_own(path, folder)]
-    if any(not isinstance(found.release, AbsentError) for found in below):
-        return tuple(below)
-    deeper = (found for place in sorted(path.glob("*")) if place.is_dir() for found in _open_any(place))
-    return tuple(_open_any(path)) or (*deeper, *below)
+    folders = dict.fromkeys(dataset.folder for dataset in DATASETS.values())
+    standard = [release for name in folders if (path / name).is_dir() for release in _open_standard(path, name)]
+    if any(_is_present(release) for release in standard):
+        return tuple(standard)
+    below = (release for folder in sorted(path.glob("*")) if folder.is_dir() for release in _open_any(folder))
+    return tuple(_open_any(path)) or (*below, *standard)
 
 
-def _own_folders() -> list[str]:
-    return list(dict.fromkeys(dataset.folder for dataset in DATASETS.values()))
-
-
-def _open_own(path: Path, folder: str) -> list[FoundRelease]:
-    """The releases in the own folder of one corpus or several; if there is none, one that is absent."""
-    tried = [_open(name, path / folder) for name, dataset in DATASETS.items() if dataset.folder == folder]
-    present = [found for found in tried if not isinstance(found.release, AbsentError)]
+def _open_standard(path: Path, folder: str) -> list[FoundRelease]:
+    """Return the releases in a standard folder. If there is none, return the errors of all attempts as one."""
+    attempts = [_open(name, path / folder) for name, dataset in DATASETS.items() if dataset.folder == folder]
+    present = [release for release in attempts if _is_present(release)]
     if present:
         return present
-    reasons = "; or ".join(str(found.release) for found in tried)
-    return [replace(tried[0], release=AbsentError(reasons))]
+    reasons = "; or ".join(str(attempt.release) for attempt in attempts)
+    return [replace(attempts[0], release=AbsentError(reasons))]
 
 
 def _open_any(folder: Path) -> list[FoundRelease]:
-    """The releases of whatever corpora in a folder."""
-    tried = (_open(name, folder) for name in DATASETS if name != "demo")  # the demo is opened as CASME II is
-    return [found for found in tried if not isinstance(found.release, AbsentError)]
+    """Return the releases of all corpora in a folder."""
+    attempts = (_open(name, folder) for name in DATASETS if name != "demo")  # the reader of casme2 finds the demo too
+    return [release for release in attempts if _is_present(release)]
+
+
+def _is_present(attempt: FoundRelease) -> bool:
+    return not isinstance(attempt.release, AbsentError)
 
 
 def _open(corpus: CorpusName, folder: Path) -> FoundRelease:
@@ -95,76 +123,73 @@ def _open(corpus: CorpusName, folder: Path) -> FoundRelease:
         return FoundRelease(corpus=corpus, folder=folder, release=error)
 
 
-def check_release(release: Release, max_gap: int, look: Callable[[Clip], object]) -> Iterator[CheckedRow]:
-    """Yield what there is to say about each row.
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def check_release(release: Release, max_gap: int, read: Callable[[Clip], object]) -> Iterator[CheckedRow]:
+    """Check each row of a release.
 
     Args:
-        max_gap: a missing key frame is taken from at most this many frames away.
-        look: reads a clip's frames, and raises DatasetError where they cannot be used.
+        release: release of a corpus.
+        max_gap: greatest distance, in frames, between a missing key frame and the frame that replaces it.
+        read: reads the frames of a clip. Raises DatasetError if they cannot be used.
+
+    Yields:
+        Each row with its remarks, in the order of the release.
     """
-    seen = Counter[str]()
+    times = Counter[str]()
     for row in release.rows:
         if isinstance(row, Annotation):
-            seen[row.id] += 1
-            yield _add(_survey_row(row, release, max_gap, look), _refuse_repetition(seen[row.id]))
+            times[row.id] += 1
+            yield _check_row(row, release, max_gap, read, repeated=times[row.id] > 1)
         else:
-            yield _survey_nothing(row)
+            remark = Remark("missing" if isinstance(row, FaultyRow) else "dropped", row.reason)
+            yield CheckedRow(name=row.id, clip=None, labels={}, remarks=(remark,))
 
 
-def _survey_nothing(row: Fault | LeftOut) -> CheckedRow:
-    remark = Remark("missing" if isinstance(row, Fault) else "dropped", row.reason)
-    return CheckedRow(name=row.id, clip=None, labels={}, remarks=(remark,))
-
-
-def _survey_row(row: Annotation, release: Release, max_gap: int, look: Callable[[Clip], object]) -> CheckedRow:
+def _check_row(
+    row: Annotation, release: Release, max_gap: int, read: Callable[[Clip], object], *, repeated: bool
+) -> CheckedRow:
+    name = f"{row.id} ({row.where})" if row.where else row.id
+    repetition = (Remark("refused", "an earlier row has the same clip id: remove one of them"),) if repeated else ()
     corrected = correct(row, scheme="")
     try:
         clip = release.make_clip(corrected, "", max_gap)
-        look(clip)
+        read(clip)
     except DatasetError as error:
-        return CheckedRow(name=_name(row), clip=None, labels={}, remarks=(Remark("missing", _tell(error, row)),))
-    labels, remarks = _classify(row, corrected)
-    changed = [Remark("changed", note) for note in filter(None, clip.notes.split("; "))]
-    return CheckedRow(name=_name(row), clip=clip, labels=labels, remarks=(*changed, *remarks, *_suspect(row, clip)))
+        missing = Remark("missing", _message_without_id(error, row))
+        return CheckedRow(name=name, clip=None, labels={}, remarks=(missing, *repetition))
+    labels, label_remarks = _check_labels(row, corrected)
+    changes = [Remark("changed", note) for note in filter(None, clip.notes.split("; "))]
+    suspicions = [Remark("suspicious", text) for text in _find_suspicions(row, clip)]
+    return CheckedRow(name=name, clip=clip, labels=labels, remarks=(*changes, *label_remarks, *suspicions, *repetition))
 
 
-def _tell(error: DatasetError, row: Annotation) -> str:
-    """What an error says, without the id of the row, which the row's name begins with."""
+def _message_without_id(error: DatasetError, row: Annotation) -> str:
+    """Return the message of an error without the clip id at its start, because the name of the row has it already."""
     return str(error).removeprefix(f"{row.id}: ")
-
-
-def _name(row: Annotation) -> str:
-    return f"{row.id} ({row.where})" if row.where else row.id
-
-
-def _add(surveyed: CheckedRow, remarks: tuple[Remark, ...]) -> CheckedRow:
-    return replace(surveyed, remarks=(*surveyed.remarks, *remarks))
-
-
-def _refuse_repetition(times: int) -> tuple[Remark, ...]:
-    return (Remark("refused", "is annotated before: no data set takes a clip twice"),) if times > 1 else ()
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 
-def _classify(row: Annotation, corrected: Annotation) -> tuple[dict[str, str], list[Remark]]:
-    """The class under each scheme, and what schemes change or drop beside what holds under any."""
+def _check_labels(row: Annotation, corrected: Annotation) -> tuple[dict[str, str], list[Remark]]:
+    """Return the class under each scheme, and a remark for each change or exclusion that only some schemes make."""
     labels: dict[str, str] = {}
     remarks: list[Remark] = []
     unknown: list[str] = []
     schemes = [scheme for scheme in SCHEMES.values() if row.vocabulary in scheme.rules]
     for scheme in schemes:
         try:
-            label, notes = _label(row, scheme)
+            classified, label = classify(row, scheme)
         except DatasetError as error:
-            unknown.append(_tell(error, row))
+            unknown.append(_message_without_id(error, row))
             continue
         if label is not None:
             labels[scheme.name] = label
         remarks += [
             Remark("dropped" if label is None else "changed", f"under {scheme.name}: {note}")
-            for note in notes
+            for note in classified.notes
             if note not in corrected.notes
         ]
     remarks += [Remark("suspicious" if len(unknown) < len(schemes) else "refused", text) for text in unknown]
@@ -173,44 +198,36 @@ def _classify(row: Annotation, corrected: Annotation) -> tuple[dict[str, str], l
     return labels, remarks
 
 
-def _label(row: Annotation, scheme: Scheme) -> tuple[str | None, tuple[str, ...]]:
-    classified, label = classify(row, scheme)
-    return label, classified.notes
+def count_classes(rows: Sequence[CheckedRow]) -> dict[str, Counter[str]]:
+    """Count the clips of each class under each label scheme.
 
+    Args:
+        rows: checked rows.
 
-def count_classes(rows: list[CheckedRow]) -> dict[str, Counter[str]]:
-    """Clips of each class under each scheme that keeps any, in the schemes' order of classes."""
+    Returns:
+        Counts of the classes by scheme, for the schemes that keep any clip. Classes are in the scheme's order.
+    """
     counts: dict[str, Counter[str]] = {}
     for scheme in SCHEMES.values():
-        found = Counter(row.labels[scheme.name] for row in rows if scheme.name in row.labels)
-        if found:
-            counts[scheme.name] = Counter({label: found[label] for label in scheme.classes})
+        clips = Counter(row.labels[scheme.name] for row in rows if scheme.name in row.labels)
+        if clips:
+            counts[scheme.name] = Counter({label: clips[label] for label in scheme.classes})
     return counts
 
 
 # --- suspicions -------------------------------------------------------------------------------------------------------
 
 
-def _suspect(row: Annotation, clip: Clip) -> Iterator[Remark]:
-    for doubt in (*_doubt_interval(row, clip), *_doubt_frames(clip), *_doubt_action_units(clip)):
-        yield Remark("suspicious", doubt)
-
-
-def _doubt_interval(row: Annotation, clip: Clip) -> Iterator[str]:
+def _find_suspicions(row: Annotation, clip: Clip) -> Iterator[str]:
+    """Yield a text for each improbable value."""
     seconds = (clip.offset - clip.onset) / clip.fps
-    if seconds > LONGEST_S:
-        yield f"lasts {seconds:.2f} s, longer than a micro-expression ({LONGEST_S} s)"
+    if seconds > _MAX_DURATION_S:
+        yield f"lasts {seconds:.2f} s, longer than a micro-expression ({_MAX_DURATION_S} s)"
     if row.apex is not None and row.apex == row.offset != row.onset:
         yield f"apex {row.apex} is the offset"
-
-
-def _doubt_frames(clip: Clip) -> Iterator[str]:
     absent = clip.offset - clip.onset + 1 - len(clip.numbers)
     if absent:
         yield f"{absent} of the {absent + len(clip.numbers)} frames from onset to offset are absent"
-
-
-def _doubt_action_units(clip: Clip) -> Iterator[str]:
     for term in parse_action_units(clip.action_units):
         if isinstance(term, str):
-            yield f"action units {clip.action_units!r}: {term!r} is no action unit"
+            yield f"action units {clip.action_units!r}: {term!r} is not an action unit"

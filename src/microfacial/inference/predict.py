@@ -16,7 +16,7 @@ from microfacial.models import MODELS
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Fitted
-from microfacial.settings import Section, check
+from microfacial.settings import Section, check, with_current_keys
 from microfacial.training.fit import restore
 
 Checkpoint = Mapping[str, NDArray[Any]]
@@ -144,4 +144,4 @@ def restore_model(
 
 def _check_stored(content: Mapping[str, Any], kind: type[_Section], where: str) -> _Section:
     """Turn stored settings into a section. Keys that have been renamed since are accepted, unlike in params.yaml."""
-    return check({kind.RENAMED.get(key, key): value for key, value in content.items()}, kind, where)
+    return check(with_current_keys(content, kind), kind, where)

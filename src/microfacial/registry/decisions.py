@@ -162,7 +162,7 @@ def roll_back(registry: Registry, justification: str, root: Path) -> Decision:
             done=False,
         )
         write_decision(registry, decision)
-        registry.point("champion", previous)
+        registry.set_alias("champion", previous)
         return _finish(registry, decision)
 
 
@@ -254,8 +254,8 @@ def _find_kind(result: RuleResult, champion: ModelVersionRecord | None, request:
 def _carry_out(registry: Registry, decision: Decision) -> Decision:
     write_decision(registry, decision)
     if decision.promotes:
-        registry.point("champion", decision.version)
-        registry.release("challenger")
+        registry.set_alias("champion", decision.version)
+        registry.delete_alias("challenger")
     return _finish(registry, decision)
 
 
@@ -275,7 +275,7 @@ def _complete_interrupted(registry: Registry, champion: ModelVersionRecord | Non
     if last.promotes and last.version == current:
         challenger = registry.find("challenger")
         if challenger is not None and challenger.version == current:
-            registry.release("challenger")
+            registry.delete_alias("challenger")
         _finish(registry, last)
     elif last.kind == "rolled back" and last.against == current:
         _finish(registry, last)

@@ -98,7 +98,7 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
         write_evidence(evidence, source.folder, request.study, folder / EVIDENCE)
         with registry_lock(root):
             version = registry.add(folder, record, _shorten(card), root)
-            registry.point("challenger", version.version)
+            registry.set_alias("challenger", version.version)
     return version
 
 

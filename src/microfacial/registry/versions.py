@@ -1,16 +1,13 @@
 """Choose a registered version, and compare the code in it with the installed package."""
 
-import hashlib
-from collections.abc import Collection
 from pathlib import Path
 
 from microfacial.errors import PipelineError
+from microfacial.source_code import PACKAGE, package_digest
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 
 UNUSED_PACKAGES = ("pipeline", "registry", "report", "tracking", "tuning")
 """Packages whose code a prediction does not run."""
-
-_PACKAGE = Path(__file__).parent.parent
 
 
 def choose_version(registry: Registry, alias: Alias, version: int | None) -> ModelVersionRecord:
@@ -42,14 +39,4 @@ def has_current_code(folder: Path) -> bool:
     Args:
         folder: folder of the version.
     """
-    return _digest_code(folder / "code" / "microfacial", UNUSED_PACKAGES) == _digest_code(_PACKAGE, UNUSED_PACKAGES)
-
-
-def _digest_code(package: Path, exclude: Collection[str]) -> str:
-    """Return a digest of the Python files of a package, without the subpackages in `exclude`."""
-    total = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0] not in exclude:
-            total.update(relative.as_posix().encode() + path.read_bytes())
-    return total.hexdigest()
+    return package_digest(folder / "code" / "microfacial", UNUSED_PACKAGES) == package_digest(PACKAGE, UNUSED_PACKAGES)

@@ -1,4 +1,4 @@
-"""What a model's run shows beside numbers, made from the folder of its training: figures and tables."""
+"""Figures and tables of a model's run, made from the files of its training."""
 
 import shutil
 from pathlib import Path
@@ -13,8 +13,12 @@ from microfacial.report.figure_style import as_png
 TABLES = ("folds.json", "predictions.json", "subjects.json")
 
 
-def lay_out(folder: Path, target: Path) -> None:
-    """Put figures and files of a training into the folders of `target` that its run shows them in.
+def write_figures_and_files(folder: Path, target: Path) -> None:
+    """Write the figures of a training and copies of its files into two folders, `figures` and `files`.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+        target: an empty folder. Its content becomes the artifacts of the run.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -28,7 +32,15 @@ def lay_out(folder: Path, target: Path) -> None:
 
 
 def draw_figures(folder: Path) -> dict[str, Figure]:
-    """Figures by name; a model without epochs has no curves, and only one that can say what counted shows it.
+    """Draw the figures of a training.
+
+    A model without epochs has no curve of the loss. Only a model with importances has figures of regions and attention.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+
+    Returns:
+        Figures by name.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -49,7 +61,14 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Tables by name: the audit of folds, every prediction with whether it is right, each subject's accuracy."""
+    """Read the tables of a training: its folds, its predictions and the accuracy of each subject.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+
+    Returns:
+        Tables by file name.
+    """
     evaluation = read_evaluation(folder)
     predictions = _read_table(folder / "predictions.csv")
     return {
@@ -62,7 +81,11 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files to keep with the run. Checkpoints stay where they are: a second copy would cost disk and tell nothing."""
+    """Return the files that are copied into the run. Checkpoints are left out: a copy would only take space.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+    """
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 

@@ -11,20 +11,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from microfacial import files
 from microfacial.evaluation.ablation import ABLATED_MODEL, FULL, AblationSetup, run_ablation
 from microfacial.evaluation.ablation_table import AblationRow, write_ablation
 from microfacial.evaluation.apex_shift import UNSHIFTED
 from microfacial.evaluation.experiment import load_data
 from microfacial.models.hybrid import HybridSettings
 from microfacial.models.presets import resolve
-from microfacial.pipeline.clip_progress import clip_progress
 from microfacial.pipeline.config import load
-from microfacial.pipeline.progress import Countdown
+from microfacial.pipeline.progress import Countdown, clip_progress
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.pipeline.provenance import stage_code
 from microfacial.records import FoldResult
 from microfacial.report.tables import digest_ablation
+from microfacial.source_code import code_digest
 
 
 def run_ablate(project: Project, repeats: int | None, processes: int) -> None:
@@ -56,8 +54,8 @@ def run_ablate(project: Project, repeats: int | None, processes: int) -> None:
         results=project.results,
         state=project.state / "ablation",
         frames_root=project.frames,
-        code=files.digest(stage_code("train", ABLATED_MODEL)),
-        flow_code=files.digest(stage_code("flow")),
+        code=code_digest("train", ABLATED_MODEL),
+        flow_code=code_digest("flow"),
         processes=processes,
         count_folds=count_folds,
         count_clips=lambda label: clip_progress(f"ablate {label}"),

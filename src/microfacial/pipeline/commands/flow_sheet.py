@@ -9,8 +9,9 @@ import click
 
 from microfacial import files
 from microfacial.errors import PipelineError
-from microfacial.pipeline.project import PARAMS, Project, progress
-from microfacial.pipeline.provenance import would_commit
+from microfacial.pipeline.progress import progress_bar
+from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.provenance import is_tracked_by_git
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.preprocessing.store import read_faces, read_features
 from microfacial.records import Clip, FaceStore, is_synthetic
@@ -34,7 +35,7 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
     views = _choose(_read_views(project, store, clips), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
-    if not all(is_synthetic(view.clip.corpus) for view in views) and would_commit(paths[0]):
+    if not all(is_synthetic(view.clip.corpus) for view in views) and is_tracked_by_git(paths[0]):
         raise PipelineError(f"{folder}: git would commit these pages, which show faces. Name a folder that git ignores")
     facts = SheetFacts(
         data_set=project.clips.name,
@@ -43,7 +44,7 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
         regions=store.regions,
         head_motion=read_section(PARAMS, "flow", FlowConfig).head_motion,
     )
-    with progress(paths, "flow", unit="page") as bar:
+    with progress_bar(paths, "flow", unit="page") as bar:
         for number, path in enumerate(bar, 1):
             shown = views[(number - 1) * CLIPS_PER_PAGE : number * CLIPS_PER_PAGE]
             files.write_image(path, draw_flow_sheet(shown, facts, number, count))

@@ -24,11 +24,12 @@ from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.presets import resolve
 from microfacial.pipeline.config import Config, load
-from microfacial.pipeline.progress import in_words
-from microfacial.pipeline.project import PARAMS, Project, progress
-from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, stage_code
+from microfacial.pipeline.progress import format_duration, progress_bar
+from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags
 from microfacial.preprocessing.store import features_digest
 from microfacial.records import FoldPlan, FoldResult, Predictions
+from microfacial.source_code import code_digest, modules_digest
 from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
@@ -155,7 +156,7 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
             config=config.study,
             folder=project.state / "studies" / files.as_file_name(f"{name} {part}".strip()),
             features=features,
-            code=files.digest(stage_code("train", model)),
+            code=code_digest("train", model),
             processes=processes,
         )
         for part, subjects in parts.items()
@@ -172,9 +173,10 @@ def _digest(
     parts: Mapping[str, Sequence[str]],
 ) -> str:
     """Stands for everything that trials depend on: another data set, space, protocol or part is another study."""
-    own = [Path(f"src/microfacial/tuning/{module}.py") for module in _OWN_CODE]
     return files.digest(
-        [*stage_code("train", model), *own],
+        [],
+        code_digest("train", model),
+        modules_digest([f"tuning.{module}" for module in _OWN_CODE]),
         facts,
         parts,
         {name: repr(parameter) for name, parameter in space.items()},
@@ -316,7 +318,7 @@ class _Survey:
 
     def _evaluate(self, bench: InnerFolds, what: str, candidate: Candidate, plans: list[FoldPlan]) -> list[FoldResult]:
         folds = bench.evaluate(candidate, plans)
-        with progress(folds, f"study {self.base.model}, {what} on those held out", len(plans), "fold") as bar:
+        with progress_bar(folds, f"study {self.base.model}, {what} on those held out", len(plans), "fold") as bar:
             return list(bar)
 
 
@@ -384,7 +386,7 @@ def _tell(trial: Trial, kept: StoredStudy, wanted: int, folds: int) -> str:
         facts.append(f"best {best.value or 0:.3f} (trial {best.number})")
     if done < wanted:
         mean = sum(one.seconds for one in kept.trials) / done
-        facts.append(f"about {in_words(max(1.0, mean * (wanted - done)))} of work left")
+        facts.append(f"about {format_duration(max(1.0, mean * (wanted - done)))} of work left")
     return f"trial {trial.number}, {done} of {wanted} done: {', '.join(facts)}"
 
 

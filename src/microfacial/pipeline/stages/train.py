@@ -21,17 +21,18 @@ from microfacial.models.inputs import make_samples
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
-from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags, stage_code
+from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags
 from microfacial.preprocessing.store import features_digest, read_features
 from microfacial.records import ORACLE, FaceStore, FoldPlan, Samples
+from microfacial.source_code import code_digest
 from microfacial.tracking.background_writer import BackgroundWriter
 from microfacial.tracking.run_records import (
     FlowDigest,
     RunIdentity,
     RunMetadata,
     summarise_fold,
-    write_circumstances,
     write_identity,
+    write_metadata,
 )
 
 
@@ -58,7 +59,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
     inputs = MODELS[model].make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
     plans = plan_folds(samples, config.train)
-    code = files.digest(stage_code("train", model))
+    code = code_digest("train", model)
     key = fold_key(features_digest(project.results), code, config.train, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
     identity, metadata = _identify(project, model, config, samples, store, key), _collect_provenance()
@@ -85,7 +86,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
         metadata = replace(metadata, ended_ms=_now_ms(), seconds=seconds)
-        write_circumstances(STATE, identity, metadata)
+        write_metadata(STATE, identity, metadata)
         write_identity(out, identity)  # written last, so a folder that contains it is complete
         tracker.finish(out, metadata)
     files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))

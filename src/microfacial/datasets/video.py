@@ -1,0 +1,143 @@
+"""Decode videos.
+
+A video is always decoded from its first frame, because seeking lands on a wrong frame in many formats. Its frames are
+counted by decoding them, because the metadata can be wrong. A damaged video raises an error.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+
+from microfacial.datasets.folders import translate_os_errors
+from microfacial.errors import DatasetError
+from microfacial.records import Image
+
+VIDEO_EXTENSIONS = (".avi", ".gif", ".m4v", ".mov", ".mp4")
+
+
+def count_frames(path: Path) -> int:
+    """Return the number of frames that can be decoded from a video.
+
+    Args:
+        path: file of the video.
+
+    Raises:
+        DatasetError: the file is missing, truncated, damaged or not a video, or it has no frame.
+    """
+    count = sum(1 for _ in _grab(path))
+    if not count:
+        raise DatasetError(f"{path} is a video without frames. Record or convert it again")
+    announced = int(_property(path, cv2.CAP_PROP_FRAME_COUNT))
+    # An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
+    if path.suffix.lower() == ".avi" and count < announced:
+        raise DatasetError(f"{path} is damaged: only {count} of {announced} frames can be decoded. Copy it again")
+    return count
+
+
+def read_fps(path: Path) -> float | None:
+    """Return the frame rate that a video's file gives.
+
+    Args:
+        path: file of the video.
+
+    Returns:
+        Frames per second; None if the file gives no rate.
+
+    Raises:
+        DatasetError: the file is missing, truncated or not a video.
+    """
+    fps = _property(path, cv2.CAP_PROP_FPS)
+    return fps if fps > 0 else None
+
+
+def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]]:
+    """Yield frames of a video in ascending order.
+
+    Args:
+        path: file of the video.
+        numbers: numbers of the frames. The first frame is number 1.
+
+    Yields:
+        The number of a frame, and the frame, `(H, W, 3)` uint8, BGR.
+
+    Raises:
+        DatasetError: the file is missing, truncated or not a video, or it lacks one of the frames.
+    """
+    remaining, number = set(numbers), 0
+    for number, capture in enumerate(_grab(path) if remaining else (), 1):
+        if number in remaining:
+            remaining.remove(number)
+            yield number, capture.retrieve()[1]
+        if not remaining:
+            return
+    if remaining:
+        raise DatasetError(
+            f"{path} has no frame {min(remaining)}: it has frames 1–{number}, or it is damaged. "
+            "Copy it again or correct the numbers"
+        )
+
+
+def _grab(path: Path) -> Iterator[cv2.VideoCapture]:
+    """Yield the open video once per frame, positioned at that frame. Stop at the first damaged frame."""
+    capture = _open(path)
+    try:
+        while capture.grab():
+            yield capture
+    finally:
+        capture.release()
+
+
+def _property(path: Path, key: int) -> float:
+    """Return one of OpenCV's properties of a video."""
+    capture = _open(path)
+    try:
+        return float(capture.get(key))
+    finally:
+        capture.release()
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    """Open a video before its first frame. The caller releases it."""
+    with translate_os_errors(path):
+        if not path.is_file():
+            raise DatasetError(f"no video {path}. Copy it again or correct the path")
+        if _is_truncated(path):
+            raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
+    # Only FFmpeg rotates frames as the file demands on every system. An absolute path cannot be taken for a protocol.
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise DatasetError(f"{path} cannot be read as a video. Copy it again, or convert it to MP4")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+    return capture
+
+
+_BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid".split())
+
+
+def _is_truncated(path: Path) -> bool:
+    """Return whether a file ends before the chunks that it announces. Decoders would show the rest without an error.
+
+    An AVI is a sequence of RIFF chunks, an MP4 or MOV is a sequence of boxes, and a GIF ends with a semicolon.
+    """
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as stream:
+        if stream.read(4) == b"GIF8":
+            stream.seek(-1, 2)
+            return stream.read(1) != b";"
+        while 0 <= end < size:
+            end = _chunk_end(stream, end, size)
+    return size == 0 or end > size
+
+
+def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
+    """Return the announced end of the chunk at `start`, or the end of the file if it announces none."""
+    stream.seek(start)
+    head = stream.read(16)
+    if head.startswith(b"RIFF"):
+        return start + 8 + int.from_bytes(head[4:8], "little")
+    length, name = int.from_bytes(head[:4], "big"), head[4:8]
+    if length == 1:  # the length follows the name, in eight bytes
+        length = int.from_bytes(head[8:16], "big")
+    return start + length if length >= 8 and name in _BOX_TYPES else size
