@@ -32,11 +32,11 @@ def project(tiny_checkout: Path) -> Path:
         tiny_checkout,
         models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "test_time_flip": False}},
         study={
-            "subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
+            "tuning_subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
             "inner_folds": 3,
             "trials": TRIALS,
             "startup_trials": 3,
-            "keep": ["epochs", "input_px"],
+            "fixed_parameters": ["epochs", "input_px"],
             "heartbeat_seconds": 1,
         },
     )
@@ -94,7 +94,7 @@ def tracked(project: Path) -> list[str]:
 
 
 def helper_of(run: "subprocess.Popen[bytes]") -> psutil.Process:
-    return next(child for child in psutil.Process(run.pid).children() if "--helps" in child.cmdline())
+    return next(child for child in psutil.Process(run.pid).children() if "--no-conclusion" in child.cmdline())
 
 
 def test_two_workers_take_every_trial_once(project: Path) -> None:

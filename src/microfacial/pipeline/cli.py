@@ -168,17 +168,17 @@ def study() -> None:
 @click.option(
     "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
 )
-@click.option("--helps", is_flag=True, hidden=True, help="Leave the conclusion to whoever started this worker.")
+@click.option("--no-conclusion", is_flag=True, hidden=True, help="Run trials, but do not score the best settings.")
 @_processes
-def study_run(model: str, workers: int | None, helps: bool, processes: int) -> None:
-    """Search the settings of MODEL on a part of the subjects, then score the best on the others.
+def study_run(model: str, workers: int | None, no_conclusion: bool, processes: int) -> None:
+    """Search the settings of MODEL on some subjects, then score the best settings on the other subjects.
 
-    The word `run` may be left out. Killed and started again, it goes on; started in several terminals, they share the
-    trials.
+    The word `run` is optional. If the command is killed, start it again: it continues with the finished trials. If it
+    is started in several terminals, they share the trials.
     """
     from microfacial.pipeline.commands import study
 
-    study.run_study(open_project(), model, workers, processes, helps=helps)
+    study.run_study(open_project(), model, workers, processes, conclude=not no_conclusion)
 
 
 @study.command("apply")
@@ -197,7 +197,7 @@ def study_show(model: str | None) -> None:
     """Say what the studies, of MODEL or of all, have found."""
     from microfacial.pipeline.commands.study_apply import show_studies
 
-    show_studies(open_project(), model)
+    show_studies(model)
 
 
 @main.command()
