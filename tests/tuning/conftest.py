@@ -52,9 +52,7 @@ study:                    # quick
 def make_inner_folds(tmp_path: Path) -> Callable[..., InnerFolds]:
     """Make the inner folds of a data set with 12 or another number of subjects."""
 
-    def make(
-        *, folder: Path = tmp_path / "folds", subjects: int = 12, processes: int = 1, **config: Any
-    ) -> InnerFolds:
+    def make(*, folder: Path = tmp_path / "folds", subjects: int = 12, processes: int = 1, **config: Any) -> InnerFolds:
         data = make_data(subjects=subjects)
         trainer = CandidateTrainer(data=data, folder=folder, features="f", code="c", processes=processes)
         return InnerFolds(trainer=trainer, subjects=choose_tuning_subjects(data, ()), config=StudyConfig(**config))

@@ -76,7 +76,7 @@ def find_claim(conclusion: Conclusion) -> StudyScore | None:
     return next((score for score in conclusion.findings if score.part.startswith(_CLAIMS)), None)
 
 
-def draw_figures(plan: StudyPlan, root: Path, studies: Sequence[StoredStudy]) -> dict[str, Figure]:
+def draw_study_figures(plan: StudyPlan, root: Path, studies: Sequence[StoredStudy]) -> dict[str, Figure]:
     """Draw the figures of all parts of a study.
 
     Args:

@@ -27,7 +27,7 @@ from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
 from microfacial.tuning.candidates import Candidate, CandidateTrainer
-from microfacial.tuning.conclusion import conclude_study, draw_figures
+from microfacial.tuning.conclusion import conclude_study, draw_study_figures
 from microfacial.tuning.description import describe_study, describe_trial, remaining_seconds
 from microfacial.tuning.optuna_storage import StudyStorage
 from microfacial.tuning.search import search
@@ -141,7 +141,7 @@ def _conclude(plan: StudyPlan, run: "_TrackedStudy") -> None:
     for line in lines:
         click.echo(line)
     trials = [trial for study in studies for trial in study.trials]
-    run.finish(trials, conclusion, lines, draw_figures(plan, _ROOT, studies))
+    run.finish(trials, conclusion, lines, draw_study_figures(plan, _ROOT, studies))
 
 
 # --- tracking ---------------------------------------------------------------------------------------------------------
