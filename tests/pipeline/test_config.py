@@ -107,6 +107,8 @@ def test_tuned_settings_name_the_subjects_they_were_chosen_on(tmp_path: Path) ->
 
 def test_a_study_is_set_up_by_a_section_that_may_be_absent(tmp_path: Path) -> None:
     assert load(write(tmp_path)).study.trials == 40
-    assert load(write(tmp_path, study={"trials": 7, "keep": ["encoder"]})).study.keep == ("encoder",)
+    assert load(write(tmp_path, study={"trials": 7, "fixed_parameters": ["encoder"]})).study.fixed_parameters == (
+        "encoder",
+    )
     with pytest.raises(ConfigError, match=r"study\.trils: no such key"):
         load(write(tmp_path, study={"trils": 7}))

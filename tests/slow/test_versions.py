@@ -247,12 +247,12 @@ models:
 report: {hardest_clips: 3}
 study:
   seed: 1                 # the first seed in a search with which a trial beats trial 0
-  subjects: [demo/sub01, demo/sub02, demo/sub03]
+  tuning_subjects: [demo/sub01, demo/sub02, demo/sub03]
   inner_folds: 3
   trials: 8
   startup_trials: 2
   prune: false
-  keep: [epochs, hidden, input_px]
+  fixed_parameters: [epochs, hidden, input_px]
 registry: {min_subjects: 3, latency_ratio: 100}
 """
 
