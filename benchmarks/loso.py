@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -32,8 +32,8 @@ from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.significance import bootstrap_intervals
 from microfacial.metrics import confusion, uf1
 from microfacial.models import MODELS, Network, Task
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
-from microfacial.settings import OptimiserSettings
 from microfacial.training.augmentation import InputLayout, augment, draws, mirror
 from microfacial.training.fit import channel_scale
 from microfacial.training.losses import class_weights
@@ -53,7 +53,7 @@ class Cost(NamedTuple):
     predicted: list[Predictions]
 
 
-def make_samples(variant: Network, settings: OptimiserSettings, clips: int, subjects: int) -> Samples:
+def make_samples(variant: Network[Any], settings: OptimiserSettings, clips: int, subjects: int) -> Samples:
     """Synthetic clips of people, in the inputs that a variant wants: noise, and a faint pattern a class."""
     random = np.random.default_rng(0)
     labels = np.arange(clips) % len(CLASSES)
@@ -103,7 +103,7 @@ def run_plain(
     return [train_plainly(samples, plan, variant, settings) for plan in plans]
 
 
-def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: OptimiserSettings) -> Predictions:
+def train_plainly(samples: Samples, plan: FoldPlan, variant: Network[Any], settings: OptimiserSettings) -> Predictions:
     """One fold by the plain loop."""
     torch.manual_seed(plan.seed)
     layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
@@ -133,7 +133,7 @@ def train_plainly(samples: Samples, plan: FoldPlan, variant: Network, settings: 
             targets = nn.functional.one_hot(labels, 3).float()[None]
             changed, shares = augment(inputs[None], targets, uniform, settings, layout)
             optimiser.zero_grad()
-            loss = criterion(network(changed[0]), shares[0] if settings.mixup else labels)
+            loss = criterion(network(changed[0]), shares[0] if settings.mixup_alpha else labels)
             loss.backward()
             if settings.max_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient_norm)
@@ -250,8 +250,8 @@ def prepare(options: argparse.Namespace, clips: int) -> tuple[OptimiserSettings,
     variant = MODELS[options.model]
     assert isinstance(variant, Network), f"{options.model} is not trained by epochs"
     windows = {} if options.windows_per_phase is None else {"windows_per_phase": options.windows_per_phase}
-    settings = variant.settings.model_validate({**variant.presets[options.preset], "members": 1, **windows})
-    assert isinstance(settings, OptimiserSettings)
+    keys = {**variant.presets[options.preset], "ensemble_size": 1, **windows}
+    settings: OptimiserSettings = variant.settings.model_validate(keys)
     epochs = options.epochs or settings.epochs
     settings = settings.model_copy(update={"epochs": epochs, "patience": epochs})
     samples = make_samples(variant, settings, clips, options.subjects)

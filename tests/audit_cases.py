@@ -20,14 +20,20 @@ PROTOCOLS = {
 }
 LOUD = 100.0  # factor for inputs that must not matter
 WHOLE = (3, 28, 28)
-ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch_size": 8, "members": 1, "early_stopping": True, "warmup_epochs": 0}
+ONE_EPOCH: dict[str, Any] = {
+    "epochs": 1,
+    "batch_size": 8,
+    "ensemble_size": 1,
+    "early_stopping": True,
+    "warmup_epochs": 0,
+}
 TWO_EPOCHS: dict[str, Any] = {**ONE_EPOCH, "epochs": 2, "learning_rate": 0.01}
 
 # Settings that make each model fast, and the shape of one sample, as `make_inputs` returns it.
 TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "majority": ({}, (0,)),
-    "linear_svm": ({"strengths": [1e-3, 1e-1], "inner_folds": 2}, (3, 4, 4)),
-    "logistic_regression": ({"strengths": [1e-3, 1e-1], "inner_folds": 2, "components": 5}, (3, 4, 4)),
+    "linear_svm": ({"c_values": [1e-3, 1e-1], "inner_folds": 2}, (3, 4, 4)),
+    "logistic_regression": ({"c_values": [1e-3, 1e-1], "inner_folds": 2, "components": 5}, (3, 4, 4)),
     "rgb": ({**TWO_EPOCHS, "width": 8}, (3, 16, 16)),
     "flow_cnn": ({**TWO_EPOCHS, "input_px": 14, "patch_px": 7, "width": 8}, (3, 14, 14)),
     "roi_cnn": ({**TWO_EPOCHS, "widths": [8, 8, 8, 8]}, (2, 3, 8, 8)),
@@ -42,16 +48,23 @@ TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "htnet": ({**ONE_EPOCH, "width": 6}, WHOLE),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    "members": {"members": 3},
+    "members": {"ensemble_size": 3},
     "all train": {"early_stopping": False},
     "early stopping": {"patience": 4, "epochs": 30, "learning_rate": 0.03, "weight_decay": 0.0},
     "flips": {"flip": True, "test_time_flip": True},
-    "mixtures in one batch": {"mixup": 0.4, "batch_size": 64},
-    "mixtures in many batches": {"mixup": 0.4, "batch_size": 4},
-    "shifts and jitter": {"shift_px": 1, "jitter": 0.3},
-    "averages": {"averaging": 0.9, "max_gradient_norm": 0.1, "schedule": "cosine", "warmup_epochs": 1},
+    "mixtures in one batch": {"mixup_alpha": 0.4, "batch_size": 64},
+    "mixtures in many batches": {"mixup_alpha": 0.4, "batch_size": 4},
+    "shifts and jitter": {"shift_px": 1, "window_jitter": 0.3},
+    "averages": {"ema_decay": 0.9, "max_gradient_norm": 0.1, "schedule": "cosine", "warmup_epochs": 1},
     "focal": {"loss": "focal", "class_weights": "root", "label_smoothing": 0.1},
-    "all together": {"members": 3, "flip": True, "test_time_flip": True, "mixup": 0.4, "shift_px": 1, "averaging": 0.9},
+    "all together": {
+        "ensemble_size": 3,
+        "flip": True,
+        "test_time_flip": True,
+        "mixup_alpha": 0.4,
+        "shift_px": 1,
+        "ema_decay": 0.9,
+    },
 }
 
 

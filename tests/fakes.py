@@ -25,7 +25,7 @@ flow: {method: variational, head_motion: similarity-twice, variational: {levels:
 train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:
   majority: {}
-  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  linear_svm: {input_px: 14, c_values: [0.001, 0.01], inner_folds: 2}
   roi_cnn: {input_px: 16, widths: [8, 8, 8, 8], epochs: 3, patience: 3}
 report: {hardest_clips: 3}
 """

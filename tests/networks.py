@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from microfacial.models import Network, Task
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs, Samples, TrainingData
-from microfacial.settings import OptimiserSettings
 
 
 class TinySettings(OptimiserSettings):
@@ -47,7 +47,7 @@ def make_inputs(store: FaceStore, settings: TinySettings) -> Inputs:
     return Inputs(values=store.flow[:, 0].astype(np.float32))
 
 
-def tiny(lockstep: bool = True) -> Network:
+def tiny(lockstep: bool = True) -> Network[TinySettings]:
     return Network(
         settings=TinySettings,
         presets={"default": {}},

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from microfacial.errors import ConfigError
 
@@ -27,42 +27,6 @@ class Section(BaseModel):
     def renamed_keys(cls) -> dict[str, str]:
         """Return the keys of earlier releases of this section and its base classes, each with its new name."""
         return {old: new for base in cls.__mro__ for old, new in getattr(base, "RENAMED", {}).items()}
-
-
-class OptimiserSettings(Section):
-    """How a network is trained by epochs; the settings of every such model extend it."""
-
-    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            "clip_norm": "max_gradient_norm",
-            "flip_average": "test_time_flip",
-            "hold_back": "early_stopping",
-        }
-    )
-
-    epochs: int = Field(60, ge=1)
-    patience: int = Field(15, ge=1)  # epochs without a better validation loss before training stops
-    early_stopping: bool = (
-        False  # a part of the known subjects chooses the epoch; false: all train, the last epoch is kept
-    )
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
-    schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
-    warmup_epochs: int = Field(6, ge=0)  # the learning rate rises from zero
-    max_gradient_norm: float | None = Field(None, gt=0)  # longest gradient of a fold; null: as long as it is
-    averaging: float = Field(0.0, ge=0, lt=1)  # share of the averaged weights that each step keeps; 0: no averaging
-    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
-    focal_gamma: float = Field(2.0, ge=0)
-    class_weights: Literal["none", "root", "inverse"] = "inverse"  # of class frequencies in training rows
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    mixup: float = Field(0.0, ge=0)  # alpha of the Beta distribution; 0: off
-    flip: bool = True  # mirror half of the training faces
-    test_time_flip: bool = True  # predict a face and its mirror image, and average
-    shift_px: int = Field(0, ge=0)  # move inputs by up to so many of their pixels
-    jitter: float = Field(0.0, ge=0, lt=1)  # move the ends of windows by up to this share of a window
-    members: int = Field(1, ge=1)  # networks whose probabilities are averaged, each with its own validation part
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"  # auto: bfloat16 where the processor has it
 
 
 Kind = TypeVar("Kind", bound=Section)

@@ -115,7 +115,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
     model: str, protocol: str, prepared: list[tuple[Task, Lane]]
 ) -> None:
-    samples, settings = samples_of(model), settings_of(model, members=2, epochs=1, class_weights="inverse")
+    samples, settings = samples_of(model), settings_of(model, ensemble_size=2, epochs=1, class_weights="inverse")
     chunk = plan_folds(samples, PROTOCOLS[protocol])[:2]
     train_chunk(samples, tuple(chunk), model, settings)
     expected = [(plan, member) for plan in chunk for member in (0, 1)]

@@ -69,7 +69,7 @@ def test_missing_features_are_refused(tmp_path: Path, computed: Path) -> None:
 
 
 def test_importances_of_the_hybrid_are_the_means_over_its_networks(data: Data) -> None:
-    settings: dict[str, Any] = {"epochs": 2, "input_px": 8, "members": 2}
+    settings: dict[str, Any] = {"epochs": 2, "input_px": 8, "ensemble_size": 2}
     resolved = resolve("hybrid", settings, "hybrid")
     inputs = MODELS["hybrid"].make_inputs(data.store, resolved)
     samples = make_samples(inputs, data.store, data.clips, data.classes)

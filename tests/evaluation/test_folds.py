@@ -23,7 +23,7 @@ from networks import TinySettings, tiny
 CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 SETTINGS: dict[str, dict[str, object]] = {
     "majority": {},
-    "linear_svm": {"strengths": [0.01, 0.1], "inner_folds": 2},
+    "linear_svm": {"c_values": [0.01, 0.1], "inner_folds": 2},
     "roi_cnn": {"input_px": 16, "widths": [8, 8, 8, 8], "epochs": 3, "early_stopping": True},
 }
 
@@ -110,7 +110,7 @@ def test_labels_of_a_test_subject_do_not_change_its_predictions_in_lockstep(
 ) -> None:
     """Other folds of the same chunk train on these labels."""
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
-    settings = TinySettings(epochs=4, flip=True, mixup=0.2)
+    settings = TinySettings(epochs=4, flip=True, mixup_alpha=0.2)
     corrupted = replace(samples, labels=np.where(samples.subjects == "a/1", 1 - samples.labels, samples.labels))
     honest, other = (folds_of(rows, "tiny", settings, size=7) for rows in (samples, corrupted))
     assert np.array_equal(honest["a/1#0"].probabilities, other["a/1#0"].probabilities)
@@ -237,7 +237,7 @@ def test_folds_are_grouped_by_the_models_chunk_size(samples: Samples, monkeypatc
         sizes.append(len(chunk))
         return fit(chunk, model=model, settings=settings, watch=watch)
 
-    settings = TinySettings(epochs=1, members=2)  # eight networks train side by side
+    settings = TinySettings(epochs=1, ensemble_size=2)  # eight networks train side by side
     folds = [*train_folds(samples, plan_folds(samples, CONFIG), "tiny", settings, processes=1, fit=record)]
     assert sizes == [3, 4]
     assert len(folds) == 7

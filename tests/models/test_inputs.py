@@ -10,7 +10,7 @@ from microfacial.models.inputs import (
     face_regions,
     full_face,
     make_samples,
-    mirror_of,
+    mirror_order,
     phase_windows,
     region_windows,
 )
@@ -139,8 +139,8 @@ def test_where_no_phases_are_stored_onset_to_apex_is_the_only_window(per_phase: 
 
 def test_a_mirror_swaps_left_and_right_and_leaves_the_rest() -> None:
     regions = ("left eye", "nose", "right eye", "right lip corner", "left lip corner")
-    assert mirror_of(regions, whole_face=False) == (2, 1, 0, 4, 3)
-    assert mirror_of(regions, whole_face=True) == (2, 1, 0, 4, 3, 5)
+    assert mirror_order(regions, whole_face=False) == (2, 1, 0, 4, 3)
+    assert mirror_order(regions, whole_face=True) == (2, 1, 0, 4, 3, 5)
 
 
 def zeros() -> Inputs:

@@ -18,7 +18,8 @@ from microfacial.errors import ConfigError
 from microfacial.models import MODELS, Network, Task
 from microfacial.models.flow_cnn import FlowCnnSettings, PatchMixer
 from microfacial.models.hybrid import Hybrid
-from microfacial.models.layers.attention import GraphLayer, TransformerLayer, doubling
+from microfacial.models.layers.attention import GraphLayer, TransformerLayer
+from microfacial.models.layers.encoders import doubling_widths
 from microfacial.models.linear_svm import LinearSvmSettings
 from microfacial.models.linear_svm import fit as fit_svm
 from microfacial.models.rgb import RgbSettings
@@ -79,7 +80,7 @@ def make(name: str, changes: dict[str, Any], faces: FaceStore | None = None, see
     return variant.build(task, settings).eval(), torch.from_numpy(inputs)
 
 
-def network_variant(name: str) -> Network:
+def network_variant(name: str) -> Network[Any]:
     variant = MODELS[name]
     assert isinstance(variant, Network)
     return variant
@@ -307,8 +308,8 @@ def test_interactions_start_at_how_often_action_units_move_regions_together() ->
     network, inputs = make("roi_graph", {"adjacency": "action-units", "depth": 2})
     with torch.no_grad():
         for layer in network.layers:
-            layer.listens.zero_()
-            layer.speaks.zero_()
+            layer.target.zero_()
+            layer.source.zero_()
     floored = np.maximum(TOGETHER, 0.01)
     expected = floored / floored.sum(1, keepdims=True)
     assert np.allclose(network.attention(inputs).detach(), expected, atol=1e-6)
@@ -348,7 +349,7 @@ def test_a_graph_layer_attends_as_its_paper_says() -> None:
         nodes = layer.normalise(x[0]) @ layer.project.weight.T
         for head in range(2):
             h = nodes[:, 4 * head : 4 * head + 4]
-            a = torch.cat([layer.listens[head], layer.speaks[head]])
+            a = torch.cat([layer.target[head], layer.source[head]])
             for i in range(3):
                 scores = [nn.functional.leaky_relu(a @ torch.cat([h[i], h[j]]), 0.2) for j in range(3)]
                 weights = (torch.stack(scores) + layer.interactions[head, i]).softmax(0)
@@ -373,8 +374,8 @@ def test_encoders_of_their_own_see_their_own_region_only() -> None:
 
 
 def test_channels_double_up_to_the_width_in_whole_groups() -> None:
-    assert doubling(256) == (32, 64, 128, 256)
-    assert doubling(40) == (8, 8, 16, 40)
+    assert doubling_widths(256) == (32, 64, 128, 256)
+    assert doubling_widths(40) == (8, 8, 16, 40)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +493,7 @@ def test_svm_predicts_what_scikit_learn_s_machine_does(samples: Samples, present
     known = samples.take(np.flatnonzero(np.isin(samples.labels, present)))
     part = np.zeros(len(known.labels), dtype=np.int64)
     fitted = fit_svm(
-        TrainingData(samples=known, validation_fold=part, seed=0), LinearSvmSettings(strengths=(0.01,), inner_folds=2)
+        TrainingData(samples=known, validation_fold=part, seed=0), LinearSvmSettings(c_values=(0.01,), inner_folds=2)
     )
     machine = make_pipeline(
         StandardScaler(), SVC(kernel="linear", C=0.01, class_weight="balanced", break_ties=len(present) > 2)
@@ -516,7 +517,7 @@ def test_svm_chooses_the_strength_that_is_best_over_groups_of_known_subjects(sam
         guesses = cross_val_predict(machine, flat, known.labels, groups=known.subjects, cv=GroupKFold(2))
         return float(f1_score(known.labels, guesses, average="macro"))
 
-    fitted = fit_svm(known_parts(samples), LinearSvmSettings(strengths=candidates, inner_folds=2))
+    fitted = fit_svm(known_parts(samples), LinearSvmSettings(c_values=candidates, inner_folds=2))
     assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"
 
 

@@ -304,14 +304,14 @@ def expected_chances(pipeline: Pipeline, inputs: NDArray[np.float32]) -> NDArray
 
 
 def test_regression_is_scikit_learn_s_on_faces_and_their_mirror_images(samples: Samples) -> None:
-    settings = LogisticRegressionSettings(strengths=(0.01,), components=10, inner_folds=2)
+    settings = LogisticRegressionSettings(c_values=(0.01,), components=10, inner_folds=2)
     fitted = fit_regression(known(samples), settings)
     expected = expected_chances(reference(samples.take(np.arange(24)), 0.01, 10), samples.inputs)
     assert np.allclose(fitted.predict(samples.inputs), expected, atol=1e-4)  # as far as solvers go
 
 
 def test_regression_tells_two_classes_apart_and_gives_the_third_no_chance(samples: Samples) -> None:
-    settings = LogisticRegressionSettings(strengths=(0.01,), components=8, inner_folds=2)
+    settings = LogisticRegressionSettings(c_values=(0.01,), components=8, inner_folds=2)
     fitted = fit_regression(known(samples, 16), settings)
     chances = fitted.predict(samples.inputs)
     expected = expected_chances(reference(samples.take(np.arange(16)), 0.01, 8), samples.inputs)
@@ -331,7 +331,7 @@ def test_regression_chooses_the_strength_that_is_best_over_groups_of_known_subje
             guesses[asked] = pipeline[-1].classes_[columns]
         return float(f1_score(samples.labels, guesses, average="macro"))
 
-    settings = LogisticRegressionSettings(strengths=candidates, components=10, inner_folds=3)
+    settings = LogisticRegressionSettings(c_values=candidates, components=10, inner_folds=3)
     fitted = fit_regression(known(samples), settings)
     assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"
 
@@ -348,7 +348,7 @@ def test_mirror_images_join_the_rows_that_are_fitted_and_no_others(
             return super().fit(rows)
 
     monkeypatch.setattr(logistic_regression, "StandardScaler", Recorder)
-    fit_regression(known(samples), LogisticRegressionSettings(strengths=(0.01,), inner_folds=3))
+    fit_regression(known(samples), LogisticRegressionSettings(c_values=(0.01,), inner_folds=3))
     folds = GroupKFold(3).split(samples.labels, samples.labels, samples.subjects)
     for rows, kept in zip(seen, [*(fit_on for fit_on, _ in folds), np.arange(24)], strict=True):
         part = samples.inputs[kept]

@@ -28,7 +28,7 @@ flow: {method: variational, head_motion: similarity-twice, variational: {levels:
 train: {protocol: loso, seed: 0, repeats: 2, validation_folds: 3, bootstrap_draws: 100, oracle: true}
 models:
   majority: {}
-  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  linear_svm: {input_px: 14, c_values: [0.001, 0.01], inner_folds: 2}
   flow_cnn: {epochs: 4}
   hybrid: {epochs: 4, early_stopping: true}
 report: {hardest_clips: 4, ablation: DIGEST}

@@ -242,7 +242,7 @@ faces: {method: landmarks, regions: mission, size_px: 56}
 flow: {method: variational, head_motion: similarity-twice, variational: {levels: 2}}
 train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:
-  linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
+  linear_svm: {input_px: 14, c_values: [0.001, 0.01], inner_folds: 2}
   mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # so low that a study finds better settings
 report: {hardest_clips: 3}
 study:

@@ -9,7 +9,7 @@ from microfacial.training.augmentation import InputLayout, augment, draws, flip_
 from networks import TinySettings
 
 MOTION = InputLayout(shows="motion")
-EVERY = {"flip": True, "shift_px": 2, "jitter": 0.3, "mixup": 0.4}
+EVERY = {"flip": True, "shift_px": 2, "window_jitter": 0.3, "mixup_alpha": 0.4}
 
 
 def maps(*shape: int) -> Tensor:
@@ -102,7 +102,7 @@ def test_shares_of_mixtures_are_drawn_from_a_beta_distribution() -> None:
     inputs, targets = torch.zeros(1, 4000, 1, 1, 1), torch.zeros(1, 4000, 1)
     targets[0, ::2] = 1  # even rows have share λ, odd ones 1 − λ
     uniform = torch.rand(1, 4000, 1, generator=torch.Generator().manual_seed(0))
-    shares = augment(inputs, targets, uniform, TinySettings(mixup=0.4), MOTION)[1]
+    shares = augment(inputs, targets, uniform, TinySettings(mixup_alpha=0.4), MOTION)[1]
     assert shares.mean().item() == pytest.approx(0.5, abs=0.02)
     assert shares.var().item() == pytest.approx(1 / 7.2, rel=0.05)
 

@@ -72,7 +72,7 @@ def test_the_caller_s_random_numbers_are_left_alone(fitted: Fit) -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    fitted(mixup=0.3, flip=True)
+    fitted(mixup_alpha=0.3, flip=True)
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -101,7 +101,7 @@ def test_a_loss_that_is_not_finite_stops_with_advice(fitted: Fit, early_stopping
         fitted(learning_rate=1e30, early_stopping=early_stopping)
 
 
-@pytest.mark.parametrize("changes", [{}, {"members": 3, "test_time_flip": True, "averaging": 0.9}])
+@pytest.mark.parametrize("changes", [{}, {"ensemble_size": 3, "test_time_flip": True, "ema_decay": 0.9}])
 def test_a_checkpoint_brings_the_same_predictions_back(
     fitted: Fit, samples: Samples, changes: dict[str, object]
 ) -> None:
@@ -127,7 +127,7 @@ def test_prediction_averages_a_face_and_its_mirror_image(fitted: Fit, samples: S
 def test_who_watches_sees_each_epoch_and_changes_nothing(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
     chunk = [known_without(samples, subject, 0) for subject in ("a/1", "b/0")]
-    settings = SETTINGS.model_copy(update={"patience": 2, "epochs": 30, "learning_rate": 0.03, "averaging": 0.5})
+    settings = SETTINGS.model_copy(update={"patience": 2, "epochs": 30, "learning_rate": 0.03, "ema_decay": 0.5})
     seen: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
 
     def watch(fold: int, epoch: int, predict: Predict) -> None:
@@ -173,7 +173,7 @@ def test_the_learning_rate_rises_then_stays_or_falls_to_nothing() -> None:
 
 
 def test_averaged_weights_are_the_weighted_mean_of_those_after_each_step() -> None:
-    settings = TinySettings(batch_size=10, averaging=0.5, dropout=0.0)
+    settings = TinySettings(batch_size=10, ema_decay=0.5, dropout=0.0)
     lockstep, history = lockstep_of(settings), []
     for _ in range(3):
         lockstep.train_epoch()
@@ -183,7 +183,7 @@ def test_averaged_weights_are_the_weighted_mean_of_those_after_each_step() -> No
 
 
 def test_a_lane_that_is_done_stays_as_it_is() -> None:
-    lockstep = lockstep_of(TinySettings(batch_size=5, averaging=0.5))
+    lockstep = lockstep_of(TinySettings(batch_size=5, ema_decay=0.5))
     lockstep.train_epoch()
     weights, averaged = lockstep._weights.clone(), lockstep.weights.clone()
     lockstep.done[0] = True
@@ -204,7 +204,12 @@ def test_networks_that_may_not_lockstep_and_estimators_train_alone(
     assert chunk_size("roi_cnn", RoiCnnSettings(encoder="conv"), samples) == 1
     assert chunk_size("linear_svm", LinearSvmSettings(), samples) == 1
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
-    assert [chunk_size("tiny", TinySettings(members=members), samples) for members in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    assert [chunk_size("tiny", TinySettings(ensemble_size=members), samples) for members in (1, 3, 8, 20)] == [
+        8,
+        2,
+        1,
+        1,
+    ]
 
 
 def test_bfloat16_is_close_to_float32(fitted: Fit, samples: Samples) -> None:

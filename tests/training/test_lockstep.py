@@ -7,7 +7,7 @@ import torch
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
 from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
 from microfacial.training.augmentation import InputLayout
@@ -23,16 +23,16 @@ EVERY = TinySettings(
     schedule="cosine",
     warmup_epochs=1,
     max_gradient_norm=0.5,
-    averaging=0.9,
+    ema_decay=0.9,
     loss="focal",
     class_weights="root",
     label_smoothing=0.1,
-    mixup=0.3,
+    mixup_alpha=0.3,
     flip=True,
     test_time_flip=True,
     shift_px=1,
-    jitter=0.2,
-    members=3,
+    window_jitter=0.2,
+    ensemble_size=3,
 )
 
 
@@ -85,7 +85,7 @@ def test_neighbours_labels_and_inputs_change_not_a_bit(samples: Samples, monkeyp
 def test_members_validate_on_different_parts_and_predict_their_mean(
     samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = fitted(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, members=4))[0]
+    one = fitted(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, ensemble_size=4))[0]
     first, second, _, fourth = one.scale
     assert not np.array_equal(first, second)
     assert np.array_equal(first, fourth)  # three parts: the fourth member validates where the first does

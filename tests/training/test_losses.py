@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
-from microfacial.settings import OptimiserSettings
+from microfacial.models.settings import OptimiserSettings
 from microfacial.training.losses import class_weights, lane_losses
 
 LABELS = torch.tensor([[0, 2, 1, 0, 1], [1, 1, 2, 2, 2]])

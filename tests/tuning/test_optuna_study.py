@@ -244,7 +244,7 @@ def test_a_trial_0_that_was_interrupted_many_times_still_runs(
 
 
 def test_values_that_do_not_fit_the_fixed_settings_give_a_failed_trial(make_runner: MakeRunner) -> None:
-    runner = make_runner(space={"mixup": Float(-1.0, -0.5)})
+    runner = make_runner(space={"mixup_alpha": Float(-1.0, -0.5)})
     list(runner.run())
     states = [trial.state for trial in trials_of(runner)]
     assert states == ["complete"] + ["failed"] * 5

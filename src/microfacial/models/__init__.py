@@ -1,4 +1,7 @@
-"""Every model variant, one file each; `MODELS` names them all."""
+"""Model variants, one file each, their shared layers and settings, and the inputs that they compute from a face store.
+
+`MODELS` lists all variants by name. Training loops, protocols and scores do not belong here.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

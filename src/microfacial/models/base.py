@@ -1,22 +1,23 @@
-"""What a model variant is: settings, presets, inputs, and a network to train by epochs or an estimator to fit."""
+"""The two kinds of model variant: a network to train by epochs, and an estimator that fits in one step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from microfacial.errors import ConfigError
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Fitted, Inputs, TrainingData
 from microfacial.settings import Section
 
 Explain = Callable[[Any, Tensor], Mapping[str, Tensor]]
-MakeInputs = Callable[[FaceStore, Any], Inputs]
 Preset = Mapping[str, Any]
 
-PLAIN_TRAINING: Preset = MappingProxyType(  # without what the defaults add to it
+PLAIN_TRAINING: Preset = MappingProxyType(  # none of the techniques that the default settings switch on
     {"schedule": "constant", "warmup_epochs": 0, "label_smoothing": 0.0, "flip": False, "test_time_flip": False}
 )
 MISSION_TRAINING: Preset = MappingProxyType(
@@ -32,30 +33,54 @@ MISSION_TRAINING: Preset = MappingProxyType(
         "precision": "auto",
     }
 )
+MISSION_ATTENTION: Preset = MappingProxyType(
+    {
+        **MISSION_TRAINING,
+        "input_px": 224,
+        "whole_face": False,
+        "encoder": "conv",
+        "shared_encoder": True,
+        "normalise": True,
+        "width": 256,
+        "depth": 2,
+        "heads": 8,
+    }
+)
+
+AnySettings = TypeVar("AnySettings", bound=Section)
+NetworkSettings = TypeVar("NetworkSettings", bound=OptimiserSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimator:
-    """A model that fits in one go.
+class Estimator(Generic[AnySettings]):
+    """A model that fits in one step.
 
-    `fit(known, settings)` may use all known rows; all that it chooses it chooses inside them.
-    `restore(settings, arrays)` brings back what wrote a checkpoint, which has the `shape` of one sample among its
-    arrays.
+    Attributes:
+        settings: class of its settings.
+        presets: settings by the name of a preset. The preset `default` exists for every model.
+        make_inputs: function `(store, settings)` that returns the model's inputs.
+        fit: function `(training_data, settings)` that returns the fitted model. It may use all training rows. It
+            chooses hyperparameters inside these rows.
+        restore: function `(settings, arrays)` that returns the fitted model from the arrays of its checkpoint. One of
+            the arrays is `shape`, the shape of one sample.
     """
 
-    settings: type[Section]
+    settings: type[AnySettings]
     presets: Mapping[str, Preset]
-    make_inputs: MakeInputs
-    fit: Callable[[TrainingData, Any], Fitted]
-    restore: Callable[[Any, Mapping[str, NDArray[Any]]], Fitted]
+    make_inputs: Callable[[FaceStore, AnySettings], Inputs]
+    fit: Callable[[TrainingData, AnySettings], Fitted]
+    restore: Callable[[AnySettings, Mapping[str, NDArray[Any]]], Fitted]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a network is built for: the shape of one sample, so many classes.
+    """The facts about the data that determine the form of a network.
 
-    `co_occurrence` `(R, R)` float32 says how often two regions move together in training clips, 0 to 1, as their
-    annotated action units have it; it is zero where there are none.
+    Attributes:
+        shape: shape of one sample.
+        classes: number of classes, K.
+        co_occurrence: `(R, R)` float32, 0 to 1: the share of training clips in which two regions move together
+            according to the annotated action units. It is 0 everywhere without annotations.
     """
 
     shape: tuple[int, ...]
@@ -64,22 +89,49 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """A model trained by epochs; its settings extend `OptimiserSettings`.
+class Network(Generic[NetworkSettings]):
+    """A model trained by epochs.
 
-    `build(task, settings)` gives it untrained.
-    `lockstep(settings)` says whether several folds are to train as one batched program (`torch.func.vmap`): it pays for
-    networks made of matrix products, not for convolutions. `shows` says what a mirror does to inputs: motion to the
-    right becomes motion to the left. `explain(network, inputs)` gives tensors `(N, …)` by the names of `Importances`.
+    Attributes:
+        settings: class of its settings.
+        presets: settings by the name of a preset. The preset `default` exists for every model.
+        make_inputs: function `(store, settings)` that returns the model's inputs.
+        build: function `(task, settings)` that returns an untrained network.
+        lockstep: function `(settings)` that returns whether several folds train as one batched program
+            (`torch.func.vmap`). This is faster for networks made of matrix products, and slower for convolutions.
+        shows: content of the inputs, which determines their mirror image. In the mirror image of `motion`, motion to
+            the right becomes motion to the left.
+        explain: function `(network, inputs)` that returns tensors `(N, …)` by the names of the fields of `Importances`.
     """
 
-    settings: type[Section]
+    settings: type[NetworkSettings]
     presets: Mapping[str, Preset]
-    make_inputs: MakeInputs
-    build: Callable[[Task, Any], nn.Module]
-    lockstep: Callable[[Any], bool]
+    make_inputs: Callable[[FaceStore, NetworkSettings], Inputs]
+    build: Callable[[Task, NetworkSettings], nn.Module]
+    lockstep: Callable[[NetworkSettings], bool]
     shows: Literal["motion", "appearance"] = "motion"
     explain: Explain | None = None
 
 
-Variant = Estimator | Network
+Variant = Estimator[Any] | Network[Any]
+
+
+def typed_settings(kind: type[AnySettings], settings: Section) -> AnySettings:
+    """Return settings with the type that a variant needs.
+
+    Args:
+        kind: class of the settings, `Estimator.settings` or `Network.settings`.
+        settings: settings of any model.
+
+    Returns:
+        The same object.
+
+    Raises:
+        ConfigError: the settings belong to another model.
+    """
+    if not isinstance(settings, kind):
+        raise ConfigError(
+            f"the model needs {kind.__name__}, but its settings are {type(settings).__name__}. "
+            "Create them with microfacial.models.presets.resolve"
+        )
+    return settings

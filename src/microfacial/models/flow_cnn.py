@@ -1,12 +1,12 @@
-"""Flow CNN: the motion of the whole face, onset to apex, without regions.
+"""Flow CNN: the motion of the whole face from onset to apex, without regions.
 
     small     (N, 3, s, s) ─▶ patches ─▶ (N, P, D) ─▶ depth × (mix patches, mix channels) ─▶ (N, H) ─▶ (N, K)
     resnet18  (N, 3, s, s) ─▶ ResNet-18 ─▶ (N, 512) ─▶ (N, K)
 
-The patches of `small` are a convolution whose stride is its side, written as a matrix product.
+The patches of `small` are a convolution whose stride equals the side of its kernel. It is written as a matrix product.
 
 Source: patches and mixing, Tolstikhin et al., MLP-Mixer, arXiv:2105.01601; ResNet-18, He et al., CVPR 2016,
-doi:10.1109/CVPR.2016.90; group normalisation, because batches are small: Wu & He, ECCV 2018,
+doi:10.1109/CVPR.2016.90; group normalisation, which suits small batches, Wu & He, ECCV 2018,
 doi:10.1007/978-3-030-01261-8_1.
 """
 
@@ -18,13 +18,14 @@ from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
-from microfacial.models.layers.attention import Dropout, FeedForward, Head, ResNet18, Width
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.encoders import FeedForward, Head, ResNet18
+from microfacial.models.settings import OptimiserSettings, Width
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 
 class FlowCnnSettings(OptimiserSettings):
-    """`models.flow_cnn` of params.yaml; `patch_px`, `width`, `depth` and `hidden` are those of the small backbone."""
+    """`models.flow_cnn` in params.yaml. Only the small backbone uses `patch_px`, `width`, `depth` and `hidden`."""
 
     input_px: int = Field(28, ge=4)  # side of the map
     backbone: Literal["small", "resnet18"] = "small"
@@ -32,21 +33,26 @@ class FlowCnnSettings(OptimiserSettings):
     width: Width = 16  # D
     depth: int = Field(0, ge=0)  # mixing layers
     hidden: int = Field(64, ge=1)  # units of the layer over all patches
-    normalise: bool = False  # bring patches to one length before each layer, which hides how strong a motion is
+    normalise: bool = False  # normalise patches before each layer, which removes the strength of a motion
     dropout: float = Field(0.5, ge=0, lt=1)
     skip: bool = False  # add a linear classifier of the inputs
 
     @field_validator("patch_px")
     @classmethod
-    def _divides_input(cls, patch_px: int, fields: ValidationInfo) -> int:
-        input_px = fields.data.get("input_px", patch_px)  # a side that is itself wrong is refused by its own name
+    def _check_divides_input(cls, patch_px: int, fields: ValidationInfo) -> int:
+        input_px = fields.data.get("input_px", patch_px)  # missing if the side is invalid, which has its own message
         if input_px % patch_px and fields.data.get("backbone") == "small":
             raise PydanticCustomError("patch", "must divide input_px {input_px}", {"input_px": input_px})
         return patch_px
 
 
 class FlowCnn(nn.Module):
-    """The whole face through one backbone, then one linear layer."""
+    """A backbone for the whole face, then one linear layer.
+
+    Args:
+        task: shape `(C, s, s)` of one sample, and number of classes.
+        settings: settings of the network.
+    """
 
     def __init__(self, task: Task, settings: FlowCnnSettings) -> None:
         super().__init__()
@@ -57,13 +63,19 @@ class FlowCnn(nn.Module):
         self.head = Head(width, task, dropout=settings.dropout, skip=settings.skip)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of maps `(N, C, s, s)`."""
+        """Return logits `(N, K)` for maps `(N, C, s, s)`."""
         logits: Tensor = self.head(self.backbone(x), x)  # (N, H) or (N, 512) → (N, K)
         return logits
 
 
 class PatchMixer(nn.Module):
-    """Patches that do not overlap, layers that mix patches and channels, one over all: `(N, C, s, s)` → `(N, H)`."""
+    """Patches without overlap, layers that mix patches and channels, and one layer over all patches.
+
+    Args:
+        channels: channels of the inputs, C.
+        side: side of the inputs, in px.
+        settings: settings of the network.
+    """
 
     def __init__(self, channels: int, side: int, settings: FlowCnnSettings) -> None:
         super().__init__()
@@ -74,7 +86,7 @@ class PatchMixer(nn.Module):
         self.gather = nn.Sequential(Dropout(settings.dropout), nn.Linear(patches * settings.width, settings.hidden))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Vectors `(N, H)` of maps `(N, C, s, s)`."""
+        """Return vectors `(N, H)` for maps `(N, C, s, s)`."""
         n, channels, side, _ = x.shape
         sides = (side // self.patch_px, self.patch_px)
         cut = x.reshape(n, channels, *sides, *sides)  # (N, C, s/p, p, s/p, p)
@@ -84,7 +96,7 @@ class PatchMixer(nn.Module):
 
 
 class _Mix(nn.Module):
-    """Mix patches channel by channel, then channels patch by patch; each is added to what came in."""
+    """Mix the patches of each channel, then the channels of each patch. Each result is added to its input."""
 
     def __init__(self, patches: int, settings: FlowCnnSettings) -> None:
         super().__init__()
@@ -99,27 +111,18 @@ class _Mix(nn.Module):
         return mixed
 
 
-def make_inputs(store: FaceStore, settings: FlowCnnSettings) -> Inputs:
-    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+def _make_inputs(store: FaceStore, settings: FlowCnnSettings) -> Inputs:
+    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
-
-
-def build(task: Task, settings: FlowCnnSettings) -> FlowCnn:
-    """An untrained network for samples of shape `(C, s, s)`."""
-    return FlowCnn(task, settings)
 
 
 FLOW_CNN = Network(
     settings=FlowCnnSettings,
     presets={
         "default": {},
-        "mission": {
-            **MISSION_TRAINING,
-            "input_px": 224,
-            "backbone": "resnet18",
-        },
+        "mission": {**MISSION_TRAINING, "input_px": 224, "backbone": "resnet18"},
     },
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=FlowCnn,
     lockstep=lambda settings: settings.backbone == "small",
 )

@@ -1,20 +1,21 @@
-"""HTNet: transformer blocks over quarters of the face, then over pairs of quarters' parts, then over all of it.
+"""HTNet: transformer blocks over small blocks of the face, then over larger blocks, then over the whole face.
 
     (N, 3, 28, 28) ─▶ 7×7 patches ─▶ (N, 4, 4, D) ─▶ level 1: attention within each of 4×4 blocks ─▶ merge
                                      (N, 2, 2, 2D) ─▶ level 2: within each of 2×2 blocks ─▶ merge
-                                     (N, 1, 1, 4D) ─▶ level 3: over all ─▶ mean ─▶ (N, K)
+                                     (N, 1, 1, 4D) ─▶ level 3: over the whole face ─▶ mean ─▶ (N, K)
 
-As published, each block is one token at every level. The softmax over one token is 1 whatever its query and key are, so
-that attention passes values on and its queries and keys are never trained; tokens meet in the merging convolutions
-only. The position of the last level, one number for all channels, is undone by the normalisations that follow. With
-`input_px: 56` a block has four tokens, and attention attends.
+With the published input of 28 px, each block is one token at every level. The softmax over one token is always 1, so
+attention only passes the values on, and its queries and keys are never trained. Tokens exchange information only in the
+merging convolutions. The position of the last level is one number for all channels, and the normalisations after it
+remove it. With `input_px: 56`, a block has four tokens, and the attention weights are trained.
 
-The published system cuts its four quarters around eyes and lip corners that a detector finds on 28×28 pictures; faces
-are aligned here, and the quarters of the aligned face hold them. `default` is narrower, D = 48: the published 256 makes
-140 million parameters, for some hundred clips.
+The published system cuts its four quarters around eyes and lip corners that a detector finds on images of 28×28. Here
+faces are aligned, so the quarters of the aligned face contain them. The published width of 256 gives 140 million
+parameters for about a hundred clips, so the default is narrower, D = 48.
 
 Source: Wang et al., HTNet for micro-expression recognition, Neurocomputing 2024, arXiv:2307.14637; layers and training,
-github.com/wangzhifengharrison/HTNet, Model.py and main_HTNet.py, less its choice of the epoch on the test subject.
+github.com/wangzhifengharrison/HTNet, Model.py and main_HTNet.py. That code chooses the epoch on the test subject. This
+implementation does not.
 """
 
 import torch
@@ -23,27 +24,35 @@ from torch import Tensor, nn
 
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
+from microfacial.models.layers.attention import dot_product_weights, mix_heads
+from microfacial.models.layers.encoders import FeedForward
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 _PATCH_PX = 7
-_HEADS = 3  # of level 1; twice as many each level
-_DEPTHS = (2, 2, 10)  # transformer blocks of each level
+_HEADS = 3  # of level 1; each level has twice as many as the one before
+_DEPTHS = (2, 2, 10)  # transformer layers of each level
 _BLOCKS = (4, 2, 1)  # blocks along a side, of each level
 
 
 class HtNetSettings(OptimiserSettings):
-    """`models.htnet` of params.yaml."""
+    """`models.htnet` in params.yaml."""
 
     input_px: int = Field(28, ge=28, multiple_of=28)
-    width: int = Field(48, ge=_HEADS)  # D; twice as much each level
+    width: int = Field(48, ge=_HEADS)  # D of level 1; each level is twice as wide as the one before
 
 
 class HtNet(nn.Module):
-    """Patches, three levels with a merge after the first two, and one linear layer over the mean token."""
+    """Patches, three levels with a merge after the first two, and one linear layer over the mean token.
 
-    def __init__(self, channels: int, side_px: int, classes: int, settings: HtNetSettings) -> None:
+    Args:
+        task: shape `(C, s, s)` of one sample, and number of classes.
+        settings: settings of the network.
+    """
+
+    def __init__(self, task: Task, settings: HtNetSettings) -> None:
         super().__init__()
+        channels, side_px, _ = task.shape
         widths = [settings.width * 2**level for level in range(len(_DEPTHS))]
         tokens = (side_px // _PATCH_PX // _BLOCKS[0]) ** 2  # of a block
         self.embed = nn.Linear(channels * _PATCH_PX**2, widths[0])
@@ -53,10 +62,10 @@ class HtNet(nn.Module):
         )
         self.merges = nn.ModuleList([*map(_Merge, widths[:-1], widths[1:]), nn.Identity()])
         self.head = nn.Sequential(nn.LayerNorm(widths[-1]), nn.Flatten(1, 2))
-        self.classify = nn.Linear(widths[-1], classes)
+        self.classify = nn.Linear(widths[-1], task.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of maps `(N, C, s, s)`."""
+        """Return logits `(N, K)` for maps `(N, C, s, s)`."""
         patches = x.unfold(2, _PATCH_PX, _PATCH_PX).unfold(3, _PATCH_PX, _PATCH_PX)  # (N, C, g, g, 7, 7)
         tokens = self.embed(patches.permute(0, 2, 3, 1, 4, 5).flatten(3))  # (N, g, g, D)
         for level, merge in zip(self.levels, self.merges, strict=True):
@@ -66,16 +75,16 @@ class HtNet(nn.Module):
 
 
 class _Level(nn.Module):
-    """Transformer blocks that attend within each block of tokens."""
+    """Transformer layers that attend within each block of tokens."""
 
     def __init__(self, width: int, tokens: int, blocks: int, heads: int, depth: int) -> None:
         super().__init__()
         self.blocks = blocks
         self.position = nn.Parameter(torch.randn(tokens))
-        self.layers = nn.Sequential(*(_Transformer(width, heads) for _ in range(depth)))
+        self.layers = nn.Sequential(*(_Layer(width, heads) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens `(N, g, g, D)`, as many as before."""
+        """Return tokens `(N, g, g, D)` for tokens `(N, g, g, D)`."""
         count, grid, _, width = x.shape
         blocks, side = self.blocks, grid // self.blocks
         cut = x.reshape(count, blocks, side, blocks, side, width).transpose(2, 3)  # (N, b, b, h, h, D)
@@ -84,25 +93,27 @@ class _Level(nn.Module):
         return joined
 
 
-class _Transformer(nn.Module):
-    """Attention and feed-forward, each normalised before and added after."""
+class _Layer(nn.Module):
+    """Attention and a feed-forward network. The input of each is normalised, and its result is added to its input."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attention = nn.Sequential(nn.LayerNorm(width), _Attention(width, heads))
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
+        self.feed_forward = FeedForward(width, 4 * width, normalise=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens `(…, t, D)`."""
+        """Return tokens `(…, t, D)` for tokens `(…, t, D)`."""
         attended = x + self.attention(x)
         result: Tensor = attended + self.feed_forward(attended)
         return result
 
 
 class _Attention(nn.Module):
-    """Self-attention over tokens, in heads of equal width."""
+    """Self-attention with heads of equal width.
+
+    As published, it has one matrix each for queries, keys and values, and the heads need not divide the width.
+    `layers.attention.TransformerLayer` has one matrix for all three, whose gradients differ in the last bits.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -112,10 +123,9 @@ class _Attention(nn.Module):
         self.out = nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens `(…, t, D)`."""
+        """Return tokens `(…, t, D)` for tokens `(…, t, D)`."""
         query, key, value = (self._split(layer(x)) for layer in (self.query, self.key, self.value))  # (…, heads, t, d)
-        weights = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(-1)  # (…, heads, t, t)
-        joined: Tensor = self.out((weights @ value).transpose(-3, -2).flatten(-2))
+        joined: Tensor = self.out(mix_heads(dot_product_weights(query, key), value))
         return joined
 
     def _split(self, x: Tensor) -> Tensor:
@@ -123,7 +133,7 @@ class _Attention(nn.Module):
 
 
 class _Merge(nn.Module):
-    """Half as many tokens along a side, each twice as wide: `(N, g, g, D)` → `(N, g/2, g/2, 2D)`."""
+    """Halve the number of tokens along a side and double their width: `(N, g, g, D)` → `(N, g/2, g/2, 2D)`."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -137,15 +147,9 @@ class _Merge(nn.Module):
         return merged
 
 
-def make_inputs(store: FaceStore, settings: HtNetSettings) -> Inputs:
-    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+def _make_inputs(store: FaceStore, settings: HtNetSettings) -> Inputs:
+    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
-
-
-def build(task: Task, settings: HtNetSettings) -> HtNet:
-    """An untrained network for samples of shape `(C, s, s)`."""
-    channels, side_px, _ = task.shape
-    return HtNet(channels, side_px, task.classes, settings)
 
 
 HTNET = Network(
@@ -163,7 +167,7 @@ HTNET = Network(
             "class_weights": "none",
         },
     },
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=HtNet,
     lockstep=lambda _: False,
 )

@@ -1,11 +1,11 @@
-"""Hybrid: a graph over regions at the apex and a transformer over the windows, fused.
+"""Hybrid: a graph over the regions at the apex and a transformer over the windows. Their logits are fused.
 
     (N, W, R, 3, s, s) ─▶ one encoder pass ─▶ (N, W, R, D)
-        onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weigh regions              ─▶ (N, K) ┐
-        phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weigh windows and regions  ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
+        onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weight regions             ─▶ (N, K) ┐
+        phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weight windows and regions ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
 
-What is weighed lies side by side afterwards, so that a region keeps its place, and one linear layer makes a branch's
-logits of it. Every weight can be read: `Hybrid.importances`. Either branch can be switched off.
+In each branch, the weighted vectors are concatenated, so that each region keeps its place, and one linear layer turns
+them into logits. `Hybrid.importances` returns all weights. Either branch can be switched off.
 
 Source: graph attention, Veličković et al., ICLR 2018, arXiv:1710.10903; transformer, Vaswani et al., NeurIPS 2017,
 arXiv:1706.03762; gate of two sources, Arevalo et al., arXiv:1702.01992.
@@ -20,53 +20,56 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from microfacial.models.base import Network, Task
+from microfacial.models.base import MISSION_ATTENTION, Network, Task
 from microfacial.models.inputs import phase_windows, region_windows
 from microfacial.models.layers.attention import (
-    MISSION_ATTENTION,
-    Adjacency,
     AttentionPooling,
-    AttentionSettings,
     GraphLayer,
-    Head,
-    RegionEncoder,
     TransformerLayer,
-    doubling,
     embedding,
+    initial_interactions,
     run_layers,
-    start_adjacency,
 )
+from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
 
-FusionKind = Literal["gate", "weights", "fixed"]
+_FusionKind = Literal["gate", "weights", "fixed"]
 
 
 class HybridSettings(AttentionSettings):
-    """`models.hybrid` of params.yaml; `depth` and `heads` are those of both branches."""
+    """`models.hybrid` in params.yaml. Both branches use `depth` and `heads`."""
 
     graph: bool = True
     transformer: bool = Field(True, validate_default=True)
-    fusion: FusionKind = "weights"  # weights of the branches: of each face, two for all faces, or constant
-    graph_share: float = Field(0.5, gt=0, lt=1)  # the graph's weight at the start of learning, or for good if fixed
-    roi_attention: bool = True  # regions and windows are weighed by learnable queries; false: all alike
-    adjacency: Adjacency = "learned"  # where interactions start; action-units: at how often regions move together
-    windows_per_phase: Literal[0, 1, 2] = 1  # before and after the apex; 0: onset→apex alone
+    fusion: _FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
+    graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
+    roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights
+    adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
+    windows_per_phase: Literal[0, 1, 2] = 1  # windows before the apex, and after it; 0: only onset→apex
 
     @field_validator("transformer")
     @classmethod
-    def _leaves_a_branch(cls, transformer: bool, fields: ValidationInfo) -> bool:
+    def _check_has_branch(cls, transformer: bool, fields: ValidationInfo) -> bool:
         if not transformer and not fields.data.get("graph", True):
             raise PydanticCustomError("branches", "must be true where graph is false: a hybrid needs a branch")
         return transformer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shares:
-    """What counted for each of N samples. Weights of one kind sum to 1 a sample; those of a missing branch are 0.
+class HybridImportances:
+    """The weights that the network gave to branches, regions and windows for each of N samples.
 
-    `fusion` `(N, 2)`: graph, transformer. `graph_regions` and `transformer_regions` `(N, R)`. `windows` `(N, W)`, in
-    the order of the inputs' windows; one that the transformer does not see has 0. `attention`
-    `(N, depth, heads, R, R)`: row i is what region i took from each in the graph; depth is 0 without a graph.
+    The weights of one kind sum to 1 per sample. Those of a missing branch are 0.
+
+    Attributes:
+        fusion: weights of the graph and of the transformer, `(N, 2)`.
+        graph_regions: weights of the regions in the graph, `(N, R)`.
+        transformer_regions: weights of the regions in the transformer, `(N, R)`.
+        windows: weights of the windows in the transformer, `(N, W)`, in the order of the inputs. A window that only the
+            graph uses has the weight 0.
+        attention: attention weights in the graph, `(N, depth, heads, R, R)`. Row i has the weights with which region i
+            reads each region. Without a graph, depth is 0.
     """
 
     fusion: Tensor
@@ -77,14 +80,22 @@ class Shares:
 
 
 class Hybrid(nn.Module):
-    """One encoder for all regions of all windows, one or two branches, one head."""
+    """One encoder for the regions of all windows, one or two branches, and their fusion.
+
+    Args:
+        task: shape `(W, R, C, s, s)` of one sample, number of classes, and co-occurrence of regions.
+        settings: settings of the network.
+
+    Raises:
+        ConfigError: interactions start from action units, but the training clips have none.
+    """
 
     def __init__(self, task: Task, settings: HybridSettings) -> None:
         super().__init__()
         windows, regions = task.shape[:2]
         self.classes, self.heads = task.classes, settings.heads
-        self.encoder = RegionEncoder(task.shape[-4:], doubling(settings.width), settings)
-        start = start_adjacency(task, regions, settings.adjacency)
+        self.encoder = RegionEncoder(task.shape[-4:], doubling_widths(settings.width), settings)
+        start = initial_interactions(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
         self.transformer = PhaseBranch(windows, regions, task, settings) if settings.transformer else None
         branches = settings.graph, settings.transformer
@@ -92,16 +103,23 @@ class Hybrid(nn.Module):
         self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of region maps `(N, W, R, C, s, s)`."""
+        """Return logits `(N, K)` for maps of regions `(N, W, R, C, s, s)`."""
         logits, _ = self._fuse(x)  # (N, K)
         return logits if self.skip is None else logits + self.skip(x.flatten(1))
 
-    def importances(self, x: Tensor) -> Shares:
-        """What counted for each sample, of the same inputs as `forward`."""
+    def importances(self, x: Tensor) -> HybridImportances:
+        """Return the weights of branches, regions and windows for each sample.
+
+        Args:
+            x: maps of regions, `(N, W, R, C, s, s)`, as for `forward`.
+
+        Returns:
+            The weights, with gradients.
+        """
         return self._fuse(x)[1]
 
-    def _fuse(self, x: Tensor) -> tuple[Tensor, Shares]:
-        """Fused logits `(N, K)`, and what counted."""
+    def _fuse(self, x: Tensor) -> tuple[Tensor, HybridImportances]:
+        """Return the fused logits, `(N, K)`, and all weights."""
         vectors = self.encoder(x)  # (N, W, R, D)
         n, windows, regions, _ = vectors.shape
         graph, graph_regions, attention = (
@@ -116,7 +134,7 @@ class Hybrid(nn.Module):
         )
         fusion = self.fusion(graph, phases)  # (N, 2)
         fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, K)
-        return fused, Shares(
+        return fused, HybridImportances(
             fusion=fusion,
             graph_regions=graph_regions,
             transformer_regions=phase_regions,
@@ -126,7 +144,14 @@ class Hybrid(nn.Module):
 
 
 class GraphBranch(nn.Module):
-    """Graph attention over the regions of one window."""
+    """Graph attention over the regions of one window.
+
+    Args:
+        regions: number of regions, R.
+        task: number of classes.
+        settings: settings of the network.
+        start: initial interactions, `(R, R)`.
+    """
 
     def __init__(self, regions: int, task: Task, settings: HybridSettings, start: Tensor) -> None:
         super().__init__()
@@ -139,20 +164,34 @@ class GraphBranch(nn.Module):
         self.head = Head(regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits `(N, K)`, weights of regions `(N, R)` and attention `(N, depth, heads, R, R)` of `(N, R, D)`."""
+        """Process the vectors of one window.
+
+        Args:
+            x: vectors of regions, `(N, R, D)`.
+
+        Returns:
+            Logits `(N, K)`, weights of regions `(N, R)`, and attention `(N, depth, heads, R, R)`.
+        """
         nodes, attention = run_layers(self.layers, x)  # (N, R, D)
         regions = self.regions(nodes)  # (N, R)
-        weighed = nodes * regions[..., None] * nodes.shape[1]  # all alike: unchanged
-        return self.head(weighed.flatten(1), x), regions, attention
+        weighted = nodes * regions[..., None] * nodes.shape[1]  # equal weights change nothing
+        return self.head(weighted.flatten(1), x), regions, attention
 
 
 class PhaseBranch(nn.Module):
-    """Self-attention over the regions of all windows, but for a first one that is the graph's alone."""
+    """Self-attention over the regions of all windows. A first window that only the graph uses is left out.
+
+    Args:
+        windows: number of windows of the inputs, W.
+        regions: number of regions, R.
+        task: number of classes.
+        settings: settings of the network.
+    """
 
     def __init__(self, windows: int, regions: int, task: Task, settings: HybridSettings) -> None:
         super().__init__()
         width = settings.width
-        self.first = int(windows > 1 and _graph_alone_sees_apex(settings))
+        self.first = int(windows > 1 and _apex_window_is_extra(settings))
         phases = windows - self.first
         self.place = embedding(phases, 1, width)
         self.region = embedding(regions, width)
@@ -165,36 +204,54 @@ class PhaseBranch(nn.Module):
         self.head = Head(phases * regions * width, task, dropout=settings.dropout, skip=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits `(N, K)`, weights of regions `(N, R)` and of windows `(N, W)` of `(N, W, R, D)`."""
+        """Process the vectors of all windows.
+
+        Args:
+            x: vectors of regions, `(N, W, R, D)`.
+
+        Returns:
+            Logits `(N, K)`, weights of regions `(N, R)`, and weights of windows `(N, W)`.
+        """
         placed = x[:, self.first :] + self.place + self.region  # (N, T, R, D)
         mixed, _ = run_layers(self.layers, placed.flatten(1, 2))
         tokens = mixed.view(placed.shape)  # (N, T, R, D)
         windows, regions = self.windows(tokens.mean(2)), self.regions(tokens.mean(1))  # (N, T), (N, R)
         share = windows[:, :, None] * regions[:, None]  # (N, T, R)
-        weighed = tokens * share[..., None] * share[0].numel()  # all alike: unchanged
-        return self.head(weighed.flatten(1), x), regions, nn.functional.pad(windows, (self.first, 0))
+        weighted = tokens * share[..., None] * share[0].numel()  # equal weights change nothing
+        return self.head(weighted.flatten(1), x), regions, nn.functional.pad(windows, (self.first, 0))
 
 
 class Fusion(nn.Module):
-    """Weights of two branches; a branch that is not there has none.
+    """Weights of two branches. A missing branch has the weight 0.
 
     Args:
-        present: whether there is a graph, a transformer.
-        graph_share: the graph's weight at the start of learning, if both are there; for good if it is fixed.
+        classes: number of classes, K.
+        kind: `gate`, `weights` or `fixed`; see `HybridSettings.fusion`.
+        present: whether the network has a graph, and whether it has a transformer.
+        graph_share: weight of the graph at the start of training, or always if `kind` is `fixed`. It is used only if
+            both branches are present.
     """
 
-    def __init__(self, classes: int, kind: FusionKind, present: tuple[bool, bool], graph_share: float) -> None:
+    def __init__(self, classes: int, kind: _FusionKind, present: tuple[bool, bool], graph_share: float) -> None:
         super().__init__()
         both = all(present)
-        lean = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # 0 for one half each
+        bias = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # 0 gives each branch one half
         self.gate = nn.Linear(2 * classes, 2) if both and kind == "gate" else None
         if self.gate is not None:
-            self.gate.bias.data += lean
-        self.scores = nn.Parameter(lean) if both and kind == "weights" else None
-        self.fixed = [graph_share, 1 - graph_share] if both else [float(there) for there in present]
+            self.gate.bias.data += bias
+        self.scores = nn.Parameter(bias) if both and kind == "weights" else None
+        self.fixed = [graph_share, 1 - graph_share] if both else [float(branch) for branch in present]
 
     def forward(self, graph: Tensor, transformer: Tensor) -> Tensor:
-        """Weights `(N, 2)` that sum to 1, of logits `(N, K)` each."""
+        """Return the weights of the branches.
+
+        Args:
+            graph: logits of the graph, `(N, K)`.
+            transformer: logits of the transformer, `(N, K)`.
+
+        Returns:
+            `(N, 2)`. The two weights of a sample sum to 1.
+        """
         if self.gate is not None:
             scores: Tensor = self.gate(torch.cat([graph, transformer], dim=1))
             return scores.softmax(-1)
@@ -202,8 +259,8 @@ class Fusion(nn.Module):
         return shares.expand(len(graph), 2)
 
 
-def _graph_alone_sees_apex(settings: HybridSettings) -> bool:
-    """Whether onset→apex is no window of the transformer's, but comes first for the graph."""
+def _apex_window_is_extra(settings: HybridSettings) -> bool:
+    """Return whether the window onset→apex, the first one, is only for the graph."""
     return settings.graph and settings.windows_per_phase == len(PHASE_WINDOWS) // 2
 
 
@@ -211,30 +268,21 @@ def _zeros(like: Tensor, *shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
     return tuple(like.new_zeros(shape) for shape in shapes)
 
 
-def make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
+def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
     """Motion of each region, `(N, W, R, 3, input_px, input_px)`: onset→apex for the graph, then the phase windows.
 
-    No window comes twice, and none that no branch sees.
+    No window occurs twice, and each window is used by a branch.
     """
     phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
     windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)
     return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
 
 
-def build(task: Task, settings: HybridSettings) -> Hybrid:
-    """An untrained network for samples of shape `(W, R, C, s, s)`.
-
-    Raises:
-        ConfigError: interactions are to start from action units, and the training clips have none.
-    """
-    return Hybrid(task, settings)
-
-
-def explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:
-    """What counted for each of inputs `(N, W, R, C, s, s)`, attention as its mean `(N, R, R)` over layers and heads."""
-    found = network.importances(x)
-    attention = found.attention.flatten(1, 2)  # (N, depth·heads, R, R)
-    return {**vars(found), "attention": attention.sum(1) / max(1, attention.shape[1])}
+def _explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:
+    """Return the weights for inputs `(N, W, R, C, s, s)`. Attention is the mean over layers and heads, `(N, R, R)`."""
+    importances = network.importances(x)
+    attention = importances.attention.flatten(1, 2)  # (N, depth·heads, R, R)
+    return {**vars(importances), "attention": attention.sum(1) / max(1, attention.shape[1])}
 
 
 HYBRID = Network(
@@ -243,8 +291,8 @@ HYBRID = Network(
         "default": {},
         "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
     },
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=Hybrid,
     lockstep=lambda settings: settings.encoder == "linear",
-    explain=explain,
+    explain=_explain,
 )

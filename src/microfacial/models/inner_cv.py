@@ -1,4 +1,4 @@
-"""Choosing one setting of an estimator inside the known rows, so that no held-out row has a say."""
+"""Choose a hyperparameter of an estimator by cross-validation within the training rows, never with test rows."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,34 +10,42 @@ from microfacial.errors import ProtocolError
 from microfacial.metrics import confusion, uf1
 from microfacial.records import Samples
 
-Rows = NDArray[np.int64]
-Guess = Callable[[Rows, Rows], Sequence[NDArray[np.int64]]]
+_Rows = NDArray[np.int64]
+PredictEach = Callable[[_Rows, _Rows], Sequence[_Rows]]
 
 
-def choose_by_uf1(candidates: Sequence[float], guess: Guess, samples: Samples, inner_folds: int) -> float:
-    """The candidate with the best UF1, pooled over groups of subjects; of equals, the first.
+def choose_by_uf1(candidates: Sequence[float], predict_each: PredictEach, samples: Samples, inner_folds: int) -> float:
+    """Return the candidate with the best UF1, pooled over groups of subjects. The first of equal candidates wins.
 
     Args:
-        candidates: what there is to choose from.
-        guess: fits on the rows named first and predicts those named second: classes, once for each candidate.
-        samples: the known rows of one fold.
-        inner_folds: groups of subjects, at most one a subject.
+        candidates: values of the hyperparameter.
+        predict_each: function `(fit_rows, validation_rows)`. It fits each candidate on the first rows and returns the
+            predicted classes of the second rows, one array per candidate.
+        samples: the training rows of one fold.
+        inner_folds: number of groups of subjects. With fewer subjects, each subject is a group.
+
+    Returns:
+        One of the candidates.
     """
     labels, subjects = samples.labels, samples.subjects
     folds = GroupKFold(min(inner_folds, len(np.unique(subjects))))
-    guesses = np.empty((len(candidates), len(labels)), dtype=np.int64)
-    for known, asked in folds.split(labels, labels, subjects):
-        guesses[:, asked] = guess(known, asked)
-    scores = [uf1(confusion(labels, row, len(samples.classes))) for row in guesses]
+    predicted = np.empty((len(candidates), len(labels)), dtype=np.int64)
+    for fit_rows, validation_rows in folds.split(labels, labels, subjects):
+        predicted[:, validation_rows] = predict_each(fit_rows, validation_rows)
+    scores = [uf1(confusion(labels, row, len(samples.classes))) for row in predicted]
     return candidates[int(np.argmax(scores))]
 
 
 def require_two_classes(samples: Samples, model: str) -> None:
-    """Refuse known rows that leave nothing to tell apart.
+    """Check that the training rows have at least two classes.
+
+    Args:
+        samples: the training rows of one fold.
+        model: name of the model, for the message.
 
     Raises:
-        ProtocolError: they have one class only.
+        ProtocolError: all rows have the same class.
     """
     if len(np.unique(samples.labels)) == 1:
-        only = samples.classes[samples.labels[0]]
-        raise ProtocolError(f"{model}: all training clips of a fold are {only}. Add people who show others")
+        label = samples.classes[samples.labels[0]]
+        raise ProtocolError(f"{model}: all training clips of a fold are {label}. Add subjects with other classes")

@@ -1,4 +1,4 @@
-"""Faces and flow → what models see. Pure functions of one clip at a time, so nothing leaks from clip to clip."""
+"""Compute the inputs of models from faces and flow. Each clip is processed alone, so nothing leaks between clips."""
 
 from collections.abc import Sequence
 
@@ -11,36 +11,73 @@ from microfacial.errors import ProtocolError
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
 
-MotionInput = NDArray[np.float32]
-WHOLE_FACE = "whole face"  # beside the names of its regions
+WHOLE_FACE = "whole face"  # name of the whole face in a list of regions
+APEX_OFFSET = "apex>offset"
+_SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}  # windows that are the sum of stored windows
+
+# The jaw of the mean face, in sides of the aligned square, with a margin for faces that are wider or longer.
+_CHEEKS, _JAW_WIDTH, _JAW_HEIGHT = 0.40, 0.53, 0.61
+
+_Maps = NDArray[np.float32]
 
 
 def full_face(store: FaceStore, size_px: int) -> Inputs:
-    """Onset→apex motion of the whole face, `(N, 3, size_px, size_px)`: u, v, strain; none below and beside the jaw."""
-    windows = (_window(store, row, ONSET_APEX) for row in range(len(store.clips)))
-    return Inputs(values=np.stack([_whole(motion, store, size_px) for motion in windows]))
+    """Return the onset→apex motion of the whole face. Pixels below and beside the jaw are 0; see `face_area`.
+
+    Args:
+        store: aligned faces and flow of N clips.
+        size_px: side of the maps.
+
+    Returns:
+        Values `(N, 3, size_px, size_px)` float32: u, v, strain.
+    """
+    motions = (_motion(store, row, ONSET_APEX) for row in range(len(store.clips)))
+    return Inputs(values=np.stack([_whole_face(motion, store, size_px) for motion in motions]))
 
 
 def apex_crops(store: FaceStore, size_px: int) -> Inputs:
-    """The aligned apex, `(N, 3, size_px, size_px)`: red, green and blue, from −0.5 to 0.5."""
-    pictures = (apex[..., ::-1].astype(np.float32) / 255 - 0.5 for _, apex in store.crops)
-    return Inputs(values=np.stack([_resize(picture.transpose(2, 0, 1), size_px) for picture in pictures]))
+    """Return the aligned apex frames.
+
+    Args:
+        store: aligned faces and flow of N clips.
+        size_px: side of the images.
+
+    Returns:
+        Values `(N, 3, size_px, size_px)` float32: red, green and blue, from −0.5 to 0.5.
+    """
+    images = (apex[..., ::-1].astype(np.float32) / 255 - 0.5 for _, apex in store.crops)
+    return Inputs(values=np.stack([_resize(image.transpose(2, 0, 1), size_px) for image in images]))
 
 
 def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) -> Inputs:
-    """Onset→apex motion of each region, cut from the full face, `(N, R, 3, size_px, size_px)`: u, v, strain.
+    """Return the onset→apex motion of each region, cut from the full face.
 
-    Lengths stay in aligned pixels whatever a region's size.
+    The motion is in aligned pixels for every region, whatever the size of the region.
 
     Args:
-        whole_face: whether the whole face follows as one more region.
+        store: aligned faces and flow of N clips.
+        size_px: side of the maps.
+        whole_face: whether to append the whole face as one more region.
+
+    Returns:
+        Values `(N, R, 3, size_px, size_px)` float32: u, v, strain.
     """
-    windows = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face)
-    return Inputs(values=windows.values[:, 0], regions=windows.regions, mirror=windows.mirror)
+    inputs = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face)
+    return Inputs(values=inputs.values[:, 0], regions=inputs.regions, mirror=inputs.mirror)
 
 
 def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, whole_face: bool = False) -> Inputs:
-    """Motion of each region over some windows, `(N, W, R, 3, size_px, size_px)`; see `face_regions`."""
+    """Return the motion of each region in several windows; see `face_regions`.
+
+    Args:
+        store: aligned faces and flow of N clips.
+        size_px: side of the maps.
+        windows: names of the W windows, in the order of the result.
+        whole_face: whether to append the whole face as one more region.
+
+    Returns:
+        Values `(N, W, R, 3, size_px, size_px)` float32: u, v, strain.
+    """
     values = np.stack(
         [
             np.stack([_cut(store, row, window, size_px, whole_face) for window in windows])
@@ -51,23 +88,35 @@ def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, wh
         values=values,
         windows=tuple(windows),
         regions=(*store.regions, *([WHOLE_FACE] if whole_face else [])),
-        mirror=mirror_of(store.regions, whole_face=whole_face),
+        mirror=mirror_order(store.regions, whole_face=whole_face),
     )
 
 
 def phase_windows(store: FaceStore, per_phase: int) -> tuple[str, ...]:
-    """Names of the windows from onset over apex to offset, so many a phase; onset→apex alone where no more is stored.
+    """Return the names of the windows from onset through apex to offset.
 
     Args:
-        per_phase: 0 (onset→apex alone), 1 or 2.
+        store: flow, whose stored windows limit the choice.
+        per_phase: number of windows before the apex and after it, 1 or 2. With 0, there is only onset→apex.
+
+    Returns:
+        Names in the order of time. A store without the windows of both phases gives only onset→apex.
     """
     if per_phase == 0 or not set(PHASE_WINDOWS) <= set(store.windows):
         return (ONSET_APEX,)
     return (ONSET_APEX, APEX_OFFSET) if per_phase == 1 else PHASE_WINDOWS
 
 
-def mirror_of(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
-    """The order of the regions in a mirror: what is left becomes right."""
+def mirror_order(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
+    """Return the order of the regions in a mirror image, where left and right are exchanged.
+
+    Args:
+        regions: names of the regions. Names with the words `left` and `right` come in pairs.
+        whole_face: whether the whole face follows the regions. It stays in its place.
+
+    Returns:
+        For each region, the index of the region that takes its place.
+    """
     swap = {"left": "right", "right": "left"}
     mirrored = [" ".join(swap.get(word, word) for word in name.split()) for name in regions]
     order = tuple(regions.index(name) for name in mirrored)
@@ -75,21 +124,30 @@ def mirror_of(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
 
 
 def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], classes: tuple[str, ...]) -> Samples:
-    """Join a model's inputs with labels and with who each row is.
+    """Combine a model's inputs with the label, subject and id of each clip.
+
+    Args:
+        inputs: inputs of N clips.
+        store: the store that the inputs were computed from.
+        clips: the N clips, in the order of the store.
+        classes: names of the classes.
+
+    Returns:
+        One row per clip.
 
     Raises:
-        ProtocolError: a clip's label is not in the class list.
+        ProtocolError: the label of a clip is not in the class list.
     """
-    strangers = sorted({clip.label for clip in clips} - set(classes))
-    if strangers:
-        raise ProtocolError(f"label {strangers[0]!r} is not in the class list {', '.join(classes)}. Run `dvc repro`")
+    unknown = sorted({clip.label for clip in clips} - set(classes))
+    if unknown:
+        raise ProtocolError(f"label {unknown[0]!r} is not in the class list {', '.join(classes)}. Run `dvc repro`")
     return Samples(
-        inputs=np.ascontiguousarray(inputs.values),  # another layout is another order of sums, in the last bits
+        inputs=np.ascontiguousarray(inputs.values),  # another memory layout changes the order of sums, so the last bits
         labels=np.array([classes.index(clip.label) for clip in clips], dtype=np.int64),
         subjects=np.array([clip.person for clip in clips]),
         corpora=np.array([clip.corpus for clip in clips]),
         clips=np.array([clip.id for clip in clips]),
-        active=_active(clips, store.regions, len(inputs.mirror)),
+        active=_active_regions(clips, store.regions, len(inputs.mirror)),
         classes=classes,
         windows=inputs.windows,
         regions=inputs.regions,
@@ -97,59 +155,59 @@ def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], clas
     )
 
 
-def _active(clips: Sequence[Clip], regions: Sequence[str], count: int) -> NDArray[np.bool_]:
-    """Which regions annotated action units move, `(N, count)`; any of them moves the whole face, if that follows."""
+def _active_regions(clips: Sequence[Clip], regions: Sequence[str], count: int) -> NDArray[np.bool_]:
+    """Return which regions the annotated action units move, `(N, count)`. Any action unit moves the whole face."""
     moved = np.array([moved_regions(clip.action_units, regions) for clip in clips], dtype=np.bool_)
     return np.concatenate([moved, moved.any(axis=1, keepdims=True)], axis=1)[:, :count]
 
 
-APEX_OFFSET = "apex>offset"
-_SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}
+def _motion(store: FaceStore, row: int, window: str) -> _Maps:
+    """Return u, v and strain of one clip in one window, `(3, H, W)`. Published maps contain their own strain.
 
-
-def _window(store: FaceStore, row: int, name: str) -> MotionInput:
-    """u, v and strain of one clip over one window, `(3, H, W)`; published maps bring their own strain.
-
-    Windows that follow one another are summed: motions of a pixel or less hardly move where they are measured.
+    The motions of consecutive windows are added pixel by pixel. They are about a pixel long or shorter, so a point
+    hardly leaves its pixel between windows.
     """
-    parts = [store.flow[row, store.windows.index(part)].astype(np.float32) for part in _SUMS.get(name, (name,))]
-    flow: MotionInput = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
+    parts = [store.flow[row, store.windows.index(part)].astype(np.float32) for part in _SUMS.get(window, (window,))]
+    flow: _Maps = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
     if store.unit == "stretched":
         return flow
     return np.concatenate([flow, strain(flow)[None]])
 
 
-def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> MotionInput:
-    """Regions of one window, `(R, 3, size_px, size_px)`."""
-    motion = _window(store, row, window)
+def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> _Maps:
+    """Return the regions of one clip in one window, `(R, 3, size_px, size_px)`."""
+    motion = _motion(store, row, window)
     regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in store.boxes[row]]
-    return np.stack([*regions, _whole(motion, store, size_px)] if whole_face else regions)
+    return np.stack([*regions, _whole_face(motion, store, size_px)] if whole_face else regions)
 
 
-def _whole(motion: MotionInput, store: FaceStore, size_px: int) -> MotionInput:
-    """The whole face of one window, `(3, size_px, size_px)`; published maps are shown as they are."""
+def _whole_face(motion: _Maps, store: FaceStore, size_px: int) -> _Maps:
+    """Return the whole face, `(3, size_px, size_px)`, without the pixels outside it. Published maps keep all pixels."""
     return _resize(motion if store.unit == "stretched" else motion * face_area(motion.shape[-1]), size_px)
 
 
-# The jaw of the mean face, in sides of the aligned square, with room for faces that are wider or longer.
-_CHEEKS, _JAW_WIDTH, _JAW_HEIGHT = 0.40, 0.53, 0.61
-
-
 def face_area(size_px: int) -> NDArray[np.bool_]:
-    """Where faces lie on the aligned square, `(size_px, size_px)`: all above the cheeks, below them half an ellipse.
+    """Return the area of the aligned square where faces lie: everything above the cheeks, and half an ellipse below.
 
-    In the corners that are left out, what is behind a head moves against it, and may move more than the face.
+    The corners outside show the background. It moves relative to the head, possibly more than the face does.
+
+    Args:
+        size_px: side of the square.
+
+    Returns:
+        `(size_px, size_px)` bool.
     """
     rows, columns = (np.indices((size_px, size_px)) + 0.5) / size_px
     across, down = (columns - 0.5) / _JAW_WIDTH, np.maximum(rows - _CHEEKS, 0.0) / _JAW_HEIGHT
-    return np.asarray(across**2 + down**2 < 1, dtype=np.bool_)
+    inside: NDArray[np.bool_] = across**2 + down**2 < 1
+    return inside
 
 
-def _resize(motion: MotionInput, size_px: int) -> MotionInput:
-    """Motion `(C, h, w)` → `(C, size_px, size_px)`: averaged where it shrinks, interpolated where it grows."""
-    if motion.shape[1:] == (size_px, size_px):
-        return motion
-    shrinks = min(motion.shape[1:]) >= size_px
+def _resize(maps: _Maps, size_px: int) -> _Maps:
+    """Resize maps `(C, h, w)` to `(C, size_px, size_px)`: by averaging to shrink, by interpolation to enlarge."""
+    if maps.shape[1:] == (size_px, size_px):
+        return maps
+    shrinks = min(maps.shape[1:]) >= size_px
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(motion.transpose(1, 2, 0), (size_px, size_px), interpolation=method)
+    resized = cv2.resize(maps.transpose(1, 2, 0), (size_px, size_px), interpolation=method)
     return np.asarray(resized, dtype=np.float32).transpose(2, 0, 1)

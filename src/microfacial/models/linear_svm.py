@@ -1,19 +1,21 @@
-"""Linear support vector machine on flow pixels: the bar that a deep model has to clear.
+"""Linear support vector machine on the pixels of the flow: the baseline for deep models.
 
-Input `(N, 3, s, s)`: u, v and strain of onset→apex over the whole face, standardised on the training part.
+The inputs `(N, 3, s, s)` are u, v and strain of onset→apex over the whole face. They are standardised on the training
+rows.
 
-Source: Cortes & Vapnik, Machine Learning 1995, doi:10.1007/BF00994018; as a baseline on flow maps: Varanka et al.,
+Source: Cortes & Vapnik, Machine Learning 1995, doi:10.1007/BF00994018; as a baseline on flow maps, Varanka et al.,
 Data Leakage and Evaluation Issues in Micro-Expression Analysis, arXiv:2211.11425.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from scipy.special import softmax
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -21,51 +23,65 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from microfacial.models.base import Estimator
-from microfacial.models.inner_cv import Rows, choose_by_uf1, require_two_classes
+from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
-from microfacial.records import FaceStore, History, Inputs, Samples, TrainingData
+from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
-
-Strength = Annotated[float, Field(gt=0)]
-Floats = NDArray[np.float64]
 
 
 class LinearSvmSettings(Section):
-    """`models.linear_svm` of params.yaml."""
+    """`models.linear_svm` in params.yaml."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
     input_px: int = Field(28, ge=4)
-    strengths: tuple[Strength, ...] = Field(  # candidates for C
+    c_values: tuple[PositiveFloat, ...] = Field(  # candidates for C
         (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1
     )
-    inner_folds: int = Field(10, ge=2)  # groups of subjects that choose C
+    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)
 class FittedSvm:
-    """Machines of one fold, one for each pair of the classes in `present` `(k,)`, k(k−1)/2 = M of them.
+    """The machines of one fold: one for each pair of the k classes that occur in it, M = k(k−1)/2 in total.
 
-    `weight` `(M, P)` and `bias` `(M,)` are of pixels as they come: the scaler is folded into them. A positive margin
-    speaks for the first class of a pair. `shape` is that of one sample. A class that the fold lacks keeps probability
-    0.
+    A class that does not occur has the probability 0.
+
+    Attributes:
+        weight: weights of raw pixels, `(M, P)` float64. The standardisation is part of them. A positive margin supports
+            the first class of a pair.
+        bias: constants, `(M,)` float64.
+        present: classes that occur in the fold, `(k,)` int64, ascending.
+        classes: number of all classes, K.
+        shape: shape of one sample.
+        chosen: the chosen C in words.
+        history: empty, because the model has no epochs.
     """
 
-    weight: Floats
-    bias: Floats
+    weight: FloatArray
+    bias: FloatArray
     present: NDArray[np.int64]
     classes: int
     shape: tuple[int, ...]
     chosen: str
     history: History = field(default_factory=History)
 
-    def predict(self, inputs: NDArray[np.float32]) -> Floats:
-        """Softmax over votes, `(n, K)`: they rank classes as the machine does, but are not calibrated."""
+    def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return the softmax of the votes. It ranks classes as the machines do, but it is not calibrated.
+
+        Args:
+            inputs: `(n, …)` float32.
+
+        Returns:
+            `(n, K)`.
+        """
         margins = inputs.reshape(len(inputs), -1).astype(np.float64) @ self.weight.T + self.bias
         probabilities = np.zeros((len(inputs), self.classes))
         probabilities[:, self.present] = softmax(_vote(margins, len(self.present)), axis=1)
         return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """The machines, and what they are for."""
+        """Return the machines as arrays, with the shape of one sample."""
         return {
             "weight": self.weight,
             "bias": self.bias,
@@ -76,8 +92,7 @@ class FittedSvm:
         }
 
 
-def restore(settings: LinearSvmSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedSvm:
-    """The machines that wrote a checkpoint."""
+def _restore(settings: LinearSvmSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedSvm:
     return FittedSvm(
         weight=arrays["weight"],
         bias=arrays["bias"],
@@ -88,10 +103,11 @@ def restore(settings: LinearSvmSettings, arrays: Mapping[str, NDArray[Any]]) -> 
     )
 
 
-def _vote(margins: Floats, classes: int) -> Floats:
-    """What speaks for each class, `(n, k)`, from margins `(n, M)` of all pairs: votes, and among equal votes, margins.
+def _vote(margins: FloatArray, classes: int) -> FloatArray:
+    """Return the support for each class, `(n, k)`, from the margins `(n, M)` of all pairs.
 
-    Of two classes the margin itself speaks, for one and against the other.
+    The support is the number of votes. Margins decide between equal numbers of votes. With two classes, the support is
+    the margin itself for one class and its negative for the other.
     """
     if classes == 2:
         return np.concatenate([margins, -margins], axis=1)
@@ -101,49 +117,48 @@ def _vote(margins: Floats, classes: int) -> Floats:
         votes[:, second] += margin < 0
         sums[:, first] += margin
         sums[:, second] -= margin
-    # Less than half a vote, so that margins decide among equals only.
-    return np.asarray(votes + sums / (3 * (np.abs(sums) + 1)))
+    # The second term is less than half a vote, so margins decide only between equal numbers of votes.
+    support: FloatArray = votes + sums / (3 * (np.abs(sums) + 1))
+    return support
 
 
-def make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
-    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+def _make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
+    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
 
 
-def fit(known: TrainingData, settings: LinearSvmSettings) -> FittedSvm:
-    """Choose C by pooled UF1 over groups of known subjects, then fit on all of them.
+def _fit(training_data: TrainingData, settings: LinearSvmSettings) -> FittedSvm:
+    """Choose C by pooled UF1 over groups of training subjects, then fit on all training rows.
 
     Raises:
-        ProtocolError: the known rows have one class only.
+        ProtocolError: all training rows have the same class.
     """
-    samples = known.samples
+    samples = training_data.samples
     require_two_classes(samples, "linear_svm")
     inputs, labels = samples.inputs.reshape(len(samples.inputs), -1), samples.labels
 
-    def guess(rows: Rows, asked: Rows) -> list[NDArray[np.int64]]:
-        machines = (_fit_machine(strength, inputs[rows], labels[rows]) for strength in settings.strengths)
-        return [machine.predict(inputs[asked]) for machine in machines]
+    def predict_each(fit_rows: NDArray[np.int64], validation_rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        machines = (_fit_machine(c, inputs[fit_rows], labels[fit_rows]) for c in settings.c_values)
+        return [machine.predict(inputs[validation_rows]) for machine in machines]
 
-    best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
+    best = choose_by_uf1(settings.c_values, predict_each, samples, settings.inner_folds)
     return _unfold(_fit_machine(best, inputs, labels), samples, f"C={best:g}")
 
 
-def _fit_machine(strength: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:
-    """A fitted machine; where an inner part has one class only, that class for every input."""
+def _fit_machine(c: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:
+    """Fit a machine. If the rows of an inner fold have one class only, always predict that class."""
     if len(np.unique(labels)) == 1:
         return DummyClassifier().fit(inputs, labels)
-    machine = make_pipeline(
-        StandardScaler(), SVC(kernel="linear", C=strength, class_weight="balanced", break_ties=True)
-    )
+    machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=c, class_weight="balanced", break_ties=True))
     return machine.fit(inputs, labels)
 
 
 def _unfold(machine: Pipeline, samples: Samples, chosen: str) -> FittedSvm:
-    """A fitted scaler and machine as weights of pixels."""
+    """Turn a fitted scaler and machine into weights of raw pixels."""
     scaler, svc = machine[0], machine[1]
     weight = svc.coef_ / scaler.scale_  # (M, P)
     bias = svc.intercept_ - weight @ scaler.mean_
-    sign = -1.0 if len(svc.classes_) == 2 else 1.0  # of two classes alone, scikit-learn turns the margin round
+    sign = -1.0 if len(svc.classes_) == 2 else 1.0  # with two classes, scikit-learn reverses the sign of the margin
     return FittedSvm(
         weight=sign * weight,
         bias=sign * bias,
@@ -155,5 +170,5 @@ def _unfold(machine: Pipeline, samples: Samples, chosen: str) -> FittedSvm:
 
 
 LINEAR_SVM = Estimator(
-    settings=LinearSvmSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
+    settings=LinearSvmSettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
 )

@@ -2,9 +2,9 @@
 
     (N, 3, s, s) ─▶ standardise ─▶ 60 principal components ─▶ (N, K)
 
-Known faces are joined by their mirror images before anything is fitted. The problem is then the same in a mirror, and
-having one solution only, so is that: a face and its mirror image get the same chances without averaging the two. As a
-function of pixels the model is linear: one weight a pixel and class.
+The mirror images of the training faces are added before anything is fitted. The problem is then symmetric, and because
+it has only one solution, the solution is symmetric too: a face and its mirror image get the same probabilities, without
+averaging the two. The model is linear in the pixels: one weight per pixel and class.
 
 Source: Cox, Journal of the Royal Statistical Society B 1958, doi:10.1111/j.2517-6161.1958.tb00292.x; principal
 components of whole faces, Turk & Pentland, Journal of Cognitive Neuroscience 1991, doi:10.1162/jocn.1991.3.1.71.
@@ -12,127 +12,141 @@ components of whole faces, Turk & Pentland, Journal of Cognitive Neuroscience 19
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from microfacial.models.base import Estimator
-from microfacial.models.inner_cv import Rows, choose_by_uf1, require_two_classes
+from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
-from microfacial.records import FaceStore, History, Inputs, Samples, TrainingData
+from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
-
-Strength = Annotated[float, Field(gt=0)]
-Floats = NDArray[np.float64]
 
 
 class LogisticRegressionSettings(Section):
-    """`models.logistic_regression` of params.yaml."""
+    """`models.logistic_regression` in params.yaml."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
     input_px: int = Field(28, ge=4)
-    components: int = Field(60, ge=1)  # fewer where there are fewer rows or pixels
-    strengths: tuple[Strength, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # candidates, C
-    inner_folds: int = Field(10, ge=2)  # groups of subjects that choose C
+    components: int = Field(60, ge=1)  # at most the number of rows and of pixels
+    c_values: tuple[PositiveFloat, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # for C
+    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)
 class FittedRegression:
-    """Weights of pixels `(K, P)` and of the constant `(K,)`, −∞ for a class that the fold lacks.
+    """A fitted regression.
 
-    `shape` is that of one sample.
+    Attributes:
+        weight: weights of raw pixels, `(K, P)` float64.
+        bias: constants, `(K,)` float64. The constant of a class that does not occur in the fold is −∞.
+        shape: shape of one sample.
+        chosen: the chosen C in words.
+        history: empty, because the model has no epochs.
     """
 
-    weight: Floats
-    bias: Floats
+    weight: FloatArray
+    bias: FloatArray
     shape: tuple[int, ...]
     chosen: str
     history: History = field(default_factory=History)
 
-    def predict(self, inputs: NDArray[np.float32]) -> Floats:
-        """Probabilities `(n, K)`, the same for a face and its mirror image."""
-        return np.asarray(softmax(_flatten(inputs) @ self.weight.T + self.bias, axis=1))
+    def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return probabilities, which are the same for a face and its mirror image.
+
+        Args:
+            inputs: `(n, 3, s, s)` float32.
+
+        Returns:
+            `(n, K)`.
+        """
+        probabilities: FloatArray = softmax(_flatten(inputs) @ self.weight.T + self.bias, axis=1)
+        return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """The weights, and what they are for."""
+        """Return the weights as arrays, with the shape of one sample."""
         shape, chosen = np.array(self.shape, dtype=np.int64), np.array(self.chosen)
         return {"weight": self.weight, "bias": self.bias, "shape": shape, "chosen": chosen}
 
 
-def restore(settings: LogisticRegressionSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedRegression:
-    """The weights that wrote a checkpoint."""
+def _restore(settings: LogisticRegressionSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedRegression:
     shape, chosen = tuple(arrays["shape"].tolist()), str(arrays["chosen"])
     return FittedRegression(arrays["weight"], arrays["bias"], shape, chosen)
 
 
-def make_inputs(store: FaceStore, settings: LogisticRegressionSettings) -> Inputs:
-    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+def _make_inputs(store: FaceStore, settings: LogisticRegressionSettings) -> Inputs:
+    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
 
 
-def fit(known: TrainingData, settings: LogisticRegressionSettings) -> FittedRegression:
-    """Choose C by pooled UF1 over groups of known subjects, then fit on all of them.
+def _fit(training_data: TrainingData, settings: LogisticRegressionSettings) -> FittedRegression:
+    """Choose C by pooled UF1 over groups of training subjects, then fit on all training rows.
 
     Raises:
-        ProtocolError: the known rows have one class only.
+        ProtocolError: all training rows have the same class.
     """
-    samples = known.samples
+    samples = training_data.samples
     require_two_classes(samples, "logistic_regression")
 
-    def guess(rows: Rows, asked: Rows) -> list[NDArray[np.int64]]:
-        fitted = _fit_each(samples.take(rows), settings.strengths, settings.components)
-        return [one.predict(samples.inputs[asked]).argmax(axis=1) for one in fitted]
+    def predict_each(fit_rows: NDArray[np.int64], validation_rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        regressions = _fit_each(samples.take(fit_rows), settings.c_values, settings.components)
+        return [regression.predict(samples.inputs[validation_rows]).argmax(axis=1) for regression in regressions]
 
-    best = choose_by_uf1(settings.strengths, guess, samples, settings.inner_folds)
+    best = choose_by_uf1(settings.c_values, predict_each, samples, settings.inner_folds)
     return _fit_each(samples, [best], settings.components)[0]
 
 
-def _fit_each(samples: Samples, strengths: Sequence[float], components: int) -> list[FittedRegression]:
-    """One regression for each C, on the same components of faces and their mirror images."""
+def _fit_each(samples: Samples, c_values: Sequence[float], components: int) -> list[FittedRegression]:
+    """Fit one regression for each C, on the same components of the faces and their mirror images."""
     faces = np.concatenate([_flatten(samples.inputs), _flatten(_mirror(samples.inputs))])  # (2n, P)
     labels = np.tile(samples.labels, 2)
     scaler = StandardScaler().fit(faces)
     standard = scaler.transform(faces)
     axes = PCA(min(components, *faces.shape), svd_solver="full").fit(standard)
     coordinates = axes.transform(standard)
-    fitted = []
-    for strength in strengths:
-        slopes, constants = _regress(coordinates, labels, len(samples.classes), strength)
+    regressions = []
+    for c in c_values:
+        slopes, constants = _regress(coordinates, labels, len(samples.classes), c)
         weight = slopes @ axes.components_ / scaler.scale_
         bias = constants - weight @ scaler.mean_ - slopes @ axes.components_ @ axes.mean_
-        fitted.append(FittedRegression(weight, bias, samples.inputs.shape[1:], f"C={strength:g}"))
-    return fitted
+        regressions.append(FittedRegression(weight, bias, samples.inputs.shape[1:], f"C={c:g}"))
+    return regressions
 
 
-def _regress(coordinates: Floats, labels: NDArray[np.int64], classes: int, strength: float) -> tuple[Floats, Floats]:
-    """Slopes `(K, D)` and constants `(K,)` on coordinates `(n, D)`; where all labels agree, that class everywhere."""
+def _regress(
+    coordinates: FloatArray, labels: NDArray[np.int64], classes: int, c: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return slopes `(K, D)` and constants `(K,)` for coordinates `(n, D)`. A single class is always predicted."""
     slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, -np.inf)
     present = np.unique(labels)
     constants[present] = 0.0
     if len(present) > 1:
-        machine = LogisticRegression(C=strength, class_weight="balanced", solver="newton-cholesky")
+        machine = LogisticRegression(C=c, class_weight="balanced", solver="newton-cholesky")
         machine.fit(coordinates, labels)
-        fitted = present[1:] if len(present) == 2 else present  # of two classes, the second is told from the first
+        fitted = present[1:] if len(present) == 2 else present  # with two classes, there is one row for the second
         slopes[fitted], constants[fitted] = machine.coef_, machine.intercept_
     return slopes, constants
 
 
-def _flatten(inputs: NDArray[np.float32]) -> Floats:
+def _flatten(inputs: NDArray[np.float32]) -> FloatArray:
     return inputs.reshape(len(inputs), -1).astype(np.float64)
 
 
 def _mirror(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Faces `(n, 3, s, s)` as a mirror shows them: motion to the right becomes motion to the left."""
+    """Return the mirror images of faces `(n, 3, s, s)`. Motion to the right becomes motion to the left."""
     mirrored = inputs[..., ::-1].copy()
     mirrored[:, 0] *= -1
     return mirrored
 
 
 LOGISTIC_REGRESSION = Estimator(
-    settings=LogisticRegressionSettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
+    settings=LogisticRegressionSettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
 )

@@ -1,4 +1,7 @@
-"""The class that is most frequent in training, for every clip: what a score means nothing without."""
+"""Predict the class frequencies of the training rows for every clip. Scores of other models are compared with this.
+
+The most frequent class always wins.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,47 +11,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.models.base import Estimator
-from microfacial.records import FaceStore, History, Inputs, TrainingData
+from microfacial.records import FaceStore, FloatArray, History, Inputs, TrainingData
 from microfacial.settings import Section
 
 
 class MajoritySettings(Section):
-    """`models.majority` of params.yaml: nothing to set."""
+    """`models.majority` in params.yaml. It has no keys."""
 
 
 @dataclass(frozen=True)
 class FittedMajority:
-    """Class frequencies `(K,)` of the training part."""
+    """A fitted model.
 
-    frequencies: NDArray[np.float64]
+    Attributes:
+        frequencies: share of each class in the training rows, `(K,)` float64. The sum is 1.
+        chosen: empty, because the model chooses nothing.
+        history: empty, because the model has no epochs.
+    """
+
+    frequencies: FloatArray
     chosen: str = ""
     history: History = field(default_factory=History)
 
-    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The same frequencies for every input, `(n, K)`."""
+    def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return the same frequencies for every row.
+
+        Args:
+            inputs: `(n, 0)`. Only the number of rows matters.
+
+        Returns:
+            `(n, K)`.
+        """
         return np.tile(self.frequencies, (len(inputs), 1))
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """The frequencies, and the shape of inputs, which are empty."""
+        """Return the frequencies, and the shape `(0,)` of one sample."""
         return {"frequencies": self.frequencies, "shape": np.array([0])}
 
 
-def restore(settings: MajoritySettings, arrays: Mapping[str, NDArray[Any]]) -> FittedMajority:
-    """The frequencies that wrote a checkpoint."""
+def _restore(settings: MajoritySettings, arrays: Mapping[str, NDArray[Any]]) -> FittedMajority:
     return FittedMajority(arrays["frequencies"])
 
 
-def make_inputs(store: FaceStore, settings: MajoritySettings) -> Inputs:
-    """Nothing: `(N, 0)`."""
+def _make_inputs(store: FaceStore, settings: MajoritySettings) -> Inputs:
+    """Empty inputs, `(N, 0)`."""
     return Inputs(values=np.empty((len(store.clips), 0), np.float32))
 
 
-def fit(known: TrainingData, settings: MajoritySettings) -> FittedMajority:
-    """Count classes over all known rows."""
-    labels = known.samples.labels
-    return FittedMajority(np.bincount(labels, minlength=len(known.samples.classes)) / len(labels))
+def _fit(training_data: TrainingData, settings: MajoritySettings) -> FittedMajority:
+    """Count the classes of all training rows."""
+    samples = training_data.samples
+    return FittedMajority(np.bincount(samples.labels, minlength=len(samples.classes)) / len(samples.labels))
 
 
 MAJORITY = Estimator(
-    settings=MajoritySettings, presets={"default": {}}, make_inputs=make_inputs, fit=fit, restore=restore
+    settings=MajoritySettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
 )

@@ -1,4 +1,4 @@
-"""Multilayer perceptron: the smallest network of the zoo, one hidden layer over the whole face's motion.
+"""Multilayer perceptron: the smallest network of this package, with one hidden layer over the whole face's motion.
 
     (N, 3, 14, 14) ─▶ flatten ─▶ 64 hidden ─▶ (N, K)
 
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from microfacial.models.base import Network, Task
 from microfacial.models.inputs import full_face
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 
 class MlpSettings(OptimiserSettings):
-    """`models.mlp` of params.yaml."""
+    """`models.mlp` in params.yaml."""
 
     input_px: int = Field(14, ge=4)
     hidden: int = Field(64, ge=1)  # units
@@ -27,36 +27,36 @@ class MlpSettings(OptimiserSettings):
 
 
 class Mlp(nn.Module):
-    """All pixels to hidden units to classes."""
+    """One hidden layer over all pixels, then the classes.
 
-    def __init__(self, values: int, classes: int, settings: MlpSettings) -> None:
+    Args:
+        task: shape of one sample, which may have any number of axes, and number of classes.
+        settings: settings of the network.
+    """
+
+    def __init__(self, task: Task, settings: MlpSettings) -> None:
         super().__init__()
-        self.hidden = nn.Linear(values, settings.hidden)
+        self.hidden = nn.Linear(prod(task.shape), settings.hidden)
         self.activation = nn.GELU()
         self.dropout = Dropout(settings.dropout)
-        self.head = nn.Linear(settings.hidden, classes)
+        self.head = nn.Linear(settings.hidden, task.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of maps `(N, C, s, s)`."""
+        """Return logits `(N, K)` for maps `(N, C, s, s)`."""
         hidden = self.dropout(self.activation(self.hidden(x.flatten(1))))  # (N, hidden)
         logits: Tensor = self.head(hidden)  # (N, K)
         return logits
 
 
-def make_inputs(store: FaceStore, settings: MlpSettings) -> Inputs:
-    """Whole-face motion, `(N, 3, input_px, input_px)`."""
+def _make_inputs(store: FaceStore, settings: MlpSettings) -> Inputs:
+    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
-
-
-def build(task: Task, settings: MlpSettings) -> Mlp:
-    """An untrained network for samples of any shape."""
-    return Mlp(prod(task.shape), task.classes, settings)
 
 
 MLP = Network(
     settings=MlpSettings,
     presets={"default": {}},
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=Mlp,
     lockstep=lambda _: True,
 )

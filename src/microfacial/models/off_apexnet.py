@@ -1,7 +1,7 @@
-"""Off-ApexNet: horizontal and vertical motion through a convolution stream each, joined by two wide layers.
+"""Off-ApexNet: one convolution stream for horizontal motion and one for vertical motion, joined by two wide layers.
 
     u (N, 1, 28, 28) ─▶ 6 filters 5×5 ─▶ pool ─▶ 16 filters 5×5 ─▶ pool ─▶ (N, 16, 7, 7) ┐
-    v (N, 1, 28, 28) ─▶ the same, with weights of its own                ─▶ (N, 16, 7, 7) ┴▶ 1024 ─▶ 1024 ─▶ (N, K)
+    v (N, 1, 28, 28) ─▶ the same, with its own weights                   ─▶ (N, 16, 7, 7) ┴▶ 1024 ─▶ 1024 ─▶ (N, K)
 
 Source: Gan et al., OFF-ApexNet on micro-expression recognition system, Signal Processing: Image Communication 2019,
 doi:10.1016/j.image.2019.02.005; dropout, rate and epochs of the `published` preset, github.com/tvaranka/meb,
@@ -13,24 +13,29 @@ from torch import Tensor, cat, nn
 
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
-from microfacial.models.layers.attention import Dropout
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
-from microfacial.settings import OptimiserSettings
 
 _INPUT_PX = 28
 _HIDDEN = 1024
 
 
 class OffApexNetSettings(OptimiserSettings):
-    """`models.off_apexnet` of params.yaml."""
+    """`models.off_apexnet` in params.yaml."""
 
     dropout: float = Field(0.5, ge=0, lt=1)
 
 
 class OffApexNet(nn.Module):
-    """Two streams, then two hidden layers and the classes."""
+    """Two streams, then two hidden layers and the classes.
 
-    def __init__(self, classes: int, settings: OffApexNetSettings) -> None:
+    Args:
+        task: shape `(2, 28, 28)` of one sample, and number of classes.
+        settings: settings of the network.
+    """
+
+    def __init__(self, task: Task, settings: OffApexNetSettings) -> None:
         super().__init__()
         self.horizontal = _stream()
         self.vertical = _stream()
@@ -41,11 +46,11 @@ class OffApexNet(nn.Module):
             nn.Linear(_HIDDEN, _HIDDEN),
             nn.ReLU(),
             Dropout(settings.dropout),
-            nn.Linear(_HIDDEN, classes),
+            nn.Linear(_HIDDEN, task.classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of maps `(N, 2, 28, 28)`: u, v."""
+        """Return logits `(N, K)` for maps `(N, 2, 28, 28)` of u and v."""
         maps = cat([self.horizontal(x[:, :1]), self.vertical(x[:, 1:])], dim=1)  # (N, 32, 7, 7)
         logits: Tensor = self.head(maps.flatten(1))  # (N, K)
         return logits
@@ -63,14 +68,9 @@ def _stream() -> nn.Sequential:
     )
 
 
-def make_inputs(store: FaceStore, settings: OffApexNetSettings) -> Inputs:
-    """Whole-face motion without strain, `(N, 2, 28, 28)`."""
+def _make_inputs(store: FaceStore, settings: OffApexNetSettings) -> Inputs:
+    """Motion of the whole face without strain, `(N, 2, 28, 28)`."""
     return Inputs(values=full_face(store, _INPUT_PX).values[:, :2])
-
-
-def build(task: Task, settings: OffApexNetSettings) -> OffApexNet:
-    """An untrained network for samples of shape `(2, 28, 28)`."""
-    return OffApexNet(task.classes, settings)
 
 
 OFF_APEXNET = Network(
@@ -87,7 +87,7 @@ OFF_APEXNET = Network(
             "class_weights": "none",
         },
     },
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=OffApexNet,
     lockstep=lambda _: False,
 )

@@ -1,4 +1,4 @@
-"""The settings of a model variant by its name: a preset, and over it what was set."""
+"""Resolve the settings of a model variant: start from a preset and apply the given keys."""
 
 from typing import Any
 
@@ -8,34 +8,46 @@ from microfacial.settings import Section, check
 
 
 def resolve(name: str, settings: Any, where: str) -> Section:
-    """Settings of one variant, checked; the key `preset` names what they start from.
+    """Return the checked settings of a variant.
 
     Args:
-        where: what messages begin with, such as `params.yaml: models.roi_cnn`.
+        name: name of the variant, a key of `MODELS`.
+        settings: mapping of keys. The key `preset` names the preset to start from; it defaults to `default`.
+        where: start of messages, such as `params.yaml: models.roi_cnn`.
+
+    Returns:
+        Settings of the variant's own class.
 
     Raises:
-        ConfigError: there is no such model, preset or key, or a type or bound is wrong.
+        ConfigError: the model, the preset or a key does not exist, or a type or bound is wrong.
     """
     if name not in MODELS:
-        raise ConfigError(f"{where} is not a model; known are {', '.join(MODELS)}")
+        raise ConfigError(f"{where} is not a model. Choose from {', '.join(MODELS)}")
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} must be a mapping, such as {{}} for all defaults")
     variant = MODELS[name]
     preset = settings.get("preset", "default")
     if not isinstance(preset, str) or preset not in variant.presets:
-        raise ConfigError(f"{where}.preset: no {preset!r}; choose from {', '.join(variant.presets)}")
-    own = {key: value for key, value in settings.items() if key != "preset"}
-    return check({**variant.presets[preset], **own}, variant.settings, where)
+        raise ConfigError(f"{where}.preset: {preset!r} does not exist. Choose from {', '.join(variant.presets)}")
+    changes = {key: value for key, value in settings.items() if key != "preset"}
+    resolved: Section = check({**variant.presets[preset], **changes}, variant.settings, where)
+    return resolved
 
 
-def find_network(name: str) -> Network:
-    """The variant of a name, which is trained by epochs.
+def find_network(name: str) -> Network[Any]:
+    """Return the network variant with a name.
+
+    Args:
+        name: a key of `MODELS`.
+
+    Returns:
+        The variant.
 
     Raises:
-        ConfigError: there is no such model, or it is an estimator, which fits in one go.
+        ConfigError: the model does not exist, or it is an estimator, which is not trained by epochs.
     """
-    networks = [known for known, variant in MODELS.items() if isinstance(variant, Network)]
     variant = MODELS.get(name)
     if not isinstance(variant, Network):
-        raise ConfigError(f"{name!r} is no network; networks are {', '.join(networks)}")
+        networks = [model for model, candidate in MODELS.items() if isinstance(candidate, Network)]
+        raise ConfigError(f"{name!r} is not a network. Choose from {', '.join(networks)}")
     return variant

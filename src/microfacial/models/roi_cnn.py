@@ -1,9 +1,11 @@
-"""ROI CNN: one small convolutional encoder shared by all regions of interest, their vectors side by side.
+"""ROI CNN: a convolutional encoder for each region of interest. The vectors of all regions are concatenated.
 
     (N, R, 3, s, s) ─▶ four stride-2 convolution blocks ─▶ global average ─▶ (N, R, D) ─▶ concatenate ─▶ (N, K)
 
+With the default settings, the encoder of a region is one linear layer.
+
 Source: regions of interest as the unit of facial motion, Liu et al., MDMO, IEEE TAC 2016,
-doi:10.1109/TAFFC.2015.2485205; group normalisation, because batches are small: Wu & He, ECCV 2018,
+doi:10.1109/TAFFC.2015.2485205; group normalisation, which suits small batches, Wu & He, ECCV 2018,
 doi:10.1007/978-3-030-01261-8_1.
 """
 
@@ -12,18 +14,24 @@ from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
 from microfacial.models.inputs import face_regions
-from microfacial.models.layers.attention import Head, RegionEncoder, RegionSettings, Width
+from microfacial.models.layers.encoders import Head, RegionEncoder
+from microfacial.models.settings import RegionSettings, Width
 from microfacial.records import FaceStore, Inputs
 
 
 class RoiCnnSettings(RegionSettings):
-    """`models.roi_cnn` of params.yaml."""
+    """`models.roi_cnn` in params.yaml."""
 
-    widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 32), strict=False)  # channels; the last is D
+    widths: tuple[Width, Width, Width, Width] = Field((8, 16, 32, 32), strict=False)  # channels of blocks; last: D
 
 
 class RoiCnn(nn.Module):
-    """Regions through an encoder, then one linear layer over all of them."""
+    """An encoder for regions, then one linear layer over all of them.
+
+    Args:
+        task: shape `(R, C, s, s)` of one sample, and number of classes.
+        settings: settings of the network.
+    """
 
     def __init__(self, task: Task, settings: RoiCnnSettings) -> None:
         super().__init__()
@@ -31,20 +39,15 @@ class RoiCnn(nn.Module):
         self.head = Head(task.shape[0] * settings.widths[-1], task, dropout=settings.dropout, skip=settings.skip)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(N, K)` of region maps `(N, R, C, s, s)`."""
+        """Return logits `(N, K)` for maps of regions `(N, R, C, s, s)`."""
         regions = self.encoder(x)  # (N, R, D)
         logits: Tensor = self.head(regions.flatten(1), x)  # (N, K)
         return logits
 
 
-def make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
+def _make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
     """Motion of each region, `(N, R, 3, input_px, input_px)`."""
     return face_regions(store, settings.input_px, whole_face=settings.whole_face)
-
-
-def build(task: Task, settings: RoiCnnSettings) -> RoiCnn:
-    """An untrained network for samples of shape `(R, C, s, s)`."""
-    return RoiCnn(task, settings)
 
 
 ROI_CNN = Network(
@@ -60,7 +63,7 @@ ROI_CNN = Network(
             "widths": (32, 64, 128, 256),
         },
     },
-    make_inputs=make_inputs,
-    build=build,
+    make_inputs=_make_inputs,
+    build=RoiCnn,
     lockstep=lambda settings: settings.encoder == "linear",
 )

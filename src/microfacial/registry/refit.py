@@ -17,10 +17,11 @@ from microfacial.files import as_file_name, read_arrays, read_csv
 from microfacial.inference.predict import Checkpoint
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
+from microfacial.models.settings import OptimiserSettings
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Fitted, Samples, TrainingData
 from microfacial.registry.training_source import TrainingSource
-from microfacial.settings import OptimiserSettings, Section
+from microfacial.settings import Section
 from microfacial.training.fit import fit
 from microfacial.training.one_thread import one_thread
 

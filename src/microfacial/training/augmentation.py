@@ -14,7 +14,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from microfacial.settings import OptimiserSettings
+from microfacial.models.settings import OptimiserSettings
 
 _POINTS = ("onset", "rise", "apex", "fall", "offset")  # of windows' names, in the order of time
 
@@ -48,9 +48,9 @@ def augment(
         span = 2 * settings.shift_px + 1
         inputs = shift(inputs, (moves * span).long().clamp(max=span - 1) - settings.shift_px)
     if borders.shape[2]:
-        inputs = move_borders(inputs, (2 * borders - 1) * settings.jitter, layout)
-    if settings.mixup:
-        alpha = settings.mixup
+        inputs = move_borders(inputs, (2 * borders - 1) * settings.window_jitter, layout)
+    if settings.mixup_alpha:
+        alpha = settings.mixup_alpha
         inputs, targets = mix(inputs, targets, torch.from_numpy(betaincinv(alpha, alpha, mixes[..., 0].numpy())))
     return inputs, targets
 
@@ -127,8 +127,8 @@ def _shares(settings: OptimiserSettings, layout: InputLayout) -> list[int]:
     return [
         int(settings.flip),
         2 * bool(settings.shift_px),
-        borders * bool(settings.jitter and layout.shows == "motion"),
-        int(settings.mixup > 0),
+        borders * bool(settings.window_jitter and layout.shows == "motion"),
+        int(settings.mixup_alpha > 0),
     ]
 
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
 from microfacial.models import MODELS, Estimator, Network, Task
-from microfacial.models.base import Explain
+from microfacial.models.base import Explain, typed_settings
+from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Fitted, History, Samples, TrainingData
-from microfacial.settings import OptimiserSettings, Section
+from microfacial.settings import Section
 from microfacial.training.augmentation import InputLayout, mirror
 from microfacial.training.lockstep import Lane, Lockstep, NetworkStack, per_channel
 from microfacial.training.losses import class_weights
@@ -40,20 +41,23 @@ def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: 
     """
     match MODELS[model]:
         case Estimator() as estimator:
-            return [estimator.fit(known, settings) for known in chunk]
+            estimator_settings = typed_settings(estimator.settings, settings)
+            return [estimator.fit(known, estimator_settings) for known in chunk]
         case Network() as network:
-            assert isinstance(settings, OptimiserSettings)
-            _check_inputs(chunk[0].samples, model, settings)
-            return [*_fit_networks(network, chunk, settings, watch)]
+            network_settings = typed_settings(network.settings, settings)
+            _check_inputs(chunk[0].samples, model, network_settings)
+            return [*_fit_networks(network, chunk, network_settings, watch)]
 
 
 def chunk_size(model: str, settings: Section, samples: Samples) -> int:
     """How many folds train together: fewer where samples are so large that the folds' copies of them would be."""
     variant = MODELS[model]
-    if isinstance(variant, Network) and variant.lockstep(settings):
-        assert isinstance(settings, OptimiserSettings)
-        return max(1, min(LANES // settings.members, CHUNK_BYTES // max(1, samples.inputs.nbytes)))
-    return 1
+    if not isinstance(variant, Network):
+        return 1
+    network_settings: OptimiserSettings = typed_settings(variant.settings, settings)
+    if not variant.lockstep(network_settings):
+        return 1
+    return max(1, min(LANES // network_settings.ensemble_size, CHUNK_BYTES // max(1, samples.inputs.nbytes)))
 
 
 def arithmetic(settings: Section) -> dict[str, str]:
@@ -125,14 +129,13 @@ def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -
     """What wrote a checkpoint, without its curves: it predicts the same to the last bit."""
     match MODELS[model]:
         case Estimator() as estimator:
-            return estimator.restore(settings, arrays)
+            return estimator.restore(typed_settings(estimator.settings, settings), arrays)
         case Network() as network:
-            assert isinstance(settings, OptimiserSettings)
-            return _restore_network(network, settings, arrays)
+            return _restore_network(network, typed_settings(network.settings, settings), arrays)
 
 
 def _restore_network(
-    variant: Network, settings: OptimiserSettings, arrays: Mapping[str, NDArray[Any]]
+    variant: Network[Any], settings: OptimiserSettings, arrays: Mapping[str, NDArray[Any]]
 ) -> FittedNetwork:
     task = Task(
         shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
@@ -207,10 +210,10 @@ class _Run:
 
 
 def _fit_networks(
-    variant: Network, chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None
+    variant: Network[Any], chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None
 ) -> list[FittedNetwork]:
     """Train the members of all folds until their validation losses stop falling; keep their best epochs' weights."""
-    samples, each = chunk[0].samples, settings.members
+    samples, each = chunk[0].samples, settings.ensemble_size
     layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
     members = [_prepare(variant, known, member, settings) for known in chunk for member in range(each)]
     size = len(members) if variant.lockstep(settings) else 1
@@ -243,7 +246,7 @@ def _fit_networks(
     return [gather(fold, [run.kept for run in runs]) for fold in range(len(chunk))]
 
 
-def _prepare(variant: Network, known: TrainingData, member: int, settings: OptimiserSettings) -> _Member:
+def _prepare(variant: Network[Any], known: TrainingData, member: int, settings: OptimiserSettings) -> _Member:
     """What a member of a fold trains and validates on, and its untrained network."""
     training, validation = _divide(known, member, settings.early_stopping)
     samples = known.samples
@@ -313,7 +316,7 @@ def _check_finite(values: Sequence[float], epoch: int) -> None:
 
 
 def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
-    moves = [name for name in ("flip", "test_time_flip", "shift_px", "jitter") if getattr(settings, name)]
+    moves = [name for name in ("flip", "test_time_flip", "shift_px", "window_jitter") if getattr(settings, name)]
     if moves and samples.inputs.ndim <= 3:
         raise ConfigError(f"{model}.{moves[0]}: the inputs of {model} are no maps of pixels. Turn it off")
 

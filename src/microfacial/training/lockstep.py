@@ -26,14 +26,14 @@ from torch.func import functional_call, vmap
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import Explain
-from microfacial.models.layers.attention import Dropout
-from microfacial.settings import OptimiserSettings
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.settings import OptimiserSettings
 from microfacial.training.augmentation import InputLayout, augment, draws
 from microfacial.training.losses import lane_losses
 
 _ROWS_AT_ONCE = 32  # of one lane, when nothing is learnt
 _VALUES_AT_ONCE = 1 << 20  # of inputs that are augmented before the steps that want them: more leave the cache
-# Odd numbers with irregular bits, as in models/blocks.py.
+# Odd numbers with irregular bits, as in models/layers/dropout.py.
 _KEYS, _FIRST_MIX, _SECOND_MIX = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 Values = NDArray[np.float64]
@@ -175,7 +175,7 @@ class Lockstep:
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
         self._gradients = torch.zeros_like(self._weights)
-        self._averaged = torch.zeros_like(self._weights) if settings.averaging else self._weights
+        self._averaged = torch.zeros_like(self._weights) if settings.ema_decay else self._weights
         self._rows = list(self._weights)  # one parameter a lane, with its own moments and step count
         for row, gradient in zip(self._rows, self._gradients, strict=True):
             row.grad = gradient
@@ -213,7 +213,7 @@ class Lockstep:
         if not torch.equal(shared, torch.get_rng_state()):
             raise ConfigError(
                 f"{self._kind} draws from torch's shared random numbers while it trains, so that no fold could be "
-                "repeated alone. Let it drop by microfacial.models.blocks.Dropout, whose masks are of each fold's seed"
+                "repeated alone. Use microfacial.models.layers.dropout.Dropout, whose masks come from each fold's seed"
             )
         return np.asarray(total.numpy() / self._steps)
 
@@ -301,8 +301,8 @@ class Lockstep:
 
     def _average(self, taken: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         """Blend the weights after so many steps into their average, which starts with those after the first step."""
-        if self._settings.averaging:
-            kept = self._settings.averaging
+        if self._settings.ema_decay:
+            kept = self._settings.ema_decay
             share = torch.from_numpy((1 - kept) / (1 - kept**taken) * active)
             self._averaged.lerp_(self._weights, share.to(self._weights.dtype)[:, None])
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microfacial.settings import OptimiserSettings
+from microfacial.models.settings import OptimiserSettings
 
 _POWERS = {"none": 0.0, "root": 0.5, "inverse": 1.0}
 

@@ -155,7 +155,7 @@ _LOSS: Space = {
     "class_weights": Categorical(("none", "root", "inverse")),
 }
 _AUGMENTATION: Space = {
-    "mixup": Float(0.0, 0.4),
+    "mixup_alpha": Float(0.0, 0.4),
     "shift_px": Integer(0, 2),
     "flip": _SWITCH,
 }
@@ -173,7 +173,7 @@ _ATTENTION: Space = {
     "depth": Integer(1, 3),
     "normalise": _SWITCH,
 }
-_WINDOWS: Space = {"windows_per_phase": Categorical((0, 1, 2)), "jitter": Float(0.0, 0.3)}
+_WINDOWS: Space = {"windows_per_phase": Categorical((0, 1, 2)), "window_jitter": Float(0.0, 0.3)}
 
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
@@ -182,7 +182,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
         "mlp": {
             **_OPTIMISER,
             **_LOSS,
-            "mixup": Float(0.0, 0.4),
+            "mixup_alpha": Float(0.0, 0.4),
             "dropout": Float(0.0, 0.7),
             "input_px": Categorical((7, 14, 28)),
             "hidden": Categorical((16, 32, 64, 128)),

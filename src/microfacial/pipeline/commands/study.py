@@ -16,15 +16,15 @@ from matplotlib.figure import Figure
 
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
+from microfacial.models import MODELS
 from microfacial.models.presets import resolve
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import format_duration, progress_bar
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags
+from microfacial.preprocessing.store import features_digest
 from microfacial.settings import with_current_keys
 from microfacial.source_code import code_digest
-from microfacial.models import MODELS
-from microfacial.preprocessing.store import features_digest
 from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
