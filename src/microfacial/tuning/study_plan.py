@@ -6,11 +6,11 @@ nested  one part for each outer group: search on all subjects outside of the gro
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from microfacial.evaluation.experiment import Data
 from microfacial.files import as_file_name, digest
+from microfacial.source_code import modules_digest
 from microfacial.tuning.candidates import Candidate, CandidateTrainer
 from microfacial.tuning.objective import InnerFolds
 from microfacial.tuning.search_space import Space, find_space
@@ -175,7 +175,8 @@ def _digest(
 ) -> str:
     """Return a digest of everything that trials depend on."""
     return digest(
-        [Path(__file__).with_name(f"{module}.py") for module in _TRIAL_MODULES],
+        [],
+        modules_digest([f"tuning.{module}" for module in _TRIAL_MODULES]),
         trainer.code,
         facts,
         subjects,
