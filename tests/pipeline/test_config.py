@@ -34,11 +34,11 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
         ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: is missing"),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
-        ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, rgb"),
+        ("models", {"resnet": {}}, r"models\.resnet is not a model.*majority, linear_svm, rgb"),
         (
             "models",
             {"roi_cnn": {"preset": "huge"}},
-            r"models\.roi_cnn\.preset: no 'huge'; choose from default, mission",
+            r"models\.roi_cnn\.preset: 'huge'.*default, mission",
         ),
         ("models", {"roi_cnn": {"epochs": 0}}, r"models\.roi_cnn\.epochs"),
         ("models", {"roi_cnn": {"widths": [8, 8]}}, r"models\.roi_cnn\.widths"),
