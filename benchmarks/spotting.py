@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.frames import read_image
-from microfacial.datasets.synthetic.people import DemoClip, DemoPlan, plan_clips
+from microfacial.datasets.synthetic.clips import DemoClip, plan_clips
+from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.aligned_frames import find_skin
 from microfacial.preprocessing.faces import FacesConfig, align, locate

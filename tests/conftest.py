@@ -14,7 +14,7 @@ from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import files
-from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.evaluation.experiment import load_data, run_folds, score
 from microfacial.evaluation.folds import train_chunk

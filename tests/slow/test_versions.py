@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.example_input import make_example_clip
