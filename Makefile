@@ -1,4 +1,4 @@
-# `make repro` and `make test` set everything up by themselves, in .venv and nowhere else.
+# `make repro` and `make test` set everything up on their own, in .venv and nowhere else.
 PYTHON ?= python3.11
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
@@ -12,8 +12,8 @@ help: ## show this list
 repro: setup ## data → clips → faces → flow → every model → report
 	@.venv/bin/microfacial repro
 
-test: setup ## quick tests
-	@.venv/bin/python -m pytest
+test: setup ## quick tests, on all cores
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,14 +27,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from microfacial.evaluation import folds as evaluation
+from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.significance import bootstrap_intervals
 from microfacial.metrics import confusion, uf1
 from microfacial.models import MODELS, Network, Task
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
 from microfacial.settings import OptimiserSettings
-from microfacial.training import fit as training
 from microfacial.training.augmentation import InputLayout, augment, draws, mirror
 from microfacial.training.fit import channel_scale
 from microfacial.training.losses import class_weights
@@ -89,11 +87,8 @@ def make_samples(variant: Network, settings: OptimiserSettings, clips: int, subj
 
 def run_ours(samples: Samples, plans: Sequence[FoldPlan], model: str, settings: OptimiserSettings) -> list[Predictions]:
     """Train all folds by the package, in the order of the plans."""
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings, samples))
-    fit = partial(training.fit, model=model, settings=settings)
     folds = {
-        fold.plan.key: fold.predicted
-        for fold in chain.from_iterable(evaluation.run_folds(samples, chunks, fit, PROCESSES))
+        fold.plan.key: fold.predicted for fold in train_folds(samples, plans, model, settings, processes=PROCESSES)
     }
     return [folds[plan.key] for plan in plans]
 

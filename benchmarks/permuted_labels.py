@@ -1,59 +1,62 @@
-"""What does a model score where there is nothing to learn? Chance, or something leaks.
+"""Train on permuted labels and compare the scores with chance. A score above chance shows a leak.
 
-Permutes the labels over all clips, anew for each run, and runs the whole protocol of params.yaml on what the pipeline
-has computed. Run it from the project's folder; settings are those of `models.<model>`, or the defaults.
+Each run permutes the labels of all clips and trains the whole protocol of params.yaml on the features that the pipeline
+has computed. Start it in the project's folder. Settings are those of `models.<model>`, or the defaults.
 
     python benchmarks/permuted_labels.py [--runs 20] [--model hybrid]… [--oracle] [--independent] [--processes N]
 
-A classifier that knows nothing has UAR 1/K. With --oracle the same runs also tell what choosing the epoch on the
-held-out rows would claim: it must lie above chance, or this benchmark would not see a leak if there were one.
+A classifier that has learnt nothing has a UAR of 1/K. With --oracle the same runs also record the score of choosing the
+epoch on the test rows. This score must lie above chance. Otherwise the benchmark could not detect a leak.
 
-Permuted labels are not quite independent: those that are held out are missing in the training part, so their classes
-are rarer there. What learns frequencies guesses the other classes and falls below chance; what makes up for them,
-as balanced class weights with a strong regularisation do, may lie above. That is no leak of the engine's, and fades
-with the number of clips. --independent draws each clip's label by itself, with the frequencies of the data: it has no
-such bias, and tells the two apart. Either way labels no longer belong to subjects, and runs differ by chance: read the
-mean beside its standard error.
+Permuted labels are not quite independent. The labels of the test rows are missing in the training rows, so their
+classes are rarer there. A model that learns class frequencies predicts the other classes and scores below chance. A
+model that compensates for frequencies, as balanced class weights with strong regularisation do, may score above chance.
+This is not a leak, and it becomes smaller with more clips. --independent draws the label of each clip separately, with
+the class frequencies of the data. It has no such bias, so it tells the two apart. In both cases labels no longer belong
+to subjects, and runs differ by chance. Read the mean together with its standard error.
 
-Exits with 1 where a model's mean UAR is further than 0.05 from 1/K, above or below, or the oracle's is no higher.
+The exit code is 1 if the mean UAR of a model differs from 1/K by more than 0.05, or if the oracle's is not higher.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation.experiment import Data, load_data, score
-from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, watch_into
+from microfacial.evaluation.folds import train_folds
+from microfacial.evaluation.oracle import OracleScore, pool_oracle, read_oracle, record_oracle
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.pipeline.progress import Countdown
-from microfacial.records import FoldResult, Score
+from microfacial.records import Score
 from microfacial.settings import Section, read_sections
-from microfacial.training import fit as training
 
 PARAMS = Path("params.yaml")
-MOST_OFF = 0.05  # of UAR from 1/K
+MAX_DEVIATION = 0.05  # of the mean UAR from 1/K
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Scores of one run, and those of its oracle if that watched and there are epochs to choose from."""
+    """Scores of one run.
+
+    Attributes:
+        honest: pooled scores of the protocol.
+        oracle: scores of the oracle. None if it was not recorded, or if the model has no epochs.
+    """
 
     honest: Score
     oracle: OracleScore | None
 
 
 def permute(data: Data, seed: int, *, independent: bool = False) -> Data:
-    """The same clips with one another's labels, each given away once, or as often as it is drawn."""
+    """Return the same clips with permuted labels, or with independently drawn ones."""
     random, count = np.random.default_rng(seed), len(data.clips)
     order = random.integers(count, size=count) if independent else random.permutation(count)
     labels = [data.clips[row].label for row in order]
@@ -62,37 +65,31 @@ def permute(data: Data, seed: int, *, independent: bool = False) -> Data:
     )
 
 
-def run_once(data: Data, model: str, settings: Section, what: str, processes: int, oracle: bool) -> Run:
-    """The whole protocol once, on labels as they are."""
+def run_once(data: Data, model: str, settings: Section, label: str, processes: int, oracle: bool) -> Run:
+    """Train the whole protocol once on the labels of `data`."""
     samples = make_samples(MODELS[model].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plans = plan_folds(samples, data.protocol)
-    chunks = evaluation.chunk_plans(plans, training.chunk_size(model, settings, samples))
-    fit = partial(training.fit, model=model, settings=settings)
-    with TemporaryDirectory() as folder, Countdown(what, len(plans), processes) as countdown:
-        watch = watch_into(Path(folder)) if oracle else None
-        folds = [*_count(evaluation.run_folds(samples, chunks, fit, processes, make_watch=watch), countdown)]
-        found = read_oracle(Path(folder), plans)
-    claimed = pool_oracle(found, len(data.classes)) if found else None
-    return Run(honest=score(data, folds, model).overall, oracle=claimed)
-
-
-def _count(chunks: Iterator[list[FoldResult]], countdown: Countdown) -> Iterator[FoldResult]:
-    for folds in chunks:
-        for fold in folds:
+    with TemporaryDirectory() as folder, Countdown(label, len(plans), processes) as countdown:
+        make_watch = record_oracle(Path(folder)) if oracle else None
+        folds = []
+        for fold in train_folds(samples, plans, model, settings, processes=processes, make_watch=make_watch):
+            folds.append(fold)
             countdown.count(fold)
-            yield fold
+        oracle_folds = read_oracle(Path(folder), plans)
+    oracle_score = pool_oracle(oracle_folds, len(data.classes)) if oracle_folds else None
+    return Run(honest=score(data, folds, model).overall, oracle=oracle_score)
 
 
 def run_many(data: Data, model: str, options: argparse.Namespace) -> list[Run]:
-    """As many runs as asked for, each on labels of its own."""
+    """Train the protocol `options.runs` times, each time with other labels."""
     sections = read_sections(PARAMS).get("models", {})
     settings = resolve(model, sections.get(model, {}), f"{PARAMS}: models.{model}")
     runs: list[Run] = []
     for number in range(options.runs):
-        what = f"{model} {number + 1}/{options.runs}"
+        label = f"{model} {number + 1}/{options.runs}"
         permuted = permute(data, options.seed + number, independent=options.independent)
-        runs.append(run_once(permuted, model, settings, what, options.processes, options.oracle))
-        print(f"{what}: {_scores(runs[-1])}", flush=True)
+        runs.append(run_once(permuted, model, settings, label, options.processes, options.oracle))
+        print(f"{label}: {_scores(runs[-1])}", flush=True)
     return runs
 
 
@@ -103,17 +100,20 @@ def _scores(run: Run) -> str:
     return f"{honest}; oracle UAR {run.oracle.oracle_uar:.3f}, UF1 {run.oracle.oracle_uf1:.3f}"
 
 
-def judge(model: str, runs: Sequence[Run], chance: float) -> bool:
-    """Print the means, and return whether they are as they must be."""
+def report(model: str, runs: Sequence[Run], chance: float) -> bool:
+    """Print the means of all runs. Return whether they are close to chance and the oracle's are higher."""
     uar, uf1 = ([getattr(run.honest, name) for run in runs] for name in ("uar", "uf1"))
-    off = float(np.mean(uar)) - chance
-    fair = abs(off) <= MOST_OFF
-    print(f"{model}: UAR {_mean(uar)}, UF1 {_mean(uf1)} of {len(runs)} runs; chance is {chance:.3f}, off by {off:+.3f}")
-    claimed = [run.oracle for run in runs if run.oracle is not None]
-    if not claimed:
+    deviation = float(np.mean(uar)) - chance
+    fair = abs(deviation) <= MAX_DEVIATION
+    print(
+        f"{model}: UAR {_mean(uar)}, UF1 {_mean(uf1)} of {len(runs)} runs; "
+        f"chance is {chance:.3f}, deviation {deviation:+.3f}"
+    )
+    oracles = [run.oracle for run in runs if run.oracle is not None]
+    if not oracles:
         return fair
-    oracle_uar = [one.oracle_uar for one in claimed]
-    print(f"{model}: oracle UAR {_mean(oracle_uar)}, UF1 {_mean([one.oracle_uf1 for one in claimed])}")
+    oracle_uar = [oracle.oracle_uar for oracle in oracles]
+    print(f"{model}: oracle UAR {_mean(oracle_uar)}, UF1 {_mean([oracle.oracle_uf1 for oracle in oracles])}")
     return fair and float(np.mean(oracle_uar)) > max(chance, float(np.mean(uar)))
 
 
@@ -124,20 +124,20 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Run each model on permuted labels and compare its mean UAR with chance."""
+    """Train each model on permuted labels and compare its mean UAR with chance."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--model", action="append", choices=list(MODELS), help="repeatable; hybrid if none is named")
-    parser.add_argument("--oracle", action="store_true")
-    parser.add_argument("--independent", action="store_true", help="draw labels one by one: no bias by who is held out")
+    parser.add_argument("--runs", type=int, default=20, help="number of permutations")
+    parser.add_argument("--model", action="append", choices=list(MODELS), help="can be repeated; default: hybrid")
+    parser.add_argument("--oracle", action="store_true", help="also record the oracle")
+    parser.add_argument("--independent", action="store_true", help="draw the label of each clip separately")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0, help="of the first permutation")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first permutation")
     options = parser.parse_args()
     data = load_data()
     chance = 1 / len({clip.label for clip in data.clips})
-    found = {model: run_many(data, model, options) for model in options.model or ["hybrid"]}
-    verdicts = [judge(model, runs, chance) for model, runs in found.items()]
-    sys.exit(0 if all(verdicts) else 1)
+    runs = {model: run_many(data, model, options) for model in options.model or ["hybrid"]}
+    passed = [report(model, model_runs, chance) for model, model_runs in runs.items()]
+    sys.exit(0 if all(passed) else 1)
 
 
 if __name__ == "__main__":

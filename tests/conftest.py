@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,7 @@ from microfacial import files
 from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.evaluation.experiment import load_data, run_folds, score
-from microfacial.evaluation.folds import run_chunk
+from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
@@ -27,7 +26,6 @@ from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import clips, faces, flow
 from microfacial.records import Samples
 from microfacial.tracking.store import connect
-from microfacial.training.fit import fit
 
 
 @pytest.fixture
@@ -142,7 +140,7 @@ def trained(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     settings = config.models["roi_cnn"]
     samples = make_samples(MODELS["roi_cnn"].make_inputs(data.store, settings), data.store, data.clips, data.classes)
     plan = plan_folds(samples, data.protocol)[0]
-    (fold,) = run_chunk(samples, (plan,), partial(fit, model="roi_cnn", settings=settings), checkpoints=True)
+    (fold,) = train_chunk(samples, (plan,), "roi_cnn", settings, checkpoints=True)
     out = tmp_path_factory.mktemp("results") / "train" / "roi_cnn"
     faces, flow, own = (section.model_dump(mode="json") for section in (config.faces, config.flow, settings))
     files.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})

@@ -1,4 +1,4 @@
-"""Evidence of made-up versions: a strong model and a weak one on the same clips."""
+"""Evidence of made-up versions: a strong model and a weak model on the same clips."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from microfacial.records import Predictions
-from microfacial.registry.promotion_rule import Evidence
+from microfacial.registry.evidence import Evidence
 
-SUBJECTS, EACH = 10, 6
-TRUTH = np.tile([0, 1, 2], SUBJECTS * EACH // 3)
+SUBJECTS, CLIPS_EACH = 10, 6
+TRUTH = np.tile([0, 1, 2], SUBJECTS * CLIPS_EACH // 3)
 PEOPLE = [f"c/{number:02d}" for number in range(SUBJECTS)]
 
 
-def evidence(name: str, wrong: Sequence[int], **changes: Any) -> Evidence:
-    """A version that errs on some rows, one class further than the truth."""
+def make_evidence(name: str, wrong: Sequence[int], **changes: Any) -> Evidence:
+    """Return evidence with wrong predictions in some rows. A wrong prediction is the class after the true one."""
     predicted = TRUTH.copy()
     predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 3
     return Evidence(
@@ -28,7 +28,7 @@ def evidence(name: str, wrong: Sequence[int], **changes: Any) -> Evidence:
             protocol="loso",
             classes=("x", "y", "z"),
             clips=np.array([f"clip{row:02d}" for row in range(len(TRUTH))]),
-            subjects=np.repeat(PEOPLE, EACH),
+            subjects=np.repeat(PEOPLE, CLIPS_EACH),
             truth=TRUTH,
             predicted=predicted[None],
             probabilities=np.eye(3)[predicted][None],
@@ -36,5 +36,5 @@ def evidence(name: str, wrong: Sequence[int], **changes: Any) -> Evidence:
     )
 
 
-WEAK = evidence("weak", range(0, 60, 2))  # every second clip wrong, three a subject
-STRONG = evidence("strong", range(0, 60, 6))  # one a subject
+WEAK = make_evidence("weak", range(0, 60, 2))  # every second clip is wrong: three clips per subject
+STRONG = make_evidence("strong", range(0, 60, 6))  # one clip per subject is wrong

@@ -1,6 +1,6 @@
-"""Finds the Chromium that tests and pictures look at the report with, and installs it where that is allowed.
+"""Find the Chromium that tests and pictures of the report use, or install it where that is allowed.
 
-Nothing is downloaded from elsewhere than the system's packages: Playwright drives whatever Chromium there is.
+Only the system's packages are installed. Playwright drives the browser that is there and downloads none.
 """
 
 import os
@@ -16,27 +16,27 @@ NAMES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
-PACKAGES = ("chromium", "fonts-liberation")  # the second has letters to draw text with
-REMEDY = "no Chromium found: install the system's package chromium, or Google Chrome, then run this again"
+PACKAGES = ("chromium", "fonts-liberation")  # the browser, and fonts for its text
+REMEDY = "Chromium is missing. Install the system's package chromium, or Google Chrome, then run this again"
 
 
 def find() -> str | None:
-    """Path of a Chromium that starts, or None."""
+    """Return the path of a Chromium that starts, or None."""
     return next((path for path in filter(None, map(shutil.which, NAMES)) if _starts(path)), None)
 
 
 def _starts(path: str) -> bool:
-    """Whether it is a browser, and not a stub that asks for another installer."""
+    """Return whether the file is a browser, and not a stub that refers to another installer."""
     return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def main() -> int:
-    """Return 0 once there is one, else print what to do and return 2."""
+    """Install Chromium if possible. Return 0 if there is one, else print the remedy and return 2."""
     if find() is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        print("installing Chromium, which tests of the report look at it with")
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        print("installing Chromium for the tests of the report")
         for step in (("update",), ("install", "--yes", "--no-install-recommends", *PACKAGES)):
-            subprocess.run(["apt-get", "-qq", *step], env=quiet, stdout=subprocess.DEVNULL, check=False)
+            subprocess.run(["apt-get", "-qq", *step], env=environment, stdout=subprocess.DEVNULL, check=False)
     if find() is None:
         print(REMEDY, file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """MicroFacial: honest micro-expression recognition, from raw face clips to a promoted model.
 
-What is named in `__all__` is imported when it is first used: torch takes seconds to import.
+The root holds the public names and the small modules that all packages share. Everything else belongs in a package.
+The names in `__all__` are imported on first use, because torch takes seconds to import.
 """
 
 from importlib import import_module
@@ -10,38 +11,33 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from microfacial.evaluation.experiment import Data, load_data, run_folds, score
-    from microfacial.inference.predict import (
-        HybridInputs,
-        TrainedModel,
-        create_model,
-        hybrid_inputs,
-        load_fold,
-        read_clip,
-    )
+    from microfacial.inference.networks import HybridInputs, create_model, hybrid_inputs
+    from microfacial.inference.predict import TrainedModel, load_fold
+    from microfacial.inference.read import read_clip
     from microfacial.models import MODELS
     from microfacial.preprocessing.faces import FacesConfig
     from microfacial.preprocessing.flow import FlowConfig
 else:
-    _HOMES = {
+    _MODULES = {
         "Data": "evaluation.experiment",
         "FacesConfig": "preprocessing.faces",
         "FlowConfig": "preprocessing.flow",
-        "HybridInputs": "inference.predict",
+        "HybridInputs": "inference.networks",
         "MODELS": "models",
         "TrainedModel": "inference.predict",
-        "create_model": "inference.predict",
-        "hybrid_inputs": "inference.predict",
+        "create_model": "inference.networks",
+        "hybrid_inputs": "inference.networks",
         "load_data": "evaluation.experiment",
         "load_fold": "inference.predict",
-        "read_clip": "inference.predict",
+        "read_clip": "inference.read",
         "run_folds": "evaluation.experiment",
         "score": "evaluation.experiment",
     }
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -1,11 +1,11 @@
-"""The errors a user can cause or repair. Each message says what is wrong, where, and what to do.
+"""Errors that a user can cause or repair. Each message says what is wrong, where, and what to do.
 
-The command line turns any of them into one line and exit code 2.
+The command line prints such an error as one line and ends with exit code 2.
 """
 
 
 class MicrofacialError(Exception):
-    """Base of all errors that are reported to the user without a traceback."""
+    """Base class of all errors that are shown to the user without a traceback."""
 
 
 class ConfigError(MicrofacialError):
@@ -13,24 +13,24 @@ class ConfigError(MicrofacialError):
 
 
 class DatasetError(MicrofacialError):
-    """Annotations and frames on disk are missing, unreadable or contradict each other."""
+    """Annotations or frames on disk are missing, unreadable or contradictory."""
 
 
 class AbsentError(DatasetError):
-    """There is no release of the corpus in the folder where it was looked for."""
+    """A folder does not contain a release of the corpus."""
 
 
 class NoFaceError(DatasetError):
-    """A clip shows no face that could be found, and its frames have no template."""
+    """No face is found in a clip, and there is no template for its frames."""
 
 
 class ProtocolError(MicrofacialError):
-    """The data cannot be evaluated by the protocol that was asked for."""
+    """The data cannot be evaluated with the chosen protocol."""
 
 
 class StorageError(MicrofacialError):
-    """A file that an earlier stage should have written is missing or damaged."""
+    """A file from an earlier stage is missing or damaged."""
 
 
 class PipelineError(MicrofacialError):
-    """A tool around the pipeline (DVC, MLflow, the file system) is not in the state it needs."""
+    """DVC, MLflow, git or the file system is not in the required state."""

@@ -1,4 +1,4 @@
-"""One at a time, across processes: locks that the operating system drops when their last holder ends."""
+"""File locks between processes. The operating system releases a lock when its last holder ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,24 +9,33 @@ import click
 
 
 @contextmanager
-def exclusive_lock(path: Path, what: str | None) -> Iterator[int]:
-    """Hold the lock at `path`, waiting for it if need be, and say whom one waits for; None where it takes no time.
+def exclusive_lock(path: Path, holder: str | None) -> Iterator[int]:
+    """Hold a lock. Wait until it is free if another process holds it.
 
-    Yields the file descriptor: a child process that inherits it holds the lock too, until it ends.
+    Args:
+        path: file of the lock. It is created if it is missing, and it is never deleted.
+        holder: description of other holders for the message that is printed while waiting. None prints no message.
+
+    Yields:
+        The file descriptor of the lock. A child process that inherits it also holds the lock until it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if what:
-                click.echo(f"{what} is at work here: waiting until it ends (Ctrl-C to give up)")
+            if holder:
+                click.echo(f"{holder} is at work here: waiting until it ends (Ctrl-C to give up)")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield stream.fileno()
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process holds the lock at `path`, this one included."""
+    """Return whether any process, including this one, holds a lock.
+
+    Args:
+        path: file of the lock. It may be missing.
+    """
     if not path.exists():
         return False
     with path.open("a") as stream:

@@ -1,4 +1,4 @@
-"""The base of every section of params.yaml: strict, frozen, and it refuses what it does not know, by name."""
+"""Base class of the sections of params.yaml, and functions that read and check them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +12,21 @@ from microfacial.errors import ConfigError
 
 
 class Section(BaseModel):
-    """One section of params.yaml, declared beside the code that owns it."""
+    """Base class of a section of params.yaml.
+
+    A section does not convert types, cannot be changed, and refuses unknown keys and numbers that are not finite. Each
+    section is declared next to the code that uses it.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Keys that earlier releases used, each with the key that replaces it. `check` refuses them and names the new key."""
+    """Keys of earlier releases, each with its new name. `check` refuses an old key and names the new one."""
+
+    @classmethod
+    def renamed_keys(cls) -> dict[str, str]:
+        """Return the keys of earlier releases of this section and its base classes, each with its new name."""
+        return {old: new for base in cls.__mro__ for old, new in getattr(base, "RENAMED", {}).items()}
 
 
 class OptimiserSettings(Section):
@@ -60,39 +69,65 @@ Kind = TypeVar("Kind", bound=Section)
 
 
 def read_sections(path: Path) -> dict[str, Any]:
-    """All sections of params.yaml, unchecked.
+    """Read all sections of params.yaml without checking their keys.
+
+    Args:
+        path: path of params.yaml.
+
+    Returns:
+        The content of each section by its name.
 
     Raises:
-        ConfigError: the file is missing or no mapping.
+        ConfigError: the file is missing, is not valid YAML, or is not a mapping.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"no {path} here ({Path.cwd()}). Run the command from the project's root") from None
+        raise ConfigError(f"no {path} in {Path.cwd()}. Run the command from the project's root") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(
+            f"{path} is not valid YAML: {' '.join(str(error).split())}. Correct the file at the place given"
+        ) from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must be a mapping of sections, found {type(content).__name__}")
+        raise ConfigError(
+            f"{path} is a {type(content).__name__}, not a mapping of sections. Write each section as `name:` with keys"
+        )
     return content
 
 
 def read_section(path: Path, name: str, kind: type[Kind]) -> Kind:
-    """One section of params.yaml, checked.
+    """Read and check one section of params.yaml.
+
+    Args:
+        path: path of params.yaml.
+        name: name of the section.
+        kind: class of the section.
+
+    Returns:
+        The section.
 
     Raises:
         ConfigError: the section is missing, or a key, type or bound in it is wrong.
     """
     sections = read_sections(path)
     if name not in sections:
-        raise ConfigError(f"{path}: section {name} is missing")
+        raise ConfigError(f"{path}: section {name} is missing. Add it")
     return check(sections[name], kind, f"{path}: {name}")
 
 
 def check(content: Any, kind: type[Kind], where: str) -> Kind:
-    """Turn a mapping into a section.
+    """Turn a mapping of keys into a section.
+
+    Args:
+        content: content of the section, as YAML gives it.
+        kind: class of the section.
+        where: place of the section, for messages.
+
+    Returns:
+        The section.
 
     Raises:
-        ConfigError: a key, type or bound is wrong; the message names each, after `where`.
+        ConfigError: a key, type or bound is wrong. The message names each wrong key after `where`.
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where} must be a mapping of keys, found {content!r}")
@@ -103,13 +138,26 @@ def check(content: Any, kind: type[Kind], where: str) -> Kind:
         raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in faults)) from None
 
 
+def with_current_keys(stored: Mapping[str, Any], kind: type[Section]) -> dict[str, Any]:
+    """Return settings that an earlier release stored, with the names that their keys have now.
+
+    Args:
+        stored: settings from a bundle or a registered version.
+        kind: class of the section.
+    """
+    renamed = kind.renamed_keys()
+    return {renamed.get(key, key): value for key, value in stored.items()}
+
+
 def _name(fault: Any) -> str:
-    return ".".join(str(part) for part in fault["loc"])
+    """Return the key of a fault, with dots between the levels of nested keys."""
+    return ".".join(str(level) for level in fault["loc"])
 
 
 def _reason(fault: Any, kind: type[Section]) -> str:
+    """Return the reason of a fault in words."""
     if fault["type"] == "extra_forbidden":
-        new = kind.RENAMED.get(_name(fault))
+        new = kind.renamed_keys().get(_name(fault))
         return f"this key is now called {new}. Rename it" if new else "no such key; check its spelling"
     if fault["type"] == "missing":
         return "is missing"

@@ -30,7 +30,6 @@ from microfacial.datasets.synthetic.people import (
     true_motion,
 )
 from microfacial.errors import DatasetError
-from microfacial.report.demo_sheet import demo_sheet
 
 TINY = DemoPlan(identities=4, clips_per_identity=3, others=1, frames=(7, 9), width_px=140)
 TINY_MD5 = "6c77b39cd9b747b1f2f8993db8c48b6f"  # with the versions that constraints.txt pins
@@ -252,22 +251,3 @@ def test_amplitudes_are_those_of_micro_expressions() -> None:
     assert min(peaks) > 0.4
     assert max(peaks) < 2.0
     assert 0.6 < np.median(peaks) < 1.4
-
-
-# --- contact sheet ---
-
-
-def test_contact_sheet_is_one_page_of_all_people(demo: Path) -> None:
-    page = demo_sheet(demo)
-    assert page.dtype == np.uint8
-    assert page.shape[2] == 3
-    assert 1000 < page.shape[1] < 1400
-    assert 500 < page.shape[0] < 1000
-
-
-def test_contact_sheet_names_a_missing_frame(tmp_path: Path) -> None:
-    write_demo(tmp_path / "demo", replace(TINY, identities=1, clips_per_identity=1, others=0))
-    for path in tmp_path.rglob("reg_img*.jpg"):
-        path.unlink()
-    with pytest.raises(DatasetError, match=r"cannot read .*reg_img"):
-        demo_sheet(tmp_path / "demo")

@@ -1,72 +1,46 @@
-"""No held-out row has a say: every model, under every protocol, through the engine that the stages run.
+"""Audit: test rows influence no model. Every model and every protocol is checked with the code that the stages run.
 
-Two corpora of random clips. What must not matter is made loud, wrong or nothing, and no bit may move.
+The data are two corpora of random clips. Each test makes values that must not matter very large, wrong or NaN, and
+checks that no bit of the result changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from microfacial.evaluation.folds import chunk_plans, run_chunk
-from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from audit_cases import (
+    LOUD,
+    OPTIONS,
+    PROTOCOLS,
+    changed,
+    chunk_with,
+    fold_with_most_test_rows,
+    numbered,
+    run,
+    same,
+    samples_of,
+    settings_of,
+)
+from microfacial.evaluation.folds import chunk_plans, train_chunk
+from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS, Network, Task
-from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Fitted, FoldPlan, FoldResult, Samples, TrainingData
+from microfacial.records import Fitted, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
-from microfacial.training.fit import Predict, Watch, chunk_size, fit
+from microfacial.training.fit import Predict, Watch, fit
 from microfacial.training.lockstep import Lane, NetworkStack
 
-PROTOCOLS = {
-    name: TrainConfig.model_validate({"protocol": name, "holdout": ["a/1", "b/0"], "validation_folds": 3})
-    for name in ("loso", "composite", "leave-one-dataset-out", "holdout")
-}
-LOUD = 100.0  # what inputs are multiplied by where they must not matter
-WHOLE = (3, 28, 28)
-ONE_EPOCH: dict[str, Any] = {"epochs": 1, "batch_size": 8, "members": 1, "early_stopping": True, "warmup_epochs": 0}
-TWO_EPOCHS: dict[str, Any] = {**ONE_EPOCH, "epochs": 2, "learning_rate": 0.01}
-
-# Settings that make each model quick, and the shape of one sample, as `make_inputs` would give it.
-TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
-    "majority": ({}, (0,)),
-    "linear_svm": ({"strengths": [1e-3, 1e-1], "inner_folds": 2}, (3, 4, 4)),
-    "logistic_regression": ({"strengths": [1e-3, 1e-1], "inner_folds": 2, "components": 5}, (3, 4, 4)),
-    "rgb": ({**TWO_EPOCHS, "width": 8}, (3, 16, 16)),
-    "flow_cnn": ({**TWO_EPOCHS, "input_px": 14, "patch_px": 7, "width": 8}, (3, 14, 14)),
-    "roi_cnn": ({**TWO_EPOCHS, "widths": [8, 8, 8, 8]}, (2, 3, 8, 8)),
-    "roi_graph": ({**TWO_EPOCHS, "adjacency": "action-units", "width": 8, "heads": 2}, (2, 3, 4, 4)),
-    "roi_transformer": ({**TWO_EPOCHS, "width": 8, "heads": 2}, (4, 2, 3, 4, 4)),
-    "hybrid": ({**TWO_EPOCHS, "adjacency": "action-units", "width": 8, "heads": 2}, (5, 2, 3, 4, 4)),
-    "mlp": ({**TWO_EPOCHS, "hidden": 8}, (3, 4, 4)),
-    "ststnet": (ONE_EPOCH, WHOLE),
-    "off_apexnet": (ONE_EPOCH, (2, 28, 28)),
-    "sssnet": (ONE_EPOCH, (3, 64, 64)),
-    "rcn_a": ({**ONE_EPOCH, "width": 8, "pooled": 2}, WHOLE),
-    "htnet": ({**ONE_EPOCH, "width": 6}, WHOLE),
-}
-LEVERS: dict[str, dict[str, Any]] = {
-    "members": {"members": 3},
-    "all train": {"early_stopping": False},
-    "early stopping": {"patience": 4, "epochs": 30, "learning_rate": 0.03, "weight_decay": 0.0},
-    "flips": {"flip": True, "test_time_flip": True},
-    "mixtures in one batch": {"mixup": 0.4, "batch_size": 64},
-    "mixtures in many batches": {"mixup": 0.4, "batch_size": 4},
-    "shifts and jitter": {"shift_px": 1, "jitter": 0.3},
-    "averages": {"averaging": 0.9, "max_gradient_norm": 0.1, "schedule": "cosine", "warmup_epochs": 1},
-    "focal": {"loss": "focal", "class_weights": "root", "label_smoothing": 0.1},
-    "all together": {"members": 3, "flip": True, "test_time_flip": True, "mixup": 0.4, "shift_px": 1, "averaging": 0.9},
-}
 NETWORKS = [name for name in MODELS if isinstance(MODELS[name], Network)]
 every_model = pytest.mark.parametrize("model", MODELS)
 every_network = pytest.mark.parametrize("model", NETWORKS)
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
-every_lever = pytest.mark.parametrize("lever", LEVERS)
+every_option = pytest.mark.parametrize("option", OPTIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -77,107 +51,42 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def settings_of(model: str, **changes: Any) -> Section:
-    variant = MODELS[model]
-    return variant.settings.model_validate({**variant.presets["default"], **TINY[model][0], **changes})
-
-
-@cache
-def samples_of(model: str) -> Samples:
-    """Four subjects of corpus a, three of corpus b, with one to five clips each; three classes."""
-    random = np.random.default_rng(0)
-    shape = TINY[model][1]
-    subjects = np.repeat(["a/0", "a/1", "a/2", "a/3", "b/0", "b/1", "b/2"], [4, 5, 3, 4, 3, 4, 2])
-    rows = len(subjects)
-    labels = np.array([0, 1, 2, 0, 1, 0, 2, 1, 1, 0, 2, 1, 0, 2, 1, 0, 1, 2, 0, 0, 1, 2, 1, 0, 1])
-    regions = shape[-4] if len(shape) > 3 else 0
-    return Samples(
-        inputs=random.normal(size=(rows, *shape)).astype(np.float32),
-        labels=labels,
-        subjects=subjects,
-        corpora=np.array([name[0] for name in subjects]),
-        clips=np.arange(rows).astype(str),
-        active=random.random((rows, regions)) < 0.5,
-        classes=("x", "y", "z"),
-        windows=(ONSET_APEX, *PHASE_WINDOWS)[-shape[0] :] if len(shape) == 5 else (),
-        mirror=tuple(range(regions))[::-1],
-    )
-
-
-def numbered(samples: Samples) -> Samples:
-    """Inputs that are nothing but the number of their row, from 1."""
-    numbers = np.arange(1, len(samples.labels) + 1, dtype=np.float32)
-    return replace(samples, inputs=numbers[:, None])
-
-
-def chunk_with(samples: Samples, name: str, config: TrainConfig, size: int) -> tuple[FoldPlan, ...]:
-    """The chunk that a fold trains in."""
-    chunks = chunk_plans(plan_folds(samples, config), size)
-    return next(chunk for chunk in chunks if name in [plan.name for plan in chunk])
-
-
-def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) -> FoldResult:
-    """One fold, with the mates it has in the `train` stage."""
-    settings = settings_of(model, **changes)
-    chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
-    folds = run_chunk(samples, chunk, partial(fit, model=model, settings=settings))
-    return next(fold for fold in folds if fold.plan.name == name)
-
-
-def held_out_by(samples: Samples, protocol: str) -> tuple[str, NDArray[np.int64]]:
-    """The fold with most to hide: its name and its held-out rows."""
-    plan = max(plan_folds(samples, PROTOCOLS[protocol]), key=lambda plan: len(plan.test_rows))
-    return plan.name, plan.test_rows
-
-
-def changed(values: NDArray[Any], rows: NDArray[np.int64], by: NDArray[Any]) -> NDArray[Any]:
-    copy = values.copy()
-    copy[rows] = by
-    return copy
-
-
-def same(one: FoldResult, other: FoldResult) -> bool:
-    """Whether two folds agree to the last bit in all but the truth."""
-    equal = np.array_equal(one.probabilities, other.probabilities)
-    return equal and (one.chosen, one.history) == (other.chosen, other.history)
-
-
-# --- what is seen -----------------------------------------------------------------------------------------------------
+# --- data that fit receives -------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Recorder:
-    """Fits as `training.fit` does, and remembers what it was shown."""
+    """A `fit` that records the training data it receives."""
 
-    model: str
-    settings: Section
     seen: list[TrainingData] = field(default_factory=list)
 
-    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
+    def __call__(
+        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+    ) -> list[Fitted]:
         self.seen += chunk
-        return fit(chunk, model=self.model, settings=self.settings, watch=watch)
+        return fit(chunk, model=model, settings=settings, watch=watch)
 
 
 @every_protocol
-def test_fit_is_shown_the_known_rows_of_its_fold_and_nothing_else(protocol: str) -> None:
+def test_fit_receives_only_the_training_rows_of_its_fold(protocol: str) -> None:
     samples = numbered(samples_of("mlp"))
     plans = plan_folds(samples, PROTOCOLS[protocol])
-    recorder = Recorder("mlp", settings_of("mlp", epochs=1, flip=False, test_time_flip=False))
+    recorder, settings = Recorder(), settings_of("mlp", epochs=1, flip=False, test_time_flip=False)
     for chunk in chunk_plans(plans, 3):
-        run_chunk(samples, chunk, recorder)
-    for plan, known in zip(plans, recorder.seen, strict=True):
-        rows = known.samples.inputs[:, 0].astype(np.int64) - 1
+        train_chunk(samples, chunk, "mlp", settings, fit=recorder)
+    for plan, data in zip(plans, recorder.seen, strict=True):
+        rows = data.samples.inputs[:, 0].astype(np.int64) - 1
         assert np.array_equal(rows, plan.training_rows)
         assert not set(rows) & set(plan.test_rows)
         assert not set(samples.subjects[rows]) & set(samples.subjects[plan.test_rows])
-        for own, all_of_them in ((known.samples.labels, samples.labels), (known.samples.clips, samples.clips)):
-            assert np.array_equal(own, all_of_them[rows])
-        assert (known.seed, known.validation_fold.tolist()) == (plan.seed, plan.validation_fold.tolist())
+        for received, all_rows in ((data.samples.labels, samples.labels), (data.samples.clips, samples.clips)):
+            assert np.array_equal(received, all_rows[rows])
+        assert (data.seed, data.validation_fold.tolist()) == (plan.seed, plan.validation_fold.tolist())
 
 
 @pytest.fixture
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Task, Lane]]:
-    """The tasks and lanes that training makes, as it makes them."""
+    """Record the tasks and lanes that training creates."""
     seen: list[tuple[Task, Lane]] = []
     honest = training._prepare
 
@@ -192,7 +101,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Task, Lane]]:
 
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No epoch is trained: what training is handed is all that counts."""
+    """Skip all epochs. These tests only check the data that training receives."""
 
     def skip(run: training._Run, epoch: int) -> None:
         run.best[:] = epoch
@@ -208,11 +117,11 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
 ) -> None:
     samples, settings = samples_of(model), settings_of(model, members=2, epochs=1, class_weights="inverse")
     chunk = plan_folds(samples, PROTOCOLS[protocol])[:2]
-    run_chunk(samples, tuple(chunk), partial(fit, model=model, settings=settings))
+    train_chunk(samples, tuple(chunk), model, settings)
     expected = [(plan, member) for plan in chunk for member in (0, 1)]
     for (plan, member), (task, lane) in zip(expected, prepared, strict=True):
-        parts = np.unique(plan.validation_fold)
-        rows = plan.training_rows[plan.validation_fold != parts[member % len(parts)]]
+        validation_folds = np.unique(plan.validation_fold)
+        rows = plan.training_rows[plan.validation_fold != validation_folds[member % len(validation_folds)]]
         assert np.array_equal(plan.training_rows[lane.training.numpy()], rows)
         assert np.array_equal(plan.training_rows[lane.validation.numpy()], np.setdiff1d(plan.training_rows, rows))
         inputs = samples.inputs[rows].astype(np.float64)
@@ -225,24 +134,24 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
         assert task.co_occurrence == pytest.approx(active.T @ active / len(rows), rel=1e-6)
 
 
-# --- what has a say ---------------------------------------------------------------------------------------------------
+# --- rows that influence a fold ---------------------------------------------------------------------------------------
 
 
 @every_model
 @every_protocol
-def test_held_out_labels_change_nothing_but_the_truth(model: str, protocol: str) -> None:
-    """Not even through mates that train on them in lockstep, whose parts may then have other sizes."""
+def test_labels_of_test_rows_change_only_the_truth(model: str, protocol: str) -> None:
+    """Other folds of the chunk train on these rows in lockstep, and their validation folds may change in size."""
     samples = samples_of(model)
-    name, rows = held_out_by(samples, protocol)
+    name, rows = fold_with_most_test_rows(samples, protocol)
     corrupted = replace(samples, labels=changed(samples.labels, rows, (samples.labels[rows] + 1) % 3))
     assert same(run(samples, name, model, protocol), run(corrupted, name, model, protocol))
 
 
 @every_model
 @every_protocol
-def test_held_out_inputs_and_action_units_change_nothing_but_their_own_predictions(model: str, protocol: str) -> None:
+def test_inputs_and_action_units_of_test_rows_change_only_their_own_predictions(model: str, protocol: str) -> None:
     samples = samples_of(model)
-    name, rows = held_out_by(samples, protocol)
+    name, rows = fold_with_most_test_rows(samples, protocol)
     others = rows[1:]
     corrupted = replace(
         samples,
@@ -255,35 +164,35 @@ def test_held_out_inputs_and_action_units_change_nothing_but_their_own_predictio
 
 
 @every_model
-def test_a_clip_alone_is_predicted_as_among_others(model: str) -> None:
-    """But for the last bits: kernels order their sums by how many rows there are."""
+def test_the_prediction_of_a_clip_does_not_depend_on_other_clips(model: str) -> None:
+    """Only the last bits may differ: the number of rows changes the order of sums."""
     samples = samples_of(model)
     rows = np.arange(14)
-    known = TrainingData(samples=samples.take(rows), validation_fold=rows % 2, seed=0)
-    (fitted,) = fit([known], model=model, settings=settings_of(model))
-    asked = samples.inputs[14:]
-    alone = np.concatenate([fitted.predict(asked[row : row + 1]) for row in range(len(asked))])
-    assert fitted.predict(asked) == pytest.approx(alone, abs=1e-6)
-    assert np.array_equal(fitted.predict(asked), fitted.predict(asked))
-    assert fitted.predict(asked[::-1].copy())[::-1] == pytest.approx(alone, abs=1e-6)
+    data = TrainingData(samples=samples.take(rows), validation_fold=rows % 2, seed=0)
+    (fitted,) = fit([data], model=model, settings=settings_of(model))
+    inputs = samples.inputs[14:]
+    alone = np.concatenate([fitted.predict(inputs[row : row + 1]) for row in range(len(inputs))])
+    assert fitted.predict(inputs) == pytest.approx(alone, abs=1e-6)
+    assert np.array_equal(fitted.predict(inputs), fitted.predict(inputs))
+    assert fitted.predict(inputs[::-1].copy())[::-1] == pytest.approx(alone, abs=1e-6)
 
 
 @every_network
-def test_validation_rows_choose_the_epoch_and_nothing_else(model: str, prepared: list[tuple[Task, Lane]]) -> None:
+def test_validation_rows_only_choose_the_epoch(model: str, prepared: list[tuple[Task, Lane]]) -> None:
     samples, settings = samples_of(model), settings_of(model, patience=9)
     plan = plan_folds(samples, PROTOCOLS["composite"])[0]
-    validates = plan.training_rows[plan.validation_fold == np.unique(plan.validation_fold)[0]]
+    validation_rows = plan.training_rows[plan.validation_fold == np.unique(plan.validation_fold)[0]]
     corrupted = replace(
         samples,
-        inputs=changed(samples.inputs, validates, LOUD * samples.inputs[validates] + 1),
-        labels=changed(samples.labels, validates, (samples.labels[validates] + 1) % 3),
-        active=changed(samples.active, validates, ~samples.active[validates]),
+        inputs=changed(samples.inputs, validation_rows, LOUD * samples.inputs[validation_rows] + 1),
+        labels=changed(samples.labels, validation_rows, (samples.labels[validation_rows] + 1) % 3),
+        active=changed(samples.active, validation_rows, ~samples.active[validation_rows]),
     )
-    knowns = [
+    training_data = [
         TrainingData(samples=rows.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
         for rows in (samples, corrupted)
     ]
-    (honest,), (other,) = (fit([known], model=model, settings=settings) for known in knowns)
+    (honest,), (other,) = (fit([data], model=model, settings=settings) for data in training_data)
     assert honest.history.training_loss == other.history.training_loss
     assert honest.history.validation_loss != other.history.validation_loss
     (_, lane), (_, other_lane) = prepared
@@ -291,22 +200,22 @@ def test_validation_rows_choose_the_epoch_and_nothing_else(model: str, prepared:
     assert torch.equal(lane.weights, other_lane.weights)
 
 
-# --- whatever the levers ----------------------------------------------------------------------------------------------
+# --- all training options ---------------------------------------------------------------------------------------------
 
 
-@every_lever
-def test_held_out_labels_change_nothing_whatever_the_levers(lever: str) -> None:
+@every_option
+def test_labels_of_test_rows_change_nothing_with_any_option(option: str) -> None:
     samples = samples_of("mlp")
     for name, protocol in (("a/0", "loso"), ("a/1", "composite"), ("b/1", "composite")):
         rows = np.flatnonzero(samples.subjects == name)
         for shift in (1, 2):
             corrupted = replace(samples, labels=changed(samples.labels, rows, (samples.labels[rows] + shift) % 3))
-            honest, other = (run(data, name, "mlp", protocol, **LEVERS[lever]) for data in (samples, corrupted))
+            honest, other = (run(data, name, "mlp", protocol, **OPTIONS[option]) for data in (samples, corrupted))
             assert same(honest, other)
 
 
-def test_not_even_shapes_depend_on_held_out_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels order their sums by shape; here mates train and validate on other numbers of rows."""
+def test_shapes_do_not_depend_on_labels_of_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes change the order of sums. Here the other folds train and validate on other numbers of rows."""
     samples, seen = samples_of("mlp"), set[tuple[int, ...]]()
     logits = NetworkStack.logits
 
@@ -328,29 +237,28 @@ def test_not_even_shapes_depend_on_held_out_labels(monkeypatch: pytest.MonkeyPat
     assert shapes[0] == shapes[1]
 
 
-@every_lever
-def test_held_out_inputs_change_nothing_but_their_own_predictions_whatever_the_levers(lever: str) -> None:
+@every_option
+def test_inputs_of_test_rows_change_only_their_own_predictions_with_any_option(option: str) -> None:
     samples = samples_of("mlp")
     rows = np.flatnonzero(samples.subjects == "a/1")
     corrupted = replace(
         samples, inputs=changed(samples.inputs, rows[1:], np.full_like(samples.inputs[rows[1:]], np.nan))
     )
-    settings = settings_of("mlp", **LEVERS[lever])
-    (plan,) = chunk_with(samples, "a/1", PROTOCOLS["composite"], size=1)  # mates would train on what is no number
-    fit_chunk = partial(fit, model="mlp", settings=settings)
-    (honest,), (other,) = (run_chunk(data, (plan,), fit_chunk) for data in (samples, corrupted))
+    settings = settings_of("mlp", **OPTIONS[option])
+    (plan,) = chunk_with(samples, "a/1", PROTOCOLS["composite"], size=1)  # other folds would train on NaN
+    (honest,), (other,) = (train_chunk(data, (plan,), "mlp", settings) for data in (samples, corrupted))
     assert np.array_equal(honest.probabilities[0], other.probabilities[0])
     assert (honest.chosen, honest.history) == (other.chosen, other.history)
     assert np.isnan(other.probabilities[1:]).all()
 
 
-@every_lever
-def test_the_oracle_changes_nothing_whatever_the_levers(lever: str) -> None:
+@every_option
+def test_the_oracle_changes_nothing_with_any_option(option: str) -> None:
     samples = samples_of("mlp")
-    settings = settings_of("mlp", **LEVERS[lever])
+    settings = settings_of("mlp", **OPTIONS[option])
     chunk = chunk_with(samples, "a/1", PROTOCOLS["composite"], 8)
     fit_chunk = partial(fit, model="mlp", settings=settings)
-    knowns = [
+    training_data = [
         TrainingData(samples=samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
         for plan in chunk
     ]
@@ -360,7 +268,7 @@ def test_the_oracle_changes_nothing_whatever_the_levers(lever: str) -> None:
         assert epoch > 0
         predict(samples.inputs)
 
-    blind, watched = fit_chunk(knowns), fit_chunk(knowns, watch=watch)
+    blind, watched = fit_chunk(training_data), fit_chunk(training_data, watch=watch)
     for one, other in zip(blind, watched, strict=True):
         assert np.array_equal(one.predict(samples.inputs), other.predict(samples.inputs))
         assert (one.chosen, one.history) == (other.chosen, other.history)

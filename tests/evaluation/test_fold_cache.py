@@ -1,12 +1,13 @@
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.fold_cache import FoldCache, resume
-from microfacial.evaluation.folds import Chunk
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.protocols import TrainConfig
+from microfacial.models.roi_cnn import RoiCnnSettings
 from microfacial.records import FoldPlan, FoldResult, History
 
 
@@ -31,49 +32,81 @@ def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
     )
 
 
-def test_a_fold_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_fold_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = fold()
     FoldCache(tmp_path, "key").write(written)
-    kept = FoldCache(tmp_path, "key").read(written.plan)
-    assert kept is not None
-    assert np.array_equal(kept.truth, written.truth)
-    assert np.array_equal(kept.probabilities, written.probabilities)
-    assert (kept.chosen, kept.history, kept.seconds) == (written.chosen, written.history, written.seconds)
-    assert kept.importances.keys() == {"fusion"}
-    assert np.array_equal(kept.importances["fusion"], written.importances["fusion"])
-    assert kept.checkpoint.keys() == written.checkpoint.keys()
+    fold_read = FoldCache(tmp_path, "key").read(written.plan)
+    assert fold_read is not None
+    assert np.array_equal(fold_read.truth, written.truth)
+    assert np.array_equal(fold_read.probabilities, written.probabilities)
+    assert (fold_read.chosen, fold_read.history, fold_read.seconds) == (
+        written.chosen,
+        written.history,
+        written.seconds,
+    )
+    assert fold_read.importances.keys() == {"fusion"}
+    assert np.array_equal(fold_read.importances["fusion"], written.importances["fusion"])
+    assert fold_read.checkpoint.keys() == written.checkpoint.keys()
     for name, array in written.checkpoint.items():
-        assert kept.checkpoint[name].dtype == array.dtype
-        assert np.array_equal(kept.checkpoint[name], array)
+        assert fold_read.checkpoint[name].dtype == array.dtype
+        assert np.array_equal(fold_read.checkpoint[name], array)
 
 
 @pytest.mark.parametrize("other", [fold("c/s2"), fold(repeat=1)])
-def test_a_fold_of_another_key_subject_or_repetition_is_never_taken(tmp_path: Path, other: FoldResult) -> None:
+def test_a_fold_of_another_key_subject_or_repetition_is_never_read(tmp_path: Path, other: FoldResult) -> None:
     FoldCache(tmp_path, "key").write(fold())
     assert FoldCache(tmp_path, "other").read(fold().plan) is None
     assert FoldCache(tmp_path, "key").read(other.plan) is None
 
 
-def test_a_damaged_fold_names_the_remedy(tmp_path: Path) -> None:
-    journal = FoldCache(tmp_path, "key")
-    journal.write(fold())
+def test_a_damaged_fold_is_named(tmp_path: Path) -> None:
+    cache = FoldCache(tmp_path, "key")
+    cache.write(fold())
     (path,) = (tmp_path / "key").iterdir()
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(StorageError, match=r"is damaged .* Delete it"):
-        journal.read(fold().plan)
+    with pytest.raises(StorageError, match=r"c-s1#0\.npz"):
+        cache.read(fold().plan)
 
 
-def test_a_chunk_of_which_a_fold_is_missing_runs_whole_and_a_finished_one_not_at_all(tmp_path: Path) -> None:
-    journal, first, second, third = FoldCache(tmp_path, "key"), fold("c/s1"), fold("c/s2"), fold("c/s3")
-    asked: list[Chunk] = []
+BASE: dict[str, Any] = {
+    "features": "f",
+    "code": "c",
+    "protocol": TrainConfig(),
+    "model": "roi_cnn",
+    "settings": RoiCnnSettings(),
+    "classes": ("x", "y"),
+}
 
-    def run(chunks: Sequence[Chunk]) -> Iterator[list[FoldResult]]:
-        asked.extend(chunks)
-        yield [second, third]
 
-    for kept in (first, third):
-        journal.write(kept)
-    found = [one.plan.name for one in resume([(first.plan,), (second.plan, third.plan)], journal, run)]
-    assert found == ["c/s1", "c/s2", "c/s3"]
-    assert asked == [(second.plan, third.plan)]
-    assert journal.read(second.plan) is not None
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": "g"},
+        {"code": "d"},
+        {"protocol": TrainConfig(protocol="composite")},
+        {"protocol": TrainConfig(validation_folds=4)},
+        {"protocol": TrainConfig(checkpoints=True)},
+        {"protocol": TrainConfig(oracle=True)},
+        {"model": "flow_cnn"},
+        {"settings": RoiCnnSettings(epochs=7)},
+        {"classes": ("y", "x")},
+    ],
+    ids=str,
+)
+def test_every_fact_that_changes_a_fold_changes_the_key(changes: dict[str, Any]) -> None:
+    assert fold_key(**BASE) == fold_key(**BASE)
+    assert fold_key(**{**BASE, **changes}) != fold_key(**BASE)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"repeats": 3}, {"bootstrap_draws": 500}], ids=str)
+def test_seed_repetitions_and_bootstrap_draws_do_not_change_the_key(changes: dict[str, int]) -> None:
+    protocol = TrainConfig().model_copy(update=changes)
+    assert fold_key(**{**BASE, "protocol": protocol}) == fold_key(**BASE)
+
+
+def test_the_key_does_not_depend_on_the_local_version_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+    for version in ("2.13.0", "2.13.0+cpu", "2.13.0+cu130", "2.13.1"):
+        monkeypatch.setattr("torch.__version__", version)
+        keys.append(fold_key(**BASE))
+    assert keys[0] == keys[1] == keys[2] != keys[3]

@@ -21,7 +21,7 @@ CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
 
 
 def train(samples: Samples, config: TrainConfig = CONFIG) -> list[FoldResult]:
-    """Folds of random predictions, of which the first has no validation curves."""
+    """Return folds with random predictions. The first fold has no validation curves."""
     folds = []
     for number, plan in enumerate(plan_folds(samples, config)):
         random = np.random.default_rng(plan.seed)
@@ -40,26 +40,26 @@ def train(samples: Samples, config: TrainConfig = CONFIG) -> list[FoldResult]:
     return folds
 
 
-def everything_in(folder: Path) -> dict[str, bytes]:
+def read_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_scores_and_predictions_come_back_as_they_were_written(tmp_path: Path, samples: Samples) -> None:
+def test_scores_and_predictions_are_read_as_they_were_written(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
-    scored = pool("m", samples, folds, CONFIG)
-    write_training(tmp_path / "m", samples, folds, scored)
-    assert read_evaluation(tmp_path / "m") == scored
-    found, expected = read_predictions(tmp_path / "m"), gather("m", samples, folds, CONFIG)
+    evaluation = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "m", samples, folds, evaluation)
+    assert read_evaluation(tmp_path / "m") == evaluation
+    read_back, expected = read_predictions(tmp_path / "m"), gather("m", samples, folds, CONFIG)
     order = np.argsort(expected.clips)
-    assert (found.model, found.protocol, found.classes) == ("m", "composite", samples.classes)
-    assert np.array_equal(found.clips, expected.clips[order])
-    assert np.array_equal(found.subjects, expected.subjects[order])
-    assert np.array_equal(found.truth, expected.truth[order])
-    assert np.array_equal(found.predicted, expected.predicted[:, order])
-    assert np.allclose(found.probabilities, expected.probabilities[:, order], atol=1e-6)
+    assert (read_back.model, read_back.protocol, read_back.classes) == ("m", "composite", samples.classes)
+    assert np.array_equal(read_back.clips, expected.clips[order])
+    assert np.array_equal(read_back.subjects, expected.subjects[order])
+    assert np.array_equal(read_back.truth, expected.truth[order])
+    assert np.array_equal(read_back.predicted, expected.predicted[:, order])
+    assert np.allclose(read_back.probabilities, expected.probabilities[:, order], atol=1e-6)
 
 
-def test_every_table_says_which_repetition_a_row_is_of(tmp_path: Path, samples: Samples) -> None:
+def test_every_table_has_a_column_with_the_repetition(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
     for name, rows in (("predictions", 25), ("folds", 7), ("history", 14), ("composite_m_results", 7)):
@@ -68,7 +68,7 @@ def test_every_table_says_which_repetition_a_row_is_of(tmp_path: Path, samples: 
     assert len(read_csv(tmp_path / "m" / "composite_m_summary.csv")) == 1
 
 
-def test_a_curve_that_was_not_drawn_leaves_its_cells_empty(tmp_path: Path, samples: Samples) -> None:
+def test_a_missing_curve_leaves_its_cells_empty(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
     first, *_, last = read_csv(tmp_path / "m" / "history.csv")
@@ -76,7 +76,7 @@ def test_a_curve_that_was_not_drawn_leaves_its_cells_empty(tmp_path: Path, sampl
     assert last["validation_loss"] == "0.750000"
 
 
-def test_tables_of_another_protocol_name_it_and_count_by_subject(tmp_path: Path, samples: Samples) -> None:
+def test_tables_are_named_after_the_protocol_and_count_by_subject(tmp_path: Path, samples: Samples) -> None:
     config = TrainConfig(protocol="holdout", holdout=("a/1", "b/0"), bootstrap_draws=100)
     folds = train(samples, config)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, config))
@@ -88,38 +88,36 @@ def test_tables_of_another_protocol_name_it_and_count_by_subject(tmp_path: Path,
     assert {row["subject"] for row in read_csv(tmp_path / "m" / "predictions.csv")} == {"a/1", "b/0"}
 
 
-def test_a_training_is_written_with_the_same_bytes_whenever(
-    tmp_path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_do_not_depend_on_the_time(tmp_path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
     folds = train(samples)
-    scored = pool("m", samples, folds, CONFIG)
-    write_training(tmp_path / "one" / "m", samples, folds, scored)
+    evaluation = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "first" / "m", samples, folds, evaluation)
     monkeypatch.setattr("time.time", lambda: 1e9)
-    write_training(tmp_path / "two" / "m", samples, folds, scored)
-    assert everything_in(tmp_path / "one") == everything_in(tmp_path / "two")
+    write_training(tmp_path / "second" / "m", samples, folds, evaluation)
+    assert read_bytes(tmp_path / "first") == read_bytes(tmp_path / "second")
 
 
-def test_checkpoints_are_a_file_a_fold_and_only_where_there_are_any(tmp_path: Path, samples: Samples) -> None:
+def test_each_checkpoint_is_one_file_and_none_is_written_without_checkpoints(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
-    scored = pool("m", samples, folds, CONFIG)
-    write_training(tmp_path / "m", samples, folds, scored)
-    kept = read_arrays(tmp_path / "m" / "checkpoints" / "b-0#1.npz")
-    assert np.array_equal(kept["layer.weight"], folds[-1].checkpoint["layer.weight"])
+    evaluation = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "m", samples, folds, evaluation)
+    arrays = read_arrays(tmp_path / "m" / "checkpoints" / "b-0#1.npz")
+    assert np.array_equal(arrays["layer.weight"], folds[-1].checkpoint["layer.weight"])
     assert len(list((tmp_path / "m" / "checkpoints").iterdir())) == 14
-    write_training(tmp_path / "m", samples, [replace(fold, checkpoint={}) for fold in folds], scored)
+    write_training(tmp_path / "m", samples, [replace(fold, checkpoint={}) for fold in folds], evaluation)
     assert not (tmp_path / "m" / "checkpoints").exists()
 
 
-def test_scores_of_another_version_name_the_remedy(tmp_path: Path, samples: Samples) -> None:
+def test_scores_of_another_version_are_refused(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
     content = read_json(tmp_path / "m" / "evaluation.json")
     write_json(tmp_path / "m" / "evaluation.json", {key: content[key] for key in content if key != "ece"})
-    with pytest.raises(StorageError, match="another version of microfacial wrote this"):
+    with pytest.raises(StorageError, match="another version of microfacial"):
         read_predictions(tmp_path / "m")
 
 
-def test_curves_come_back_by_fold_and_those_that_were_not_drawn_are_empty(tmp_path: Path, samples: Samples) -> None:
+def test_curves_are_read_by_fold_and_missing_ones_are_empty(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
     assert read_curves(tmp_path / "m") == {fold.plan.key: fold.history for fold in folds}
@@ -128,7 +126,7 @@ def test_curves_come_back_by_fold_and_those_that_were_not_drawn_are_empty(tmp_pa
     assert read_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
 
 
-def test_what_counted_is_averaged_over_repetitions_clip_by_clip(tmp_path: Path, samples: Samples) -> None:
+def test_importances_are_averaged_over_repetitions(tmp_path: Path, samples: Samples) -> None:
     named = replace(samples, regions=("eyes", "mouth"), windows=("onset>apex",))
     folds = [
         replace(
@@ -143,14 +141,14 @@ def test_what_counted_is_averaged_over_repetitions_clip_by_clip(tmp_path: Path, 
         )
         for fold in train(named)
     ]
-    scored = pool("m", named, folds, CONFIG)
-    write_training(tmp_path / "m", named, folds, scored)
-    found = read_importances(tmp_path / "m")
-    assert found is not None
-    assert (found.region_names, found.window_names) == (named.regions, named.windows)
+    evaluation = pool("m", named, folds, CONFIG)
+    write_training(tmp_path / "m", named, folds, evaluation)
+    read_back = read_importances(tmp_path / "m")
+    assert read_back is not None
+    assert (read_back.region_names, read_back.window_names) == (named.regions, named.windows)
     rows = np.argsort(named.clips)
-    assert np.array_equal(found.clips, named.clips[rows])
-    assert np.array_equal(found.fusion, np.stack([rows + 0.5, rows], axis=1))  # repetitions 0 and 1
-    assert np.array_equal(found.attention, np.tile(np.eye(2), (25, 1, 1)))
-    write_training(tmp_path / "m", samples, train(samples), scored)
+    assert np.array_equal(read_back.clips, named.clips[rows])
+    assert np.array_equal(read_back.fusion, np.stack([rows + 0.5, rows], axis=1))  # repetitions 0 and 1
+    assert np.array_equal(read_back.attention, np.tile(np.eye(2), (25, 1, 1)))
+    write_training(tmp_path / "m", samples, train(samples), evaluation)
     assert read_importances(tmp_path / "m") is None

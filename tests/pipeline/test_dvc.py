@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.pipeline.dvc import sweep_after_kill
+from microfacial.pipeline.dvc import remove_damaged_files
 
 WHOLE = {".dvc/tmp/rwlock": '{"read": {}, "write": {}}', "dvc.lock": "schema: '2.0'\nstages: {}\n"}
 
@@ -16,5 +16,5 @@ def test_a_file_of_dvc_that_a_kill_cut_off_is_removed_and_a_whole_one_is_kept(
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(WHOLE[name][: round(share * len(WHOLE[name]))] + ("" if share == 1 else "\x00"))
-    sweep_after_kill()
+    remove_damaged_files()
     assert path.exists() == (share == 1)

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from microfacial.pipeline.progress import Countdown, in_words
+from microfacial.pipeline.progress import Countdown, format_duration
 from microfacial.records import FoldPlan, FoldResult, History
 
 
@@ -26,17 +26,21 @@ def fold(seconds: float) -> FoldResult:
     )
 
 
-def test_what_is_left_is_the_median_fold_times_the_others_over_processes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_remaining_time_is_estimated_from_the_median_fold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with Countdown("train m", 7, processes=2) as countdown:
         for seconds in (90.0, 100.0, 1000.0):
             countdown.count(fold(seconds))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "train m: 7 folds on 2 processes"
-    assert lines[1] == "train m: fold 1/7 s1#0: 1 of 2 right, epoch 3, 90.0 s, about 4 min left"  # 90 · 6 / 2
+    assert lines[1] == "train m: fold 1/7 s1#0: 1 of 2 correct, epoch 3, 90.0 s, about 4 min left"  # 90 · 6 / 2
     assert lines[3].endswith("about 3 min left")  # 100 · 4 / 2
 
 
-def test_the_last_fold_leaves_nothing_and_the_one_before_needs_one_process(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fold_before_the_last_fold_assumes_one_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with Countdown("train m", 2, processes=8) as countdown:
         countdown.count(fold(60.0))
         countdown.count(fold(60.0))
@@ -45,8 +49,8 @@ def test_the_last_fold_leaves_nothing_and_the_one_before_needs_one_process(capsy
     assert lines[2].endswith(", 60.0 s")
 
 
-def test_while_no_fold_ends_it_says_so_again_and_again(capsys: pytest.CaptureFixture[str]) -> None:
-    with Countdown("train m", 1, processes=1, beat_seconds=0.02):
+def test_a_line_is_printed_regularly_while_no_fold_finishes(capsys: pytest.CaptureFixture[str]) -> None:
+    with Countdown("train m", 1, processes=1, seconds_between_lines=0.02):
         time.sleep(0.3)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "train m: 1 fold on 1 process"
@@ -56,5 +60,5 @@ def test_while_no_fold_ends_it_says_so_again_and_again(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(8.4, "8 s"), (170, "3 min"), (5390, "90 min"), (9000, "2.5 h")])
-def test_durations_are_said_as_people_do(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_durations_have_readable_units(seconds: float, words: str) -> None:
+    assert format_duration(seconds) == words

@@ -1,4 +1,4 @@
-"""The report in a real Chromium: what a person sees, on a desk and on a phone, by day and by night."""
+"""The report in a real Chromium, in wide and narrow windows, in light and dark."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from microfacial.report.tables import digest_ablation
 
 pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]
-Look = Callable[..., Page]
-A4_PX = 718  # between margins of a centimetre
+OpenPage = Callable[..., Page]
+A4_PX = 718  # width of a page of A4 within margins of one centimetre
 WIDTHS, SCHEMES = (1280, 360), ("light", "dark")
 PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
@@ -42,7 +42,7 @@ without graph,2,0.4,0.01,0.4,0.01,-0.1,-0.2,-0.05,
 
 @pytest.fixture(scope="session")
 def page_path(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report with everything that a report can have."""
+    """Return a report with all sections."""
     root = tmp_path_factory.mktemp("reported") / "project"
     shutil.copytree(computed, root, symlinks=True)
     shutil.copy(ROOT / "constraints.txt", root)
@@ -62,82 +62,82 @@ def page_path(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one these tests fail and say what to do."""
+    """Start Chromium without a window. Without Chromium these tests fail, and the message names the remedy."""
     path = chromium.find()
     if path is None:
         pytest.fail(f"{chromium.REMEDY} (`make browser` does it as root on Debian)", pytrace=False)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # root may run no other
+        # Without this option, root cannot start Chromium.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
 
 
 @pytest.fixture
-def look(browser: Browser, page_path: Path) -> Iterator[Look]:
-    """Open the report; whatever it asks of the network or complains of fails the test."""
-    heard: list[str] = []
+def open_page(browser: Browser, page_path: Path) -> Iterator[OpenPage]:
+    """Open the report. A request to the network, a message on the console or an error fails the test."""
+    events: list[str] = []
     opened: list[Page] = []
 
-    def open_page(width: int = 1280, scheme: Scheme = "light") -> Page:
+    def open_report(width: int = 1280, scheme: Scheme = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        page.on("console", lambda message: events.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: events.append(f"error: {error}"))
         page.on(
-            "request", lambda request: heard.append(request.url) if request.url[:5] not in ("file:", "data:") else None
+            "request", lambda request: events.append(request.url) if request.url[:5] not in ("file:", "data:") else None
         )
         page.goto(page_path.as_uri())
         opened.append(page)
         return page
 
-    yield open_page
+    yield open_report
     for page in opened:
         page.close()
-    assert heard == []
+    assert events == []
 
 
-def column(page: Page, number: int) -> list[str]:
+def read_column(page: Page, number: int) -> list[str]:
     return page.locator(f"{TABLE} tbody tr > :nth-child({number})").all_inner_texts()
 
 
-def test_every_section_is_there_and_every_link_leads_to_one(look: Look) -> None:
-    page = look()
+def test_all_sections_exist_and_every_link_leads_to_one(open_page: OpenPage) -> None:
+    page = open_page()
     assert page.locator("h1").inner_text() == "tiny"
     headings = page.locator("main h2").all_inner_texts()
     assert headings == [
         "Leaderboard",
-        "Better than a simple model?",
-        "What is taken for what",
-        "Who is hard",
-        "As right as it is sure?",
-        "Training",
-        "What the hybrid looks at",
-        "What each part of the hybrid is worth",
-        "Hardest clips, and how they move",
+        "Comparison with the best simple model",
+        "Confusion matrices",
+        "Accuracy per subject",
+        "Calibration",
+        "Training curves",
+        "Weights of the hybrid",
+        "Ablation of the hybrid",
+        "Hardest clips and their motion",
         "Data",
         "Settings and versions",
-        "What this does not show",
+        "Limits",
     ]
     assert page.locator("nav a").count() == len(headings)
     for link in page.locator("nav a").all():
         link.click()
         section = page.locator(str(link.get_attribute("href")))
         top = (section.bounding_box() or {"y": -1})["y"]
-        assert top < 900  # the last ones cannot reach the top
-    assert (
-        page.locator("svg.plot").count() == 4 * 2 + 2 + 2 + 1
-    )  # confusion and calibration, curves, hybrid, differences
+        assert top < 900  # the last sections cannot reach the top of the window
+    figures = 4 * 2 + 2 + 2 + 1  # confusion and calibration, curves, hybrid, differences
+    assert page.locator("svg.plot").count() == figures
     assert page.locator(".clip img").count() == 4
 
 
-def test_a_click_on_a_head_sorts_and_another_turns_the_order(look: Look) -> None:
-    page = look()
-    by_score = column(page, 1)
+def test_a_click_on_a_head_sorts_and_a_second_click_reverses_the_order(open_page: OpenPage) -> None:
+    page = open_page()
+    by_score = read_column(page, 1)
     head = page.locator(f"{TABLE} thead th").nth(1)
     assert head.get_attribute("aria-sort") == "descending"
     head.get_by_role("button").click()
     assert head.get_attribute("aria-sort") == "ascending"
-    assert column(page, 1) == by_score[::-1]
-    scores = [float(cell.split()[0]) for cell in column(page, 2)]
+    assert read_column(page, 1) == by_score[::-1]
+    scores = [float(cell.split()[0]) for cell in read_column(page, 2)]
     assert scores == sorted(scores)
 
     names = page.locator(f"{TABLE} thead th").first
@@ -145,68 +145,68 @@ def test_a_click_on_a_head_sorts_and_another_turns_the_order(look: Look) -> None
     page.keyboard.press("Enter")
     assert names.get_attribute("aria-sort") == "ascending"
     assert head.get_attribute("aria-sort") is None
-    assert column(page, 1) == sorted(by_score)
+    assert read_column(page, 1) == sorted(by_score)
 
 
-def test_what_is_no_number_comes_below_all_numbers(look: Look) -> None:
-    page = look()
+def test_cells_without_a_number_come_below_all_numbers(open_page: OpenPage) -> None:
+    page = open_page()
     page.locator(f"{TABLE} thead th").nth(8).get_by_role("button").click()
-    differences = column(page, 9)
-    assert differences[-1] == "–"  # the baseline has no difference to itself
+    differences = read_column(page, 9)
+    assert differences[-1] == "–"  # the baseline has no difference from itself
     numbers = [float(cell.replace("−", "-")) for cell in differences[:-1]]
     assert numbers == sorted(numbers, reverse=True)
 
 
-def test_a_model_can_be_hidden_and_shown(look: Look) -> None:
-    page = look()
-    parts = page.locator('[data-model="flow_cnn"]')
-    count = parts.count()
+def test_a_model_can_be_hidden_and_shown(open_page: OpenPage) -> None:
+    page = open_page()
+    count = page.locator('[data-model="flow_cnn"]').count()
     assert count == 6  # leaderboard, oracle, means over folds, confusion, calibration, curves
     page.get_by_label("flow_cnn", exact=True).uncheck()
     assert page.locator('[data-model="flow_cnn"]:visible').count() == 0
     assert page.locator('[data-model="hybrid"]:visible').count() > 0
     page.get_by_label("flow_cnn", exact=True).check()
-    assert page.locator('[data-model="flow_cnn"]:visible').count() == count - 1  # means over folds are folded away
+    # The means over folds are in a closed section.
+    assert page.locator('[data-model="flow_cnn"]:visible').count() == count - 1
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_reaches_over_the_edge(look: Look, width: int) -> None:
-    page = look(width)
-    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
+def test_nothing_is_wider_than_the_window(open_page: OpenPage, width: int) -> None:
+    page = open_page(width)
+    page.evaluate("document.querySelectorAll('details').forEach((section) => { section.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     letters = page.evaluate(
         "Math.min(...[...document.querySelectorAll('svg.plot')].map((plot) => plot.getBoundingClientRect().width"
         " / plot.viewBox.baseVal.width * Math.min(...[...plot.querySelectorAll('text')].map("
         "(text) => Number.parseFloat(getComputedStyle(text).fontSize)))))"
     )
-    assert letters >= 8  # px of the smallest letter in any figure
+    assert letters >= 8  # size in px of the smallest letters in any figure
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_contrast_headings_and_alternative_texts_pass_axe(look: Look, width: int, scheme: Scheme) -> None:
-    page = look(width, scheme)
-    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
-    found = Axe().run(page).response
-    assert [(broken["id"], [node["html"] for node in broken["nodes"]]) for broken in found["violations"]] == []
-    passed = {rule["id"] for rule in found["passes"]}
+def test_contrast_headings_and_alternative_texts_pass_axe(open_page: OpenPage, width: int, scheme: Scheme) -> None:
+    page = open_page(width, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((section) => { section.open = true })")
+    response = Axe().run(page).response
+    assert [(broken["id"], [node["html"] for node in broken["nodes"]]) for broken in response["violations"]] == []
+    passed = {rule["id"] for rule in response["passes"]}
     assert {"color-contrast", "heading-order", "image-alt", "svg-img-alt", "landmark-one-main"} <= passed
 
 
-def test_figures_follow_light_and_dark(look: Look) -> None:
+def test_figures_follow_the_colour_scheme(open_page: OpenPage) -> None:
     colours = {
-        scheme: look(scheme=scheme).evaluate("getComputedStyle(document.querySelector('svg.plot text')).fill")
+        scheme: open_page(scheme=scheme).evaluate("getComputedStyle(document.querySelector('svg.plot text')).fill")
         for scheme in SCHEMES
     }
     assert colours["light"] != colours["dark"]
 
 
-def test_print_shows_all_and_leaves_out_what_cannot_be_clicked(look: Look) -> None:
-    page = look(A4_PX, scheme="dark")
+def test_the_printed_page_opens_all_sections_and_hides_controls(open_page: OpenPage) -> None:
+    page = open_page(A4_PX, scheme="dark")
     assert page.pdf().startswith(b"%PDF")
     page.emulate_media(media="print")
     assert page.evaluate("document.documentElement.scrollWidth") <= A4_PX
     assert not page.locator("nav").is_visible()
     assert not page.locator("#models").is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
-    assert page.evaluate("[...document.querySelectorAll('details')].every((part) => part.open)")
+    assert page.evaluate("[...document.querySelectorAll('details')].every((section) => section.open)")

@@ -1,4 +1,4 @@
-"""Registered models outside of the project: in another process, behind a server, promoted by two at once."""
+"""Registered versions outside the project: in another process, on a server, and with simultaneous promotions."""
 
 import base64
 import json
@@ -22,8 +22,9 @@ import pytest
 from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
-from microfacial.inference.bundle import PACK, open_brought, read_pack
-from microfacial.inference.example_input import example_clip
+from microfacial.inference.bundle import find_bundle, read_bundle
+from microfacial.inference.example_input import make_example_clip
+from microfacial.inference.request import open_requested_clip
 from microfacial.pipeline.config import load
 from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.store import connect
@@ -36,10 +37,10 @@ BIN = str(Path(sys.executable).parent)
 
 @pytest.fixture(scope="module")
 def trained(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout on the tiny demo with two models trained, of which one is the champion. Copy it, do not run in it."""
+    """A checkout on the tiny demo with two trained models. One is the champion. Copy it, do not run in it."""
     root = Path(shutil.copytree(tiny_template, tmp_path_factory.mktemp("trained") / "a clone", symlinks=True))
     with (root / "params.yaml").open("a") as params:
-        params.write("registry: {fewest_subjects: 2, latency_ratio: 100}\n")
+        params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
     stages = (["clips"], ["faces"], ["flow"], ["train", "linear_svm"], ["train", "roi_cnn"])
     for command in (*stages, ["register", "roi_cnn"], ["promote", "--bootstrap"]):
         done = microfacial(root, *command)
@@ -49,7 +50,7 @@ def trained(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
-    """A checkout to run in."""
+    """A copy of `trained` to run in."""
     return Path(shutil.copytree(trained, tmp_path / "a clone", symlinks=True))
 
 
@@ -60,17 +61,17 @@ def champion(project: Path) -> Path:
 
 
 def expected(folder: Path) -> dict[str, float]:
-    """What the packed model says of the example, read here."""
-    example = example_clip()
-    with open_brought(example.pop("clip")) as path:
-        return read_pack(folder / PACK).predict_clip(path, **example)
+    """Return the probabilities of the example clip, predicted in this process."""
+    example = make_example_clip()
+    with open_requested_clip(example.pop("clip")) as path:
+        return read_bundle(find_bundle(folder)).predict_clip(path, **example)
 
 
-# --- elsewhere --------------------------------------------------------------------------------------------------------
+# --- in another process -----------------------------------------------------------------------------------------------
 
 ELSEWHERE = """
 import sys
-sys.path.append(sys.argv[1])  # packages, without what editable installs add
+sys.path.append(sys.argv[1])  # the installed packages, without editable ones
 import mlflow.pyfunc
 model = mlflow.pyfunc.load_model(sys.argv[2])
 answer = model.predict(model.input_example)
@@ -100,10 +101,10 @@ def test_a_version_runs_where_the_package_is_not_installed(champion: Path, tmp_p
 
 @contextmanager
 def running(folder: Path, *command: str, **environment: str) -> Iterator[None]:
-    """A server, which ends with the block, and all that it has started with it."""
-    own = {**ENVIRONMENT, "PATH": f"{BIN}{os.pathsep}{ENVIRONMENT['PATH']}", **environment}
+    """Run a server during the block. Afterwards, end it and all processes that it started."""
+    variables = {**ENVIRONMENT, "PATH": f"{BIN}{os.pathsep}{ENVIRONMENT['PATH']}", **environment}
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=log, start_new_session=True)
     try:
         yield
     finally:
@@ -112,7 +113,7 @@ def running(folder: Path, *command: str, **environment: str) -> Iterator[None]:
 
 
 def post(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Status and answer of a server that may still be starting."""
+    """Return the status and the answer of a server. Wait while it starts."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     for _ in range(180):
         try:
@@ -131,7 +132,7 @@ def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, ch
     command = ("mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--port", str(unused_port))
     with running(project, sys.executable, "-m", *command, MLFLOW_TRACKING_URI=store):
         url = f"http://127.0.0.1:{unused_port}/invocations"
-        status, answer = post(url, {"dataframe_records": [example_clip()]})
+        status, answer = post(url, {"dataframe_records": [make_example_clip()]})
         assert status == 200, answer
         (row,) = answer["predictions"]
         wanted = expected(champion)
@@ -143,13 +144,13 @@ def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, ch
         assert post(url, {"dataframe_records": [{"clip": frames, **moments}]})[0] == 200
         status, answer = post(url, {"dataframe_records": [{"clip": base64.b64encode(b"no video").decode()}]})
         assert status == 400
-        assert "no base64 of a video" in answer["message"]
+        assert "base64" in answer["message"]
 
 
-# --- a store of its own -----------------------------------------------------------------------------------------------
+# --- a remote store ---------------------------------------------------------------------------------------------------
 
 
-def test_a_remote_store_registers_promotes_and_predicts_alike(
+def test_all_commands_work_with_a_remote_store(
     project: Path, unused_port: int, tmp_path: Path, empty_store: Path
 ) -> None:
     before = list((project / "mlruns").rglob("*"))
@@ -164,7 +165,7 @@ def test_a_remote_store_registers_promotes_and_predicts_alike(
                 break
             except OSError:
                 time.sleep(1)
-        ran = []
+        outputs = []
         clip = read_clips(project / "results/tiny/clips.csv")[0]
         frames = str((Path("data") / clip.frames).parent)
         for arguments in (
@@ -180,16 +181,16 @@ def test_a_remote_store_registers_promotes_and_predicts_alike(
                 project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", *arguments
             )
             assert done.returncode == 0, done.stdout + done.stderr
-            ran.append(done.stdout)
-    assert re.search(rf"{frames}  \w+  \(happiness", ran[4])
-    assert "version 1  linear_svm, refit, loso  ← champion" in ran[-1]
+            outputs.append(done.stdout)
+    assert re.search(rf"{frames}  \w+  \(happiness", outputs[4])
+    assert "version 1  linear_svm, refit, loso  ← champion" in outputs[-1]
     assert set((project / "mlruns").rglob("*")) - {project / "mlruns" / ".registry.lock"} <= set(before)
 
 
-# --- two at once ------------------------------------------------------------------------------------------------------
+# --- simultaneous promotions ------------------------------------------------------------------------------------------
 
 
-def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(project: Path) -> None:
+def test_one_of_two_simultaneous_promotions_is_carried_out_and_the_other_is_refused(project: Path) -> None:
     assert microfacial(project, "register", "linear_svm").returncode == 0
     command = (sys.executable, "-m", "microfacial", "promote", "--force", "a race")
     both = [
@@ -198,21 +199,20 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(project: Path)
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=300) for process in both]
+    outputs = [process.communicate(timeout=300) for process in both]
     codes = sorted(process.returncode for process in both)
-    assert codes == [0, 2], said
-    loser = next(err for process, (_, err) in zip(both, said, strict=True) if process.returncode == 2)
-    assert re.search("another process changed tiny.casme2-4 meanwhile|has no challenger", loser)
+    assert codes == [0, 2], outputs
+    refusal = next(err for process, (_, err) in zip(both, outputs, strict=True) if process.returncode == 2)
+    assert re.search("tiny.casme2-4 (.*another process|has no challenger)", refusal)
     registry = Registry(connect(project), NAME)
-    found = registry.find("champion")
-    assert found is not None
-    assert (found.version, registry.find("challenger")) == (2, None)
-    history = registry.decisions()
-    assert {version: len(kept) for version, kept in history.items()} == {1: 1, 2: 1}
+    champion = registry.find("champion")
+    assert champion is not None
+    assert (champion.version, registry.find("challenger")) == (2, None)
+    assert {version: len(decisions) for version, decisions in registry.decisions().items()} == {1: 1, 2: 1}
 
 
 @pytest.mark.parametrize("seconds", [3.0, 6.0])
-def test_a_promotion_killed_for_real_leaves_one_champion(project: Path, seconds: float) -> None:
+def test_a_killed_promotion_leaves_one_champion(project: Path, seconds: float) -> None:
     assert microfacial(project, "register", "linear_svm").returncode == 0
     process = subprocess.Popen(
         [sys.executable, "-m", "microfacial", "promote", "--force", "to be killed"],
@@ -224,17 +224,17 @@ def test_a_promotion_killed_for_real_leaves_one_champion(project: Path, seconds:
     time.sleep(seconds)
     process.kill()
     process.wait()
-    found = Registry(connect(project), NAME).find("champion")
-    assert found is not None
-    assert found.version in (1, 2)
+    champion = Registry(connect(project), NAME).find("champion")
+    assert champion is not None
+    assert champion.version in (1, 2)
     again = microfacial(project, "promote", "--force", "once more")
     assert again.returncode == 0 or "has no challenger" in again.stderr
-    found = Registry(connect(project), NAME).find("champion")
-    assert found is not None
-    assert found.version == 2
+    champion = Registry(connect(project), NAME).find("champion")
+    assert champion is not None
+    assert champion.version == 2
 
 
-# --- the whole way ----------------------------------------------------------------------------------------------------
+# --- all commands in order --------------------------------------------------------------------------------------------
 
 WHOLE = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
@@ -243,22 +243,22 @@ flow: {method: variational, head_motion: similarity-twice, variational: {levels:
 train: {protocol: loso, seed: 0, validation_folds: 3, bootstrap_draws: 100}
 models:
   linear_svm: {input_px: 14, strengths: [0.001, 0.01], inner_folds: 2}
-  mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # learns nothing, so that a study finds better
+  mlp: {input_px: 14, hidden: 32, epochs: 30, learning_rate: 0.000001}  # so low that a study finds better settings
 report: {hardest_clips: 3}
 study:
-  seed: 1                 # of those tried the first by which a trial beats trial 0
+  seed: 1                 # the first seed in a search with which a trial beats trial 0
   subjects: [demo/sub01, demo/sub02, demo/sub03]
   inner_folds: 3
   trials: 8
   startup_trials: 2
   prune: false
   keep: [epochs, hidden, input_px]
-registry: {fewest_subjects: 3, latency_ratio: 100}
+registry: {min_subjects: 3, latency_ratio: 100}
 """
 
 
-def test_from_training_over_a_study_against_the_champion_to_the_next_champion(tiny_checkout: Path) -> None:
-    """The commands of the README, one after the other, on six people: three are tuned on, three judge."""
+def test_a_model_with_settings_from_a_study_challenges_the_champion(tiny_checkout: Path) -> None:
+    """Run the commands of the README in order. A study tunes on three people; the comparison is on three others."""
 
     def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
         done = microfacial(tiny_checkout, *arguments)
@@ -274,25 +274,25 @@ def test_from_training_over_a_study_against_the_champion_to_the_next_champion(ti
     run("register", "mlp")
     run("promote", "--bootstrap")
     run("study", "mlp", "--processes", "2")
-    said = run("study", "apply", "mlp")
-    trial = re.search(r"trial (\d+) of (\S+) is in params.yaml", said)
-    assert trial is not None, said
+    output = run("study", "apply", "mlp")
+    trial = re.search(r"trial (\d+) of (\S+) is in params.yaml", output)
+    assert trial is not None, output
     settings = load(tiny_checkout / "params.yaml")
     assert settings.tuned["mlp"].subjects == ("demo/sub01", "demo/sub02", "demo/sub03")
     refused = microfacial(tiny_checkout, "register", "mlp")
     assert refused.returncode == 2
-    assert "was made with" in refused.stderr  # not yet trained anew
+    assert re.search("models.mlp.*dvc repro", refused.stderr)  # not yet trained with the new settings
     before = (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
     run("repro", "--processes", "2")
     assert (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
     run("register", "mlp")
-    said = run("promote", codes=(0, 1))
-    assert "on 9 clips of 3 subjects that neither was tuned on" in said
-    if "refused" in said:
-        run("promote", "--force", "nine clips tell little")
-    said = run("lineage")
-    assert f"study    {trial[2]}, trial {trial[1]}, tuned on 3 subjects" in said
-    assert "version 2  mlp, refit, loso  ← champion" in said
-    found = Registry(connect(tiny_checkout), NAME).find("champion")
-    assert found is not None
-    assert found.settings == settings.models["mlp"].model_dump(mode="json")
+    output = run("promote", codes=(0, 1))
+    assert "on 9 clips of 3 subjects that neither was tuned on" in output
+    if "refused" in output:
+        run("promote", "--force", "nine clips are few")
+    output = run("lineage")
+    assert f"study    {trial[2]}, trial {trial[1]}, tuned on 3 subjects" in output
+    assert "version 2  mlp, refit, loso  ← champion" in output
+    champion = Registry(connect(tiny_checkout), NAME).find("champion")
+    assert champion is not None
+    assert champion.settings == settings.models["mlp"].model_dump(mode="json")

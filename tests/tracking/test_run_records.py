@@ -15,9 +15,9 @@ from microfacial.tracking.run_records import (
     FlowDigest,
     RunIdentity,
     RunMetadata,
-    read_circumstances,
+    read_metadata,
     read_identity,
-    write_circumstances,
+    write_metadata,
     write_identity,
 )
 
@@ -89,6 +89,6 @@ def test_circumstances_are_those_of_the_same_results_or_unknown(tmp_path: Path) 
         identity_of("majority"),
         RunMetadata(tags={"a": "b"}, started_ms=1, ended_ms=2, seconds={"x": 0.5}),
     )
-    write_circumstances(tmp_path, identity, known)
-    assert read_circumstances(tmp_path, identity) == known
-    assert read_circumstances(tmp_path, replace(identity, key="other")) == UNKNOWN_METADATA
+    write_metadata(tmp_path, identity, known)
+    assert read_metadata(tmp_path, identity) == known
+    assert read_metadata(tmp_path, replace(identity, key="other")) == UNKNOWN_METADATA

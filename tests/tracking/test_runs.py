@@ -15,7 +15,7 @@ from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.scoring import pool
 from microfacial.locks import exclusive_lock
 from microfacial.records import Evaluation, FoldResult, History, Samples
-from microfacial.tracking.location import project_of, store_uri
+from microfacial.tracking.location import store_owner, store_uri
 from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, summarise_fold, write_identity
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect
@@ -356,5 +356,5 @@ def test_a_checkout_that_dvc_makes_for_an_experiment_writes_into_the_project_s_s
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     checkout = tmp_path / ".dvc" / "tmp" / "exps" / "standalone" / "tmp_1"
     checkout.mkdir(parents=True)
-    assert project_of(checkout) == project_of(tmp_path) == tmp_path.resolve()
+    assert store_owner(checkout) == store_owner(tmp_path) == tmp_path.resolve()
     assert store_uri(checkout) == f"sqlite:///{tmp_path.resolve()}/mlruns/mlflow.db"

@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from matplotlib.figure import Figure
 
-from microfacial.report.figures import as_png
+from microfacial.report.figure_style import as_png
 from microfacial.tuning.figures import draw_history, draw_parallel_coordinates, draw_parameter_importances, draw_slices
 from microfacial.tuning.search_space import Choice, Real, Space, Whole
 from microfacial.tuning.trials import State, Trial

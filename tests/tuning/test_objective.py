@@ -18,7 +18,13 @@ def make_bench(tmp_path: Path, processes: int = 1, **changes: object) -> InnerFo
     data = make_data()
     config = StudyConfig(inner_folds=4, repeats=2, **changes)  # type: ignore[arg-type]
     return InnerFolds(
-        data=data, subjects=tuning_subjects(data, ()), config=config, folder=tmp_path, processes=processes
+        data=data,
+        subjects=tuning_subjects(data, ()),
+        config=config,
+        folder=tmp_path,
+        features="f",
+        code="c",
+        processes=processes,
     )
 
 

@@ -55,7 +55,13 @@ class MakeWorker:
         config = StudyConfig(**{"trials": 6, "startup_trials": 3, "inner_folds": 6, "heartbeat_seconds": 1, **changes})
         data = make_data(subjects=12)
         bench = InnerFolds(
-            data=data, subjects=tuning_subjects(data, ()), config=config, folder=self.root / "folds", processes=1
+            data=data,
+            subjects=tuning_subjects(data, ()),
+            config=config,
+            folder=self.root / "folds",
+            features="f",
+            code="c",
+            processes=1,
         )
         base = PARAMS_YAML.settings.model_dump()
         question = StudySpec("demo-mlp-0", "mlp", base, space, reference, {"dataset": "demo"})

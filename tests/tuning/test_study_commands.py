@@ -250,7 +250,7 @@ def test_no_trial_begins_when_the_time_is_over() -> None:
 
 def test_nested_predicts_everyone_by_settings_tuned_without_them() -> None:
     set_study(mode="nested", subjects=[], outer_groups=2, inner_folds=2, trials=2)
-    with pytest.raises(ProtocolError, match="needs at least 2 subjects beside the held-out ones"):
+    with pytest.raises(ProtocolError, match="needs at least 2 training subjects"):
         study("mlp")
     set_study(outer_groups=4, inner_folds=3)
     output = study("mlp")

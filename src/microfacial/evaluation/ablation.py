@@ -1,36 +1,54 @@
-"""What each part of the hybrid is worth, and what a misplaced apex costs it.
+"""Measure how much each part of the hybrid contributes.
 
-An ablation is the hybrid with a part taken away, trained anew on the same folds with the same seeds. A shift of the
-apex trains nothing: networks as they are see the clips that were held out of their training with another frame for it.
+An ablation is the hybrid without one part, trained again on the same folds with the same seeds. `apex_shift` measures
+the cost of a wrong apex. Finished folds and flow are stored, so that a run that was killed continues from them.
 """
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.evaluation.folds import one_thread
-from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.scoring import gather, pool
-from microfacial.evaluation.significance import compare_predictions
+from microfacial.errors import ConfigError
+from microfacial.evaluation.ablation_table import AblationRow, score_row
+from microfacial.evaluation.apex_shift import score_shifts
+from microfacial.evaluation.experiment import Data
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.folds import train_folds
+from microfacial.evaluation.protocols import plan_folds
+from microfacial.files import digest
+from microfacial.models import MODELS
 from microfacial.models.hybrid import HybridSettings
+from microfacial.models.inputs import make_samples
 from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import Clip, Comparison, Evaluation, FoldResult, Predictions, Samples
+from microfacial.preprocessing.flow_jobs import ReportProgress, compute_flow_of_clips
+from microfacial.preprocessing.store import features_digest, read_faces_of
+from microfacial.records import Clip, FaceStore, FoldResult, Predictions, Samples
 from microfacial.settings import check
-from microfacial.training.fit import restore
 
-MODEL = "hybrid"
+ABLATED_MODEL = "hybrid"
 FULL = "full"
+CountFolds = Callable[[str, int], AbstractContextManager[Callable[[FoldResult], None]]]
+"""Receives a label and a number of folds. Opens a function that is called with each finished fold."""
+CountClips = Callable[[str], AbstractContextManager[ReportProgress]]
+"""Receives a label. Opens a function that is called with the numbers of finished clips and of all clips."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """What is taken away: keys of `models.hybrid` and of `flow`, with what replaces them.
+    """A part that is removed from the hybrid.
 
-    `not_on_maps` says why it cannot be had of published maps; it is empty where it can.
+    Attributes:
+        hybrid: keys of `models.hybrid` and the values that replace theirs.
+        flow: keys of `flow` and the values that replace theirs.
+        not_on_maps: reason why the ablation is not possible on published flow maps. Empty if it is possible.
     """
 
     hybrid: Mapping[str, Any] = field(default_factory=dict)
@@ -54,87 +72,178 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
     }
 )
 
-SHIFTS_FRAMES = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
-
 
 @dataclass(frozen=True, kw_only=True)
-class AblationRow:
-    """One row of a table: scores and, but for the row that others are compared with, the difference to that one.
+class AblationSetup:
+    """Everything that all rows of an ablation share.
 
-    Without scores `note` says why there are none. `moved` counts the clips whose apex could move as far as was asked
-    for; None where no apex was to move.
+    Attributes:
+        data: the data set and the protocol.
+        hybrid: settings of the full hybrid.
+        flow: settings of the flow in `data`.
+        results: results folder of the data set, with clips, faces and flow.
+        state: folder of finished folds and of flow.
+        frames_root: folder that contains the corpora.
+        code: digest of the code that trains and predicts.
+        flow_code: digest of the code that computes flow.
+        processes: number of processes. It changes the time, not the results.
+        count_folds: shows the progress of training.
+        count_clips: shows the progress of flow.
+        flow_folders: folders of the flow that this run has used.
     """
 
-    name: str
-    evaluation: Evaluation | None = None
-    difference: Comparison | None = None
-    moved: int | None = None
-    note: str = ""
+    data: Data
+    hybrid: HybridSettings
+    flow: FlowConfig
+    results: Path
+    state: Path
+    frames_root: Path
+    code: str
+    flow_code: str
+    processes: int
+    count_folds: CountFolds
+    count_clips: CountClips
+    flow_folders: list[Path] = field(default_factory=list)
+
+    @property
+    def on_maps(self) -> bool:
+        """Whether the data set consists of published flow maps, which have no frames."""
+        return self.data.store.unit == "stretched"
+
+    @cached_property
+    def features(self) -> str:
+        """Digest of clips, faces and flow."""
+        return features_digest(self.results)
+
+    def compute_flow(self, clips: Sequence[Clip], config: FlowConfig, label: str) -> NDArray[np.float16]:
+        """Compute the flow of clips with other settings or another apex, or take it from an earlier run.
+
+        Args:
+            clips: clips with located faces.
+            config: settings of flow.
+            label: text for the progress bar.
+
+        Returns:
+            Flow, `(n, T, C, H, W)`, memory-mapped.
+
+        Raises:
+            StorageError: faces are missing, or there is no face for one of the clips.
+            DatasetError: a frame cannot be read, or a clip has no flow.
+        """
+        faces, size_px = read_faces_of(self.results / "faces", clips)
+        with self.count_clips(label) as report:
+            writer = compute_flow_of_clips(
+                clips,
+                faces,
+                size_px,
+                config,
+                folder=self.state / "flow",
+                frames_root=self.frames_root,
+                processes=self.processes,
+                code=self.flow_code,
+                report=report,
+            )
+        self.flow_folders.append(writer.folder)
+        return writer.read()
 
 
-def take_away(ablation: Ablation, hybrid: HybridSettings, flow: FlowConfig) -> tuple[HybridSettings, FlowConfig]:
-    """The settings without what an ablation takes away.
+def run_ablation(setup: AblationSetup) -> tuple[list[AblationRow], list[AblationRow]]:
+    """Train every ablation, and shift the apex of test clips.
+
+    Args:
+        setup: data, settings and folders.
+
+    Returns:
+        Rows of the ablations, the full hybrid first, and rows of the shifts. There are no shifts on published maps.
 
     Raises:
-        ConfigError: what is left is no hybrid.
+        StorageError: faces or flow are missing, or a stored fold is damaged.
+        ConfigError: training diverges.
+        ProtocolError: the data cannot be divided by the protocol.
+    """
+    samples = _make_samples(setup, setup.data.store, setup.hybrid)
+    folds = _train(setup, FULL, samples, setup.hybrid, setup.flow)
+    full, reference = score_row(FULL, samples, folds, setup.data.protocol)
+    rows = [full, *(_ablate(setup, name, reference) for name in ABLATIONS if name != FULL)]
+    shifts = []
+    if not setup.on_maps:
+
+        def compute_flow(clips: Sequence[Clip], label: str) -> NDArray[np.float16]:
+            return setup.compute_flow(clips, setup.flow, label)
+
+        shifts = score_shifts(setup.data, samples, folds, setup.hybrid, compute_flow, setup.processes)
+    for folder in (setup.state / "flow").glob("*"):
+        if folder not in setup.flow_folders:  # flow of other clips or settings, from earlier runs
+            shutil.rmtree(folder)
+    return rows, shifts
+
+
+def apply_ablation(ablation: Ablation, hybrid: HybridSettings, flow: FlowConfig) -> tuple[HybridSettings, FlowConfig]:
+    """Return settings of the hybrid and of flow without the part that an ablation removes.
+
+    Args:
+        ablation: the part to remove.
+        hybrid: settings of the full hybrid.
+        flow: settings of flow.
+
+    Returns:
+        The changed settings of the hybrid and of flow.
+
+    Raises:
+        ConfigError: the remaining settings are not valid.
     """
     return (
-        check({**hybrid.model_dump(), **ablation.hybrid}, HybridSettings, f"models.{MODEL}"),
+        check({**hybrid.model_dump(), **ablation.hybrid}, HybridSettings, f"models.{ABLATED_MODEL}"),
         check({**flow.model_dump(), **ablation.flow}, FlowConfig, "flow"),
     )
 
 
-def shift_apex(clip: Clip, frames: int) -> Clip:
-    """The clip with its apex so many frames later, or as many of them as stay between onset and offset and exist."""
-    wanted = clip.apex + frames
-    first, last = sorted((clip.apex, wanted))
-    allowed = (number for number in clip.numbers if first <= number <= last and clip.onset < number < clip.offset)
-    return replace(clip, apex=min(allowed, key=lambda number: abs(number - wanted), default=clip.apex))
+def _ablate(setup: AblationSetup, name: str, reference: Predictions) -> AblationRow:
+    """Train one ablation and compare it with the full hybrid, or note why it is not possible."""
+    ablation = ABLATIONS[name]
+    if setup.on_maps and ablation.not_on_maps:
+        return AblationRow(name=name, note=ablation.not_on_maps)
+    try:
+        hybrid, flow = apply_ablation(ablation, setup.hybrid, setup.flow)
+    except ConfigError as error:
+        return AblationRow(name=name, note=str(error))
+    if (hybrid, flow) == (setup.hybrid, setup.flow):
+        return AblationRow(name=name, note="the full hybrid already has these settings")
+    store = setup.data.store
+    if flow != setup.flow:
+        store = replace(store, flow=setup.compute_flow(setup.data.clips, flow, name))
+    samples = _make_samples(setup, store, hybrid)
+    folds = _train(setup, name, samples, hybrid, flow)
+    return score_row(name, samples, folds, setup.data.protocol, reference)[0]
 
 
-def predict_anew(fold: FoldResult, settings: HybridSettings, inputs: NDArray[np.float32]) -> FoldResult:
-    """A fold with what its network, unchanged, predicts for other inputs `(n, …)` of its held-out rows; one thread."""
-    with one_thread():  # as in training
-        return replace(fold, probabilities=restore(MODEL, settings, fold.checkpoint).predict(inputs))
+def _make_samples(setup: AblationSetup, store: FaceStore, hybrid: HybridSettings) -> Samples:
+    inputs = MODELS[ABLATED_MODEL].make_inputs(store, hybrid)
+    return make_samples(inputs, store, setup.data.clips, setup.data.classes)
 
 
-def score_row(
-    name: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig, against: Predictions | None = None
-) -> tuple[AblationRow, Predictions]:
-    """Score the folds of one row, and compare them with the predictions of another.
-
-    Raises:
-        ProtocolError: a repetition does not predict every row of the protocol exactly once.
-    """
-    found = gather(name, samples, folds, config)
-    difference = compare_predictions(found, against, config.bootstrap_draws, config.seed) if against else None
-    return AblationRow(name=name, evaluation=pool(name, samples, folds, config), difference=difference), found
-
-
-COLUMNS = (
-    "uf1",
-    "uf1_sd",
-    "uar",
-    "uar_sd",
-    "uf1_difference",
-    "uf1_difference_low",
-    "uf1_difference_high",
-    "uar_difference",
-    "uar_difference_low",
-    "uar_difference_high",
-    "note",
-)
-
-
-def tabulate(trial: AblationRow) -> dict[str, Any]:
-    """The cells of a row under `COLUMNS`; what is not known has none."""
-    cells: dict[str, Any] = {"note": trial.note}
-    if found := trial.evaluation:
-        cells |= {"uf1": found.overall.uf1, "uf1_sd": found.uf1_sd, "uar": found.overall.uar, "uar_sd": found.uar_sd}
-        cells["note"] = found.note
-    if difference := trial.difference:
-        for score in ("uf1", "uar"):
-            low, high = getattr(difference, f"{score}_interval")
-            cells[f"{score}_difference"] = getattr(difference, f"{score}_difference")
-            cells |= {f"{score}_difference_low": low, f"{score}_difference_high": high}
-    return cells
+def _train(
+    setup: AblationSetup, name: str, samples: Samples, hybrid: HybridSettings, flow: FlowConfig
+) -> list[FoldResult]:
+    """Train all folds of one row. Folds of the full hybrid keep their networks, which the shifts of the apex need."""
+    checkpoints = name == FULL
+    protocol = setup.data.protocol.model_copy(update={"oracle": False, "checkpoints": checkpoints})
+    features = setup.features
+    if flow != setup.flow:
+        features = digest([], features, flow.model_dump(mode="json"), setup.flow_code)
+    key = fold_key(features, setup.code, protocol, ABLATED_MODEL, hybrid, setup.data.classes)
+    plans = plan_folds(samples, protocol)
+    folds = []
+    with setup.count_folds(name, len(plans)) as count:
+        for fold in train_folds(
+            samples,
+            plans,
+            ABLATED_MODEL,
+            hybrid,
+            processes=setup.processes,
+            cache=FoldCache(setup.state / "folds", key),
+            checkpoints=checkpoints,
+        ):
+            folds.append(fold)
+            count(fold)
+    return folds

@@ -1,4 +1,4 @@
-"""A protocol run from Python: what the pipeline has computed → folds → scores.
+"""Run a protocol from Python on the features that the pipeline has computed.
 
 data = load_data()
 folds = list(run_folds(data, "roi_cnn", processes=2))
@@ -7,8 +7,6 @@ print(score(data, folds).overall.uf1)
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,29 @@ import numpy as np
 
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.evaluation import folds as evaluation
-from microfacial.evaluation import scoring
+from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
 from microfacial.settings import check, read_section, read_sections
-from microfacial.training import fit as training
 
 _PARAMS = "params.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """A data set that the pipeline has computed, and the protocol that evaluates models on it."""
+    """Features of a data set, and the protocol that evaluates models on it.
+
+    Attributes:
+        store: crops, flow and regions of all clips.
+        clips: the clips, in the order of the store.
+        classes: names of the classes, in the order of the labels.
+        protocol: the `train` section of params.yaml.
+    """
 
     store: FaceStore
     clips: tuple[Clip, ...]
@@ -41,21 +45,23 @@ class Data:
 
 
 def load_data(project: Path | str = ".", **protocol: Any) -> Data:
-    """What `make repro` has computed of the data set that a project's params.yaml names.
+    """Load the features of the data set that a project's params.yaml names. Run `make repro` first.
 
     Args:
         project: folder of params.yaml.
-        protocol: keys that replace those of its `train` section, such as `seed=1`.
+        **protocol: keys that replace those of the `train` section, such as `seed=1`.
+
+    Returns:
+        The data set. Large arrays are memory-mapped.
 
     Raises:
         ConfigError: params.yaml is missing, or a key is wrong.
-        StorageError: the stages up to `flow` have not been run, or for other clips.
+        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips.
     """
     params = Path(project) / _PARAMS
     clips_config = read_section(params, "clips", ClipsConfig)
     train = read_sections(params).get("train", {})
-    folder = Path(project) / "results" / clips_config.name
-    store, clips = read_features(folder)
+    store, clips = read_features(Path(project) / "results" / clips_config.name)
     return Data(
         store=store,
         clips=clips,
@@ -67,33 +73,45 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
 def run_folds(
     data: Data, model: str, *, preset: str = "default", processes: int = 1, **settings: Any
 ) -> Iterator[FoldResult]:
-    """Train a variant fold by fold; yield each fold with its held-out predictions as it finishes, in any order.
+    """Train and predict all folds of the protocol. Yield each fold as it finishes, in any order.
 
-    Nothing is written or tracked. The numbers are those of the `train` stage with the same settings.
+    Nothing is written or tracked. The predictions are those of the `train` stage with the same settings.
 
     Args:
-        settings: keys of `models.<model>` in params.yaml.
+        data: the data set and the protocol.
+        model: name of a model in `MODELS`.
+        preset: name of one of the model's presets.
+        processes: number of processes. It changes the time, not the results.
+        **settings: keys of `models.<model>` in params.yaml.
+
+    Returns:
+        An iterator over the results of the folds.
 
     Raises:
-        ConfigError: there is no such model, preset or key, or a value is wrong.
-        ProtocolError: the data cannot be evaluated by the protocol.
+        ConfigError: the model, the preset or a key does not exist, or a value is wrong.
+        ProtocolError: the data cannot be divided by the protocol.
     """
-    chosen = resolve(model, {"preset": preset, **settings}, model)
-    samples = _label(MODELS[model].make_inputs(data.store, chosen), data)
-    size = training.chunk_size(model, chosen, samples)
-    chunks = evaluation.chunk_plans(plan_folds(samples, data.protocol), size)
-    fit = partial(training.fit, model=model, settings=chosen)
-    return chain.from_iterable(evaluation.run_folds(samples, chunks, fit, processes))
+    resolved = resolve(model, {"preset": preset, **settings}, model)
+    samples = _label(MODELS[model].make_inputs(data.store, resolved), data)
+    return train_folds(samples, plan_folds(samples, data.protocol), model, resolved, processes=processes)
 
 
 def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:
-    """Scores of all folds together, overall and per corpus, with intervals over subjects.
+    """Score all folds together, overall and per corpus, with confidence intervals over subjects.
+
+    Args:
+        data: the data set and the protocol.
+        folds: results of all folds and repetitions, in any order.
+        name: name of the model in the result.
+
+    Returns:
+        Scores and their intervals.
 
     Raises:
         ProtocolError: the folds do not predict every clip of the protocol exactly once.
     """
-    nothing = Inputs(values=np.empty((len(data.clips), 0), np.float32))
-    return scoring.pool(name, _label(nothing, data), folds, data.protocol)
+    no_inputs = Inputs(values=np.empty((len(data.clips), 0), np.float32))
+    return pool(name, _label(no_inputs, data), folds, data.protocol)
 
 
 def _label(inputs: Inputs, data: Data) -> Samples:

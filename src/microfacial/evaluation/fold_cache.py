@@ -1,82 +1,107 @@
-"""Finished folds, kept outside of what DVC hashes, so that a killed run goes on where it stopped.
+"""Files of finished folds, outside of the outputs that DVC hashes. A run that was killed continues from them.
 
-A fold is kept under the key of everything it depends on: data, flow, settings and code. Another setting is another key,
-so no fold of old settings is ever taken for a new one. Folds of one key differ in who is held out and in repetition.
+A fold is stored under a key: the digest of everything that its result depends on, such as data, settings and code. Any
+change gives another key, so a fold of old settings is never reused for new ones. Folds with the same key differ only in
+their test rows and their repetition.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.evaluation.folds import Chunk
-from microfacial.files import as_file_name, read_arrays, write_arrays
+from microfacial.evaluation.protocols import TrainConfig
+from microfacial.files import as_file_name, digest, read_arrays, write_arrays
 from microfacial.records import FoldPlan, FoldResult, History
+from microfacial.settings import Section
+from microfacial.training.fit import arithmetic
 
-RunChunks = Callable[[Sequence[Chunk]], Iterator[list[FoldResult]]]
 _CURVES = ("training_loss", "validation_loss", "validation_uar")
 _CHECKPOINT, _IMPORTANCES = "checkpoint/", "importances/"
 
 
+def fold_key(
+    features: str, code: str, protocol: TrainConfig, model: str, settings: Section, classes: Sequence[str]
+) -> str:
+    """Return the key of folds: a digest of everything that a fold's result depends on.
+
+    The test rows and the repetition are not part of the key. They are part of the fold's file name. The number of
+    bootstrap draws is not part of it either, because it changes intervals only.
+
+    Args:
+        features: digest of clips, faces and flow; see `preprocessing.store.features_digest`.
+        code: digest of the code that trains and predicts.
+        protocol: how the rows are divided into folds.
+        model: name of the model.
+        settings: settings of the model.
+        classes: names of the classes, in the order of the labels.
+
+    Returns:
+        The key, 16 hexadecimal digits.
+    """
+    division = protocol.model_dump(mode="json", exclude={"seed", "repeats", "bootstrap_draws"})
+    facts = (features, code, division, model, settings.model_dump(mode="json"), classes, arithmetic(settings))
+    return digest([], *facts)
+
+
 class FoldCache:
-    """The finished folds of one key, a file each."""
+    """The finished folds of one key, one file for each fold."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder / key
 
     def write(self, fold: FoldResult) -> None:
-        """Keep a finished fold."""
+        """Store a finished fold.
+
+        Args:
+            fold: the fold with its predictions, curves, importances and checkpoint.
+        """
         curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in _CURVES}
-        further = {
+        prefixed = {
             f"{prefix}{name}": array
             for prefix, arrays in ((_CHECKPOINT, fold.checkpoint), (_IMPORTANCES, fold.importances))
             for name, array in arrays.items()
         }
-        facts: dict[str, NDArray[Any]] = {
+        results: dict[str, NDArray[Any]] = {
             "truth": fold.truth,
             "probabilities": fold.probabilities,
             "chosen": np.array(fold.chosen),
             "seconds": np.array(fold.seconds),
         }
-        write_arrays(self._path(fold.plan), {**facts, **curves, **further})
+        write_arrays(self._path(fold.plan), {**results, **curves, **prefixed})
 
     def read(self, plan: FoldPlan) -> FoldResult | None:
-        """The finished fold of a plan, or None if it is still to be trained."""
+        """Return the finished fold of a plan, or None if it is not in the cache.
+
+        Args:
+            plan: the fold to look for.
+
+        Returns:
+            The fold as it was stored, or None.
+
+        Raises:
+            StorageError: the file is damaged.
+        """
         path = self._path(plan)
         if not path.exists():
             return None
-        kept = read_arrays(path)
+        arrays = read_arrays(path)
         return FoldResult(
             plan=plan,
-            truth=kept["truth"],
-            probabilities=kept["probabilities"],
-            chosen=str(kept["chosen"]),
-            history=History(**{name: tuple(kept[name].tolist()) for name in _CURVES}),
-            seconds=float(kept["seconds"]),
-            importances=_below(_IMPORTANCES, kept),
-            checkpoint=_below(_CHECKPOINT, kept),
+            truth=arrays["truth"],
+            probabilities=arrays["probabilities"],
+            chosen=str(arrays["chosen"]),
+            history=History(**{name: tuple(arrays[name].tolist()) for name in _CURVES}),
+            seconds=float(arrays["seconds"]),
+            importances=_without_prefix(_IMPORTANCES, arrays),
+            checkpoint=_without_prefix(_CHECKPOINT, arrays),
         )
 
     def _path(self, plan: FoldPlan) -> Path:
         return self._folder / f"{as_file_name(plan.key)}.npz"
 
 
-def resume(chunks: Sequence[Chunk], journal: FoldCache, run: RunChunks) -> Iterator[FoldResult]:
-    """All folds: those of finished chunks from the journal, then the others as they finish, journaled at once."""
-    todo = []
-    for chunk in chunks:
-        kept = [fold for fold in map(journal.read, chunk) if fold is not None]
-        if len(kept) == len(chunk):
-            yield from kept
-        else:
-            todo.append(chunk)
-    for folds in run(todo):
-        for fold in folds:
-            journal.write(fold)
-        yield from folds
-
-
-def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _without_prefix(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,113 +1,217 @@
-"""Run folds in chunks: fit on the known rows, then predict the held-out rows once.
+"""Train the folds of a protocol: fit each on its training rows, then predict its test rows once.
 
-Nothing that chooses anything sees a held-out row: `fit` is handed the known rows and nothing else. Who watches sees
-more, but has no say.
+    plans ──chunk_plans──▶ chunks ──train_chunk──▶ folds
+                             └─ finished chunks are read from the cache
+
+Only the training rows are passed to `fit`, so no test row can influence a model. A watcher may look at the test rows
+during training, but it returns nothing and cannot change the result.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby, pairwise
 from typing import Protocol
 
-import torch
 from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
+from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
-from microfacial.training.fit import Watch
+from microfacial.settings import Section
+from microfacial.training.fit import Watch, chunk_size, fit
+from microfacial.training.one_thread import one_thread
 
 Chunk = tuple[FoldPlan, ...]
 MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
 
 
 class FitChunk(Protocol):
-    """Fits the folds of a chunk on their known rows; `training.fit` of a model and its settings."""
+    """A function with the signature of `training.fit.fit`. Tests replace it to record what it receives."""
 
-    def __call__(self, chunk: Sequence[TrainingData], *, watch: Watch | None) -> list[Fitted]:
-        """Fit, and show each epoch to who watches."""
+    def __call__(
+        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+    ) -> list[Fitted]:
+        """Fit one model for each fold of a chunk, and call `watch` after each epoch."""
         ...
 
 
-def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
-    """Plans in the groups that train together, of at most `size`, always the same ones whatever is left to do.
-
-    Repetitions are not mixed, so that one more leaves the groups of the others as they were. Groups are about equally
-    large, and of an even number where they can be, so that two processes end together.
-    """
-    repeats = [list(group) for _, group in groupby(plans, key=lambda plan: plan.repeat)]
-    return [tuple(chunk) for group in repeats for chunk in _divide(group, size)]
-
-
-def _divide(plans: list[FoldPlan], size: int) -> Iterator[list[FoldPlan]]:
-    """Runs of at most `size` plans, whose lengths differ by one at most."""
-    fewest = -(-len(plans) // size)
-    groups = min(len(plans), fewest + fewest % 2)
-    ends = [len(plans) * number // groups for number in range(groups + 1)]
-    return (plans[start:end] for start, end in pairwise(ends))
-
-
-def run_folds(
+def train_folds(
     samples: Samples,
-    chunks: Sequence[Chunk],
-    fit: FitChunk,
-    processes: int,
+    plans: Sequence[FoldPlan],
+    model: str,
+    settings: Section,
     *,
+    processes: int,
+    cache: FoldCache | None = None,
     checkpoints: bool = False,
     make_watch: MakeWatch | None = None,
-) -> Iterator[list[FoldResult]]:
-    """Yield the folds of each chunk as it finishes, in whatever order that is; one thread a chunk.
+    fit: FitChunk = fit,
+) -> Iterator[FoldResult]:
+    """Train and predict all planned folds. Yield each fold as it finishes, in any order.
 
-    The number of processes changes the time, not the results.
+    Plans are grouped into chunks that train together. Folds that are in the cache are not trained again.
 
     Args:
-        checkpoints: whether results carry the arrays that bring their fitted models back.
-        make_watch: opens what watches the training of a chunk.
+        samples: all rows of the data set, training rows and test rows.
+        plans: the folds to train.
+        model: name of a model in `MODELS`.
+        settings: settings of the model.
+        processes: number of processes. It changes the time, not the results.
+        cache: folder of finished folds. Finished folds are read from it, and new folds are stored in it.
+        checkpoints: whether results carry the arrays that restore their fitted models.
+        make_watch: opens a watcher for the training of a chunk. None trains without a watcher.
+        fit: function that fits the folds of a chunk.
+
+    Yields:
+        The result of each fold.
+
+    Raises:
+        ConfigError: training diverges, or the settings do not fit the inputs.
+        StorageError: a file in the cache is damaged.
     """
-    jobs = (delayed(run_chunk)(samples, chunk, fit, checkpoints, make_watch) for chunk in chunks)
-    yield from Parallel(n_jobs=min(processes, max(1, len(chunks))), return_as="generator_unordered")(jobs)
+    chunks = chunk_plans(plans, chunk_size(model, settings, samples))
+    return train_chunks(
+        samples,
+        chunks,
+        model,
+        settings,
+        processes=processes,
+        cache=cache,
+        checkpoints=checkpoints,
+        make_watch=make_watch,
+        fit=fit,
+    )
 
 
-def run_chunk(
-    samples: Samples, chunk: Chunk, fit: FitChunk, checkpoints: bool = False, make_watch: MakeWatch | None = None
+def train_chunks(
+    samples: Samples,
+    chunks: Sequence[Chunk],
+    model: str,
+    settings: Section,
+    *,
+    processes: int,
+    cache: FoldCache | None = None,
+    checkpoints: bool = False,
+    make_watch: MakeWatch | None = None,
+    fit: FitChunk = fit,
+) -> Iterator[FoldResult]:
+    """Train and predict folds that the caller has grouped into chunks. Yield each fold as it finishes, in any order.
+
+    A chunk is read from the cache only if all its folds are finished. Otherwise the whole chunk is trained again, so
+    that the same folds train together in every run.
+
+    Args:
+        samples: all rows of the data set, training rows and test rows.
+        chunks: groups of folds that train together.
+        model: name of a model in `MODELS`.
+        settings: settings of the model.
+        processes: number of processes. It changes the time, not the results.
+        cache: folder of finished folds. Finished folds are read from it, and new folds are stored in it.
+        checkpoints: whether results carry the arrays that restore their fitted models.
+        make_watch: opens a watcher for the training of a chunk. None trains without a watcher.
+        fit: function that fits the folds of a chunk.
+
+    Yields:
+        The result of each fold. Folds from the cache come first.
+
+    Raises:
+        ConfigError: training diverges, or the settings do not fit the inputs.
+        StorageError: a file in the cache is damaged.
+    """
+    unfinished = []
+    for chunk in chunks:
+        finished = [fold for fold in map(cache.read, chunk) if fold is not None] if cache else []
+        if len(finished) == len(chunk):
+            yield from finished
+        else:
+            unfinished.append(chunk)
+    train = delayed(train_chunk)
+    jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit) for chunk in unfinished)
+    workers = Parallel(n_jobs=min(processes, max(1, len(unfinished))), return_as="generator_unordered")
+    for folds in workers(jobs):
+        for fold in folds:
+            if cache:
+                cache.write(fold)
+        yield from folds
+
+
+def train_chunk(
+    samples: Samples,
+    chunk: Chunk,
+    model: str,
+    settings: Section,
+    checkpoints: bool = False,
+    make_watch: MakeWatch | None = None,
+    fit: FitChunk = fit,
 ) -> list[FoldResult]:
-    """Fit the folds of a chunk together, each on its known rows, then predict each fold's held-out rows once."""
+    """Fit the folds of a chunk together, each on its training rows, then predict the test rows of each fold once.
+
+    Args:
+        samples: all rows of the data set, training rows and test rows.
+        chunk: the folds that train together.
+        model: name of a model in `MODELS`.
+        settings: settings of the model.
+        checkpoints: whether results carry the arrays that restore their fitted models.
+        make_watch: opens a watcher for the training of the chunk. None trains without a watcher.
+        fit: function that fits the folds of a chunk.
+
+    Returns:
+        The results in the order of the chunk. `seconds` is the time of the chunk divided by its number of folds.
+
+    Raises:
+        ConfigError: training diverges, or the settings do not fit the inputs.
+    """
     start = time.perf_counter()
-    watching = make_watch(samples, chunk) if make_watch else nullcontext()
-    with one_thread(), watching as watch:
-        known = [
+    watcher = make_watch(samples, chunk) if make_watch else nullcontext()
+    with one_thread(), watcher as watch:
+        training_data = [
             TrainingData(samples=samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
             for plan in chunk
         ]
-        fitted = fit(known, watch=watch)
-        probabilities = [one.predict(samples.inputs[plan.test_rows]) for one, plan in zip(fitted, chunk, strict=True)]
+        models = fit(training_data, model=model, settings=settings, watch=watch)
+        inputs = [samples.inputs[plan.test_rows] for plan in chunk]
+        probabilities = [fitted.predict(rows) for fitted, rows in zip(models, inputs, strict=True)]
         importances = [
-            one.explain(samples.inputs[plan.test_rows]) if isinstance(one, Explainable) else {}
-            for one, plan in zip(fitted, chunk, strict=True)
+            fitted.explain(rows) if isinstance(fitted, Explainable) else {}
+            for fitted, rows in zip(models, inputs, strict=True)
         ]
     seconds = (time.perf_counter() - start) / len(chunk)
     return [
         FoldResult(
             plan=plan,
             truth=samples.labels[plan.test_rows],
-            probabilities=chances,
-            chosen=one.chosen,
-            history=one.history,
+            probabilities=fold_probabilities,
+            chosen=fitted.chosen,
+            history=fitted.history,
             seconds=seconds,
-            importances=counted,
-            checkpoint=one.checkpoint() if checkpoints else {},
+            importances=fold_importances,
+            checkpoint=fitted.checkpoint() if checkpoints else {},
         )
-        for plan, one, chances, counted in zip(chunk, fitted, probabilities, importances, strict=True)
+        for plan, fitted, fold_probabilities, fold_importances in zip(
+            chunk, models, probabilities, importances, strict=True
+        )
     ]
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread while the block runs: other threads are another order of sums, in the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
+def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
+    """Group plans into chunks that train together. The groups do not depend on which folds are already finished.
+
+    A chunk never contains folds of two repetitions, so adding a repetition leaves the other chunks unchanged. The
+    chunks of a repetition differ in length by one fold at most. Their number is even if possible, so that two processes
+    finish at about the same time.
+
+    Args:
+        plans: folds, sorted by repetition.
+        size: largest number of folds in a chunk.
+
+    Returns:
+        Chunks in the order of the plans.
+    """
+    chunks: list[Chunk] = []
+    for _, group in groupby(plans, key=lambda plan: plan.repeat):
+        repetition = list(group)
+        fewest = -(-len(repetition) // size)
+        count = min(len(repetition), fewest + fewest % 2)
+        ends = [len(repetition) * number // count for number in range(count + 1)]
+        chunks += [tuple(repetition[start:end]) for start, end in pairwise(ends)]
+    return chunks

@@ -1,10 +1,10 @@
-"""What choosing the epoch on the held-out rows would claim: the score of many papers, and no measure of anything.
+"""The oracle: the score of choosing the epoch on the test rows. Many papers report it, but it measures nothing.
 
-It is kept apart so that nothing which trains, chooses or scores can import it: it watches training, which cannot hear
-it, and writes its own files, which only the report reads.
+The oracle is separate so that code which trains, chooses or scores cannot import it. It watches training but cannot
+change it, and it writes its own files, which only the `train` stage pools and only the report shows.
 
-Source: the practice and what it hides, Varanka et al., Data Leakage and Evaluation Issues in Micro-Expression Analysis,
-IEEE TAC 2023, arXiv:2211.11425.
+Source: Varanka et al., Data Leakage and Evaluation Issues in Micro-Expression Analysis, IEEE TAC 2023,
+arXiv:2211.11425. The paper describes the practice and how much it inflates scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import ProtocolError, StorageError
 from microfacial.evaluation.folds import Chunk, MakeWatch
-from microfacial.files import atomic_write
+from microfacial.files import as_file_name, read_arrays, write_arrays
 from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
 from microfacial.training.fit import Predict, Watch
@@ -26,7 +26,15 @@ from microfacial.training.fit import Predict, Watch
 
 @dataclass(frozen=True, kw_only=True)
 class OracleFold:
-    """The epoch of highest accuracy on the held-out rows, the earliest on ties; its probabilities are `(n, K)`."""
+    """The epoch of a fold with the highest accuracy on the test rows. The earliest epoch wins a tie.
+
+    Attributes:
+        name: name of the fold.
+        repeat: repetition of the protocol.
+        epoch: the chosen epoch, from 1.
+        truth: classes of the test rows, `(n,)` int64.
+        probabilities: predictions of the chosen epoch for the test rows, `(n, K)` float64.
+    """
 
     name: str
     repeat: int
@@ -37,14 +45,26 @@ class OracleFold:
 
 @dataclass(frozen=True, kw_only=True)
 class OracleScore:
-    """Scores of predictions that were chosen by the truth, pooled over folds and averaged over repetitions."""
+    """Scores of predictions that were chosen with the true classes, pooled over folds, averaged over repetitions.
+
+    Attributes:
+        oracle_uf1: unweighted F1.
+        oracle_uar: unweighted average recall.
+    """
 
     oracle_uf1: float
     oracle_uar: float
 
 
-def watch_into(folder: Path) -> MakeWatch:
-    """What writes the oracle's fold of each fold of a chunk into a folder, once the chunk has been trained."""
+def record_oracle(folder: Path) -> MakeWatch:
+    """Return a function that opens a watcher. The watcher writes the oracle of each fold once its chunk is trained.
+
+    Args:
+        folder: folder of the files, one for each fold.
+
+    Returns:
+        A function for the argument `make_watch` of `train_folds`.
+    """
     return partial(_watch_chunk, folder)
 
 
@@ -54,50 +74,63 @@ def _watch_chunk(folder: Path, samples: Samples, chunk: Chunk) -> Iterator[Watch
 
     def watch(fold: int, epoch: int, predict: Predict) -> None:
         plan = chunk[fold]
-        seen = OracleFold(
+        current = OracleFold(
             name=plan.name,
             repeat=plan.repeat,
             epoch=epoch,
             truth=samples.labels[plan.test_rows],
             probabilities=predict(samples.inputs[plan.test_rows]),
         )
-        if fold not in best or _hits(seen) > _hits(best[fold]):
-            best[fold] = seen
+        if fold not in best or _hits(current) > _hits(best[fold]):
+            best[fold] = current
 
     yield watch
     for number, fold in best.items():
-        with atomic_write(_path(folder, chunk[number])) as fresh:
-            np.savez(fresh, **asdict(fold))
+        write_arrays(_path(folder, chunk[number]), {name: np.array(value) for name, value in asdict(fold).items()})
 
 
 def read_oracle(folder: Path, plans: Sequence[FoldPlan]) -> list[OracleFold]:
-    """The oracle's folds of some plans, as they were written; empty for a model without epochs.
+    """Read the oracle of each plan.
+
+    Args:
+        folder: folder of the files.
+        plans: the folds to read.
+
+    Returns:
+        The oracle of each fold, in the order of the plans. The list is empty for a model without epochs.
 
     Raises:
-        StorageError: some folds are there and some are not.
+        StorageError: some folds have a file and others do not, or a file is damaged.
     """
     missing = [plan.key for plan in plans if not _path(folder, plan).exists()]
     if len(missing) == len(plans):
         return []
     if missing:
-        raise StorageError(f"{folder} lacks the oracle of {missing[0]}. Delete .microfacial/folds and train again")
+        raise StorageError(f"{folder} has no oracle of fold {missing[0]}. Delete .microfacial/folds and train again")
     return [_read(_path(folder, plan)) for plan in plans]
 
 
 def pool_oracle(folds: Sequence[OracleFold], classes: int) -> OracleScore:
-    """Score the oracle's predictions as honest ones are: pooled over a repetition's folds, averaged over repetitions.
+    """Score the oracle's predictions like real ones: pooled over a repetition's folds, averaged over repetitions.
+
+    Args:
+        folds: the oracle of each fold.
+        classes: number of classes.
+
+    Returns:
+        The scores.
 
     Raises:
-        ProtocolError: there are none.
+        ProtocolError: there are no folds.
     """
     if not folds:
-        raise ProtocolError("no fold has an oracle: models without epochs have none. Set train.oracle to false")
+        raise ProtocolError("no fold has an oracle, because the model has no epochs. Set train.oracle to false")
     counts: dict[int, Counts] = {}
     for fold in folds:
-        found = confusion(fold.truth, fold.probabilities.argmax(axis=1), classes)
-        counts[fold.repeat] = counts.get(fold.repeat, 0) + found
-    each = np.stack(list(counts.values()))  # (repeats, K, K)
-    return OracleScore(oracle_uf1=float(uf1(each).mean()), oracle_uar=float(uar(each).mean()))
+        fold_counts = confusion(fold.truth, fold.probabilities.argmax(axis=1), classes)
+        counts[fold.repeat] = counts.get(fold.repeat, 0) + fold_counts
+    by_repeat = np.stack(list(counts.values()))  # (repeats, K, K)
+    return OracleScore(oracle_uf1=float(uf1(by_repeat).mean()), oracle_uar=float(uar(by_repeat).mean()))
 
 
 def _hits(fold: OracleFold) -> int:
@@ -105,15 +138,15 @@ def _hits(fold: OracleFold) -> int:
 
 
 def _path(folder: Path, plan: FoldPlan) -> Path:
-    return folder / f"{plan.key.replace('/', '-')}.npz"
+    return folder / f"{as_file_name(plan.key)}.npz"
 
 
 def _read(path: Path) -> OracleFold:
-    with np.load(path) as kept:
-        return OracleFold(
-            name=str(kept["name"]),
-            repeat=int(kept["repeat"]),
-            epoch=int(kept["epoch"]),
-            truth=kept["truth"],
-            probabilities=kept["probabilities"],
-        )
+    arrays = read_arrays(path)
+    return OracleFold(
+        name=str(arrays["name"]),
+        repeat=int(arrays["repeat"]),
+        epoch=int(arrays["epoch"]),
+        truth=arrays["truth"],
+        probabilities=arrays["probabilities"],
+    )

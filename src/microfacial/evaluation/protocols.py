@@ -1,9 +1,9 @@
-"""Who is held out, who validates, who trains: plans whose parts share no subject.
+"""Divide a data set into folds: test rows, and training rows in validation folds. No two of them share a subject.
 
-    loso                   a subject; known are the others of the same corpus
-    composite              a subject; known are all others, of whatever corpus
-    leave-one-dataset-out  a corpus; known are all other corpora
-    holdout                the subjects that are listed, together; known are all others
+    loso                   test: one subject. Training: the other subjects of the same corpus.
+    composite              test: one subject. Training: all other subjects, of all corpora.
+    leave-one-dataset-out  test: one corpus. Training: all other corpora.
+    holdout                test: the subjects in `train.holdout`, together. Training: all other subjects.
 
 Source: leave-one-subject-out over a composite of corpora, See et al., MEGC 2019, doi:10.1109/FG.2019.8756611;
 leave-one-dataset-out: Varanka et al., arXiv:2211.11425.
@@ -12,7 +12,8 @@ leave-one-dataset-out: Varanka et al., arXiv:2211.11425.
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,156 +24,200 @@ from microfacial.errors import ProtocolError
 from microfacial.records import FoldPlan, Samples
 from microfacial.settings import Section
 
-_FEWEST_KNOWN = 2  # subjects: one to validate on, one to train on
-Rows = NDArray[np.bool_]
+_MIN_TRAINING_SUBJECTS = 2  # one to train on and one to validate on
+_Mask = NDArray[np.bool_]
+_Folds = dict[str, tuple[_Mask, _Mask]]  # test rows and training rows by the name of the fold
 
 
 class TrainConfig(Section):
-    """The `train` section of params.yaml: the protocol, the same for every model."""
+    """The `train` section of params.yaml: the protocol, which is the same for every model."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"validation_parts": "validation_folds"})
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
-    holdout: tuple[str, ...] = Field((), strict=False)  # subjects such as casme2/sub03; no other protocol looks at it
+    holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
     seed: int = Field(0, ge=0)
-    repeats: int = Field(1, ge=1)  # repetitions of the whole protocol with seeds seed, seed + 1, …
-    validation_folds: int = Field(5, ge=2)  # one in so many of the subjects that are not held out chooses the epoch
+    repeats: int = Field(1, ge=1)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
+    validation_folds: int = Field(5, ge=2)  # groups of training subjects; one of them chooses the epoch
     bootstrap_draws: int = Field(2000, ge=100)
-    oracle: bool = False  # also note what choosing the epoch on the held-out rows would claim
+    oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
 
 
 def plan_folds(samples: Samples, config: TrainConfig) -> list[FoldPlan]:
-    """The folds of a protocol, by name, for each repetition; the known rows of each are divided into parts.
+    """Plan the folds of a protocol for each repetition.
 
-    A fold's plan depends on the data, the repetition's seed and the fold's name, not on the other folds.
+    A plan depends on the data, the seed of the repetition and the name of the fold. It does not depend on other folds.
+
+    Args:
+        samples: all rows of the data set. Labels, subjects and corpora are used, inputs are not.
+        config: the protocol.
+
+    Returns:
+        Plans, sorted by repetition and then by name.
 
     Raises:
         ProtocolError: the data cannot be divided by the protocol.
     """
-    divided = _FOLDS[config.protocol](samples, config)
-    repeats = range(config.seed, config.seed + config.repeats)
-    return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
+    return _make_plans(samples, _PROTOCOLS[config.protocol](samples, config), config)
 
 
 def plan_groups(samples: Samples, groups: int, config: TrainConfig) -> list[FoldPlan]:
-    """Folds that hold out a group of subjects in turn, for each repetition; who is known is as the protocol has it.
+    """Plan folds that test groups of subjects in turn. Training rows follow the protocol.
 
-    Subjects are divided once, with the config's seed, so that repetitions differ in the seeds of their folds alone.
-    Under leave-one-subject-out each corpus is divided by itself.
+    Subjects are divided once, with the seed of the config, so repetitions differ only in the seeds of their folds.
+    Under `loso` each corpus is divided separately.
+
+    Args:
+        samples: all rows of the data set.
+        groups: largest number of groups; per corpus under `loso`.
+        config: the protocol.
+
+    Returns:
+        Plans, sorted by repetition, then by corpus and group.
 
     Raises:
         ProtocolError: there are too few subjects.
     """
-    apart = config.protocol == "loso"
-    divided = {}
-    for corpus in np.unique(samples.corpora) if apart else [""]:
-        among = samples.corpora == corpus if apart else np.full(len(samples.corpora), True)
-        rows, what = np.flatnonzero(among), f"groups of subjects {corpus}".strip()
-        _require_known(samples, among & (samples.subjects != samples.subjects[rows[0]]), what)
+    per_corpus = config.protocol == "loso"
+    folds = {}
+    for corpus in np.unique(samples.corpora) if per_corpus else [""]:
+        members = samples.corpora == corpus if per_corpus else np.full(len(samples.corpora), True)
+        rows, where = np.flatnonzero(members), f"groups of subjects {corpus}".strip()
+        _require_subjects(samples, members & (samples.subjects != samples.subjects[rows[0]]), where)
         group = divide_subjects(samples.labels[rows], samples.subjects[rows], groups, config.seed)
         for number in np.unique(group):
-            held_out = np.zeros_like(among)
-            held_out[rows[group == number]] = True
-            _require_known(samples, among & ~held_out, what)
-            divided[f"{corpus} group {number}".strip()] = held_out, among & ~held_out
-    repeats = range(config.seed, config.seed + config.repeats)
-    return [_plan_fold(samples, name, repeat, config, *rows) for repeat in repeats for name, rows in divided.items()]
+            test = np.zeros_like(members)
+            test[rows[group == number]] = True
+            _require_subjects(samples, members & ~test, where)
+            folds[f"{corpus} group {number}".strip()] = test, members & ~test
+    return _make_plans(samples, folds, config)
 
 
 def scored_rows(samples: Samples, config: TrainConfig) -> NDArray[np.int64]:
-    """Rows that a repetition of the protocol predicts, each exactly once, ascending."""
+    """Return the rows that each repetition of the protocol predicts exactly once.
+
+    Args:
+        samples: all rows of the data set.
+        config: the protocol.
+
+    Returns:
+        Ascending row numbers, `(n,)`.
+    """
     if config.protocol == "holdout":
         return np.flatnonzero(np.isin(samples.subjects, config.holdout))
     return np.arange(len(samples.subjects))
 
 
-def _leave_subjects_of_each_corpus(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+def divide_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
+    """Divide rows into folds. Rows of a subject stay together, and each fold has about the same mixture of classes.
+
+    Args:
+        labels: class of each row, `(n,)`.
+        subjects: subject of each row, `(n,)`.
+        folds: largest number of folds. There are at most as many folds as subjects.
+        seed: seed of the division.
+
+    Returns:
+        The fold of each row, `(n,)`, numbered 0, 1, … without gaps.
+    """
+    count = min(folds, len(np.unique(subjects)))
+    stratified = np.bincount(labels).max() >= count  # the splitter needs `count` clips of at least one class
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    splitter = kind(count, shuffle=True, random_state=seed)
+    fold = np.empty(len(labels), dtype=np.int64)
+    with warnings.catch_warnings():  # rare classes are common in this field; the splitter handles them
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for number, (_, rows) in enumerate(splitter.split(labels, labels, subjects)):
+            fold[rows] = number
+    return np.unique(fold, return_inverse=True)[1]  # the splitter may leave a fold empty
+
+
+# --- protocols --------------------------------------------------------------------------------------------------------
+
+
+def _leave_one_subject_out_per_corpus(samples: Samples, config: TrainConfig) -> _Folds:
     folds = {}
     for subject in np.unique(samples.subjects):
-        held_out = samples.subjects == subject
-        corpus = samples.corpora[held_out][0]
-        known = (samples.corpora == corpus) & ~held_out
-        _require_known(samples, known, f"leave-one-subject-out within {corpus}")
-        folds[str(subject)] = held_out, known
+        test = samples.subjects == subject
+        corpus = samples.corpora[test][0]
+        training = (samples.corpora == corpus) & ~test
+        _require_subjects(samples, training, f"leave-one-subject-out within {corpus}")
+        folds[str(subject)] = test, training
     return folds
 
 
-def _leave_subjects(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
-    folds = {str(subject): _against_rest(samples.subjects == subject) for subject in np.unique(samples.subjects)}
-    for _, known in folds.values():
-        _require_known(samples, known, "leave-one-subject-out")
+def _leave_one_subject_out(samples: Samples, config: TrainConfig) -> _Folds:
+    folds = {}
+    for subject in np.unique(samples.subjects):
+        test = samples.subjects == subject
+        _require_subjects(samples, ~test, "leave-one-subject-out")
+        folds[str(subject)] = test, ~test
     return folds
 
 
-def _leave_corpora(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+def _leave_one_dataset_out(samples: Samples, config: TrainConfig) -> _Folds:
     corpora = np.unique(samples.corpora)
     if len(corpora) < 2:
         raise ProtocolError(
-            f"train.protocol leave-one-dataset-out needs at least 2 corpora, found {corpora[0]} alone. "
-            "Name more in clips.corpora, or choose loso"
+            f"train.protocol leave-one-dataset-out needs at least 2 corpora, but there is only {corpora[0]}. "
+            "Add corpora to clips.corpora, or choose loso"
         )
-    folds = {str(corpus): _against_rest(samples.corpora == corpus) for corpus in corpora}
-    for corpus, (_, known) in folds.items():
-        _require_known(samples, known, f"to hold {corpus} out")
+    folds = {}
+    for corpus in corpora:
+        test = samples.corpora == corpus
+        _require_subjects(samples, ~test, f"leave-one-dataset-out with {corpus} as the test corpus")
+        folds[str(corpus)] = test, ~test
     return folds
 
 
-def _hold_out(samples: Samples, config: TrainConfig) -> dict[str, tuple[Rows, Rows]]:
+def _hold_out_listed_subjects(samples: Samples, config: TrainConfig) -> _Folds:
     if not config.holdout:
-        raise ProtocolError("train.holdout is empty. List the subjects to hold out, such as casme2/sub03")
-    strangers = sorted(set(config.holdout) - set(samples.subjects.tolist()))
-    if strangers:
+        raise ProtocolError("train.holdout is empty. List the test subjects, such as casme2/sub03")
+    unknown = sorted(set(config.holdout) - set(samples.subjects.tolist()))
+    if unknown:
         raise ProtocolError(
-            f"train.holdout: no clip is of {', '.join(strangers)}. Subjects are named <corpus>/<subject>, such as "
-            f"{samples.subjects[0]}; clips.csv lists them"
+            f"train.holdout: no clip belongs to {', '.join(unknown)}. Subjects are named <corpus>/<subject>, such as "
+            f"{samples.subjects[0]}. clips.csv lists them"
         )
-    held_out, known = _against_rest(np.isin(samples.subjects, config.holdout))
-    _require_known(samples, known, "holdout")
-    return {"holdout": (held_out, known)}
+    test = np.isin(samples.subjects, config.holdout)
+    _require_subjects(samples, ~test, "holdout")
+    return {"holdout": (test, ~test)}
 
 
-_FOLDS: Mapping[str, Callable[[Samples, TrainConfig], dict[str, tuple[Rows, Rows]]]] = {
-    "loso": _leave_subjects_of_each_corpus,
-    "composite": _leave_subjects,
-    "leave-one-dataset-out": _leave_corpora,
-    "holdout": _hold_out,
+_PROTOCOLS: Mapping[str, Callable[[Samples, TrainConfig], _Folds]] = {
+    "loso": _leave_one_subject_out_per_corpus,
+    "composite": _leave_one_subject_out,
+    "leave-one-dataset-out": _leave_one_dataset_out,
+    "holdout": _hold_out_listed_subjects,
 }
 
 
-def _against_rest(held_out: Rows) -> tuple[Rows, Rows]:
-    return held_out, ~held_out
-
-
-def _require_known(samples: Samples, known: Rows, what: str) -> None:
-    left = len(np.unique(samples.subjects[known]))
-    if left < _FEWEST_KNOWN:
+def _require_subjects(samples: Samples, training: _Mask, where: str) -> None:
+    """Raise a ProtocolError if the training rows have too few subjects."""
+    count = len(np.unique(samples.subjects[training]))
+    if count < _MIN_TRAINING_SUBJECTS:
         raise ProtocolError(
-            f"{what}: needs at least {_FEWEST_KNOWN} subjects beside the held-out ones, to train and to validate on, "
-            f"found {left}. Add clips of more people, or choose another train.protocol"
+            f"{where}: needs at least {_MIN_TRAINING_SUBJECTS} training subjects, one to train on and one to validate "
+            f"on, found {count}. Add clips of more subjects, or choose another train.protocol"
         )
 
 
-def _plan_fold(samples: Samples, name: str, repeat: int, config: TrainConfig, held_out: Rows, known: Rows) -> FoldPlan:
-    seed = zlib.crc32(f"{repeat}:{name}".encode())
-    rows = np.flatnonzero(known)
-    return FoldPlan(
-        name=name,
-        repeat=repeat,
-        seed=seed,
-        test_rows=np.flatnonzero(held_out),
-        training_rows=rows,
-        validation_fold=divide_subjects(samples.labels[rows], samples.subjects[rows], config.validation_folds, seed),
-    )
-
-
-def divide_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], parts: int, seed: int) -> NDArray[np.int64]:
-    """Part `(n,)` of each row: subjects stay together, and each part's classes are as mixed as those of all rows."""
-    most = min(parts, len(np.unique(subjects)))
-    stratified = np.bincount(labels).max() >= most  # the splitter wants as many clips of some class as it makes parts
-    kind = StratifiedGroupKFold if stratified else GroupKFold
-    splitter = kind(most, shuffle=True, random_state=seed)
-    part = np.empty(len(labels), dtype=np.int64)
-    with warnings.catch_warnings():  # rare classes are usual here; the splitter does the best it can
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for number, (_, drawn) in enumerate(splitter.split(labels, labels, subjects)):
-            part[drawn] = number
-    return np.unique(part, return_inverse=True)[1]  # the splitter may leave a part empty
+def _make_plans(samples: Samples, folds: _Folds, config: TrainConfig) -> list[FoldPlan]:
+    """Return one plan for each fold and repetition. Training rows are divided into validation folds."""
+    plans = []
+    for repeat in range(config.seed, config.seed + config.repeats):
+        for name, (test, training) in folds.items():
+            seed = zlib.crc32(f"{repeat}:{name}".encode())
+            rows = np.flatnonzero(training)
+            labels, subjects = samples.labels[rows], samples.subjects[rows]
+            plan = FoldPlan(
+                name=name,
+                repeat=repeat,
+                seed=seed,
+                test_rows=np.flatnonzero(test),
+                training_rows=rows,
+                validation_fold=divide_subjects(labels, subjects, config.validation_folds, seed),
+            )
+            plans.append(plan)
+    return plans

@@ -1,6 +1,7 @@
-"""What a training came to, in files: predictions, the audit of its folds, curves, scores.
+"""Read and write the results of a training: predictions, an audit of its folds, curves and scores.
 
-Apart from the other formats, so that a study, which must not see what held-out subjects gave, cannot import it.
+These formats have their own module so that `tuning` can be forbidden to import it: a study must not read predictions
+for test subjects.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,31 +26,48 @@ from microfacial.files import (
 )
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples, Score
 
+_IMPORTANCES = "importances.npz"
+_CURVE_COLUMNS = ("held_out", "repeat", "epoch", "training_loss", "validation_loss", "validation_uar")
+
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
-    """Write what a training came to: predictions, the audit of its folds, curves, scores and the protocol's two tables.
+    """Write the results of a training.
 
-    Checkpoints that folds have are written beside, a file each, and what counted where a model can say.
+    The files are evaluation.json (scores), predictions.csv, folds.csv (the audit: subjects and rows of each fold),
+    history.csv (curves), and the tables of results per subject and of the summary. importances.npz is written if the
+    model explains its predictions, and checkpoints/ if the folds carry checkpoints.
+
+    Args:
+        folder: the output folder. An existing folder is replaced.
+        samples: all rows of the data set.
+        folds: results of all folds, sorted by repetition and name.
+        evaluation: their pooled scores.
     """
     tables = f"{evaluation.protocol}_{evaluation.model}"
-    with atomic_write(folder) as fresh:
-        fresh.mkdir()
-        write_json(fresh / "evaluation.json", asdict(evaluation))
-        _write_rows(fresh / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
-        _write_rows(fresh / "folds.csv", [_audit_row(fold, samples) for fold in folds])
-        write_csv(fresh / "history.csv", [row for fold in folds for row in _curve_rows(fold)], _CURVE_COLUMNS)
+    with atomic_write(folder) as scratch:
+        scratch.mkdir()
+        write_json(scratch / "evaluation.json", asdict(evaluation))
+        _write_rows(scratch / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
+        _write_rows(scratch / "folds.csv", [_audit_row(fold, samples) for fold in folds])
+        write_csv(scratch / "history.csv", [row for fold in folds for row in _curve_rows(fold)], _CURVE_COLUMNS)
         results = [row for fold in folds for row in _result_rows(fold, samples, evaluation.note)]
-        _write_rows(fresh / f"{tables}_results.csv", results)
-        _write_rows(fresh / f"{tables}_summary.csv", [_summary_row(evaluation)])
+        _write_rows(scratch / f"{tables}_results.csv", results)
+        _write_rows(scratch / f"{tables}_summary.csv", [_summary_row(evaluation)])
         if all(fold.importances for fold in folds):
-            write_arrays(fresh / _IMPORTANCES, vars(gather_importances(samples, folds)))
+            write_arrays(scratch / _IMPORTANCES, vars(gather_importances(samples, folds)))
         for fold in folds:
             if fold.checkpoint:
-                write_arrays(fresh / "checkpoints" / f"{as_file_name(fold.plan.key)}.npz", fold.checkpoint)
+                write_arrays(scratch / "checkpoints" / f"{as_file_name(fold.plan.key)}.npz", fold.checkpoint)
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Scores of one model, as `write_training` wrote them.
+    """Read the scores of one model.
+
+    Args:
+        folder: folder that `write_training` wrote.
+
+    Returns:
+        The scores.
 
     Raises:
         StorageError: the file is missing or damaged, or another version wrote it.
@@ -70,7 +88,13 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def read_predictions(folder: Path) -> Predictions:
-    """Predictions of one model, as `write_training` wrote them, in the order of clips' ids; probabilities are rounded.
+    """Read the predictions of one model.
+
+    Args:
+        folder: folder that `write_training` wrote.
+
+    Returns:
+        Predictions, sorted by the ids of clips. Probabilities are rounded to six digits.
 
     Raises:
         StorageError: a file is missing or damaged, or another version wrote it.
@@ -80,7 +104,7 @@ def read_predictions(folder: Path) -> Predictions:
     table = table.assign(repeat=table["repeat"].astype(int)).sort_values(["repeat", "clip"])
     shape = (evaluation.repeats, -1)
     number = {label: index for index, label in enumerate(evaluation.classes)}
-    chances = table[[f"p_{label}" for label in evaluation.classes]].to_numpy(np.float64)
+    probabilities = table[[f"p_{label}" for label in evaluation.classes]].to_numpy(np.float64)
     clips, subjects = (table[name].to_numpy(np.str_).reshape(shape)[0] for name in ("clip", "subject"))
     truth, predicted = (
         np.array([number[label] for label in table[name]], dtype=np.int64).reshape(shape)
@@ -94,12 +118,20 @@ def read_predictions(folder: Path) -> Predictions:
         subjects=subjects,
         truth=truth[0],
         predicted=predicted,
-        probabilities=chances.reshape(*shape, len(number)),
+        probabilities=probabilities.reshape(*shape, len(number)),
     )
 
 
 def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:
-    """What counted in each clip, in the order of clips' ids, averaged over repetitions; every fold must say."""
+    """Join the importances of all folds and average them over repetitions.
+
+    Args:
+        samples: all rows of the data set.
+        folds: results of all folds. Each must have importances.
+
+    Returns:
+        Importances, sorted by the ids of clips.
+    """
     rows = np.concatenate([fold.plan.test_rows for fold in folds])
     order = np.argsort(samples.clips[rows], kind="stable")
     clips = np.unique(samples.clips[rows])
@@ -116,7 +148,13 @@ def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importa
 
 
 def read_importances(folder: Path) -> Importances | None:
-    """What counted in each held-out clip, in the order of clips' ids; None for a model that cannot say.
+    """Read the importances of each test clip.
+
+    Args:
+        folder: folder that `write_training` wrote.
+
+    Returns:
+        Importances, sorted by the ids of clips, or None for a model that does not explain its predictions.
 
     Raises:
         StorageError: the file is damaged.
@@ -124,13 +162,19 @@ def read_importances(folder: Path) -> Importances | None:
     path = folder / _IMPORTANCES
     if not path.exists():
         return None
-    kept: dict[str, Any] = read_arrays(path)
-    named = {name: tuple(kept[name].tolist()) for name in ("region_names", "window_names")}
-    return Importances(**{**kept, **named})
+    arrays: dict[str, Any] = read_arrays(path)
+    names = {name: tuple(arrays[name].tolist()) for name in ("region_names", "window_names")}
+    return Importances(**{**arrays, **names})
 
 
 def read_curves(folder: Path) -> dict[str, History]:
-    """Curves of each fold by its key, as `write_training` wrote them, rounded; empty for a model without epochs.
+    """Read the curves of each fold.
+
+    Args:
+        folder: folder that `write_training` wrote.
+
+    Returns:
+        Curves by the key of the fold, rounded to six digits. They are empty for a model without epochs.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -142,15 +186,11 @@ def read_curves(folder: Path) -> dict[str, History]:
     for row in read_csv(folder / "history.csv"):
         for name, values in curves[f"{row['held_out']}#{row['repeat']}"].items():
             values.extend([float(row[name])] if row[name] else [])
-    return {key: History(**{name: tuple(values) for name, values in found.items()}) for key, found in curves.items()}
+    return {key: History(**{name: tuple(values) for name, values in fold.items()}) for key, fold in curves.items()}
 
 
 def _read_score(content: dict[str, Any]) -> Score:
     return Score(**{**content, "confusion": tuple(map(tuple, content["confusion"]))})
-
-
-_IMPORTANCES = "importances.npz"
-_CURVE_COLUMNS = ("held_out", "repeat", "epoch", "training_loss", "validation_loss", "validation_uar")
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -158,7 +198,7 @@ def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, Any]]:
-    for row, truth, predicted, chances in zip(
+    for row, truth, predicted, probabilities in zip(
         fold.plan.test_rows, fold.truth, fold.predicted, fold.probabilities, strict=True
     ):
         yield {
@@ -167,12 +207,12 @@ def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, A
             "repeat": fold.plan.repeat,
             "truth": samples.classes[truth],
             "predicted": samples.classes[predicted],
-            **{f"p_{label}": chance for label, chance in zip(samples.classes, chances, strict=True)},
+            **{f"p_{label}": probability for label, probability in zip(samples.classes, probabilities, strict=True)},
         }
 
 
 def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
-    """Who was held out, and the parts of the known, of which one chooses while the rest train."""
+    """Return the test subjects of a fold and the subjects in each of its validation folds."""
     plan = fold.plan
     return {
         "held_out": plan.name,
@@ -181,8 +221,8 @@ def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
         "held_out_clips": len(plan.test_rows),
         "known_clips": len(plan.training_rows),
         "validation_folds": " | ".join(
-            " ".join(np.unique(samples.subjects[plan.training_rows[plan.validation_fold == part]]))
-            for part in np.unique(plan.validation_fold)
+            " ".join(np.unique(samples.subjects[plan.training_rows[plan.validation_fold == number]]))
+            for number in np.unique(plan.validation_fold)
         ),
         "chosen": fold.chosen,
         "seed": plan.seed,
@@ -190,7 +230,7 @@ def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
 
 
 def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
-    """A row an epoch; a curve that was not drawn leaves its cells empty."""
+    """Yield one row for each epoch. A curve that the model does not have leaves its cells empty."""
     curves = (fold.history.training_loss, fold.history.validation_loss, fold.history.validation_uar)
     for epoch, values in enumerate(zip_longest(*curves), 1):
         yield dict(zip(_CURVE_COLUMNS, (fold.plan.name, fold.plan.repeat, epoch, *values), strict=True))

@@ -1,4 +1,4 @@
-"""Scores of held-out predictions, pooled over the folds of a repetition before anything is divided."""
+"""Scores of predictions for test rows. Counts are pooled over the folds of a repetition before anything is divided."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,30 @@ from microfacial.evaluation.significance import bootstrap_intervals, count_by_su
 from microfacial.metrics import Counts, accuracy, calibration_error, confusion, uar, uf1
 from microfacial.records import SYNTHETIC, Evaluation, FoldResult, Predictions, Samples, Score, is_synthetic
 
-ONE_SUBJECT = "one subject held out: no interval can be had, for there is nobody to draw"
+ONE_SUBJECT = "only one subject was held out, so no confidence interval can be computed"
 
 
 def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Evaluation:
-    """Score what each repetition predicts, overall and per corpus, and average over repetitions.
+    """Score the predictions of each repetition, overall and per corpus, and average the scores over repetitions.
+
+    Args:
+        model: name of the model.
+        samples: all rows of the data set.
+        folds: results of all folds and repetitions, in any order.
+        config: the protocol.
+
+    Returns:
+        Scores and their intervals.
 
     Raises:
         ProtocolError: a repetition does not predict every row of the protocol exactly once.
     """
-    # Sums differ by order in their last bits.
+    # The order of a sum changes its last bits.
     folds = sorted(folds, key=lambda fold: (fold.plan.repeat, fold.plan.name))
     rows = scored_rows(samples, config)
     corpora = samples.corpora[rows]
-    found = gather(model, samples, folds, config)
-    by_subject = count_by_subject(found)  # (repeats, S, K, K)
+    predictions = gather(model, samples, folds, config)
+    by_subject = count_by_subject(predictions)  # (repeats, S, K, K)
     counts = by_subject.sum(axis=1)
     uf1_interval, uar_interval = bootstrap_intervals(by_subject, config.bootstrap_draws, config.seed)
     by_fold = np.stack([confusion(fold.truth, fold.predicted, len(samples.classes)) for fold in folds])
@@ -34,14 +43,14 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         protocol=config.protocol,
         repeats=config.repeats,
         classes=samples.classes,
-        overall=_score(found, np.full(len(rows), True)),
-        corpora={str(name): _score(found, corpora == name) for name in np.unique(corpora)},
+        overall=_score(predictions, np.full(len(rows), True)),
+        corpora={str(name): _score(predictions, corpora == name) for name in np.unique(corpora)},
         uf1_interval=uf1_interval,
         uar_interval=uar_interval,
         uf1_sd=_deviation(uf1(counts)),
         uar_sd=_deviation(uar(counts)),
         ece=calibration_error(
-            found.probabilities.reshape(-1, len(samples.classes)), np.tile(found.truth, config.repeats)
+            predictions.probabilities.reshape(-1, len(samples.classes)), np.tile(predictions.truth, config.repeats)
         ),
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
@@ -51,17 +60,27 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
 
 
 def gather(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Predictions:
-    """The predictions of all folds, repetition by repetition, in the order of the rows.
+    """Join the predictions of all folds, repetition by repetition, in the order of the rows.
+
+    Args:
+        model: name of the model.
+        samples: all rows of the data set.
+        folds: results of all folds and repetitions, in any order.
+        config: the protocol.
+
+    Returns:
+        One prediction per repetition for each row that the protocol scores.
 
     Raises:
         ProtocolError: a repetition does not predict every row of the protocol exactly once.
     """
     rows = scored_rows(samples, config)
     repeats = range(config.seed, config.seed + config.repeats)
-    divided = [[fold for fold in folds if fold.plan.repeat == repeat] for repeat in repeats]
-    if sum(map(len, divided)) != len(folds) or not all(_predict_once(part, samples, rows) for part in divided):
+    repetitions = [[fold for fold in folds if fold.plan.repeat == repeat] for repeat in repeats]
+    complete = all(_predict_once(repetition, samples, rows) for repetition in repetitions)
+    if sum(map(len, repetitions)) != len(folds) or not complete:
         raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial")
-    probabilities = np.stack([_in_order(part) for part in divided])
+    probabilities = np.stack([_in_order(repetition) for repetition in repetitions])
     return Predictions(
         model=model,
         protocol=config.protocol,
@@ -75,35 +94,38 @@ def gather(model: str, samples: Samples, folds: Sequence[FoldResult], config: Tr
 
 
 def _predict_once(folds: Sequence[FoldResult], samples: Samples, rows: NDArray[np.int64]) -> bool:
+    """Return whether folds predict the rows exactly once, with the labels that the rows have."""
     predicted = np.sort(np.concatenate([np.empty(0, np.int64), *(fold.plan.test_rows for fold in folds)]))
     labelled = all(np.array_equal(fold.truth, samples.labels[fold.plan.test_rows]) for fold in folds)
     return np.array_equal(predicted, rows) and labelled
 
 
 def _in_order(folds: Sequence[FoldResult]) -> NDArray[np.float64]:
-    """Probabilities `(n, K)` in the order of the rows."""
+    """Return probabilities, `(n, K)`, in the order of the rows."""
     order = np.argsort(np.concatenate([fold.plan.test_rows for fold in folds]))
     return np.concatenate([fold.probabilities for fold in folds])[order]
 
 
-def _score(found: Predictions, chosen: NDArray[np.bool_]) -> Score:
-    truth, classes = found.truth[chosen], len(found.classes)
-    counts: Counts = np.stack([confusion(truth, predicted[chosen], classes) for predicted in found.predicted])
+def _score(predictions: Predictions, chosen: NDArray[np.bool_]) -> Score:
+    """Score the chosen clips, `(n,)` bool."""
+    truth, classes = predictions.truth[chosen], len(predictions.classes)
+    counts: Counts = np.stack([confusion(truth, predicted[chosen], classes) for predicted in predictions.predicted])
     return Score(
         confusion=tuple(map(tuple, counts.sum(axis=0).tolist())),
         uf1=float(np.mean(uf1(counts))),
         uar=float(np.mean(uar(counts))),
         accuracy=float(np.mean(accuracy(counts))),
         clips=len(truth),
-        subjects=len(np.unique(found.subjects[chosen])),
+        subjects=len(np.unique(predictions.subjects[chosen])),
     )
 
 
 def _deviation(scores: NDArray[np.float64]) -> float:
-    """Standard deviation over repetitions; 0 where there is one."""
+    """Return the standard deviation over repetitions, or 0 if there is only one."""
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
 def _note(samples: Samples, by_subject: Counts) -> str:
+    """Return the reasons why the scores must be read with care, or an empty text."""
     notes = {SYNTHETIC: any(map(is_synthetic, samples.corpora)), ONE_SUBJECT: by_subject.shape[1] == 1}
     return "; ".join(note for note, holds in notes.items() if holds)

@@ -1,4 +1,4 @@
-"""How sure a score is, and a difference between two, given that clips of one person are not independent.
+"""Confidence intervals of scores and of differences between models, although clips of one subject are not independent.
 
 Source: the percentile bootstrap over subjects, Efron & Tibshirani 1993, doi:10.1201/9780429246593; the exact test of
 two classifiers on the same clips: McNemar, Psychometrika 1947, doi:10.1007/BF02295996.
@@ -16,20 +16,37 @@ Interval = tuple[float, float]
 _PERCENTILES = (2.5, 97.5)
 
 
-def count_by_subject(found: Predictions) -> Counts:
-    """Counts `(repeats, S, K, K)` of each subject, in the order of their names: truth down, prediction across."""
-    subjects, subject = np.unique(found.subjects, return_inverse=True)
-    shape = (len(subjects), len(found.classes), len(found.classes))
-    counts = np.zeros((len(found.predicted), *shape), dtype=np.int64)
-    for repeat, predicted in enumerate(found.predicted):
-        np.add.at(counts[repeat], (subject, found.truth, predicted), 1)
+def count_by_subject(predictions: Predictions) -> Counts:
+    """Count true and predicted classes for each subject.
+
+    Args:
+        predictions: predictions of n clips in each repetition.
+
+    Returns:
+        Counts, `(repeats, S, K, K)` int64, of S subjects in the order of their names: rows are true classes, columns
+        are predicted classes.
+    """
+    subjects, subject = np.unique(predictions.subjects, return_inverse=True)
+    shape = (len(subjects), len(predictions.classes), len(predictions.classes))
+    counts = np.zeros((len(predictions.predicted), *shape), dtype=np.int64)
+    for repeat, predicted in enumerate(predictions.predicted):
+        np.add.at(counts[repeat], (subject, predictions.truth, predicted), 1)
     return counts
 
 
 def bootstrap_intervals(by_subject: Counts, draws: int, seed: int) -> tuple[Interval, Interval]:
-    """95 % percentile intervals of UF1 and UAR, from counts `(repeats, S, K, K)` of which whole subjects are drawn.
+    """Return 95 % percentile intervals of UF1 and UAR over draws of whole subjects.
 
-    The score of a draw is the mean over repetitions: they are of the same people, and are no more people.
+    The score of a draw is the mean over repetitions. Repetitions test the same subjects, so they do not count as more
+    subjects.
+
+    Args:
+        by_subject: counts, `(repeats, S, K, K)`, as `count_by_subject` returns them.
+        draws: number of bootstrap draws.
+        seed: seed of the draws.
+
+    Returns:
+        The interval of UF1 and the interval of UAR, each as lower and upper bound.
     """
     scores = _draw_scores(by_subject, draws, seed)
     return _interval(scores[0]), _interval(scores[1])
@@ -38,17 +55,28 @@ def bootstrap_intervals(by_subject: Counts, draws: int, seed: int) -> tuple[Inte
 def compare_predictions(model: Predictions, baseline: Predictions, draws: int, seed: int) -> Comparison:
     """Compare two models on the same clips.
 
-    McNemar's test takes clips for independent, which clips of one person are not; of several repetitions it sees the
-    averaged predictions, which may be better than each. Where it and the interval disagree, believe the interval.
+    McNemar's test assumes independent clips, but clips of one subject are not independent. With several repetitions it
+    uses the averaged predictions, which may be better than those of each repetition. If the test and the interval
+    disagree, trust the interval.
+
+    Args:
+        model: predictions of the model.
+        baseline: predictions of the baseline for the same clips.
+        draws: number of bootstrap draws of subjects.
+        seed: seed of the draws.
+
+    Returns:
+        Differences, their intervals and the test. Differences are the model's score minus the baseline's.
 
     Raises:
-        ProtocolError: the two were not evaluated by the same protocol on the same clips, labels and classes.
+        ProtocolError: the two have different protocols, clips, labels or classes.
     """
     _require_same(model, baseline)
-    counts = [count_by_subject(found) for found in (model, baseline)]
-    drawn = np.subtract(*(_draw_scores(of_one, draws, seed) for of_one in counts))  # the same seed: the same draws
-    pooled = [of_one.sum(axis=1) for of_one in counts]
-    right = [found.voted == found.truth for found in (model, baseline)]
+    counts = [count_by_subject(predictions) for predictions in (model, baseline)]
+    model_draws, baseline_draws = (_draw_scores(by_subject, draws, seed) for by_subject in counts)
+    drawn = model_draws - baseline_draws  # the same seed draws the same subjects for both
+    pooled = [by_subject.sum(axis=1) for by_subject in counts]
+    right = [predictions.voted == predictions.truth for predictions in (model, baseline)]
     only_model, only_baseline = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return Comparison(
         model=model.model,
@@ -67,26 +95,45 @@ def compare_predictions(model: Predictions, baseline: Predictions, draws: int, s
 def bound_difference(
     model: Predictions, baseline: Predictions, draws: int, seed: int, confidence: float
 ) -> tuple[float, float]:
-    """Difference in UF1, the model's minus the baseline's, and its one-sided lower bound over draws of subjects.
+    """Return the difference in UF1 and its one-sided lower bound over draws of subjects.
+
+    Args:
+        model: predictions of the model.
+        baseline: predictions of the baseline for the same clips.
+        draws: number of bootstrap draws of subjects.
+        seed: seed of the draws.
+        confidence: confidence of the bound, such as 0.9.
+
+    Returns:
+        The model's UF1 minus the baseline's, and the lower bound of this difference.
 
     Raises:
-        ProtocolError: as `compare_predictions`.
+        ProtocolError: the two have different protocols, clips, labels or classes.
     """
     _require_same(model, baseline)
-    counts = [count_by_subject(found) for found in (model, baseline)]
-    drawn = np.subtract(*(_draw_scores(of_one, draws, seed)[0] for of_one in counts))
-    difference = float(np.subtract(*(uf1(of_one.sum(axis=1)).mean() for of_one in counts)))
-    return difference, float(np.quantile(drawn, 1 - confidence))
+    counts = [count_by_subject(predictions) for predictions in (model, baseline)]
+    model_draws, baseline_draws = (_draw_scores(by_subject, draws, seed)[0] for by_subject in counts)
+    model_uf1, baseline_uf1 = (uf1(by_subject.sum(axis=1)).mean() for by_subject in counts)
+    return float(model_uf1 - baseline_uf1), float(np.quantile(model_draws - baseline_draws, 1 - confidence))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p of a split of the clips that one of two models alone has right; 1 where there are none."""
+    """Return the two-sided p value of McNemar's exact test.
+
+    Args:
+        only_first: number of clips that only the first model predicts correctly.
+        only_second: number of clips that only the second model predicts correctly.
+
+    Returns:
+        The p value. It is 1 if there are no such clips.
+    """
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
 def _require_same(model: Predictions, baseline: Predictions) -> None:
-    for what, same in (
+    """Raise a ProtocolError if two models were not evaluated in the same way."""
+    for name, same in (
         ("protocol", model.protocol == baseline.protocol),
         ("classes", model.classes == baseline.classes),
         ("clips", np.array_equal(model.clips, baseline.clips)),
@@ -94,13 +141,13 @@ def _require_same(model: Predictions, baseline: Predictions) -> None:
     ):
         if not same:
             raise ProtocolError(
-                f"{model.model} and {baseline.model} were not evaluated with the same {what}. "
-                "Run `dvc repro`, which evaluates them alike"
+                f"{model.model} and {baseline.model} were not evaluated with the same {name}. "
+                "Run `dvc repro` to evaluate them in the same way"
             )
 
 
 def _draw_scores(by_subject: Counts, draws: int, seed: int) -> NDArray[np.float64]:
-    """UF1 and UAR, `(2, draws)`, of draws of subjects with replacement; the same seed draws the same subjects."""
+    """Return UF1 and UAR, `(2, draws)`, of draws of subjects with replacement. The seed determines the draws."""
     subjects = by_subject.shape[1]
     drawn = np.random.default_rng(seed).integers(subjects, size=(draws, subjects))
     times = np.stack([np.bincount(draw, minlength=subjects) for draw in drawn])  # (draws, S)

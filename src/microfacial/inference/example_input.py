@@ -1,38 +1,39 @@
-"""A clip to try packed models on, synthetic, so that it may go wherever a model goes; and what a model costs on it."""
+"""Create synthetic example inputs for a served model. They show no real person, so they may be shared with a model."""
 
 import base64
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import cv2
 import numpy as np
 
 from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person, plan_clips, render_clip
-from microfacial.evaluation.folds import one_thread
-from microfacial.inference.bundle import open_brought, pack_bytes, read_pack
 from microfacial.inference.predict import TrainedModel
 
 _PLAN = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(7, 7), width_px=140)
 _FPS = 200.0
 _MAP_PX = 28
-_ROUNDS = 5  # of timing, after one that nobody counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a packed model costs: seconds from a clip to its probabilities, and bytes of weights."""
+def make_example_input(model: TrainedModel) -> dict[str, Any]:
+    """Return an example input that suits a model.
 
-    seconds: float
-    size: int
+    Args:
+        model: a model of clips or of published maps.
+
+    Returns:
+        The result of `make_example_map` for a model of maps, and of `make_example_clip` otherwise.
+    """
+    return make_example_map() if model.faces.method == "whole" else make_example_clip()
 
 
-def example_clip() -> dict[str, Any]:
-    """A synthetic face of seven frames as a row of a packed model's input: base64 of a video, and its moments."""
+def make_example_clip() -> dict[str, Any]:
+    """Return a synthetic face in seven frames as one row of a served model's input.
+
+    Returns:
+        `clip`, a video as base64, and `onset`, `apex` and `offset`, its frame numbers.
+    """
     (clip,) = plan_clips(_PLAN)
     frames = list(render_clip(_PLAN, clip, build_face(_PLAN, draw_person(_PLAN, clip.subject))))
     height, width = frames[0].shape[:2]
@@ -47,36 +48,12 @@ def example_clip() -> dict[str, Any]:
     return {"clip": base64.b64encode(content).decode(), **moments}
 
 
-def example_map() -> dict[str, Any]:
-    """A made-up flow map for a model of published maps: base64 of a picture, smooth noise of nobody's face."""
+def make_example_map() -> dict[str, Any]:
+    """Return a flow map of smooth noise as one row of the input of a model of published maps.
+
+    Returns:
+        `clip`, a picture as base64.
+    """
     noise = np.random.default_rng(0).uniform(0, 255, (_MAP_PX, _MAP_PX, 3)).astype(np.float32)
     picture = cv2.GaussianBlur(noise, (0, 0), 2.0).astype(np.uint8)
     return {"clip": base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()}
-
-
-def measure_costs(folders: Sequence[Path]) -> list[Cost]:
-    """Seconds and bytes of packed models, timed in turns in this process on the same example, one thread each.
-
-    Seconds are the median over rounds of the whole way from a video, or map, to probabilities.
-    """
-    models = [read_pack(folder) for folder in folders]
-    seconds: list[list[float]] = [[] for _ in models]
-    with one_thread():
-        for _ in range(1 + _ROUNDS):
-            for spent, model in zip(seconds, models, strict=True):
-                spent.append(_time_clip(model))
-    sizes = map(pack_bytes, folders)
-    return [Cost(seconds=median(spent[1:]), size=size) for spent, size in zip(seconds, sizes, strict=True)]
-
-
-def example_for(model: TrainedModel) -> dict[str, Any]:
-    """A row of input for a model."""
-    return example_map() if model.faces.method == "whole" else example_clip()
-
-
-def _time_clip(model: TrainedModel) -> float:
-    example = example_for(model)
-    with open_brought(example.pop("clip")) as path:
-        start = time.perf_counter()
-        model.predict_clip(path, **example)
-        return time.perf_counter() - start

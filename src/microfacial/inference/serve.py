@@ -1,7 +1,8 @@
-"""What MLflow runs to serve a registered version: it copies this file into the version, the package beside it.
+"""Serve a registered version with MLflow. MLflow copies this file into the version, together with the package.
 
-Input: a table with `clip`, a path or base64 of a video, and optionally `onset`, `apex`, `offset` and `fps`; what is not
-given is spotted. Output: `label`, and a column `p_<class>` for each class.
+The input is a table with the column `clip`, a path or base64 of a video. The columns `onset`, `apex`, `offset` and
+`fps` are optional; moments that are not given are spotted. The output has the column `label` and one column `p_<class>`
+for each class.
 """
 
 from pathlib import Path
@@ -14,45 +15,60 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from microfacial.errors import MicrofacialError
-from microfacial.inference.bundle import open_brought, read_pack
+from microfacial.inference.bundle import read_bundle
 from microfacial.inference.predict import TrainedModel
+from microfacial.inference.request import open_requested_clip
 
-MOMENTS = ("onset", "apex", "offset")
+_MOMENTS = ("onset", "apex", "offset")
 
 
-class PackedModel(PythonModel):
-    """A trained model behind MLflow's interface."""
+class ServedModel(PythonModel):
+    """A trained model with MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the weights."""
-        self._model = read_pack(Path(context.artifacts["pack"]))
+        """Read the bundle of the version.
+
+        Args:
+            context: MLflow's description of the version. Its artifact `bundle` is the folder of the bundle.
+        """
+        self._model = read_bundle(Path(context.artifacts["bundle"]))
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """A row of label and probabilities for each clip.
+        """Return the label and the probabilities of each clip.
+
+        Args:
+            context: not used.
+            model_input: one row for each clip; the columns are described at the top of this module.
+            params: not used.
+
+        Returns:
+            One row for each clip, with the columns `label` and `p_<class>`.
 
         Raises:
-            MlflowException: a clip cannot be read; a server answers 400 with the reason.
+            MlflowException: a clip cannot be read. A server then answers with status 400 and the reason.
         """
-        given = ({str(name): value for name, value in row.items()} for row in model_input.to_dict("records"))
-        rows = [_predict_row(self._model, row) for row in given]
+        rows = [
+            _predict_row(self._model, {str(name): value for name, value in row.items()})
+            for row in model_input.to_dict("records")
+        ]
         return pd.DataFrame(rows, columns=["label", *(f"p_{label}" for label in self._model.classes)])
 
 
 def _predict_row(model: TrainedModel, row: dict[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in row.items() if value is not None and value == value}  # NaN is no value
-    moments = {name: int(given[name]) for name in MOMENTS if name in given}
+    given = {name: value for name, value in row.items() if value is not None and value == value}  # NaN: not given
+    moments = {name: int(given[name]) for name in _MOMENTS if name in given}
     fps = float(given["fps"]) if "fps" in given else None
     try:
-        with open_brought(str(row["clip"])) as path:
-            chances = model.predict_clip(path, **moments, fps=fps)
+        with open_requested_clip(str(row["clip"])) as path:
+            probabilities = model.predict_clip(path, **moments, fps=fps)
     except MicrofacialError as error:
         raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
     return {
-        "label": max(chances, key=lambda label: chances[label]),
-        **{f"p_{label}": chance for label, chance in chances.items()},
+        "label": max(probabilities, key=lambda label: probabilities[label]),
+        **{f"p_{label}": probability for label, probability in probabilities.items()},
     }
 
 
-set_model(PackedModel())
+set_model(ServedModel())

@@ -1,4 +1,4 @@
-"""All of params.yaml at once, assembled from the sections that each owner declares."""
+"""The whole of params.yaml, assembled from the sections that the packages declare."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,19 +21,27 @@ from microfacial.tuning.search_space import StudyConfig
 
 
 class Tuned(Section):
-    """An entry of `tuned`: the settings of a model come from a study, which chose them on the clips of `subjects`."""
+    """An entry of `tuned`: a study chose the settings of a model on the clips of these subjects."""
 
     study: str
-    trial: int | None = Field(None, ge=0)  # of the study, whose settings these are
+    trial: int | None = Field(None, ge=0)  # number of the trial with these settings
     subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
 
 
 @dataclass(frozen=True)
 class Config:
-    """Every section, checked. `models` has the settings of each model, presets resolved, in the file's order.
+    """All sections of params.yaml, checked.
 
-    `tuned` says of which models the settings were tuned, and on whom; no stage of the pipeline depends on it, nor on
-    `registry`.
+    Attributes:
+        clips: corpora, label scheme and apexes.
+        faces: alignment of faces.
+        flow: optical flow.
+        train: protocol.
+        models: settings of each model by name, with presets resolved, in the order of the file.
+        report: the report page.
+        tuned: subjects on which the settings of a model were tuned, by model. No stage depends on it.
+        study: search of settings. No stage depends on it.
+        registry: rule of promotion. No stage depends on it.
     """
 
     clips: ClipsConfig
@@ -54,14 +62,21 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned", "study", "registry")  # sections that may be absent, and that no stage tracks
+OPTIONAL = ("tuned", "study", "registry")  # sections that can be absent. No stage depends on them
 
 
 def load(path: Path) -> Config:
     """Read and check params.yaml.
 
+    Args:
+        path: params.yaml.
+
+    Returns:
+        All sections.
+
     Raises:
-        ConfigError: the file is missing or no YAML, or a section, key, type or bound is wrong; the message names it.
+        ConfigError: the file is missing or is not YAML, or a section, key, type or bound is wrong. The message names
+            it.
     """
     content = read_sections(path)
     expected = {*_SECTIONS, "models"}
@@ -80,27 +95,29 @@ def load(path: Path) -> Config:
     }
     if len(maps) > 1:
         raise ConfigError(
-            f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published go together, "
-            "and only together"
+            f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published need each other. "
+            "Set all three of them or none"
         )
     if config.flow.method == "published":
-        _refuse_pictures(config.models, path)
+        _refuse_appearance_models(config.models, path)
     return config
 
 
-def _refuse_pictures(models: Mapping[str, Section], path: Path) -> None:
-    """Published maps come without frames to look at."""
+def _refuse_appearance_models(models: Mapping[str, Section], path: Path) -> None:
+    """Refuse models whose input is frames, because published flow maps have none."""
     for name in models:
         variant = MODELS[name]
         if isinstance(variant, Network) and variant.shows == "appearance":
             raise ConfigError(
-                f"{path}: models.{name} looks at frames, and published flow maps come without. Remove models.{name}"
+                f"{path}: models.{name} needs frames, and published flow maps have none. Remove models.{name}"
             )
 
 
 def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
     if not isinstance(models, Mapping) or not models:
-        raise ConfigError(f"{path}: models must map names of models to their settings; known are {', '.join(MODELS)}")
+        raise ConfigError(
+            f"{path}: models must map names of models to their settings. Known models: {', '.join(MODELS)}"
+        )
     return {name: resolve(name, settings, f"{path}: models.{name}") for name, settings in models.items()}
 
 

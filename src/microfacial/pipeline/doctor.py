@@ -1,4 +1,4 @@
-"""Is this set-up sound? Every check is made, whatever the others say."""
+"""Checks of a set-up and of releases on disk. A failed check does not stop the other checks."""
 
 import shutil
 import sys
@@ -32,31 +32,42 @@ from microfacial.tracking.store import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
-_MAX_GAP = 3  # frames, as clips.max_frame_gap has it where nothing is set
+_MAX_GAP = 3  # frames, the default of clips.max_frame_gap
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One line of the doctor: what was looked at, whether it is sound, what was seen or what to do."""
+    """Result of one check, printed as one line.
 
-    what: str
+    Attributes:
+        subject: name of the check, such as `disk`.
+        sound: whether the check passed.
+        detail: the observation, or the fault and its remedy.
+    """
+
+    subject: str
     sound: bool
     detail: str
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.sound else 'FAIL'} {self.what}: {self.detail}"
+        return f"{'ok  ' if self.sound else 'FAIL'} {self.subject}: {self.detail}"
 
 
 @dataclass(frozen=True)
 class RowReport:
-    """What the doctor says about one row of a release."""
+    """A remark about one row of a release, printed as one line.
+
+    Attributes:
+        remark: the remark.
+        row: name of the row, or an empty text for a remark about the whole release.
+    """
 
     remark: Remark
     row: str
 
     @property
     def sound(self) -> bool:
-        """Whether a data set can be made although this holds."""
+        """Whether the row can still be used in a data set."""
         return self.remark.sound
 
     def __str__(self) -> str:
@@ -64,7 +75,11 @@ class RowReport:
 
 
 def examine() -> Iterator[CheckResult]:
-    """Look at packages, tools, settings, data, tracking and disk; never stops at the first fault."""
+    """Check packages, tools, settings, data, tracking and disk.
+
+    Yields:
+        One result per check. A failed check does not stop the others.
+    """
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("packages", _check_packages),
         ("tools", _check_tools),
@@ -74,11 +89,11 @@ def examine() -> Iterator[CheckResult]:
         ("MLflow store", _check_tracking),
         ("disk", _check_disk),
     )
-    for what, check in checks:
+    for subject, check in checks:
         try:
-            yield CheckResult(what, True, check())
+            yield CheckResult(subject, True, check())
         except MicrofacialError as error:
-            yield CheckResult(what, False, str(error))
+            yield CheckResult(subject, False, str(error))
 
 
 def _check_packages() -> str:
@@ -93,7 +108,7 @@ def _check_packages() -> str:
 def _package_fault(requirement: Requirement) -> str | None:
     names = [requirement.name]
     if requirement.name == "opencv-python":
-        names.append("opencv-python-headless")  # the same library without windows, for machines that lack libGL
+        names.append("opencv-python-headless")  # the same library without windows, for machines without libGL
     for name in names:
         try:
             version = metadata.version(name)
@@ -127,7 +142,7 @@ def _check_clips() -> str:
 
 
 def _check_tracking() -> str:
-    read_sections(PARAMS)  # so that no store is made outside of a project
+    read_sections(PARAMS)  # raises outside of a project, where no store must be created
     return f"{len(connect(Path()).search_experiments())} experiments"
 
 
@@ -141,7 +156,7 @@ def _check_disk() -> str:
 
 
 def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
-    """Disk that faces and flow of so many clips take, DVC's copies counted."""
+    """Return the disk space of faces and flow, with DVC's copies, in GB."""
     windows, channels, _ = flow_layout(flow)
     bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
     return clips * size_px**2 * bytes_per_pixel * _COPIES / 1e9
@@ -151,43 +166,49 @@ def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
 
 
 def examine_releases(path: Path) -> Iterator[CheckResult | RowReport]:
-    """Walk every release at a path row by row, then say what the schemes make of it and what disk it needs.
+    """Check every release in a folder row by row, then count its classes and its disk space.
+
+    Args:
+        path: a release, or a folder of releases.
+
+    Yields:
+        Remarks about rows, then one result per release, label scheme and disk.
 
     Raises:
-        DatasetError: there is no release of a known corpus.
+        DatasetError: the folder contains no release of a known corpus.
     """
-    found = find_releases(path)
-    if not found:
+    releases = find_releases(path)
+    if not releases:
         raise DatasetError(
-            f"{path}: no release of {', '.join(DATASETS)} in it or in folders of these names. Name another folder"
+            f"{path}: no release of {', '.join(DATASETS)} in it or in its folders of these names. Give another folder"
         )
     clips = 0
-    for release in found:
+    for release in releases:
         clips += yield from _examine_release(release)
-    folders = {release.folder for release in found if not isinstance(release.release, DatasetError)}
+    folders = {release.folder for release in releases if not isinstance(release.release, DatasetError)}
     yield _need_disk(folders, path, clips)
 
 
-def _examine_release(found: FoundRelease) -> Generator[CheckResult | RowReport, None, int]:
-    """Yield what there is to say about a release; return how many clips it gives."""
-    what = f"{found.corpus} in {found.folder}"
-    if isinstance(found.release, DatasetError):
-        yield CheckResult(what, False, str(found.release))
+def _examine_release(release: FoundRelease) -> Generator[CheckResult | RowReport, None, int]:
+    """Yield remarks about the rows of a release, then a summary. Return how many clips the release has."""
+    subject = f"{release.corpus} in {release.folder}"
+    if isinstance(release.release, DatasetError):
+        yield CheckResult(subject, False, str(release.release))
         return 0
     rows = []
-    for row in check_release(found.release, _MAX_GAP, partial(_look, folder=found.folder)):
+    for row in check_release(release.release, _MAX_GAP, partial(_decode_key_frames, folder=release.folder)):
         rows.append(row)
         yield from (RowReport(remark, row.name) for remark in row.remarks)
     usable = [row.clip for row in rows if row.clip is not None]
     sound = all(remark.sound for row in rows for remark in row.remarks)
     noted = sum(bool(row.remarks) for row in rows)
-    yield CheckResult(what, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
+    yield CheckResult(subject, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
     yield from _count_schemes(rows)
     return len(usable)
 
 
-def _look(clip: Clip, folder: Path) -> object:
-    """Decode the key frames of a clip, as the flow stage will."""
+def _decode_key_frames(clip: Clip, folder: Path) -> object:
+    """Decode the key frames of a clip, as the stage `flow` does."""
     return read_frames(clip, folder, key_frames(clip))
 
 

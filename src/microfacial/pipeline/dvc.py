@@ -15,28 +15,29 @@ import yaml
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import STATE, Project
-from microfacial.tracking.location import database, is_served, store_uri, without_password
+from microfacial.tracking.location import database_path, hide_password, is_served, store_uri
 
 DATA = Path("data")
 DEMO = DATA / "demo"
-_RUNS = "#/experiments?workflowType=machine_learning"  # the page opens on language models otherwise
+_RUNS = "#/experiments?workflowType=machine_learning"  # without it, the page opens on language models
 
 
 def make_demo(processes: int) -> None:
-    """Write the demo data into data/demo, whole or not at all.
+    """Write the demo data into data/demo. The folder appears only when it is complete.
+
+    Args:
+        processes: number of processes that render frames.
 
     Raises:
-        PipelineError: it is there already.
+        PipelineError: data/demo exists already.
     """
-    from microfacial.datasets.synthetic.layouts import (  # loads the photograph's package only where it is needed
-        write_demo,
-    )
+    from microfacial.datasets.synthetic.layouts import write_demo  # imports scikit-image, which few commands need
 
     with exclusive_lock(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
-            raise PipelineError(f"{DEMO} exists. Delete it to have it written again")
-        scratch = STATE / "demo.part"  # no data set has a dot in its name
-        shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
+            raise PipelineError(f"{DEMO} exists already. Delete it first to write the demo again")
+        scratch = STATE / "demo.part"  # names of data sets contain no dot
+        shutil.rmtree(scratch, ignore_errors=True)  # remains of a killed run
         write_demo(scratch / "demo", processes=processes)
         DATA.mkdir(exist_ok=True)
         (scratch / "demo").replace(DEMO)
@@ -44,71 +45,84 @@ def make_demo(processes: int) -> None:
 
 
 def reproduce(project: Project, processes: int) -> None:
-    """Make sure of the data, then run `dvc repro`. A second run waits for the first.
+    """Check the data, then run `dvc repro`. A second run waits for the first.
 
-    DVC inherits the lock: it is held until DVC ends, even if this process is killed before.
+    DVC inherits the lock. The lock is therefore held until DVC ends, even if this process is killed earlier.
+
+    Args:
+        project: the current project.
+        processes: number of processes of each stage.
 
     Raises:
-        PipelineError: the data is not the version in data.dvc, or DVC failed.
+        PipelineError: data/ is not the version in data.dvc, or DVC failed.
     """
     with exclusive_lock(STATE / "repro.lock", "another `make repro`") as lock:
         if "demo" in project.clips.corpora and project.frames == DATA and not DEMO.exists():
-            click.echo("data/demo is absent: writing the demo data")
+            click.echo(f"{DEMO} does not exist: writing the demo data")
             make_demo(processes)
         check_data()
-        sweep_after_kill()
-        os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # for the stages that DVC starts
-        if _dvc("repro", pass_fds=[lock]).returncode != 0:
-            raise PipelineError("dvc repro stopped; the line above it says why. Mend that and run it again")
+        remove_damaged_files()
+        os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # the stages that DVC starts read it
+        if _run_dvc("repro", pass_fds=[lock]).returncode != 0:
+            raise PipelineError("dvc repro stopped. The lines above give the reason. Repair it and run it again")
 
 
 def check_data() -> None:
-    """Refuse data that differs from data.dvc: `dvc repro` would adopt it without a word.
+    """Refuse data that differs from data.dvc, because `dvc repro` would adopt it silently.
 
     Raises:
-        PipelineError: data/ is missing or changed.
+        PipelineError: data/ is missing or has changed, or DVC cannot compare it.
     """
     if not DATA.exists():
-        raise PipelineError("data/ is missing. Fetch it with `dvc pull`, or put your corpus there (README)")
-    answer = _dvc("status", "--json", "data.dvc", capture_output=True, text=True)
+        raise PipelineError("data/ is missing. Fetch it with `dvc pull`, or put your corpus there (see README.md)")
+    answer = _run_dvc("status", "--json", "data.dvc", capture_output=True, text=True)
     if answer.returncode != 0:
         raise PipelineError(f"dvc status failed: {answer.stderr.strip()}")
     if "modified" in _states(json.loads(answer.stdout)):
         raise PipelineError(
-            "data/ is not the version in data.dvc. Run `dvc add data` if the change is meant, "
-            "or restore it (`dvc checkout data.dvc`; for the demo: delete data/demo)"
+            "data/ is not the version in data.dvc. Run `dvc add data` if the change is intended, "
+            "or restore the data with `dvc checkout data.dvc` (for the demo: delete data/demo)"
         )
 
 
-def sweep_after_kill() -> None:
-    """Remove a file that DVC was writing when it was killed; DVC refuses a cut one, and makes a missing one anew.
+def remove_damaged_files() -> None:
+    """Remove files that DVC was writing when it was killed. DVC refuses a damaged file and replaces a missing file.
 
-    Call it while no DVC runs.
+    Call it only while no DVC process runs in the project.
     """
     for path, parse in ((Path(".dvc/tmp/rwlock"), json.loads), (Path("dvc.lock"), yaml.safe_load)):
-        if path.exists() and not _holds_mapping(path, parse):
-            click.echo(f"{path} is damaged, as a kill leaves it: it is made anew")
+        if path.exists() and not _is_mapping(path, parse):
+            click.echo(f"{path} is damaged, probably by a killed process. It is written again")
             path.unlink()
 
 
 def show_runs(port: int) -> None:
-    """Become MLflow's page on the project's runs, on a port of this machine; say where it is if a server has it."""
+    """Replace this process by MLflow's page on the project's runs. If a server has the runs, print its address.
+
+    Args:
+        port: port of the page on this machine.
+    """
     uri = store_uri(Path())
     if is_served(uri):
-        click.echo(f"MLflow's page is at {without_password(uri)}")
+        click.echo(f"MLflow's page is at {hide_password(uri)}")
         return
-    if not database(Path()).exists():
-        from microfacial.tracking.store import connect  # imports MLflow, as the page does again
+    if not database_path(Path()).exists():
+        from microfacial.tracking.store import connect  # imports MLflow, which takes seconds
 
         connect(Path())
-    quick = {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    fast_start = {
+        "MLFLOW_WORKERS": "1",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
-    click.echo(f"http://127.0.0.1:{port}/{_RUNS} (a few seconds to start; Ctrl-C ends it)")
+    click.echo(f"http://127.0.0.1:{port}/{_RUNS} (starts in a few seconds, Ctrl-C stops it)")
     sys.stdout.flush()
-    os.execve(sys.executable, command, {**os.environ, **quick})
+    os.execve(sys.executable, command, {**os.environ, **fast_start})
 
 
-def _holds_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
+def _is_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
+    """Return whether a file contains a mapping."""
     try:
         return isinstance(parse(path.read_text(encoding="utf-8")), dict)
     except (ValueError, yaml.YAMLError):
@@ -116,14 +130,14 @@ def _holds_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
 
 
 def _states(status: dict[str, list[dict[str, dict[str, str]]]]) -> set[str]:
-    """The words DVC has for data/: modified, deleted, not in cache."""
+    """Return DVC's words for the state of data/, such as `modified`, `deleted` or `not in cache`."""
     return {
         word for entries in status.values() for entry in entries for outs in entry.values() for word in outs.values()
     }
 
 
-def _dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run this environment's DVC, with its `python` first on the path that stages see."""
+def _run_dvc(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the DVC of this environment. Its stages find the `python` of this environment first on their path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, env={**os.environ, "PATH": path}, check=False, **options)

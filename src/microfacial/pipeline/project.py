@@ -1,58 +1,66 @@
-"""Where a data set's outputs and state lie, below the project's root, from which every command runs."""
+"""Folders of a project. Every command runs in the root folder of a project, and all paths are relative to it."""
 
-import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from tqdm import tqdm
+import click
 
 from microfacial.datasets import ClipsConfig
 from microfacial.settings import read_section
 
 PARAMS = Path("params.yaml")
 STATE = Path(".microfacial")
-Item = TypeVar("Item")
+RESULTS = Path("results")
+VERSION_CACHE = STATE / "registry"  # copies of registered versions from a remote store
+
+_OLD_RESULTS = Path("build")  # name of the folder until version 0.1
 
 
 @dataclass(frozen=True)
 class Project:
-    """One data set of the project: the one that `clips` in params.yaml names."""
+    """The current project and the data set that `clips` in params.yaml names.
+
+    Attributes:
+        clips: the section `clips` of params.yaml.
+    """
 
     clips: ClipsConfig
 
     @property
     def results(self) -> Path:
-        """Outputs that DVC knows."""
-        return Path("results") / self.clips.name
+        """Folder of the pipeline's outputs. DVC tracks it."""
+        return RESULTS / self.clips.name
 
     @property
     def state(self) -> Path:
-        """What only this machine knows: finished clips and folds, seconds."""
+        """Folder of finished clips and folds, and of durations. It stays on this machine."""
         return STATE / self.clips.name
 
     @property
     def sheets(self) -> Path:
-        """Pages for people to look at, which may show faces: neither git nor DVC keeps them."""
+        """Folder of contact sheets. They can show faces, so neither git nor DVC tracks them."""
         return Path("contact-sheets") / self.clips.name
 
     @property
     def frames(self) -> Path:
-        """The root of the corpora, which frame paths are below."""
+        """Root folder of the corpora. The frame paths of clips are relative to it."""
         return Path(self.clips.root)
 
 
 def open_project() -> Project:
-    """The project in the current folder.
+    """Return the project in the current folder.
+
+    Prints one line if the folder still has results under the name that earlier versions used.
 
     Raises:
-        ConfigError: there is no params.yaml, or its clips section is wrong.
+        ConfigError: params.yaml does not exist, or its section `clips` is wrong.
     """
-    return Project(read_section(PARAMS, "clips", ClipsConfig))
-
-
-def progress(items: Iterable[Item], stage: str, total: int | None = None, unit: str = "clip") -> "tqdm[Item]":
-    """A bar on a terminal; a line every ten seconds in a log. Use it as a context, so that it ends its line."""
-    interval = 0.1 if sys.stderr.isatty() else 10
-    return tqdm(items, desc=stage, total=total, unit=unit, mininterval=interval, maxinterval=10)
+    project = Project(read_section(PARAMS, "clips", ClipsConfig))
+    old = _OLD_RESULTS / project.clips.name
+    if (old / "clips.csv").exists() and not project.results.exists():
+        click.echo(
+            f"{old}/ is from an earlier version. Results are now in {RESULTS}/. Delete {_OLD_RESULTS}/, "
+            f"or keep it with `mv {_OLD_RESULTS} {RESULTS}`",
+            err=True,
+        )
+    return project

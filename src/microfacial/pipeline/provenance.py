@@ -1,4 +1,4 @@
-"""Where results come from: the commit, the version of the data, the code of a stage."""
+"""Origin of results: the git commit and the versions of the data."""
 
 import hashlib
 import json
@@ -8,66 +8,65 @@ from pathlib import Path
 
 import yaml
 
-from microfacial.errors import PipelineError
-
 
 def git_tags() -> dict[str, str]:
-    """Commit, whether the tree had changes, and what DVC says it is running, as run tags."""
+    """Return tags for an MLflow run: the commit, whether tracked files have changes, and the DVC stage and experiment.
+
+    The stage and the experiment are present only if DVC started this process.
+    """
     tags = {"microfacial.git_commit": _git("rev-parse", "HEAD"), "microfacial.git_dirty": str(_is_dirty()).lower()}
-    stage = {
+    dvc = {
         "microfacial.dvc_stage": os.environ.get("DVC_STAGE"),
         "microfacial.dvc_exp": os.environ.get("DVC_EXP_NAME"),
     }
-    return tags | {name: value for name, value in stage.items() if value}
+    return tags | {name: value for name, value in dvc.items() if value}
 
 
 def data_version() -> str:
-    """DVC's hash of data/, or "unversioned" where no data.dvc is."""
+    """Return DVC's hash of data/, or `unversioned` if data.dvc does not exist."""
     path = Path("data.dvc")
     return str(yaml.safe_load(path.read_text())["outs"][0]["md5"]) if path.exists() else "unversioned"
 
 
 def dvc_hash(folder: Path) -> str:
-    """DVC's hash of a folder of files: the MD5 of the list of their MD5s."""
+    """Return DVC's hash of a folder without subfolders: the MD5 of the list of its files' MD5s.
+
+    Args:
+        folder: an existing folder.
+    """
     entries = [{"md5": file_hash(path), "relpath": path.name} for path in sorted(folder.iterdir())]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
 def file_hash(path: Path) -> str:
-    """DVC's hash of a file: its MD5."""
+    """Return DVC's hash of a file, its MD5.
+
+    Args:
+        path: an existing file.
+    """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()
 
 
-def stage_code(stage: str, model: str = "") -> list[Path]:
-    """The modules that dvc.yaml says a stage's results depend on: one list serves DVC and the journals.
+def is_tracked_by_git(path: Path) -> bool:
+    """Return whether git would add a file: the path is in a git checkout and is not ignored.
 
-    Raises:
-        PipelineError: dvc.yaml is missing or has no such stage.
+    Args:
+        path: a path. Neither the file nor its folder need to exist.
     """
-    try:
-        stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
-        dependencies = stages[stage]["deps"]
-    except (FileNotFoundError, KeyError):
-        raise PipelineError(f"no dvc.yaml with a stage {stage!r} here. Run from the project's root") from None
-    names = (str(name).replace("${item.model}", model) for name in dependencies)
-    return [Path(name) for name in names if name.endswith(".py")]
-
-
-def would_commit(path: Path) -> bool:
-    """Whether `path` lies in a git checkout that does not ignore it."""
-    standing = next(folder for folder in path.absolute().parents if folder.is_dir())
-    asked = ["git", "-C", str(standing), "check-ignore", "--quiet", str(path.absolute())]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 1  # 128 is outside of any checkout
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    command = ["git", "-C", str(folder), "check-ignore", "--quiet", str(path.absolute())]
+    # Exit code 0 means ignored, 1 not ignored, 128 outside of any checkout.
+    return subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
 def _is_dirty() -> bool:
-    """Whether the tree has changes beside what the pipeline itself writes while it runs, stage by stage."""
-    written = (":(exclude)dvc.lock", ":(exclude)results")
-    return bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *written))
+    """Return whether tracked files have changes, except for files that the pipeline itself writes while it runs."""
+    written_by_pipeline = (":(exclude)dvc.lock", ":(exclude)results")
+    return bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *written_by_pipeline))
 
 
 def _git(*arguments: str) -> str:
-    """Output of git, or "unknown" outside of a checkout."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    """Return the output of git, or `unknown` if git fails, as it does outside of a checkout."""
+    process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return process.stdout.strip() if process.returncode == 0 else "unknown"

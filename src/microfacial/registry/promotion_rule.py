@@ -1,57 +1,51 @@
-"""When a challenger becomes the champion: rules on what two procedures predicted for the same clips.
+"""The rule that decides whether a challenger becomes the champion. It compares predictions for the same clips.
 
-Both sides are judged on subjects whose clips had no say in either's settings. Scores are those of the protocol, so of
-the procedure that made a version: the packed model itself has seen every subject, and no clip is left to score it on.
+Only subjects that neither side was tuned on count. The scores are those of the training procedures under the protocol:
+the registered models themselves were trained on every subject, so there are no clips left to test them on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from microfacial.errors import ProtocolError
-from microfacial.evaluation.significance import bound_difference, count_by_subject
-from microfacial.inference.example_input import Cost
-from microfacial.metrics import uf1
+from microfacial.evaluation.significance import bound_difference
+from microfacial.inference.cost import Cost
 from microfacial.records import Predictions
+from microfacial.registry.evidence import Evidence, pooled_uf1
 from microfacial.settings import Section
 
-_CLEARLY = 0.8  # of the champion's: what counts as smaller or faster; less may be chance
+_CLEARLY_LESS = 0.8  # of the champion's size or time; a smaller saving may be chance
 
 
 class RegistryConfig(Section):
-    """The `registry` section of params.yaml, which may be absent: what is packed, and the rule of promotion."""
+    """The optional section `registry` of params.yaml: the kind of bundle to register, and the rule of promotion."""
 
-    pack: Literal["refit", "ensemble"] = "refit"
-    margin: float = Field(0.0, gt=-1, lt=1)  # what the lower bound of the difference in UF1 must reach
-    confidence: float = Field(0.9, gt=0.5, lt=1)  # of that bound, which is one-sided
-    latency_ratio: float = Field(1.5, gt=0)  # a challenger may take so many times as long for a clip
-    size_ratio: float = Field(100.0, gt=0)  # and its weights be so many times as large
-    fewest_subjects: int = Field(5, ge=2)  # that neither side was tuned on
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"pack": "bundle", "fewest_subjects": "min_subjects"})
 
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What a version's procedure predicted under the protocol, and on which data.
-
-    `data` is the digest of clips, labels and frames; `tuned_on` are the subjects whose clips had a say in its settings.
-    `name` says in messages whose evidence it is.
-    """
-
-    name: str
-    dataset: str
-    scheme: str
-    data: str
-    tuned_on: tuple[str, ...]
-    predictions: Predictions
+    bundle: Literal["refit", "ensemble"] = "refit"  # one model of all subjects, or the models of all folds
+    margin: float = Field(0.0, gt=-1, lt=1)  # least value for the lower bound of the difference in UF1
+    confidence: float = Field(0.9, gt=0.5, lt=1)  # of the one-sided lower bound
+    latency_ratio: float = Field(1.5, gt=0)  # most time per clip, as a multiple of the champion's
+    size_ratio: float = Field(100.0, gt=0)  # most bytes of weights, as a multiple of the champion's
+    min_subjects: int = Field(5, ge=2)  # least number of subjects that neither side was tuned on
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceComparison:
-    """A challenger against a champion on the subjects that neither was tuned on.
+    """A comparison of a challenger with a champion, on the subjects that neither was tuned on.
 
-    `lower` is the one-sided lower bound of `difference`, the challenger's UF1 minus the champion's.
+    Attributes:
+        challenger_uf1: pooled UF1 of the challenger.
+        champion_uf1: pooled UF1 of the champion.
+        difference: UF1 of the challenger minus UF1 of the champion.
+        lower: one-sided lower bound of `difference`.
+        subjects: number of subjects.
+        clips: number of clips.
     """
 
     challenger_uf1: float
@@ -63,92 +57,120 @@ class EvidenceComparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromotionDecision:
-    """Whether a challenger passes, and why, a sentence each."""
+class RuleResult:
+    """The result of the rule for one challenger.
+
+    Attributes:
+        passes: whether the challenger may become the champion.
+        reasons: why it passes or fails, one sentence each.
+    """
 
     passes: bool
-    because: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 def compare_evidence(
     challenger: Evidence, champion: Evidence, config: RegistryConfig, *, draws: int, seed: int
 ) -> EvidenceComparison:
-    """Compare two versions clip by clip where neither was tuned.
+    """Compare two versions clip by clip, on the subjects that neither was tuned on.
+
+    Args:
+        challenger: evidence of the challenger.
+        champion: evidence of the champion.
+        config: the section `registry` of params.yaml.
+        draws: number of bootstrap draws of subjects.
+        seed: seed of the draws.
+
+    Returns:
+        Both scores, and their difference with its lower bound.
 
     Raises:
-        ProtocolError: their evidence differs in more than predictions, or too few subjects are left.
+        ProtocolError: the two were evaluated on different data or by different protocols, or too few subjects remain.
     """
-    require_alike(challenger, champion)
-    ours, theirs = _restrict(challenger, champion, config.fewest_subjects)
-    difference, lower = bound_difference(ours, theirs, draws, seed, config.confidence)
-    own, other = (_pooled_uf1(found) for found in (ours, theirs))
+    require_comparable(challenger, champion)
+    challenger_predictions, champion_predictions = _restrict(challenger, champion, config.min_subjects)
+    difference, lower = bound_difference(challenger_predictions, champion_predictions, draws, seed, config.confidence)
     return EvidenceComparison(
-        challenger_uf1=own,
-        champion_uf1=other,
+        challenger_uf1=pooled_uf1(challenger_predictions),
+        champion_uf1=pooled_uf1(champion_predictions),
         difference=difference,
         lower=lower,
-        subjects=len(np.unique(ours.subjects)),
-        clips=len(ours.clips),
+        subjects=len(np.unique(challenger_predictions.subjects)),
+        clips=len(challenger_predictions.clips),
     )
 
 
-def decide_promotion(
-    found: EvidenceComparison, challenger: Cost, champion: Cost, config: RegistryConfig
-) -> PromotionDecision:
-    """Apply the rule: the lower bound reaches the margin, and the challenger costs no more than it may.
+def apply_promotion_rule(
+    comparison: EvidenceComparison, challenger: Cost, champion: Cost, config: RegistryConfig
+) -> RuleResult:
+    """Decide whether a challenger passes.
 
-    A challenger that is not shown to be better, because the margin is negative or the two predict the same, must be
-    clearly smaller or faster: to change champions for nothing is no progress.
+    The lower bound of the difference must reach the margin, and the challenger must not cost more than allowed. A
+    challenger may lack proof that it is better, because the margin is negative or both predict the same. It must then
+    be clearly smaller or faster, because a change of champions needs a benefit.
+
+    Args:
+        comparison: the scores of both.
+        challenger: cost of the challenger.
+        champion: cost of the champion.
+        config: the section `registry` of params.yaml.
+
+    Returns:
+        Whether the challenger passes, and the reasons.
     """
-    faults, merits = [], [f"UF1 {found.difference:+.3f}, lower bound {found.lower:+.3f} (margin {config.margin:+.3f})"]
-    if found.lower < config.margin:
-        faults.append(
-            f"the lower bound of the difference in UF1 is {found.lower:+.3f}, below the margin {config.margin:+.3f}"
+    objections: list[str] = []
+    benefits = [f"UF1 {comparison.difference:+.3f}, lower bound {comparison.lower:+.3f} (margin {config.margin:+.3f})"]
+    if comparison.lower < config.margin:
+        objections.append(
+            f"the lower bound of the difference in UF1 is {comparison.lower:+.3f}, below the margin "
+            f"{config.margin:+.3f}"
         )
-    if found.lower < 0 or found.difference <= 0:
-        gain = _gain(challenger, champion)
-        merits.extend(gain)
-        if not gain:
-            faults.append(
-                "it is not shown to be better, and so must be clearly smaller or faster: at most "
-                f"{_CLEARLY:g} times the champion's size or time"
+    if comparison.lower < 0 or comparison.difference <= 0:
+        savings = _find_savings(challenger, champion)
+        benefits.extend(savings)
+        if not savings:
+            objections.append(
+                "it is not shown to be better, so it must be clearly smaller or faster: at most "
+                f"{_CLEARLY_LESS:g} times the champion's size or time"
             )
-    faults.extend(_excess(challenger, champion, config))
-    return PromotionDecision(passes=not faults, because=tuple(faults or merits))
+    objections.extend(_find_excess(challenger, champion, config))
+    return RuleResult(passes=not objections, reasons=tuple(objections or benefits))
 
 
-def decide_first_promotion(challenger: Evidence, baseline: Evidence, config: RegistryConfig) -> PromotionDecision:
-    """Whether a first champion beats the baseline: by pooled UF1 on the subjects that neither was tuned on.
+def apply_first_champion_rule(challenger: Evidence, baseline: Evidence, config: RegistryConfig) -> RuleResult:
+    """Decide whether a first champion beats the baseline in pooled UF1, on subjects that neither was tuned on.
 
-    The plain score, for there is no champion to be replaced wrongly; a tie beats nothing.
+    The rule needs no lower bound, because it cannot replace a champion by mistake. A tie fails.
+
+    Args:
+        challenger: evidence of the challenger.
+        baseline: evidence of the baseline.
+        config: the section `registry` of params.yaml.
+
+    Returns:
+        Whether the challenger passes, and the reason.
 
     Raises:
-        ProtocolError: as `compare_evidence`.
+        ProtocolError: the two cannot be compared; see `compare_evidence`.
     """
-    require_alike(challenger, baseline)
-    ours, theirs = _restrict(challenger, baseline, config.fewest_subjects)
-    own, bar = _pooled_uf1(ours), _pooled_uf1(theirs)
-    beats = own > bar
-    return PromotionDecision(
-        passes=beats,
-        because=(f"UF1 {own:.3f} {'beats' if beats else 'does not beat'} {bar:.3f} of {baseline.name}",),
+    require_comparable(challenger, baseline)
+    challenger_uf1, baseline_uf1 = map(pooled_uf1, _restrict(challenger, baseline, config.min_subjects))
+    passes = challenger_uf1 > baseline_uf1
+    verb = "beats" if passes else "does not beat"
+    return RuleResult(
+        passes=passes, reasons=(f"UF1 {challenger_uf1:.3f} {verb} UF1 {baseline_uf1:.3f} of {baseline.name}",)
     )
 
 
-def score_untouched(evidence: Evidence) -> tuple[float, int, int] | None:
-    """UF1 on the subjects that tuning never saw, how many they are, and how many clips; None where none are left."""
-    left = sorted(set(evidence.predictions.subjects.tolist()) - set(evidence.tuned_on))
-    if not left:
-        return None
-    found = evidence.predictions.of_subjects(left)
-    return _pooled_uf1(found), len(left), len(found.clips)
+def require_comparable(challenger: Evidence, champion: Evidence) -> None:
+    """Check that two versions were evaluated on the same clips in the same way.
 
-
-def require_alike(challenger: Evidence, champion: Evidence) -> None:
-    """Refuse to compare what was not evaluated alike.
+    Args:
+        challenger: evidence of the challenger.
+        champion: evidence of the champion.
 
     Raises:
-        ProtocolError: data, protocol, scheme, clips, labels or classes differ; the message names each with both values.
+        ProtocolError: data, protocol, scheme, clips, labels or classes differ. The message names each with both values.
     """
     ours, theirs = challenger.predictions, champion.predictions
     values = {
@@ -159,53 +181,47 @@ def require_alike(challenger: Evidence, champion: Evidence) -> None:
         "classes": (", ".join(ours.classes), ", ".join(theirs.classes)),
         "number of clips": (len(ours.clips), len(theirs.clips)),
     }
-    faults = [f"{what} ({own} and {other})" for what, (own, other) in values.items() if own != other]
-    if not faults and not np.array_equal(ours.clips, theirs.clips):
-        faults.append("clips")
-    if not faults and not np.array_equal(ours.truth, theirs.truth):
-        faults.append("labels")
-    if faults:
+    differences = [f"{name} ({first} and {second})" for name, (first, second) in values.items() if first != second]
+    if not differences and not np.array_equal(ours.clips, theirs.clips):
+        differences.append("clips")
+    if not differences and not np.array_equal(ours.truth, theirs.truth):
+        differences.append("labels")
+    if differences:
         raise ProtocolError(
-            f"{challenger.name} and {champion.name} cannot be compared: they differ in {', '.join(faults)}. "
-            "Train and register the champion's model again on the same data, or promote by --force with a reason"
+            f"{challenger.name} and {champion.name} cannot be compared: they differ in {', '.join(differences)}. "
+            "Train and register the champion's model again on the same data, or promote with --force and a reason"
         )
 
 
-def _restrict(challenger: Evidence, champion: Evidence, fewest: int) -> tuple[Predictions, Predictions]:
-    """Both sides' predictions for the subjects that neither was tuned on."""
-    tuned = {*challenger.tuned_on, *champion.tuned_on}
-    subjects = challenger.predictions.subjects
-    left = sorted(set(subjects.tolist()) - tuned)
-    if len(left) < fewest:
+def _restrict(challenger: Evidence, champion: Evidence, min_subjects: int) -> tuple[Predictions, Predictions]:
+    """Return the predictions of both sides for the subjects that neither was tuned on."""
+    tuned_on = {*challenger.tuned_on, *champion.tuned_on}
+    subjects = sorted(set(challenger.predictions.subjects.tolist()) - tuned_on)
+    if len(subjects) < min_subjects:
         raise ProtocolError(
-            f"{challenger.name} and {champion.name}: only {len(left)} subjects are left that neither was tuned on, and "
-            f"registry.fewest_subjects is {fewest}. Tune on fewer, or promote by --force with a reason"
+            f"{challenger.name} and {champion.name}: neither was tuned on {len(subjects)} of the subjects, but "
+            f"registry.min_subjects is {min_subjects}. Tune on fewer subjects, or promote with --force and a reason"
         )
-    return challenger.predictions.of_subjects(left), champion.predictions.of_subjects(left)
+    return challenger.predictions.of_subjects(subjects), champion.predictions.of_subjects(subjects)
 
 
-def _pooled_uf1(found: Predictions) -> float:
-    """UF1 pooled over folds, averaged over repetitions."""
-    return float(uf1(count_by_subject(found).sum(axis=1)).mean())
-
-
-def _gain(challenger: Cost, champion: Cost) -> list[str]:
-    """In what the challenger is clearly cheaper."""
+def _find_savings(challenger: Cost, champion: Cost) -> list[str]:
+    """Name each cost that is clearly lower for the challenger."""
     ratios = {
         "smaller": challenger.size / champion.size,
         "faster": challenger.seconds / champion.seconds,
     }
-    return [f"{word}: {ratio:.2f} times the champion's" for word, ratio in ratios.items() if ratio <= _CLEARLY]
+    return [f"{word}: {ratio:.2f} times the champion's" for word, ratio in ratios.items() if ratio <= _CLEARLY_LESS]
 
 
-def _excess(challenger: Cost, champion: Cost, config: RegistryConfig) -> list[str]:
-    """In what the challenger costs more than it may."""
+def _find_excess(challenger: Cost, champion: Cost, config: RegistryConfig) -> list[str]:
+    """Name each cost of the challenger that is above its limit."""
     limits = {
         "latency": (challenger.seconds / champion.seconds, config.latency_ratio),
         "size": (challenger.size / champion.size, config.size_ratio),
     }
     return [
-        f"{what} is {ratio:.2f} times the champion's, more than registry.{what}_ratio {limit:g}"
-        for what, (ratio, limit) in limits.items()
+        f"{name} is {ratio:.2f} times the champion's, more than registry.{name}_ratio {limit:g}"
+        for name, (ratio, limit) in limits.items()
         if ratio > limit
     ]

@@ -1,8 +1,8 @@
-"""One model for new people, from what a protocol found: fitted on everybody, with what the folds chose.
+"""Make the checkpoints of a bundle: fit one model on all subjects, or collect the models of the folds.
 
-Nobody is held out, so that nothing can be scored: the protocol's scores are of this procedure, not of this model.
+A model that is fitted on all subjects has no test clips. The scores of the protocol belong to the training procedure.
 
-Convention: the seed is that of a fold that holds nobody out, from the first repetition's seed and the name `everyone`.
+Convention: the seed is computed as for a fold, from the seed of the first repetition and the name `everyone`.
 """
 
 import re
@@ -13,47 +13,108 @@ from statistics import median
 import numpy as np
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.folds import one_thread
+from microfacial.files import as_file_name, read_arrays, read_csv
+from microfacial.inference.predict import Checkpoint
+from microfacial.models import MODELS
+from microfacial.models.inputs import make_samples
+from microfacial.preprocessing.store import read_features
 from microfacial.records import Fitted, Samples, TrainingData
+from microfacial.registry.training_source import TrainingSource
 from microfacial.settings import OptimiserSettings, Section
-from microfacial.training import fit as training
+from microfacial.training.fit import fit
+from microfacial.training.one_thread import one_thread
 
-_NOBODY_OUT = "everyone"
+_NAME = "everyone"
 
 
-def fit_everyone(samples: Samples, model: str, settings: Section, seed: int) -> Fitted:
-    """Fit a variant on all rows, with settings from `fixed_epochs`; the same seed gives the same model on one processor.
+def refit(source: TrainingSource) -> list[Checkpoint]:
+    """Fit the variant of a training once more, on all subjects, with the settings that the folds chose.
 
-    An estimator chooses by groups of subjects among them, as it did in each fold.
+    Args:
+        source: the training.
+
+    Returns:
+        One checkpoint.
+
+    Raises:
+        StorageError: the features are missing, or the folds did not choose epochs.
     """
-    known = TrainingData(
+    chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv")]
+    settings = fix_epochs(source.settings, chosen)
+    store, clips = read_features(source.results)
+    inputs = MODELS[source.model].make_inputs(store, settings)
+    samples = make_samples(inputs, store, clips, source.classes)
+    return [fit_all_rows(samples, source.model, settings, source.train.seed).checkpoint()]
+
+
+def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
+    """Read the models of all folds of a training.
+
+    Args:
+        source: the training.
+
+    Returns:
+        One checkpoint for each fold.
+
+    Raises:
+        StorageError: the training did not write checkpoints.
+    """
+    keys = [f"{row['held_out']}#{row['repeat']}" for row in read_csv(source.folder / "folds.csv")]
+    paths = [source.folder / "checkpoints" / f"{as_file_name(key)}.npz" for key in keys]
+    if not all(path.exists() for path in paths):
+        raise StorageError(
+            f"{source.folder} has no checkpoints of its folds, but registry.bundle is ensemble. Set "
+            "train.checkpoints: true and run `dvc repro`, or set registry.bundle: refit"
+        )
+    return [read_arrays(path) for path in paths]
+
+
+def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int) -> Fitted:
+    """Fit a variant on all rows. The same seed gives the same model on the same processor.
+
+    An estimator still chooses its regularisation strength by cross-validation over groups of subjects, as in a fold.
+
+    Args:
+        samples: the inputs and labels of all clips.
+        model: name of the variant.
+        settings: settings from `fix_epochs`.
+        seed: seed of the first repetition of the protocol.
+
+    Returns:
+        The fitted model.
+    """
+    training = TrainingData(
         samples=samples,
         validation_fold=np.zeros(len(samples.labels), dtype=np.int64),
-        seed=zlib.crc32(f"{seed}:{_NOBODY_OUT}".encode()),
+        seed=zlib.crc32(f"{seed}:{_NAME}".encode()),
     )
     with one_thread():
-        (fitted,) = training.fit([known], model=model, settings=settings)
+        (fitted,) = fit([training], model=model, settings=settings)
     return fitted
 
 
-def fixed_epochs(settings: Section, chosen: Sequence[str]) -> Section:
-    """Settings that need nobody held back: where subjects chose the epoch, it is the median of what the folds chose.
+def fix_epochs(settings: Section, chosen: Sequence[str]) -> Section:
+    """Replace early stopping with a fixed number of epochs: the median of the epochs that the folds chose.
 
-    The schedule of the learning rate then ends with that epoch, where in a fold it was cut off by it.
+    The schedule of the learning rate then ends at that epoch. In a fold, early stopping cut the schedule off instead.
 
     Args:
-        chosen: what each fold chose, in words, such as `epochs 12, 30`.
+        settings: settings of the variant.
+        chosen: the text in the column `chosen` of each fold, such as `epochs 12, 30`.
+
+    Returns:
+        Settings without early stopping. Settings that do not use it are returned unchanged.
 
     Raises:
-        StorageError: the words name no epoch.
+        StorageError: a text does not name epochs.
     """
     if not isinstance(settings, OptimiserSettings) or not settings.early_stopping:
         return settings
-    epochs = [int(number) for words in chosen for number in _read_epochs(words)]
+    epochs = [int(number) for text in chosen for number in _read_epochs(text)]
     return settings.model_copy(update={"early_stopping": False, "epochs": max(1, round(median(epochs)))})
 
 
-def _read_epochs(words: str) -> list[str]:
-    if not words.startswith("epoch"):
-        raise StorageError(f"a fold chose {words!r}, which is no epoch. Run `dvc repro`")
-    return re.findall(r"\d+", words)
+def _read_epochs(text: str) -> list[str]:
+    if not text.startswith("epoch"):
+        raise StorageError(f"folds.csv: a fold with early stopping chose {text!r} instead of epochs. Run `dvc repro`")
+    return re.findall(r"\d+", text)

@@ -1,1 +1,4 @@
-"""What the runs of a data set came to: results → metrics.json for DVC, and one page for people."""
+"""Everything that people read about results: the HTML report, `metrics.json`, DVC plots, figures and contact sheets.
+
+This package receives records and draws them. It does not train, score or compare models: `evaluation` does that.
+"""

@@ -1,4 +1,4 @@
-// Tables sort by a click on a column's head; models can be hidden. Without this the page shows all of both.
+// Sorts tables by a click on a column's head, and hides models. Without this script the page shows all rows and models.
 "use strict";
 
 const readCell = (row, column) => {
@@ -9,7 +9,7 @@ const readCell = (row, column) => {
 
 const compare = (a, b) =>
   typeof a === "number" && typeof b === "number" ? a - b
-  : typeof a === "number" ? 1  // no number comes below all numbers
+  : typeof a === "number" ? 1  // cells without a number come below all numbers
   : typeof b === "number" ? -1
   : String(a).localeCompare(String(b), "en", { numeric: true });
 

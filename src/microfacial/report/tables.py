@@ -1,21 +1,19 @@
-"""What the page's tables hold."""
+"""Rows of the page's tables: subjects, hard clips, the data, and the ablation."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from microfacial import files
 from microfacial.errors import StorageError
 from microfacial.records import Clip, Predictions
-from microfacial.report.results import Result
+from microfacial.report.results import ModelResult
 
-BLIND = "majority"  # looks at no clip, so that it finds none hard
-_DECIDE = ("numpy", "opencv-python", "pandas", "scikit-learn", "scipy", "torch")  # the packages that results hang on
-_ABLATION = ("ablation.csv", "jitter.csv")  # the second is not there on published maps
+_IGNORES_CLIPS = "majority"  # this model does not look at clips, so it cannot find one hard
+_PARTS, _SHIFTS = "ablation.csv", "jitter.csv"  # the second is missing for published maps
 
 
 # --- subjects and clips -----------------------------------------------------------------------------------------------
@@ -23,9 +21,13 @@ _ABLATION = ("ablation.csv", "jitter.csv")  # the second is not there on publish
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectRow:
-    """A held-out subject: its clips, and the share of them that each model has right, averaged over repetitions.
+    """Accuracy on one test subject.
 
-    `mean` is over the models that look at clips.
+    Attributes:
+        subject: The person, such as casme2/sub03.
+        clips: Number of clips.
+        shares: Share of correct predictions of each model, averaged over repetitions, 0 to 1.
+        mean: Mean share of the models that look at clips, 0 to 1.
     """
 
     subject: str
@@ -34,63 +36,77 @@ class SubjectRow:
     mean: float
 
 
-def share_by_subject(results: Sequence[Result]) -> list[SubjectRow]:
-    """A row a held-out subject, the hardest for all models together first."""
+def share_by_subject(results: Sequence[ModelResult]) -> list[SubjectRow]:
+    """Return the accuracy on each test subject, the hardest subject first.
+
+    Args:
+        results: Results of all models for the same clips; shares come in this order.
+    """
     names, subject, clips = np.unique(results[0].predictions.subjects, return_inverse=True, return_counts=True)
-    shares = [np.bincount(subject, weights=_right(result.predictions)) / clips for result in results]
-    looking = [result.model != BLIND for result in results]
+    right = [(result.predictions.predicted == result.predictions.truth).mean(axis=0) for result in results]  # (n,) each
+    shares = [np.bincount(subject, weights=model) / clips for model in right]
+    looks = [result.model != _IGNORES_CLIPS for result in results]
     rows = [
         SubjectRow(
             subject=str(name),
             clips=int(count),
-            shares=tuple(map(float, own)),
-            mean=float(own[looking].mean()) if any(looking) else float(own.mean()),
+            shares=tuple(map(float, row)),
+            mean=float(row[looks].mean()) if any(looks) else float(row.mean()),
         )
-        for name, count, own in zip(names, clips, np.transpose(shares), strict=True)
+        for name, count, row in zip(names, clips, np.transpose(shares), strict=True)
     ]
     return sorted(rows, key=lambda row: (row.mean, row.subject))
 
 
-def _right(predictions: Predictions) -> Any:
-    """How often each clip is predicted rightly, `(n,)`."""
-    return (predictions.predicted == predictions.truth).mean(axis=0)
-
-
 @dataclass(frozen=True, kw_only=True)
 class HardClip:
-    """A clip that many models get wrong: `wrong` of the `asked`. `said` counts what they take it for."""
+    """A clip that models get wrong.
+
+    Attributes:
+        clip: Id of the clip.
+        truth: Its class.
+        wrong: Number of models that predict another class.
+        models: Number of models that look at clips.
+        truth_probability: Mean probability that these models give to the truth, 0 to 1.
+        answers: Predicted classes and the number of models that predict each, most frequent first.
+    """
 
     clip: str
     truth: str
     wrong: int
-    asked: int
-    chance: float
-    said: tuple[tuple[str, int], ...]
+    models: int
+    truth_probability: float
+    answers: tuple[tuple[str, int], ...]
 
 
-def list_hardest(results: Sequence[Result], most: int) -> list[HardClip]:
-    """Clips that most models get wrong; among equals the one whose truth they give the least probability first.
+def list_hardest(results: Sequence[ModelResult], most: int) -> list[HardClip]:
+    """Return the clips that most models get wrong.
 
-    The majority class is not asked: it looks at no clip.
+    Clips with the same number of wrong models are sorted by the probability of their truth, lowest first. The majority
+    model does not count, because it does not look at clips.
+
+    Args:
+        results: Results of all models for the same clips.
+        most: Number of clips to return at most.
     """
-    asked = [result.predictions for result in results if result.model != BLIND]
-    if not asked:
+    predictions = [result.predictions for result in results if result.model != _IGNORES_CLIPS]
+    if not predictions:
         return []
-    clips = [_ask(asked, row) for row in range(len(asked[0].clips))]
-    hard = sorted((clip for clip in clips if clip.wrong), key=lambda clip: (-clip.wrong, clip.chance, clip.clip))
-    return hard[:most]
+    clips = [_count_answers(predictions, row) for row in range(len(predictions[0].clips))]
+    hard = [clip for clip in clips if clip.wrong]
+    return sorted(hard, key=lambda clip: (-clip.wrong, clip.truth_probability, clip.clip))[:most]
 
 
-def _ask(asked: Sequence[Predictions], row: int) -> HardClip:
-    classes, truth = asked[0].classes, int(asked[0].truth[row])
-    said = Counter(classes[found.voted[row]] for found in asked)
+def _count_answers(predictions: Sequence[Predictions], row: int) -> HardClip:
+    classes, truth = predictions[0].classes, int(predictions[0].truth[row])
+    answers = Counter(classes[model.voted[row]] for model in predictions)
     return HardClip(
-        clip=str(asked[0].clips[row]),
+        clip=str(predictions[0].clips[row]),
         truth=classes[truth],
-        wrong=len(asked) - said[classes[truth]],
-        asked=len(asked),
-        chance=float(np.mean([found.probabilities[:, row, truth].mean() for found in asked])),
-        said=tuple(sorted(said.items(), key=lambda item: (-item[1], item[0]))),
+        wrong=len(predictions) - answers[classes[truth]],
+        models=len(predictions),
+        truth_probability=float(np.mean([model.probabilities[:, row, truth].mean() for model in predictions])),
+        answers=tuple(sorted(answers.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
@@ -99,75 +115,55 @@ def _ask(asked: Sequence[Predictions], row: int) -> HardClip:
 
 @dataclass(frozen=True, kw_only=True)
 class CountRow:
-    """Clips of each class, of a corpus or of a person."""
+    """Number of clips of each class.
+
+    Attributes:
+        name: The corpus or person.
+        counts: Number of clips of each class, in the order of the classes.
+    """
 
     name: str
     counts: tuple[int, ...]
 
 
 def count_clips(clips: Sequence[Clip], classes: Sequence[str], *, by_person: bool) -> list[CountRow]:
-    """Clips of each class for every person, or every corpus, in the order of their names."""
-    found = Counter((clip.person if by_person else clip.corpus, clip.label) for clip in clips)
-    names = sorted({name for name, _ in found})
-    return [CountRow(name=name, counts=tuple(found[name, label] for label in classes)) for name in names]
+    """Count the clips of each class, for every person or every corpus, sorted by name.
+
+    Args:
+        clips: Clips of the data set.
+        classes: Classes in the order of the columns.
+        by_person: True for a row per person, False for a row per corpus.
+    """
+    counts = Counter((clip.person if by_person else clip.corpus, clip.label) for clip in clips)
+    names = sorted({name for name, _ in counts})
+    return [CountRow(name=name, counts=tuple(counts[name, label] for label in classes)) for name in names]
 
 
 def describe_clips(clips: Sequence[Clip]) -> Iterator[tuple[str, str]]:
-    """Facts on the data set, each with its name."""
+    """Yield names and values of facts about the data set, such as its size and frame rate.
+
+    Args:
+        clips: Clips of the data set.
+    """
     people = Counter(clip.person for clip in clips)
     yield "Clips", f"{len(clips)} of {len(people)} subjects"
-    yield "Clips a subject", _span(list(people.values()), "")
-    yield "Frame rate", _span([clip.fps for clip in clips], " fps")
+    yield "Clips per subject", _describe_range(list(people.values()), "")
+    yield "Frame rate", _describe_range([clip.fps for clip in clips], " fps")
     moving = [clip for clip in clips if clip.onset != clip.apex]
     if moving:  # published maps have no frames
-        yield "Onset to apex", _span([1000 * (clip.apex - clip.onset) / clip.fps for clip in moving], " ms")
-        yield "Onset to offset", _span([1000 * (clip.offset - clip.onset) / clip.fps for clip in moving], " ms")
+        onset_to_apex = [1000 * (clip.apex - clip.onset) / clip.fps for clip in moving]
+        yield "Onset to apex", _describe_range(onset_to_apex, " ms")
+        onset_to_offset = [1000 * (clip.offset - clip.onset) / clip.fps for clip in moving]
+        yield "Onset to offset", _describe_range(onset_to_offset, " ms")
     sources = Counter(clip.apex_source for clip in clips)
     yield "Apex", ", ".join(f"{count} {source}" for source, count in sources.most_common())
-    corrected = sum(bool(clip.notes) for clip in clips)
-    yield "Clips with a note", f"{corrected}, each in clips.csv" if corrected else "none"
+    noted = sum(bool(clip.notes) for clip in clips)
+    yield "Clips with a note", f"{noted}; clips.csv has the notes" if noted else "none"
 
 
-def _span(values: Sequence[float], unit: str) -> str:
-    low, middle, high = min(values), float(np.median(values)), max(values)
-    return f"{low:.0f}{unit}" if low == high else f"{low:.0f}–{high:.0f}{unit}, median {middle:.0f}{unit}"
-
-
-# --- settings ---------------------------------------------------------------------------------------------------------
-
-
-def flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys with dots and values as params.yaml writes them."""
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _as_yaml(value)
-
-
-def _as_yaml(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"[{', '.join(map(_as_yaml, value))}]" if isinstance(value, list | tuple) else f"{value}"
-
-
-def drop_unused_flow(flow: Mapping[str, Any]) -> dict[str, Any]:
-    """The flow section without the parts of methods that were not chosen."""
-    return {key: value for key, value in flow.items() if key == flow["method"] or not isinstance(value, Mapping)}
-
-
-def read_pins(path: Path) -> dict[str, str]:
-    """Versions of the packages that decide results, as constraints.txt pins them.
-
-    Raises:
-        StorageError: the file is missing or does not pin one of them.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
-    for name in _DECIDE:
-        if name not in pinned:
-            raise StorageError(f"{path} does not pin {name}. Restore it: `git checkout {path}`")
-    return {name: pinned[name] for name in _DECIDE}
+def _describe_range(values: Sequence[float], unit: str) -> str:
+    low, median, high = min(values), float(np.median(values)), max(values)
+    return f"{low:.0f}{unit}" if low == high else f"{low:.0f}–{high:.0f}{unit}, median {median:.0f}{unit}"
 
 
 # --- ablation ---------------------------------------------------------------------------------------------------------
@@ -175,33 +171,60 @@ def read_pins(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationTables:
-    """Rows of the tables of `microfacial ablate`, as text; `shifts` is empty where apexes could not be shifted."""
+    """Tables that `microfacial ablate` wrote, one dictionary per row, every cell as text.
+
+    Attributes:
+        parts: Scores of the hybrid with and without each part; the first row is the full hybrid.
+        shifts: Scores after the apex was shifted; empty for published maps, which have no frames.
+    """
 
     parts: list[dict[str, str]]
     shifts: list[dict[str, str]]
 
 
 def digest_ablation(folder: Path) -> str:
-    """Stands for the tables in the folder of `microfacial ablate`.
+    """Return the digest of the tables of an ablation, as `report.ablation` in params.yaml names it.
+
+    Args:
+        folder: Folder that `microfacial ablate` wrote.
 
     Raises:
-        StorageError: there are none.
+        StorageError: The folder has no tables.
     """
-    return files.digest(
-        [folder / name for name in _ABLATION if name == _ABLATION[0] or (folder / name).exists()],
-    )
+    shifts = folder / _SHIFTS
+    return files.digest([folder / _PARTS, *([shifts] if shifts.exists() else [])])
 
 
 def read_ablation(folder: Path, digest: str) -> AblationTables:
-    """The tables with this digest: whatever they say, the same digest gives the same page.
+    """Read the tables of an ablation, if they have the given digest. So the same params.yaml gives the same page.
+
+    Args:
+        folder: Folder that `microfacial ablate` wrote.
+        digest: Digest that the tables must have.
 
     Raises:
-        StorageError: they are missing, or others lie there.
+        StorageError: The tables are missing or have another digest.
     """
     if not folder.exists() or digest_ablation(folder) != digest:
         raise StorageError(
-            f"{folder}: the tables that report.ablation names ({digest}) are not there. "
-            "Run `microfacial ablate`, which prints what to set, or set report.ablation to null"
+            f"{folder} does not contain the tables that report.ablation names ({digest}). "
+            "Run `microfacial ablate`, which prints the digest to set, or set report.ablation to null"
         )
-    parts, shifts = (files.read_csv(folder / name) if (folder / name).exists() else [] for name in _ABLATION)
+    parts, shifts = (files.read_csv(folder / name) if (folder / name).exists() else [] for name in (_PARTS, _SHIFTS))
     return AblationTables(parts=parts, shifts=shifts)
+
+
+def is_outdated(ablation: AblationTables, results: Sequence[ModelResult]) -> bool:
+    """Return whether an ablation belongs to other settings, data or repetitions than the results.
+
+    This is so if the full hybrid of the ablation and the hybrid of the results have different scores.
+
+    Args:
+        ablation: Tables of the ablation.
+        results: Results of all models.
+    """
+    full = ablation.parts[0]
+    hybrid = next((result.evaluation for result in results if result.model == "hybrid"), None)
+    if hybrid is None or int(full["repeats"]) != hybrid.repeats:
+        return True
+    return abs(float(full["uf1"]) - hybrid.overall.uf1) > 1e-6

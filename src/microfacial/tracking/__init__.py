@@ -1,6 +1,7 @@
-"""The seam to MLflow, the only package that imports it: its store, runs of trainings.
+"""The only package that imports MLflow: its store, runs of trainings and studies, and registered versions.
 
-MLflow sends telemetry unless this is set before it is imported; who wants that sets it to false.
+Decisions about models belong in `registry`. The files in results/ are the truth, and MLflow is a copy of them.
+MLflow sends telemetry unless the variable below is set before MLflow is imported. Set it to false to send telemetry.
 """
 
 import os

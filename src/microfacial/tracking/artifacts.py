@@ -1,4 +1,4 @@
-"""What a model's run shows beside numbers, made from the folder of its training: figures and tables."""
+"""Figures and tables of a model's run, made from the files of its training."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
-from microfacial.report import figures
+from microfacial.report import figures, hybrid_figures
+from microfacial.report.figure_style import as_png
 
 TABLES = ("folds.json", "predictions.json", "subjects.json")
 
 
-def lay_out(folder: Path, target: Path) -> None:
-    """Put figures and files of a training into the folders of `target` that its run shows them in.
+def write_figures_and_files(folder: Path, target: Path) -> None:
+    """Write the figures of a training and copies of its files into two folders, `figures` and `files`.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+        target: an empty folder. Its content becomes the artifacts of the run.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -21,13 +26,21 @@ def lay_out(folder: Path, target: Path) -> None:
     for part in ("figures", "files"):
         (target / part).mkdir()
     for name, figure in draw_figures(folder).items():
-        (target / "figures" / f"{name}.png").write_bytes(figures.as_png(figure))
+        (target / "figures" / f"{name}.png").write_bytes(as_png(figure))
     for path in list_files(folder):
         shutil.copy(path, target / "files")
 
 
 def draw_figures(folder: Path) -> dict[str, Figure]:
-    """Figures by name; a model without epochs has no curves, and only one that can say what counted shows it.
+    """Draw the figures of a training.
+
+    A model without epochs has no curve of the loss. Only a model with importances has figures of regions and attention.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+
+    Returns:
+        Figures by name.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -42,13 +55,20 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
     if any(history.training_loss for history in curves.values()):
         drawn["loss"] = figures.draw_curves(evaluation.model, curves)
     if importances is not None:
-        drawn["regions"] = figures.draw_region_importances(importances)
-        drawn["attention"] = figures.draw_attention(importances)
+        drawn["regions"] = hybrid_figures.draw_region_importances(importances)
+        drawn["attention"] = hybrid_figures.draw_attention(importances)
     return drawn
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Tables by name: the audit of folds, every prediction with whether it is right, each subject's accuracy."""
+    """Read the tables of a training: its folds, its predictions and the accuracy of each subject.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+
+    Returns:
+        Tables by file name.
+    """
     evaluation = read_evaluation(folder)
     predictions = _read_table(folder / "predictions.csv")
     return {
@@ -61,7 +81,11 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files to keep with the run. Checkpoints stay where they are: a second copy would cost disk and tell nothing."""
+    """Return the files that are copied into the run. Checkpoints are left out: a copy would only take space.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+    """
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 

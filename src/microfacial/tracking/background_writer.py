@@ -1,7 +1,7 @@
-"""Writes a training into MLflow while it goes on, in a thread of its own: nothing in training waits for MLflow.
+"""Write a training into MLflow from a thread of its own, so that the training never waits for MLflow.
 
-Importing MLflow takes seconds, so that is done there too. Where MLflow fails, one line says so and nothing more is
-tried: the files decide, and `microfacial sync` writes from them what is missing.
+The thread also imports MLflow, which takes seconds. If MLflow fails, the thread prints one line and stops writing. The
+results are in files, and `microfacial sync` writes them into MLflow later.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 
 class BackgroundWriter:
-    """One training's run in MLflow, as far as MLflow answers. Use it as a context, which waits for what is unwritten.
+    """The run of one training in MLflow. Use it as a context manager, which waits until everything is written.
 
-    Whoever opens one holds the stage lock of `root`.
+    The caller must hold the stage lock of the project.
+
+    Args:
+        identity: subject of the run.
+        metadata: commit and start of the training.
+        root: root folder of the project.
     """
 
-    def __init__(self, identity: RunIdentity, known: RunMetadata, root: Path) -> None:
-        self._identity, self._known, self._root = identity, known, root
+    def __init__(self, identity: RunIdentity, metadata: RunMetadata, root: Path) -> None:
+        self._identity, self._metadata, self._root = identity, metadata, root
         self._run: ModelRun | None = None
         self._failed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
@@ -39,30 +44,40 @@ class BackgroundWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for MLflow; close the run as KILLED or FAILED if the training did not reach `finish`."""
+        """Wait until everything is written. Close the run as KILLED or FAILED if the training raised an error."""
         if kind is not None:
             for write in self._writes:
                 write.cancel()
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
-            self._submit(lambda run: run.give_up(status))
+            self._submit(lambda run: run.close_unfinished(status))
         self._thread.shutdown()
         if kind is None:
             for write in self._writes:
-                write.result()  # what no outage explains is raised
+                write.result()  # raises errors that are no failure of MLflow
 
     def log_fold(self, fold: TrainedFold, seconds: float) -> None:
-        """Have a finished fold written."""
+        """Write a finished fold, in the background.
+
+        Args:
+            fold: the fold.
+            seconds: duration of its training.
+        """
         self._submit(lambda run: run.log_fold(fold, seconds))
 
-    def finish(self, folder: Path, known: RunMetadata) -> None:
-        """Have everything else written, from the files of the train stage."""
-        self._submit(lambda run: run.finish(folder, known))
+    def finish(self, folder: Path, metadata: RunMetadata) -> None:
+        """Write scores, figures, tables and files, in the background, and close the run.
+
+        Args:
+            folder: results/<data set>/train/<model>.
+            metadata: start, end and durations of the training.
+        """
+        self._submit(lambda run: run.finish(folder, metadata))
 
     def _open(self) -> None:
         from microfacial.tracking.runs import ModelRun
         from microfacial.tracking.store import connect
 
-        self._run = ModelRun(connect(self._root), self._identity, self._known, self._root)
+        self._run = ModelRun(connect(self._root), self._identity, self._metadata, self._root)
 
     def _submit(self, write: Callable[["ModelRun"], object]) -> None:
         def write_if_open() -> None:
@@ -80,10 +95,10 @@ class BackgroundWriter:
 
         try:
             write()
-        except (MlflowException, PipelineError, OSError) as error:  # OSError: what HTTP raises, and a full disk
+        except (MlflowException, PipelineError, OSError) as error:  # OSError: errors of HTTP, a full disk
             self._failed = True
             click.echo(
-                f"microfacial: MLflow fails ({first_line(error)}). Training goes on without it, and results/ gets all "
-                "results; run `microfacial sync` when MLflow is back",
+                f"microfacial: MLflow failed ({first_line(error)}). The training continues and writes "
+                "all results to results/. Run `microfacial sync` when MLflow works again",
                 err=True,
             )

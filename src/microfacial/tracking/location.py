@@ -1,16 +1,20 @@
-"""Where MLflow's store is; without MLflow, which takes seconds to import."""
+"""Location of MLflow's store. This module does not import MLflow, which takes seconds."""
 
 import os
 import re
 from pathlib import Path
 
-_TEMPORARY = (".dvc", "tmp", "exps")  # where DVC checks out the experiments of a queue, below the project
+_TEMPORARY = (".dvc", "tmp", "exps")  # folder in a project where DVC checks out queued experiments
 
 
-def project_of(root: Path) -> Path:
-    """The project whose store a checkout writes into: its own, or, of an experiment's, the one that will keep it.
+def store_owner(root: Path) -> Path:
+    """Return the project that owns the store of a checkout.
 
-    DVC deletes the checkout of a queued experiment when that ends.
+    It is the checkout itself, unless DVC made the checkout for a queued experiment. DVC deletes such a checkout at the
+    end of the experiment, so the experiment writes into the store of the project that queued it.
+
+    Args:
+        root: root folder of the checkout.
     """
     parts = root.resolve().parts
     for start in range(len(parts) - 2):
@@ -19,21 +23,29 @@ def project_of(root: Path) -> Path:
     return root.resolve()
 
 
-def database(root: Path) -> Path:
-    """The project's own database."""
-    return project_of(root) / "mlruns" / "mlflow.db"
+def database_path(root: Path) -> Path:
+    """Return the path of the project's own database.
+
+    Args:
+        root: root folder of the checkout.
+    """
+    return store_owner(root) / "mlruns" / "mlflow.db"
 
 
 def store_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the project's own database by its absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database(root)}"
+    """Return MLFLOW_TRACKING_URI, or the address of the project's own database with its absolute path.
+
+    Args:
+        root: root folder of the checkout.
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database_path(root)}"
 
 
 def is_served(uri: str) -> bool:
-    """Whether a server that runs elsewhere has the store, and its page."""
+    """Return whether the address is a running MLflow server, which also has a page."""
     return uri.startswith(("http://", "https://"))
 
 
-def without_password(uri: str) -> str:
-    """A store's address, or a text that has it, without who opens it, to be shown."""
+def hide_password(uri: str) -> str:
+    """Return an address, or a text that contains addresses, without user names and passwords."""
     return re.sub(r"//[^/\s]*@", "//", uri)

@@ -1,7 +1,7 @@
-"""Registered models in MLflow: one name a data set and scheme, versions of any variant, and two aliases.
+"""Registered models in MLflow: one name per data set and label scheme, versions of any variant, and two aliases.
 
-What a version is stands in its tags, and so does every decision on it, so that a study or a promotion needs nothing but
-the registry to know it.
+The tags of a version describe it and record every decision about it. A study or a promotion therefore needs only the
+registry.
 """
 
 import hashlib
@@ -24,21 +24,28 @@ from microfacial.tracking.store import ensure_experiment
 
 Alias = Literal["champion", "challenger"]
 
-ORIGIN = ("pack", "data", "data_version", "flow", "git_commit", "git_dirty", "study", "trial", "package")
+ORIGIN = ("bundle", "pack", "data", "data_version", "flow", "git_commit", "git_dirty", "study", "trial", "package")
 _FACTS = ("model", "dataset", "scheme", "protocol")
 _SETTINGS, _TUNED_ON = "microfacial.settings", "microfacial.tuned_on"
 _REQUIRED = (*(f"microfacial.{fact}" for fact in _FACTS), _SETTINGS, _TUNED_ON)
-_DECISION = "microfacial.decision."  # and its number, of three digits
+_DECISION = "microfacial.decision."  # followed by the number of the decision, with three digits
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersionRecord:
     """One version of a registered model.
 
-    `name` and `version` find it in the registry. `model` is the variant, `settings` its resolved settings; they were
-    evaluated on `dataset` with `scheme` by `protocol`, and tuned on the subjects in `tuned_on`, such as casme2/sub03.
-    `run_id` is the run of the training that it comes from, empty where MLflow has none. `origin` says where it comes
-    from by the names in `ORIGIN`.
+    Attributes:
+        name: name of the registered model.
+        version: number of the version. It is 0 before the registry has assigned a number.
+        model: name of the variant.
+        settings: resolved settings of the variant.
+        dataset: data set of the evaluation.
+        scheme: label scheme of the evaluation.
+        protocol: protocol of the evaluation.
+        tuned_on: subjects on which the settings were tuned, such as casme2/sub03.
+        run_id: run of the training, or an empty text if MLflow has no such run.
+        origin: versions of data and code, by the names in `ORIGIN`.
     """
 
     name: str
@@ -54,12 +61,12 @@ class ModelVersionRecord:
 
     @property
     def title(self) -> str:
-        """How messages name it."""
+        """Name of the version in messages."""
         return f"{self.model}, version {self.version}"
 
     @property
     def tags(self) -> dict[str, str]:
-        """What is written to the version, so that `find_version` reads it again."""
+        """Tags of the version in MLflow. `read_version` reads them."""
         facts = {f"microfacial.{fact}": str(getattr(self, fact)) for fact in _FACTS}
         written = {
             _SETTINGS: json.dumps(dict(self.settings), sort_keys=True),
@@ -70,12 +77,23 @@ class ModelVersionRecord:
 
 
 def registered_name(dataset: str, scheme: str) -> str:
-    """The registered model of a data set and label scheme, such as `demo.casme2-4`; neither has a dot in its name."""
+    """Return the name of the registered model of a data set and label scheme, such as `demo.casme2-4`.
+
+    Args:
+        dataset: name of the data set, without a dot.
+        scheme: name of the label scheme, without a dot.
+    """
     return f"{dataset}.{scheme}"
 
 
 def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionRecord | None:
-    """The version that an alias points to; None where there is no such model or alias."""
+    """Return the version of an alias, or None if the model or the alias does not exist.
+
+    Args:
+        client: client of the store.
+        name: name of the registered model.
+        alias: the alias.
+    """
     found = [model for model in client.search_registered_models(f"name = '{name}'") if alias in model.aliases]
     if not found:
         return None
@@ -83,7 +101,14 @@ def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionR
 
 
 def read_version(version: ModelVersion) -> ModelVersionRecord:
-    """What a version's tags say."""
+    """Return the record of a version from its tags.
+
+    Args:
+        version: the version, as MLflow describes it.
+
+    Raises:
+        PipelineError: a tag is missing.
+    """
     lacking = [tag for tag in _REQUIRED if tag not in version.tags]
     if lacking:
         raise PipelineError(
@@ -103,7 +128,15 @@ def read_version(version: ModelVersion) -> ModelVersionRecord:
 
 
 def find_training(client: MlflowClient, dataset: str, scheme: str, model: str, uf1: float) -> str:
-    """The latest finished run of a model whose pooled UF1 this is; empty where MLflow has none."""
+    """Return the id of the latest finished run of a model with a given score, or an empty text.
+
+    Args:
+        client: client of the store.
+        dataset: name of the data set.
+        scheme: label scheme.
+        model: name of the variant.
+        uf1: pooled UF1 of the run.
+    """
     experiment = client.get_experiment_by_name(_experiment(dataset, scheme))
     if experiment is None:
         return ""
@@ -113,69 +146,85 @@ def find_training(client: MlflowClient, dataset: str, scheme: str, model: str, u
 
 
 def _experiment(dataset: str, scheme: str) -> str:
-    """Where the trainings of a data set and scheme are; see `runs`."""
+    """Return the name of the experiment that contains the trainings of a data set and scheme."""
     return f"{dataset} · {scheme}"
 
 
 class Registry:
-    """The versions of one registered model, and the two aliases that point to some of them.
+    """The versions of one registered model, and the two aliases champion and challenger.
 
-    Aliases have no compare-and-swap: who decides must be alone, which a lock of this host ensures for this host.
+    MLflow cannot compare and set an alias in one step, so two promotions must not run at once. A lock ensures it on
+    one machine.
+
+    Args:
+        client: client of the store.
+        name: name of the registered model.
     """
 
     def __init__(self, client: MlflowClient, name: str) -> None:
         self._client, self.name = client, name
 
     def find(self, alias: Alias) -> ModelVersionRecord | None:
-        """The version that an alias points to."""
+        """Return the version of an alias, or None."""
         return find_version(self._client, self.name, alias)
 
     def versions(self) -> list[ModelVersionRecord]:
-        """All versions, oldest first."""
-        return [read_version(found) for found in self._search()]
+        """Return all versions, the oldest first."""
+        return [read_version(version) for version in self._search()]
 
     def get(self, version: int) -> ModelVersionRecord:
-        """A version by its number.
+        """Return a version by its number.
 
         Raises:
-            PipelineError: there is none.
+            PipelineError: there is no such version.
         """
-        found = [one for one in self.versions() if one.version == version]
-        if not found:
+        records = [record for record in self.versions() if record.version == version]
+        if not records:
             raise PipelineError(f"{self.name} has no version {version}. `microfacial lineage` lists them")
-        return found[0]
+        return records[0]
 
-    def add(self, folder: Path, what: ModelVersionRecord, description: str, root: Path) -> ModelVersionRecord:
-        """Upload a model that `packing.save_model` wrote, and make it a version; `what` has all but its number.
+    def add(self, folder: Path, record: ModelVersionRecord, description: str, root: Path) -> ModelVersionRecord:
+        """Upload a model and create a version of it. No alias points to the new version.
 
-        No alias points to it yet.
+        Args:
+            folder: folder that `pyfunc.save_model` wrote.
+            record: description of the version. Its number is ignored.
+            description: text on the version's page.
+            root: root folder of the project.
+
+        Returns:
+            The record with the number of the version.
         """
-        experiment = ensure_experiment(self._client, _experiment(what.dataset, what.scheme), root)
-        logged = self._client.create_logged_model(experiment, name=what.model, source_run_id=what.run_id or None)
+        experiment = ensure_experiment(self._client, _experiment(record.dataset, record.scheme), root)
+        logged = self._client.create_logged_model(experiment, name=record.model, source_run_id=record.run_id or None)
         self._client.log_model_artifacts(logged.model_id, str(folder))
         self._client.finalize_logged_model(logged.model_id, "READY")
         if not self._client.search_registered_models(f"name = '{self.name}'"):
             self._client.create_registered_model(self.name)
         made = self._client.create_model_version(
             self.name,
-            source=logged.artifact_location,  # MLflow looks `models:/…` up in its default store, whatever the client's
-            run_id=what.run_id or None,
-            tags=what.tags,
+            source=logged.artifact_location,  # MLflow resolves `models:/…` in its default store, not in the client's
+            run_id=record.run_id or None,
+            tags=record.tags,
             description=description,
             model_id=logged.model_id,
         )
         return self.get(int(made.version))
 
     def fetch(self, version: int, cache: Path) -> Path:
-        """The folder of a version's model; that of a remote store is copied to `cache` once, for versions never change.
+        """Return the folder of a version's model. A remote model is downloaded once, because versions never change.
+
+        Args:
+            version: number of the version.
+            cache: folder for downloaded models.
 
         Raises:
-            PipelineError: it is gone, or the store does not answer.
+            PipelineError: the files are missing, or the store does not answer.
         """
-        with _naming(f"{self.name}, version {version}"):
+        with _missing_files_as_pipeline_errors(f"{self.name}, version {version}"):
             uri = self._client.get_model_version_download_uri(self.name, str(version))
             place = hashlib.sha256(f"{self._client.tracking_uri} {uri}".encode()).hexdigest()[:8]
-            kept = cache / self.name / f"{version}-{place}"  # other stores number their versions alike
+            kept = cache / self.name / f"{version}-{place}"  # other stores use the same numbers
             if kept.exists():
                 return kept
             if uri.startswith(("/", "file:")):
@@ -187,16 +236,21 @@ class Registry:
         shutil.rmtree(scratch, ignore_errors=True)
         return kept
 
-    def point(self, alias: Alias, version: int) -> None:
-        """Let an alias point to a version, in one call: it pointed to the old one before, to this one afterwards."""
+    def set_alias(self, alias: Alias, version: int) -> None:
+        """Let an alias point to a version. One call replaces the old target.
+
+        Args:
+            alias: the alias.
+            version: number of the version.
+        """
         self._client.set_registered_model_alias(self.name, alias, str(version))
 
-    def release(self, alias: Alias) -> None:
-        """Let an alias point to nothing."""
+    def delete_alias(self, alias: Alias) -> None:
+        """Remove an alias."""
         self._client.delete_registered_model_alias(self.name, alias)
 
     def decisions(self) -> dict[int, list[dict[str, Any]]]:
-        """What was decided on each version, by its number, in order."""
+        """Return the decisions about each version in order, by the number of the version."""
         return {
             int(found.version): [
                 json.loads(text) for tag, text in sorted(found.tags.items()) if tag.startswith(_DECISION)
@@ -205,13 +259,19 @@ class Registry:
         }
 
     def record(self, version: int, number: int, decision: Mapping[str, Any]) -> None:
-        """Write a decision to a version, over an earlier state of the same decision."""
+        """Write a decision to a version. An earlier state of the same decision is replaced.
+
+        Args:
+            version: number of the version.
+            number: number of the decision.
+            decision: content of the decision, as JSON.
+        """
         tag = f"{_DECISION}{number:03d}"
         text = json.dumps(dict(decision), sort_keys=True, ensure_ascii=False)
         self._client.set_model_version_tag(self.name, str(version), tag, text)
 
     def describe(self, text: str) -> None:
-        """Write the text that MLflow's page shows above the versions."""
+        """Write the description of the registered model, which MLflow's page shows above the versions."""
         self._client.update_registered_model(self.name, description=text)
 
     def _search(self) -> list[ModelVersion]:
@@ -220,9 +280,9 @@ class Registry:
 
 
 @contextmanager
-def _naming(what: str) -> Iterator[None]:
-    """Name what cannot be had where MLflow only says how."""
+def _missing_files_as_pipeline_errors(subject: str) -> Iterator[None]:
+    """Translate errors of MLflow into an error that names the version whose files are missing."""
     try:
         yield
     except (MlflowException, OSError) as error:
-        raise PipelineError(f"the files of {what} cannot be had ({error}). Register the model again") from None
+        raise PipelineError(f"the files of {subject} cannot be read ({error}). Register the model again") from None

@@ -1,4 +1,4 @@
-"""A packed model as MLflow takes it: a pyfunc from code, with the package beside it, and no pickle anywhere."""
+"""Write a bundle as a model of MLflow: a pyfunc from code with a copy of this package, and no pickle."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 _PACKAGE = Path(__file__).parent.parent
-_NEEDED = (  # what the packaged code imports; a test compares
+_NEEDED = (  # packages that the copied code imports. A test compares them with the imports
     "mlflow",
     "numpy",
     "opencv-python",
@@ -27,18 +27,20 @@ _NEEDED = (  # what the packaged code imports; a test compares
 )
 
 
-def save_model(folder: Path, pack: Path, classes: Sequence[str], example: Mapping[str, Any]) -> None:
-    """Write a model to a folder that is not there yet: the pack, the code that reads it, what it needs and takes.
+def save_model(folder: Path, bundle: Path, classes: Sequence[str], example: Mapping[str, Any]) -> None:
+    """Write a model of MLflow: a bundle, a copy of this package, the required packages and an example.
 
     Args:
-        pack: what `packs.write_pack` wrote.
-        example: a row of input.
+        folder: folder to create.
+        bundle: folder that `write_bundle` wrote.
+        classes: names of the classes.
+        example: one row of input.
     """
-    logging.getLogger(pyfunc.__name__).setLevel(logging.WARNING)  # it tells of each step
+    logging.getLogger(pyfunc.__name__).setLevel(logging.WARNING)  # it logs every step
     pyfunc.save_model(
         folder,
         python_model=str(_PACKAGE / "inference" / "serve.py"),
-        artifacts={"pack": str(pack)},
+        artifacts={"bundle": str(bundle)},
         code_paths=[str(_PACKAGE)],
         pip_requirements=requirements(),
         signature=make_signature(classes),
@@ -47,12 +49,16 @@ def save_model(folder: Path, pack: Path, classes: Sequence[str], example: Mappin
 
 
 def requirements() -> list[str]:
-    """The exact packages that a packed model runs on, without what says which build they are of."""
+    """Return the pinned packages that a bundle needs, without local version labels such as `+cpu`."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED]
 
 
 def make_signature(classes: Sequence[str]) -> ModelSignature:
-    """Input and output of a packed model by name and type."""
+    """Return the names and types of a bundle's input and output.
+
+    Args:
+        classes: names of the classes.
+    """
     optional = {"onset": DataType.long, "apex": DataType.long, "offset": DataType.long, "fps": DataType.double}
     inputs = [
         ColSpec(DataType.string, "clip"),

@@ -1,7 +1,7 @@
-"""What a training left in files, as its run in MLflow tells it: a run that MLflow lacks is written anew from them.
+"""Records of a training and the files that hold them. `microfacial sync` writes a missing run from these files.
 
-results/<data set>/train/<model>/   identity, folds, curves, predictions, scores: the same wherever they are made
-.microfacial/<data set>/runs/     what only the machine that trained knows: commit, host, seconds
+results/<data set>/train/<model>/   identity, folds, curves, predictions, scores: the same on every machine
+.microfacial/<data set>/runs/       commit, host and durations: known only to the machine that trained
 """
 
 import json
@@ -16,13 +16,19 @@ from microfacial.errors import StorageError
 from microfacial.evaluation.result_files import read_curves
 from microfacial.records import FoldResult, History
 
-_LONGEST = 5900  # characters of a parameter; MLflow takes 6000
+_MAX_CHARACTERS = 5900  # of a parameter. The limit of MLflow is 6000
 _IDENTITY, _SETTINGS = "run.json", "settings.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlowDigest:
-    """The flow store that a training saw: DVC's hash, shape `(N, T, C, H, W)` and unit."""
+    """Identity of the flow that a training used.
+
+    Attributes:
+        digest: DVC's hash of the folder.
+        shape: shape of the flow of all clips, `(N, T, C, H, W)`.
+        unit: unit of the flow, `px` or `stretched`.
+    """
 
     digest: str
     shape: tuple[int, ...]
@@ -31,11 +37,18 @@ class FlowDigest:
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """What a run is about, the same wherever it is trained.
+    """Subject of a run. It is the same on every machine.
 
-    `key` is the digest of everything that the results depend on. `settings` has the sections `train`, `faces` and
-    `flow` of params.yaml and the model's own as `model`, resolved. `clips` is the MD5 of clips.csv, which has a digest
-    of every clip's frames.
+    Attributes:
+        key: digest of everything that the results depend on.
+        dataset: name of the data set.
+        scheme: label scheme.
+        model: name of the variant.
+        corpora: corpora of the clips.
+        clips: MD5 of clips.csv, which contains a digest of the frames of every clip.
+        flow: identity of the flow.
+        settings: the sections `train`, `faces` and `flow` of params.yaml, and the resolved settings of the model as
+            `model`.
     """
 
     key: str
@@ -49,12 +62,12 @@ class RunIdentity:
 
     @property
     def experiment(self) -> str:
-        """One experiment per data set and label scheme."""
+        """Name of the experiment: one experiment per data set and label scheme."""
         return f"{self.dataset} · {self.scheme}"
 
     @property
     def facts(self) -> dict[str, str]:
-        """What runs are told apart by first: tags and parameters of models and folds alike."""
+        """The main facts about the run. They are tags and parameters of the model's run and of its folds."""
         return {
             "model": self.model,
             "dataset": self.dataset,
@@ -66,9 +79,10 @@ class RunIdentity:
 
     @property
     def params(self) -> dict[str, str]:
-        """The settings, flat, as params.yaml writes values: the model's own by their names, others after a section's.
+        """Parameters of the run: all settings without nesting, written as in params.yaml.
 
-        Of `flow` only what its method uses, so that what cannot have counted is no column.
+        Settings of the model have their own names. Other settings have the name of their section in front. Settings of
+        flow methods that were not used are left out.
         """
         flow = self.settings["flow"]
         unused = {name for name, value in flow.items() if isinstance(value, Mapping) and name != flow["method"]}
@@ -84,7 +98,14 @@ class RunIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class RunMetadata:
-    """What a training depended on in nothing: `tags` such as commit and host, `seconds` by fold, from when to when."""
+    """Facts about a training that do not influence its results.
+
+    Attributes:
+        tags: commit, data version and package version.
+        started_ms: start, in milliseconds since 1970, or None if it is unknown.
+        ended_ms: end, in milliseconds since 1970, or None.
+        seconds: duration of each fold, by the fold's key.
+    """
 
     tags: Mapping[str, str]
     started_ms: int | None = None
@@ -93,12 +114,22 @@ class RunMetadata:
 
 
 UNKNOWN_METADATA = RunMetadata(tags={"microfacial.git_commit": "unknown", "microfacial.data": "unknown"})
-"""Where the results came from DVC's cache, and another machine made them."""
+"""Metadata of results from DVC's cache, which another machine made."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedFold:
-    """One fold as its run tells it; `name` is who was held out, `repeat` the repetition's seed."""
+    """Summary of one fold.
+
+    Attributes:
+        name: the held-out subject, corpus or group.
+        repeat: seed of the repetition.
+        seed: seed of the fold.
+        chosen: the choice inside the training rows in words, such as `epoch 60`.
+        clips: number of test clips.
+        hits: number of correctly classified test clips.
+        history: curves of the training.
+    """
 
     name: str
     repeat: int
@@ -110,12 +141,16 @@ class TrainedFold:
 
     @property
     def key(self) -> str:
-        """Unique among the folds of all repetitions."""
+        """Key of the fold, unique among the folds of all repetitions."""
         return f"{self.name}#{self.repeat}"
 
 
 def summarise_fold(fold: FoldResult) -> TrainedFold:
-    """A fold that has just been trained."""
+    """Return the summary of a fold that has just been trained.
+
+    Args:
+        fold: the fold.
+    """
     return TrainedFold(
         name=fold.plan.name,
         repeat=fold.plan.repeat,
@@ -128,7 +163,13 @@ def summarise_fold(fold: FoldResult) -> TrainedFold:
 
 
 def read_folds(folder: Path) -> Iterator[TrainedFold]:
-    """All folds that `outcomes.write_training` wrote, which lists the predictions of a fold in the order of folds.
+    """Read the folds of a training from its files.
+
+    Args:
+        folder: results/<data set>/train/<model>. Its predictions are in the order of its folds.
+
+    Yields:
+        One summary per fold.
 
     Raises:
         StorageError: a file is missing or damaged.
@@ -144,20 +185,25 @@ def read_folds(folder: Path) -> Iterator[TrainedFold]:
     remaining = iter(predictions)
     for row in audit:
         clips = int(row["held_out_clips"])
-        held_out = list(islice(remaining, clips))
+        test_clips = list(islice(remaining, clips))
         yield TrainedFold(
             name=row["held_out"],
             repeat=int(row["repeat"]),
             seed=int(row["seed"]),
             chosen=row["chosen"],
             clips=clips,
-            hits=sum(clip["truth"] == clip["predicted"] for clip in held_out),
+            hits=sum(clip["truth"] == clip["predicted"] for clip in test_clips),
             history=curves[f"{row['held_out']}#{row['repeat']}"],
         )
 
 
 def write_identity(folder: Path, identity: RunIdentity) -> None:
-    """Write run.json, and settings.json: what a clip is read by to be shown to the model."""
+    """Write run.json, and settings.json with the settings that turn a clip into the model's input.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+        identity: subject of the run.
+    """
     settings = identity.settings
     shown = {"faces": settings["faces"], "flow": settings["flow"], "models": {identity.model: settings["model"]}}
     files.write_json(folder / _SETTINGS, shown)
@@ -165,21 +211,29 @@ def write_identity(folder: Path, identity: RunIdentity) -> None:
 
 
 def read_identity(folder: Path) -> RunIdentity:
-    """Read what `write_identity` wrote.
+    """Read the subject of a run from run.json and settings.json.
+
+    Args:
+        folder: results/<data set>/train/<model>.
 
     Raises:
         StorageError: a file is missing or damaged.
     """
     content, shown = files.read_json(folder / _IDENTITY), files.read_json(folder / _SETTINGS)
     try:
-        own = shown["models"][content["model"]]
+        model_settings = shown["models"][content["model"]]
         flow = content["flow"]
         return RunIdentity(
             **{
                 **content,
                 "corpora": tuple(content["corpora"]),
                 "flow": FlowDigest(**{**flow, "shape": tuple(flow["shape"])}),
-                "settings": {**content["settings"], "faces": shown["faces"], "flow": shown["flow"], "model": own},
+                "settings": {
+                    **content["settings"],
+                    "faces": shown["faces"],
+                    "flow": shown["flow"],
+                    "model": model_settings,
+                },
             }
         )
     except (KeyError, TypeError):
@@ -189,22 +243,37 @@ def read_identity(folder: Path) -> RunIdentity:
 
 
 def find_trained(results: Path) -> list[Path]:
-    """Folders of all models that are trained, of all data sets below `results`."""
+    """Return the folders of all trained models of all data sets.
+
+    Args:
+        results: the folder results/ of a project.
+    """
     return sorted(path.parent for path in results.glob(f"*/train/*/{_IDENTITY}"))
 
 
-def write_circumstances(state: Path, identity: RunIdentity, known: RunMetadata) -> None:
-    """Keep what only this machine knows of a training; `state` is its folder of all data sets."""
-    files.write_json(_circumstances_path(state, identity), asdict(known))
+def write_metadata(state: Path, identity: RunIdentity, metadata: RunMetadata) -> None:
+    """Write the metadata of a training.
+
+    Args:
+        state: the folder .microfacial/ of a project.
+        identity: subject of the run.
+        metadata: the metadata.
+    """
+    files.write_json(_metadata_path(state, identity), asdict(metadata))
 
 
-def read_circumstances(state: Path, identity: RunIdentity) -> RunMetadata:
-    """What this machine knows of a training, if it trained it."""
-    path = _circumstances_path(state, identity)
+def read_metadata(state: Path, identity: RunIdentity) -> RunMetadata:
+    """Read the metadata of a training, or return `UNKNOWN_METADATA` if another machine trained it.
+
+    Args:
+        state: the folder .microfacial/ of a project.
+        identity: subject of the run.
+    """
+    path = _metadata_path(state, identity)
     return RunMetadata(**files.read_json(path)) if path.exists() else UNKNOWN_METADATA
 
 
-def _circumstances_path(state: Path, identity: RunIdentity) -> Path:
+def _metadata_path(state: Path, identity: RunIdentity) -> Path:
     return state / identity.dataset / "runs" / identity.model / f"{identity.key}.json"
 
 
@@ -218,4 +287,4 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]} …"

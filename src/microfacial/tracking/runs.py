@@ -1,8 +1,8 @@
-"""Runs of trainings: one run a model, one nested run a fold and repetition. MLflow mirrors what results/ decides.
+"""Runs of trainings: one run per model, one nested run per fold and repetition. MLflow is a copy of results/.
 
-Runs are found by tags, never by remembered ids, so that a killed and restarted training goes on with the runs it had.
-MLflow's page draws one level of nesting, so there is one; its filters drop a nested run that lacks what the upper one
-has, so folds repeat the parameters of their model.
+Runs are found by their tags and not by stored ids, so that a training that was killed continues with its earlier runs.
+MLflow's page shows one level of nesting. Its filters hide a nested run without the parameters of its parent, so folds
+repeat the parameters of their model.
 """
 
 import getpass
@@ -27,24 +27,30 @@ from mlflow.types import Schema, TensorSpec
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.locks import is_held
 from microfacial.records import Evaluation, Score
-from microfacial.tracking.artifacts import TABLES, lay_out, list_files, read_tables
+from microfacial.tracking.artifacts import TABLES, list_files, read_tables, write_figures_and_files
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 from microfacial.tracking.store import ensure_experiment
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
-_BATCH = 1000  # points that MLflow takes at once
+_BATCH = 1000  # largest number of metrics in one call
 _KEY, _ROLE, _FOLD, _PARENT = "microfacial.key", "microfacial.role", "microfacial.fold", "mlflow.parentRunId"
 _HOST, _FOLDER = "microfacial.host", "microfacial.folder"
 
 
 class ModelRun:
-    """The run of one model and its folds' nested runs; opened anew or taken up where a killed process left it.
+    """The run of one model with a nested run per fold. It is new, or continues a run that a killed process left.
 
-    Whoever opens one holds the stage lock of its checkout, so that nobody else trains there.
+    The caller must hold the stage lock of the project, so that no other process trains there.
+
+    Args:
+        client: client of the store.
+        identity: subject of the run.
+        metadata: commit, start and durations of the training.
+        root: root folder of the project.
     """
 
-    def __init__(self, client: MlflowClient, identity: RunIdentity, known: RunMetadata, root: Path) -> None:
-        self._client, self._identity, self._known = client, identity, known
+    def __init__(self, client: MlflowClient, identity: RunIdentity, metadata: RunMetadata, root: Path) -> None:
+        self._client, self._identity, self._metadata = client, identity, metadata
         self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
         self._dataset = _describe_flow(identity)
@@ -52,14 +58,18 @@ class ModelRun:
         ours = [run for run in found if run.info.status != "RUNNING" or self._is_dead(run)]
         ours.sort(key=lambda run: run.info.status != "FINISHED")
         self._run_id = self._reopen(ours[0]) if ours else self._create()
-        self._folds = self._take_up_folds() if ours else {}
+        self._folds = self._find_finished_folds() if ours else {}
         self._close_others()
 
     def log_fold(self, fold: TrainedFold, seconds: float | None) -> bool:
-        """Write one nested run, its curves in one batch unless they are very long; one that is there stays as it is.
+        """Write the nested run of a fold. An existing run stays as it is.
+
+        Args:
+            fold: the fold.
+            seconds: duration of its training, or None if it is unknown.
 
         Returns:
-            Whether it was missing.
+            Whether the run was missing.
         """
         if fold.key in self._folds:
             return False
@@ -77,11 +87,15 @@ class ModelRun:
         self._folds[fold.key] = run_id
         return True
 
-    def finish(self, folder: Path, known: RunMetadata) -> bool:
-        """Write pooled scores with their note, figures, tables and files of the train stage, then close the run.
+    def finish(self, folder: Path, metadata: RunMetadata) -> bool:
+        """Write the pooled scores, figures, tables and files of a training, then close the run.
+
+        Args:
+            folder: results/<data set>/train/<model>.
+            metadata: end of the training.
 
         Returns:
-            Whether anything was missing: a finished run that has all of it is left alone.
+            Whether anything was missing. A complete run stays as it is.
 
         Raises:
             StorageError: a file of the folder is missing or damaged.
@@ -90,39 +104,50 @@ class ModelRun:
             return False
         evaluation = read_evaluation(folder)
         self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
-        self._client.set_tag(self._run_id, "mlflow.note.content", _describe(evaluation))  # stands on top of its page
+        self._client.set_tag(self._run_id, "mlflow.note.content", _describe(evaluation))
         with TemporaryDirectory() as scratch:
-            lay_out(folder, Path(scratch))
-            self._client.log_artifacts(self._run_id, scratch)  # each call asks the store where artifacts lie
+            write_figures_and_files(folder, Path(scratch))
+            self._client.log_artifacts(
+                self._run_id, scratch
+            )  # one call, because each call asks the store for the location
         self._write_tables(folder)
-        self._client.set_terminated(self._run_id, end_time=known.ended_ms)
+        self._client.set_terminated(self._run_id, end_time=metadata.ended_ms)
         return True
 
-    def give_up(self, status: str) -> None:
-        """Close the run as KILLED or FAILED: the training ends before `finish`."""
+    def close_unfinished(self, status: str) -> None:
+        """Close the run of a training that ended before `finish`.
+
+        Args:
+            status: KILLED or FAILED.
+        """
         self._client.set_terminated(self._run_id, status)
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def _open(self, name: str, started_ms: int | None, tags: Mapping[str, str]) -> str:
-        """A new run, nested if its tags say so."""
+        """Create a run and return its id. The run is nested if its tags name a parent."""
         facts = {f"microfacial.{fact}": value for fact, value in self._identity.facts.items()}
-        common = {**facts, _KEY: self._identity.key, **self._known.tags, **_standard_tags(self._identity, self._known)}
+        common = {
+            **facts,
+            _KEY: self._identity.key,
+            **self._metadata.tags,
+            **_standard_tags(self._identity, self._metadata),
+        }
         run = self._client.create_run(self._experiment, started_ms, {**common, **tags}, name)
         return str(run.info.run_id)
 
     def _create(self) -> str:
         digests = {
             "microfacial.clips": self._identity.clips,
-            "microfacial.preprocessing.flow": self._identity.flow.digest,
+            "microfacial.flow": self._identity.flow.digest,
         }
         tags = {_ROLE: "model", **digests, **self._here}
-        run_id = self._open(self._identity.model, self._known.started_ms, tags)
+        run_id = self._open(self._identity.model, self._metadata.started_ms, tags)
         self._describe_inputs(run_id)
         return run_id
 
     def _reopen(self, run: Run) -> str:
-        """Take up a run; one that is finished stays so until something is found missing."""
+        """Continue an existing run and return its id. A finished run stays finished until something is missing."""
         run_id = str(run.info.run_id)
         if run.info.status != "FINISHED":
             self._client.update_run(run_id, status="RUNNING")
@@ -132,16 +157,16 @@ class ModelRun:
         return run_id
 
     def _describe_inputs(self, run_id: str) -> None:
-        """Log parameters and data, which stay the same however often they are logged."""
+        """Write parameters and data. Writing them again changes nothing."""
         self._client.log_batch(run_id, params=_as_params(self._identity.params))
         self._client.log_inputs(run_id, [self._dataset])
 
-    def _take_up_folds(self) -> dict[str, str]:
-        """Finished nested runs by fold; a nested run that a kill left half-written is deleted."""
+    def _find_finished_folds(self) -> dict[str, str]:
+        """Return the ids of finished nested runs by fold. Delete nested runs that a killed process left unfinished."""
         finished: dict[str, str] = {}
         for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}'"):
             fold = run.data.tags.get(_FOLD)
-            if fold is None:  # somebody's own
+            if fold is None:  # a run that a user created
                 continue
             if run.info.status == "FINISHED" and fold not in finished:
                 finished[fold] = run.info.run_id
@@ -149,10 +174,10 @@ class ModelRun:
                 self._client.delete_run(run.info.run_id)
         return finished
 
-    # --- what others left open ----------------------------------------------------------------------------------------
+    # --- unfinished runs ----------------------------------------------------------------------------------------------
 
     def _close_others(self) -> None:
-        """Close what killed trainings left open and nobody may take up, such as with settings that changed since."""
+        """Close the runs of killed trainings that no training continues, for example because settings have changed."""
         for run in self._find(f"attributes.status = 'RUNNING' and tags.`{_ROLE}` = 'model'"):
             if run.info.run_id != self._run_id and self._is_dead(run):
                 running = f"attributes.status = 'RUNNING' and tags.`{_PARENT}` = '{run.info.run_id}'"
@@ -160,9 +185,10 @@ class ModelRun:
                     self._client.set_terminated(one.info.run_id, "KILLED")
 
     def _is_dead(self, run: Run) -> bool:
-        """Whether no process can be writing a run: those of other machines may be alive.
+        """Return whether no process can be writing a run.
 
-        The stage lock of this checkout is ours; that of another on this machine is held as long as it trains.
+        This process holds the stage lock of its own project. A training of another project on this machine holds the
+        lock of that project. Runs of other machines may be alive.
         """
         host, folder = run.data.tags.get(_HOST), run.data.tags.get(_FOLDER, "")
         if host != self._here[_HOST]:
@@ -178,7 +204,7 @@ class ModelRun:
         return {f"files/{path.name}" for path in list_files(folder)} | {*TABLES} <= there
 
     def _write_tables(self, folder: Path) -> None:
-        """Write each table once: MLflow would append to one that is there."""
+        """Write the missing tables. MLflow would append to an existing table."""
         there = self._list_artifacts()
         for name, table in read_tables(folder).items():
             if name not in there:
@@ -196,7 +222,7 @@ class ModelRun:
 
 
 def _describe(evaluation: Evaluation) -> str:
-    """The scores in a few lines of Markdown, after what keeps them from meaning what they seem to."""
+    """Return the scores in a few lines of Markdown, after the note that limits their meaning."""
     (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
     overall = evaluation.overall
     lines = [
@@ -204,13 +230,13 @@ def _describe(evaluation: Evaluation) -> str:
         f"UF1 {overall.uf1:.3f} (95 %: {uf1_low:.3f} to {uf1_high:.3f}), UAR {overall.uar:.3f} "
         f"(95 %: {uar_low:.3f} to {uar_high:.3f}); {evaluation.protocol} over {overall.subjects} subjects, "
         f"{overall.clips} clips, repeated {evaluation.repeats} ×.",
-        "Nested runs are the folds, each named after who was held out.",
+        "Each nested run is a fold, named after its held-out subject or corpus.",
     ]
     return "\n\n".join(filter(None, lines))
 
 
 def _describe_flow(identity: RunIdentity) -> DatasetInput:
-    """The flow store as MLflow knows arrays: where they lie, the shape of a clip's, how many there are."""
+    """Return the flow store as a data set of MLflow: its location, the shape of one clip, the number of clips."""
     clips, *shape = identity.flow.shape
     bytes_each = np.dtype(np.float16).itemsize
     schema = TensorDatasetSchema(features=Schema([TensorSpec(np.dtype(np.float16), (-1, *shape))]))
@@ -224,7 +250,7 @@ def _describe_flow(identity: RunIdentity) -> DatasetInput:
     }
     flow = Dataset(
         name=f"{identity.dataset} flow",
-        digest=identity.flow.digest[:36],  # the longest that MLflow takes
+        digest=identity.flow.digest[:36],  # the limit of MLflow
         source_type="local",
         source=json.dumps({"uri": f"results/{identity.dataset}/flow"}),
         schema=json.dumps(schema.to_dict()),
@@ -233,13 +259,13 @@ def _describe_flow(identity: RunIdentity) -> DatasetInput:
     return DatasetInput(flow, tags=[InputTag("mlflow.data.context", "training")])
 
 
-def _standard_tags(identity: RunIdentity, known: RunMetadata) -> dict[str, str]:
-    """What MLflow's page has columns for: who, by which command, at which commit."""
+def _standard_tags(identity: RunIdentity, metadata: RunMetadata) -> dict[str, str]:
+    """Return the tags of MLflow's own columns: user, command and commit."""
     tags = {"mlflow.source.name": f"microfacial train {identity.model}", "mlflow.source.type": "LOCAL"}
-    commit = known.tags.get("microfacial.git_commit", "unknown")
+    commit = metadata.tags.get("microfacial.git_commit", "unknown")
     if commit != "unknown":
         tags["mlflow.source.git.commit"] = commit
-    with suppress(KeyError, OSError):  # a container whose user has no name
+    with suppress(KeyError, OSError):  # the user of a container has no name
         tags["mlflow.user"] = getpass.getuser()
     return tags
 

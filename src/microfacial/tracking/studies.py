@@ -1,7 +1,7 @@
-"""Runs of studies: one run a study, in an experiment of their own, and one nested run a trial.
+"""Runs of studies: one run per study, in an experiment of their own, and one nested run per trial.
 
-Several workers may write trials of one study. Each writes those that it finishes; who ends the study writes what is
-missing, so that a worker that died between a trial and its run loses nothing.
+Several workers can write trials of one study. Each worker writes the trials that it finishes. The worker that ends the
+study writes the missing trials, so that nothing is lost if a worker died after a trial.
 """
 
 import time
@@ -22,13 +22,22 @@ from microfacial.locks import exclusive_lock
 from microfacial.tracking.store import ensure_experiment
 from microfacial.tuning.trials import Conclusion, Trial
 
-_STUDY, _TRIAL, _PARENT = "microfacial.tuning.optuna_study", "microfacial.trial", "mlflow.parentRunId"
+_STUDY, _TRIAL, _PARENT = "microfacial.study", "microfacial.trial", "mlflow.parentRunId"
 _ROLE, _STATE = "microfacial.role", "microfacial.state"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyIdentity:
-    """What a study's run is about. `digests` name the data used."""
+    """Subject of a study's run.
+
+    Attributes:
+        name: name of the study.
+        dataset: name of the data set.
+        scheme: label scheme.
+        model: name of the variant.
+        tags: origin of the code, from `git_tags`.
+        digests: versions of the data, by name.
+    """
 
     name: str
     dataset: str
@@ -39,12 +48,19 @@ class StudyIdentity:
 
     @property
     def experiment(self) -> str:
-        """Studies of a data set and label scheme stand beside its trainings, not among them."""
+        """Name of the experiment. Studies are separate from the trainings of the same data set and label scheme."""
         return f"{self.dataset} · {self.scheme} · studies"
 
 
 class StudyRun:
-    """The run of one study and its trials' nested runs; made by the first worker, taken up by all others."""
+    """The run of one study with a nested run per trial. The first worker creates it, the others find it.
+
+    Args:
+        client: client of the store.
+        identity: subject of the run.
+        params: parameters of the run by name.
+        root: root folder of the project.
+    """
 
     def __init__(self, client: MlflowClient, identity: StudyIdentity, params: Mapping[str, Any], root: Path) -> None:
         self._client, self._identity = client, identity
@@ -61,7 +77,13 @@ class StudyRun:
             self._run_id = str(found[0].info.run_id) if found else self._create(params)
 
     def log_trial(self, trial: Trial) -> None:
-        """Write one nested run; one that is there stays as it is, and one that a kill cut short is written anew."""
+        """Write the nested run of a trial.
+
+        An existing run stays as it is. A run that a killed process left unfinished is replaced.
+
+        Args:
+            trial: a finished trial.
+        """
         name = f"{trial.group} trial {trial.number}".strip()
         with exclusive_lock(self._lock, None):
             for run in self._find(f"tags.`{_PARENT}` = '{self._run_id}' and tags.`{_TRIAL}` = '{name}'"):
@@ -82,7 +104,14 @@ class StudyRun:
     def finish(
         self, trials: Sequence[Trial], conclusion: Conclusion, notes: Sequence[str], figures: Mapping[str, Figure]
     ) -> None:
-        """Write the trials that are missing, what the study came to, and its figures, then close the run."""
+        """Write the missing trials, the conclusion and the figures, then close the run.
+
+        Args:
+            trials: all trials of the study.
+            conclusion: the best trials and their scores.
+            notes: lines of the description on the run's page.
+            figures: figures by file name.
+        """
         for trial in trials:
             self.log_trial(trial)
         self._client.log_batch(self._run_id, metrics=_conclusion_metrics(conclusion))
@@ -109,16 +138,21 @@ class StudyRun:
 
 @contextmanager
 def tolerate_mlflow_errors() -> Iterator[None]:
-    """Go on where MLflow fails, and say so: trials are kept elsewhere, and are written by the next command."""
+    """Print errors of MLflow in the context instead of raising them.
+
+    The trials are in the study's own storage, and the next command writes them into MLflow.
+    """
     try:
         yield
     except (MlflowException, PipelineError) as error:
         first = str(error).splitlines()[0]
-        click.echo(f"MLflow failed ({first}). The study goes on; the same command writes its runs later", err=True)
+        click.echo(
+            f"MLflow failed ({first}). The study continues. Repeat the command later to write its runs", err=True
+        )
 
 
 def _trial_metrics(trial: Trial) -> list[Metric]:
-    """The score of each fold by its step, how many were trained, and what they came to."""
+    """Return the score of each fold at its step, the number of folds, the duration and the pooled score."""
     now = int(time.time() * 1000)
     points = [Metric("fold_score", score, now, step) for step, score in sorted(trial.scores.items())]
     facts = {"folds": float(len(trial.scores)), "seconds": trial.seconds}

@@ -58,7 +58,7 @@ def chunk_size(model: str, settings: Section, samples: Samples) -> int:
 
 def arithmetic(settings: Section) -> dict[str, str]:
     """What the last bits of a fit depend on beside its code: torch, and what `precision: auto` is on this processor."""
-    facts = {"torch": str(torch.__version__)}
+    facts = {"torch": str(torch.__version__).partition("+")[0]}  # "+cpu" names a build of the same release
     if isinstance(settings, OptimiserSettings) and settings.precision == "auto":
         facts["precision"] = _precision(settings)
     return facts

@@ -9,27 +9,25 @@ settings stand. Finished folds of both are journaled.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, ProtocolError
-from microfacial.evaluation import folds as evaluation
 from microfacial.evaluation.experiment import Data
-from microfacial.evaluation.fold_cache import FoldCache, resume
-from microfacial.evaluation.folds import Chunk
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.folds import Chunk, chunk_plans, train_chunks
 from microfacial.evaluation.protocols import TrainConfig, divide_subjects, plan_folds, plan_groups
 from microfacial.evaluation.scoring import gather
 from microfacial.evaluation.significance import compare_predictions, count_by_subject
-from microfacial.files import digest
 from microfacial.metrics import uar, uf1
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.records import FoldPlan, FoldResult, Inputs, Predictions, Samples
 from microfacial.settings import Section
-from microfacial.training import fit as training
+from microfacial.training.fit import arithmetic, chunk_size
 from microfacial.tuning.search_space import StudyConfig
 from microfacial.tuning.trials import StudyScore
 
@@ -44,7 +42,7 @@ class Candidate:
     @property
     def facts(self) -> tuple[object, ...]:
         """What tells it from other candidates."""
-        return self.model, self.settings.model_dump(mode="json"), training.arithmetic(self.settings)
+        return self.model, self.settings.model_dump(mode="json"), arithmetic(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +52,8 @@ class InnerFolds:
     Args:
         subjects: who is tuned on.
         folder: where finished folds are kept.
+        features: digest of clips, faces and flow.
+        code: digest of the code that trains.
         processes: they change the time, not the results.
     """
 
@@ -61,6 +61,8 @@ class InnerFolds:
     subjects: tuple[str, ...]
     config: StudyConfig
     folder: Path
+    features: str
+    code: str
     processes: int
 
     @cached_property
@@ -108,7 +110,7 @@ class InnerFolds:
             ProtocolError: there are too few subjects.
         """
         samples = self.inputs(candidate)
-        chunks = self._shuffle(training.chunk_size(candidate.model, candidate.settings, samples), order)
+        chunks = self._shuffle(chunk_size(candidate.model, candidate.settings, samples), order)
         for start in range(0, len(chunks), self.processes):
             batch = chunks[start : start + self.processes]
             folds = {fold.plan.key: fold for fold in self._run("inner", candidate, samples, batch)}
@@ -124,7 +126,7 @@ class InnerFolds:
         chunks: list[Chunk] = []
         for start in range(0, len(self.plans), self.folds):
             own = self.plans[start : start + self.folds]
-            groups = evaluation.chunk_plans([own[index] for index in mixed.permutation(len(own))], size)
+            groups = chunk_plans([own[index] for index in mixed.permutation(len(own))], size)
             chunks += [groups[index] for index in random.permutation(len(groups))]
         return chunks
 
@@ -140,8 +142,8 @@ class InnerFolds:
     def evaluate(self, candidate: Candidate, plans: Sequence[FoldPlan]) -> Iterator[FoldResult]:
         """Train and predict folds of the protocol, among everyone."""
         samples = self._show(candidate)
-        size = training.chunk_size(candidate.model, candidate.settings, samples)
-        yield from self._run("protocol", candidate, samples, evaluation.chunk_plans(plans, size))
+        size = chunk_size(candidate.model, candidate.settings, samples)
+        yield from self._run("protocol", candidate, samples, chunk_plans(plans, size))
 
     def gather_protocol(self, name: str, folds: Sequence[FoldResult]) -> Predictions:
         """Predictions of all folds of the protocol."""
@@ -161,13 +163,10 @@ class InnerFolds:
         return make_samples(inputs, self.data.store, self.data.clips, self.data.classes)
 
     def _run(self, kind: str, candidate: Candidate, samples: Samples, chunks: Sequence[Chunk]) -> Iterator[FoldResult]:
-        run_chunks = partial(
-            evaluation.run_folds,
-            samples,
-            fit=partial(training.fit, model=candidate.model, settings=candidate.settings),
-            processes=self.processes,
-        )
-        return resume(chunks, FoldCache(self.folder / kind, digest([], *candidate.facts)), run_chunks)
+        model, settings, classes = candidate.model, candidate.settings, self.data.classes
+        key = fold_key(self.features, self.code, self.data.protocol, model, settings, classes)
+        cache = FoldCache(self.folder / kind, key)
+        return train_chunks(samples, chunks, model, settings, processes=self.processes, cache=cache)
 
 
 # --- whom to tune on --------------------------------------------------------------------------------------------------

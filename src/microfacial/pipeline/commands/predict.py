@@ -1,21 +1,18 @@
-"""Command `predict`: videos or folders of frames → label and probabilities, by a registered version."""
+"""Command `predict`: label clips with a registered version."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-import microfacial
-from microfacial.errors import MicrofacialError, PipelineError
-from microfacial.inference.bundle import PACK, read_pack
+from microfacial.errors import MicrofacialError
+from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.predict import TrainedModel
-from microfacial.pipeline.project import STATE, Project
-from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry, registered_name
+from microfacial.pipeline.project import VERSION_CACHE, Project
+from microfacial.registry.versions import choose_version, has_current_code
+from microfacial.tracking.model_versions import Alias, Registry, registered_name
 from microfacial.tracking.store import connect
-
-_CACHE = STATE / "registry"
 
 
 def run_predict(
@@ -28,68 +25,54 @@ def run_predict(
     version: int | None,
     as_json: bool,
 ) -> bool:
-    """Print what the model says of each clip; a clip that cannot be read is a line on its own, and the others go on.
+    """Print the label and the probabilities of each clip.
 
-    Returns whether all could be read.
+    A clip that cannot be read gives one line on standard error. The remaining clips are still predicted.
+
+    Args:
+        project: the project.
+        paths: videos, folders of frames or pictures of maps.
+        moments: `onset`, `apex` and `offset`, the frame numbers in every clip. None where a moment is to be spotted.
+        fps: frames per second. Defaults to the frame rate in each video file.
+        alias: `champion` or `challenger`. Used if `version` is None.
+        version: number of the version.
+        as_json: whether to print one line of JSON for each clip.
+
+    Returns:
+        Whether all clips could be read.
 
     Raises:
         PipelineError: there is no such version.
     """
     registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
-    chosen = _choose(registry, alias, version)
-    folder = registry.fetch(chosen.version, _CACHE)
-    model = read_pack(folder / PACK)
-    _warn_of_other_code(folder, chosen)
+    record = choose_version(registry, alias, version)
+    folder = registry.fetch(record.version, VERSION_CACHE)
+    model = read_bundle(find_bundle(folder))
+    if not has_current_code(folder):
+        click.echo(
+            f"predict: {record.title} was registered with other code than this package has, which may process clips "
+            f"differently. To run the version's own code, use `mlflow models predict -m {folder}`",
+            err=True,
+        )
     if not as_json:
-        click.echo(f"{registry.name}, {chosen.title}")
-    read = [_predict(model, path, moments, fps, as_json) for path in paths]  # all of them, before any failure counts
-    return all(read)
-
-
-def _choose(registry: Registry, alias: Alias, version: int | None) -> ModelVersionRecord:
-    if version is not None:
-        return registry.get(version)
-    found = registry.find(alias)
-    if found is None:
-        remedy = "microfacial promote" if alias == "champion" else "microfacial register MODEL"
-        raise PipelineError(f"{registry.name} has no {alias}. `{remedy}` makes one")
-    return found
+        click.echo(f"{registry.name}, {record.title}")
+    successes = [_predict(model, path, moments, fps, as_json) for path in paths]  # a list, so that none is skipped
+    return all(successes)
 
 
 def _predict(
     model: TrainedModel, path: Path, moments: Mapping[str, int | None], fps: float | None, as_json: bool
 ) -> bool:
+    """Print one prediction or error. Return whether the clip could be read."""
     try:
-        chances = model.predict_clip(path, **moments, fps=fps)
+        probabilities = model.predict_clip(path, **moments, fps=fps)
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
         return False
-    label = max(chances, key=lambda name: chances[name])
+    label = max(probabilities, key=lambda name: probabilities[name])
     if as_json:
-        click.echo(json.dumps({"clip": str(path), "label": label, "probabilities": chances}, ensure_ascii=False))
+        click.echo(json.dumps({"clip": str(path), "label": label, "probabilities": probabilities}, ensure_ascii=False))
     else:
-        shown = "  ".join(f"{name} {chance:.3f}" for name, chance in chances.items())
+        shown = "  ".join(f"{name} {probability:.3f}" for name, probability in probabilities.items())
         click.echo(f"{path}  {label}  ({shown})")
     return True
-
-
-def _warn_of_other_code(folder: Path, version: ModelVersionRecord) -> None:
-    """Say so where this package is not the one that was packed: preprocessing may have changed since."""
-    own, packed = Path(microfacial.__file__).parent, folder / "code" / "microfacial"
-    if _digest_code(own) != _digest_code(packed):
-        click.echo(
-            f"predict: {version.title} was packed with other code than this package's, which may read clips otherwise; "
-            f"`mlflow models predict -m {folder}` runs its own",
-            err=True,
-        )
-
-
-def _digest_code(package: Path) -> str:
-    """Digest of the modules below a package that have a say in predictions."""
-    shown = sorted(
-        path for path in package.rglob("*.py") if not {"pipeline", "tracking"} & set(path.relative_to(package).parts)
-    )
-    total = hashlib.sha256()
-    for path in shown:
-        total.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return total.hexdigest()

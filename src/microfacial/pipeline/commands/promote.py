@@ -1,42 +1,41 @@
-"""Command `promote`: does the challenger become the champion?"""
+"""Command `promote`: decide whether the challenger becomes the champion."""
 
-from functools import partial
 from pathlib import Path
 
 import click
 
-from microfacial.inference.bundle import EVIDENCE, PACK
-from microfacial.inference.example_input import Cost, measure_costs
-from microfacial.pipeline.commands.register import check_trained, read_built_evidence
 from microfacial.pipeline.config import Config, load
-from microfacial.pipeline.project import PARAMS, STATE, Project
-from microfacial.registry.decisions import (
-    Decision,
-    Request,
-    Sources,
-    describe_contest,
-    describe_decision,
-    promote_challenger,
-    read_evidence,
-)
-from microfacial.registry.promotion_rule import Evidence
+from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
+from microfacial.pipeline.training_sources import open_training
+from microfacial.registry.decisions import PromotionRequest, promote_challenger
+from microfacial.registry.describe import describe_decision, describe_scores_and_costs
+from microfacial.registry.evidence import Evidence, gather_evidence
+from microfacial.registry.sources import open_sources
+from microfacial.registry.stored_decisions import Decision
 from microfacial.report.results import BASELINE
-from microfacial.tracking.model_versions import ModelVersionRecord, Registry, registered_name
+from microfacial.tracking.model_versions import Registry, registered_name
 from microfacial.tracking.store import connect
-
-CACHE = STATE / "registry"  # versions of a remote store
 
 
 def run_promote(project: Project, *, bootstrap: bool, force: str, dry_run: bool) -> Decision:
-    """Decide by the rule in params.yaml, and print what it rests on.
+    """Decide by the rule in params.yaml, and print the decision with its scores and costs.
+
+    Args:
+        project: the project.
+        bootstrap: whether to take the first champion without a comparison.
+        force: the user's reason for promoting against the rule. Empty to follow the rule.
+        dry_run: whether to decide without writing anything.
+
+    Returns:
+        The decision.
 
     Raises:
-        PipelineError: there is no challenger, or another promotion came first.
-        ProtocolError: the two cannot be compared.
+        PipelineError: there is no challenger, or another process changed the aliases first.
+        ProtocolError: challenger and champion cannot be compared.
     """
     config = load(PARAMS)
     registry = Registry(connect(Path()), registered_name(config.clips.name, config.clips.scheme))
-    request = Request(
+    request = PromotionRequest(
         config=config.registry,
         baseline=BASELINE,
         draws=config.train.bootstrap_draws,
@@ -45,33 +44,17 @@ def run_promote(project: Project, *, bootstrap: bool, force: str, dry_run: bool)
         force=force,
         dry_run=dry_run,
     )
-    sources = Sources(
-        evidence=partial(_read_evidence, registry),
-        costs=partial(_measure, registry),
-        baseline=partial(_find_baseline, project, config, registry),
-    )
+    sources = open_sources(registry, VERSION_CACHE, BASELINE, lambda: _read_trained_baseline(project, config))
     decision = promote_challenger(registry, request, sources, Path())
     if dry_run:
-        click.echo("promote: a dry run, which changes nothing and is not counted. The decision would be:")
-    for line in [*describe_contest(decision), describe_decision(decision)]:
+        click.echo("promote: dry run. Nothing is changed, and the attempt is not counted. The decision would be:")
+    for line in [*describe_scores_and_costs(decision), describe_decision(decision)]:
         click.echo(f"promote: {line}")
     return decision
 
 
-def _read_evidence(registry: Registry, version: ModelVersionRecord) -> Evidence:
-    return read_evidence(registry.fetch(version.version, CACHE) / EVIDENCE, version.title)
-
-
-def _measure(registry: Registry, challenger: ModelVersionRecord, champion: ModelVersionRecord) -> tuple[Cost, Cost]:
-    folders = [registry.fetch(one.version, CACHE) / PACK for one in (challenger, champion)]
-    ours, theirs = measure_costs(folders)
-    return ours, theirs
-
-
-def _find_baseline(project: Project, config: Config, registry: Registry) -> Evidence | None:
-    """What the baseline came to: in results/ if it is trained there, else in its latest version."""
+def _read_trained_baseline(project: Project, config: Config) -> Evidence | None:
+    """Return the evidence of the baseline in `results/`, or None if it is not trained there."""
     if BASELINE in config.models and (project.results / "train" / BASELINE / "evaluation.json").exists():
-        check_trained(project, config, BASELINE)
-        return read_built_evidence(project, config, BASELINE)
-    versions = [version for version in registry.versions() if version.model == BASELINE]
-    return _read_evidence(registry, versions[-1]) if versions else None
+        return gather_evidence(open_training(project, config, BASELINE))
+    return None

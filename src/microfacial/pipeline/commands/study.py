@@ -19,15 +19,17 @@ from matplotlib.figure import Figure
 
 from microfacial import files
 from microfacial.errors import ConfigError, PipelineError
+from microfacial.evaluation.comparison import describe_difference
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.presets import resolve
-from microfacial.pipeline.commands.compare import verdict
 from microfacial.pipeline.config import Config, load
-from microfacial.pipeline.progress import in_words
-from microfacial.pipeline.project import PARAMS, Project, progress
-from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, stage_code
+from microfacial.pipeline.progress import format_duration, progress_bar
+from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags
+from microfacial.preprocessing.store import features_digest
 from microfacial.records import FoldPlan, FoldResult, Predictions
+from microfacial.source_code import code_digest, modules_digest
 from microfacial.tracking.model_versions import find_version, registered_name
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun, tolerate_mlflow_errors
@@ -44,7 +46,6 @@ from microfacial.tuning.optuna_study import (
 from microfacial.tuning.search_space import Space, find_space
 from microfacial.tuning.trials import Conclusion, StudyScore, Trial, choose_best
 
-_MEASURED = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 _OWN_CODE = ("search_space", "optuna_study", "trials", "objective")
 _BUDGET = {"trials", "minutes", "storage", "workers", "heartbeat_seconds", "subjects"}  # change no trial
 
@@ -116,11 +117,6 @@ def _find_reference(config: Config, base: Candidate) -> _Reference:
     return _Reference(Candidate(champion.model, settings), origin, champion.tuned_on)
 
 
-def data_digest(project: Project) -> str:
-    """Stands for clips, faces and flow."""
-    return files.digest(project.results / name for name in _MEASURED)
-
-
 def _survey(project: Project, config: Config, model: str, processes: int) -> "_Survey":
     """All that the study needs to know.
 
@@ -142,11 +138,12 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
         }
     else:
         parts = {"": tuning_subjects(data, config.study.subjects)}
+    features = features_digest(project.results)
     facts = {
         "dataset": config.clips.name,
         "scheme": config.clips.scheme,
         "mode": config.study.mode,
-        "data": data_digest(project),
+        "data": features,
         "base": settings.model_dump(mode="json"),
         "reference": {"origin": reference.origin, "tuned_on": list(reference.tuned_on)},
         "tuned_before": sorted({*(tuned.subjects if tuned else ()), *reference.tuned_on}),
@@ -158,6 +155,8 @@ def _survey(project: Project, config: Config, model: str, processes: int) -> "_S
             subjects=subjects,
             config=config.study,
             folder=project.state / "studies" / files.as_file_name(f"{name} {part}".strip()),
+            features=features,
+            code=code_digest("train", model),
             processes=processes,
         )
         for part, subjects in parts.items()
@@ -174,9 +173,10 @@ def _digest(
     parts: Mapping[str, Sequence[str]],
 ) -> str:
     """Stands for everything that trials depend on: another data set, space, protocol or part is another study."""
-    own = [Path(f"src/microfacial/tuning/{module}.py") for module in _OWN_CODE]
     return files.digest(
-        [*stage_code("train", model), *own],
+        [],
+        code_digest("train", model),
+        modules_digest([f"tuning.{module}" for module in _OWN_CODE]),
         facts,
         parts,
         {name: repr(parameter) for name, parameter in space.items()},
@@ -318,7 +318,7 @@ class _Survey:
 
     def _evaluate(self, bench: InnerFolds, what: str, candidate: Candidate, plans: list[FoldPlan]) -> list[FoldResult]:
         folds = bench.evaluate(candidate, plans)
-        with progress(folds, f"study {self.base.model}, {what} on those held out", len(plans), "fold") as bar:
+        with progress_bar(folds, f"study {self.base.model}, {what} on those held out", len(plans), "fold") as bar:
             return list(bar)
 
 
@@ -386,7 +386,7 @@ def _tell(trial: Trial, kept: StoredStudy, wanted: int, folds: int) -> str:
         facts.append(f"best {best.value or 0:.3f} (trial {best.number})")
     if done < wanted:
         mean = sum(one.seconds for one in kept.trials) / done
-        facts.append(f"about {in_words(max(1.0, mean * (wanted - done)))} of work left")
+        facts.append(f"about {format_duration(max(1.0, mean * (wanted - done)))} of work left")
     return f"trial {trial.number}, {done} of {wanted} done: {', '.join(facts)}"
 
 
@@ -415,7 +415,7 @@ def describe_study(conclusion: Conclusion, kept: Sequence[StoredStudy]) -> list[
             "Only subjects that tuning never saw tell what the settings are worth: on the others the best of "
             f"{len(trials)} trials was chosen. They were scored {_times(conclusion.looks)} for this study."
         )
-    return [*lines, verdict(claims[0].difference)]
+    return [*lines, describe_difference(claims[0].difference)]
 
 
 def _times(count: int) -> str:

@@ -16,9 +16,10 @@ from ruamel.yaml.tokens import CommentToken
 from microfacial.errors import PipelineError
 from microfacial.files import write_text
 from microfacial.models.presets import resolve
-from microfacial.pipeline.commands.study import data_digest, describe_study
+from microfacial.pipeline.commands.study import describe_study
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.preprocessing.store import features_digest
 from microfacial.settings import Section
 from microfacial.tuning.optuna_study import StoredStudy, StudyStorage, find_studies
 from microfacial.tuning.trials import Trial, choose_best
@@ -92,7 +93,7 @@ def _choose(project: Project, config: Config, kept: StoredStudy, force: bool) ->
     if best is None or best.model != kept.facts["model"]:
         raise PipelineError(f"{kept.name}: no trial of {kept.facts['model']} is better than trial 0: nothing to apply")
     refusals = {
-        "it was made on other data": kept.facts["data"] != data_digest(project),
+        "it was made on other data": kept.facts["data"] != features_digest(project.results),
         "no trial is better than trial 0": best.reference,
         "it is not finished": kept.conclusion is None,
     }

@@ -1,1 +1,1 @@
-"""One module per stage: read, call the core, write, track. No arithmetic. Each imports only what its stage needs."""
+"""One module for each stage of dvc.yaml. Each reads its inputs, calls a package and writes its outputs."""

@@ -10,7 +10,8 @@ from microfacial.datasets import list_clips
 from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
-from microfacial.pipeline.project import Project, progress
+from microfacial.pipeline.progress import progress_bar
+from microfacial.pipeline.project import Project
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.spotting import spot_apex
 from microfacial.records import Clip
@@ -26,7 +27,7 @@ def run_clips(project: Project) -> None:
         DatasetError: Annotations or frames are missing or damaged.
     """
     listing = list_clips(project.clips)
-    with progress(listing.clips, "clips") as bar:
+    with progress_bar(listing.clips, "clips") as bar:
         clips = [_add_digest_and_apex(clip, project) for clip in bar]
     write_clips(project.results / "clips.csv", clips)
     for clip in clips:

@@ -9,7 +9,8 @@ import numpy as np
 from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.frames import read_frames
 from microfacial.errors import DatasetError, NoFaceError
-from microfacial.pipeline.project import PARAMS, Project, progress
+from microfacial.pipeline.progress import progress_bar
+from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.store import read_faces, write_faces
 from microfacial.records import Clip, Face, Image
@@ -28,7 +29,7 @@ def run_faces(project: Project) -> None:
     """
     clips, config = read_clips(project.results / "clips.csv"), read_section(PARAMS, "faces", FacesConfig)
     regions = region_names(config)
-    with progress(clips, "faces") as bar:
+    with progress_bar(clips, "faces") as bar:
         located = _locate_all(bar, project, config)
         write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
     click.echo(f"faces: {_summarise(read_faces(project.results / 'faces')[0])}")

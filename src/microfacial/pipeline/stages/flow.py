@@ -4,15 +4,14 @@ import shutil
 
 import click
 
-from microfacial import files
 from microfacial.datasets.clip_table import read_clips
-from microfacial.pipeline.clip_progress import clip_progress
+from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.pipeline.provenance import stage_code
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.preprocessing.store import read_faces_of
 from microfacial.settings import read_section
+from microfacial.source_code import code_digest
 
 
 def run_flow(project: Project, processes: int) -> None:
@@ -38,7 +37,7 @@ def run_flow(project: Project, processes: int) -> None:
             folder=project.state / "flow",
             frames_root=project.frames,
             processes=processes,
-            code=files.digest(stage_code("flow")),
+            code=code_digest("flow"),
             report=report,
         )
     windows, _, unit = flow_layout(config)

@@ -1,9 +1,8 @@
-"""Stage `train`: faces and flow → train/MODEL/, each fold of the protocol journaled and tracked as it finishes."""
+"""Stage `train`: train all folds of the protocol, store and track each one as it finishes, and write `train/MODEL/`."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,112 +10,95 @@ import numpy as np
 from microfacial import __version__, files
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError
-from microfacial.evaluation import folds as evaluation
-from microfacial.evaluation import result_files as outcomes
-from microfacial.evaluation.fold_cache import FoldCache, resume
-from microfacial.evaluation.folds import Chunk
-from microfacial.evaluation.oracle import pool_oracle, read_oracle, watch_into
+from microfacial.evaluation.fold_cache import FoldCache, fold_key
+from microfacial.evaluation.folds import train_folds
+from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
 from microfacial.evaluation.protocols import plan_folds
+from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
-from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags, stage_code
-from microfacial.preprocessing.store import read_features
-from microfacial.records import ORACLE, FoldPlan, FoldResult, Samples
-from microfacial.settings import Section
+from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags
+from microfacial.preprocessing.store import features_digest, read_features
+from microfacial.records import ORACLE, FaceStore, FoldPlan, Samples
+from microfacial.source_code import code_digest
 from microfacial.tracking.background_writer import BackgroundWriter
 from microfacial.tracking.run_records import (
     FlowDigest,
     RunIdentity,
     RunMetadata,
     summarise_fold,
-    write_circumstances,
     write_identity,
+    write_metadata,
 )
-from microfacial.training import fit as training
-
-RunFolds = Callable[[Samples, Sequence[Chunk]], Iterator[list[FoldResult]]]
 
 
 def run_train(project: Project, model: str, processes: int) -> None:
-    """Run every fold of the protocol, then write predictions, audit and pooled scores.
+    """Train every fold of the protocol, then write predictions, the audit of the folds and pooled scores.
+
+    Finished folds of an interrupted run are not trained again.
+
+    Args:
+        project: data set whose flow has been written.
+        model: name of a model in the `models` section of params.yaml.
+        processes: number of processes. It changes the time, not the results.
 
     Raises:
-        ConfigError: params.yaml has no such model.
+        ConfigError: params.yaml has no such model, or training diverges.
+        StorageError: faces or flow are missing.
+        ProtocolError: the data cannot be divided by the protocol.
     """
     config = load(PARAMS)
     if model not in config.models:
-        raise ConfigError(f"{PARAMS}: models has no {model!r}; it has {', '.join(config.models)}")
+        raise ConfigError(f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}")
     settings = config.models[model]
-    samples = _prepare_samples(project, model, settings)
-    size = training.chunk_size(model, settings, samples)
-    chunks = evaluation.chunk_plans(plan_folds(samples, config.train), size)
-    key = _fold_key(project, model, config, samples)
-    identity, known = _identify(project, model, config, samples, key), _collect_provenance()
-    journal = FoldCache(project.state / "folds" / model, key)
-    oracles = project.state / "oracle" / model / key
-    run_folds = partial(
-        evaluation.run_folds,
-        fit=partial(training.fit, model=model, settings=settings),
-        processes=processes,
-        checkpoints=config.train.checkpoints,
-        make_watch=watch_into(oracles) if config.train.oracle else None,
-    )
-    countdown = Countdown(f"train {model}", sum(map(len, chunks)), processes)
-    with BackgroundWriter(identity, known, Path()) as mirror, countdown:
+    store, clips = read_features(project.results)
+    inputs = MODELS[model].make_inputs(store, settings)
+    samples = make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
+    plans = plan_folds(samples, config.train)
+    code = code_digest("train", model)
+    key = fold_key(features_digest(project.results), code, config.train, model, settings, samples.classes)
+    oracle_folder = project.state / "oracle" / model / key
+    identity, metadata = _identify(project, model, config, samples, store, key), _collect_provenance()
+    countdown = Countdown(f"train {model}", len(plans), processes)
+    with BackgroundWriter(identity, metadata, Path()) as tracker, countdown:
         folds = []
-        for fold in resume(chunks, journal, partial(run_folds, samples)):
-            mirror.log_fold(summarise_fold(fold), fold.seconds)
+        for fold in train_folds(
+            samples,
+            plans,
+            model,
+            settings,
+            processes=processes,
+            cache=FoldCache(project.state / "folds" / model, key),
+            checkpoints=config.train.checkpoints,
+            make_watch=record_oracle(oracle_folder) if config.train.oracle else None,
+        ):
+            tracker.log_fold(summarise_fold(fold), fold.seconds)
             folds.append(fold)
             countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
         out = project.results / "train" / model
-        outcomes.write_training(out, samples, folds, pool(model, samples, folds, config.train))
+        write_training(out, samples, folds, pool(model, samples, folds, config.train))
         if config.train.oracle:
-            _write_oracle(out, model, oracles, [fold.plan for fold in folds], len(samples.classes))
+            _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
-        known = replace(known, ended_ms=_now_ms(), seconds=seconds)
-        write_circumstances(STATE, identity, known)
-        write_identity(out, identity)  # last: a folder that has it is whole
-        mirror.finish(out, known)
+        metadata = replace(metadata, ended_ms=_now_ms(), seconds=seconds)
+        write_metadata(STATE, identity, metadata)
+        write_identity(out, identity)  # written last, so a folder that contains it is complete
+        tracker.finish(out, metadata)
     files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
 
 
-def _collect_provenance() -> RunMetadata:
-    """What the results do not depend on, and people want to know of them."""
-    tags = {**git_tags(), "microfacial.data": data_version(), "microfacial.version": __version__}
-    return RunMetadata(tags=tags, started_ms=_now_ms())
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def _prepare_samples(project: Project, model: str, settings: Section) -> Samples:
-    """The inputs a variant wants, with labels and subjects of the clips in the flow store."""
-    store, clips = read_features(project.results)
-    inputs = MODELS[model].make_inputs(store, settings)
-    return make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
-
-
-def _fold_key(project: Project, model: str, config: Config, samples: Samples) -> str:
-    """Digest of everything that a fold depends on, but for who is held out and the repetition's seed."""
-    data = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
-    protocol = config.train.model_dump(exclude={"seed", "repeats", "bootstrap_draws"})
-    own = config.models[model]
-    settings = (protocol, model, own.model_dump(), samples.classes, training.arithmetic(own))
-    return files.digest([*(project.results / name for name in data), *stage_code("train", model)], *settings)
-
-
-def _identify(project: Project, model: str, config: Config, samples: Samples, fold_key: str) -> RunIdentity:
-    """Name the run by the digest of everything that its results depend on."""
+def _identify(
+    project: Project, model: str, config: Config, samples: Samples, store: FaceStore, key: str
+) -> RunIdentity:
+    """Return the identity of the run. Its key is a digest of everything that the results depend on."""
     sections = {"train": config.train, "faces": config.faces, "flow": config.flow, "model": config.models[model]}
-    store, _ = read_features(project.results)
     return RunIdentity(
-        key=files.digest([], fold_key, config.train.model_dump()),
+        key=files.digest([], key, config.train.model_dump()),
         dataset=config.clips.name,
         scheme=config.clips.scheme,
         model=model,
@@ -127,8 +109,19 @@ def _identify(project: Project, model: str, config: Config, samples: Samples, fo
     )
 
 
-def _write_oracle(out: Path, model: str, kept: Path, plans: list[FoldPlan], classes: int) -> None:
-    """What the model would have claimed, in a file that says what it is; none for a model without epochs."""
-    found = read_oracle(kept, plans)
-    if found:
-        files.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **asdict(pool_oracle(found, classes))})
+def _collect_provenance() -> RunMetadata:
+    """Return facts about the run that the results do not depend on."""
+    tags = {**git_tags(), "microfacial.data": data_version(), "microfacial.version": __version__}
+    return RunMetadata(tags=tags, started_ms=_now_ms())
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _write_oracle(out: Path, model: str, folder: Path, plans: Sequence[FoldPlan], classes: int) -> None:
+    """Write the oracle's scores to a file with a note that they are not a result. A model without epochs has none."""
+    oracle = read_oracle(folder, plans)
+    if oracle:
+        score = asdict(pool_oracle(oracle, classes))
+        files.write_json(out / "oracle.json", {"note": ORACLE, "model": model, **score})

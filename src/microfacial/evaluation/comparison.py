@@ -1,0 +1,56 @@
+"""Describe a comparison of two models in words."""
+
+from collections.abc import Sequence
+
+from microfacial.records import Comparison, Evaluation
+
+
+def describe_comparison(evaluations: Sequence[Evaluation], comparison: Comparison) -> list[str]:
+    """Return lines with both scores, their difference, McNemar's test and the conclusion.
+
+    Args:
+        evaluations: scores of the model and of the baseline.
+        comparison: their paired difference.
+
+    Returns:
+        One line for each model, for the difference, for the test, for the conclusion and for each distinct note.
+    """
+    repeats = max(evaluation.repeats for evaluation in evaluations)
+    averaged = f" on predictions averaged over {repeats} repetitions" if repeats > 1 else ""
+    width = max(len(name) for name in (comparison.model, comparison.baseline, "difference"))
+    scores = [
+        f"{evaluation.model:{width}}  UF1  {evaluation.overall.uf1:.3f} {_brackets(evaluation.uf1_interval, '.3f')}"
+        f"   UAR  {evaluation.overall.uar:.3f} {_brackets(evaluation.uar_interval, '.3f')}"
+        for evaluation in evaluations
+    ]
+    return [
+        *scores,
+        f"{'difference':{width}}  UF1 {comparison.uf1_difference:+.3f} {_brackets(comparison.uf1_interval, '+.3f')}"
+        f"   UAR {comparison.uar_difference:+.3f} {_brackets(comparison.uar_interval, '+.3f')}",
+        f"McNemar's exact test{averaged}: only {comparison.model} is right on {comparison.only_model} clips, "
+        f"only {comparison.baseline} on {comparison.only_baseline}: p = {comparison.mcnemar_p:.3g}",
+        describe_difference(comparison),
+        *filter(None, {evaluation.note: None for evaluation in evaluations}),
+    ]
+
+
+def describe_difference(comparison: Comparison) -> str:
+    """Say in one or two sentences whether the difference in UF1 can be told from zero.
+
+    Args:
+        comparison: the paired difference of two models.
+
+    Returns:
+        A text that does not claim more than the interval supports.
+    """
+    if not comparison.tells_apart:
+        return (
+            f"The difference in UF1 cannot be told from zero on {comparison.subjects} subjects. "
+            f"This does not show that {comparison.model} is better or worse than {comparison.baseline}."
+        )
+    word = "better" if comparison.uf1_difference > 0 else "worse"
+    return f"{comparison.model} is {word} than {comparison.baseline}: the difference in UF1 can be told from zero."
+
+
+def _brackets(interval: tuple[float, float], form: str) -> str:
+    return f"[{interval[0]:{form}}, {interval[1]:{form}}]"

@@ -1,0 +1,161 @@
+"""Read a clip from outside the data sets, with the same steps as the stages `faces` and `flow`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from microfacial.datasets.frames import Recording, open_clip, read_frames
+from microfacial.errors import ConfigError, DatasetError
+from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
+from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
+from microfacial.preprocessing.spotting import spot_apex, spot_interval
+from microfacial.records import ONSET_APEX, Clip, FaceStore
+
+_CORPUS = "recording"  # a clip from outside belongs to no corpus
+
+
+def read_clip(
+    path: Path | str,
+    onset: int | None = None,
+    apex: int | None = None,
+    offset: int | None = None,
+    *,
+    fps: float | None = None,
+    faces: FacesConfig | None = None,
+    flow: FlowConfig | None = None,
+) -> FaceStore:
+    """Return the crops, flow and regions of one clip, computed as for a clip of a data set.
+
+    Spotting finds the moments that are not given. Give onset and apex, onset and offset, or none of the three. With
+    onset and apex alone, the result has the flow of onset→apex only.
+
+    Args:
+        path: a video or a folder of frames. The first frame of a video is number 1. The frames in a folder have numbers
+            in their names.
+        onset: number of the frame before the movement.
+        apex: number of the frame where the movement peaks.
+        offset: number of the frame where the movement has ended.
+        fps: frames per second, which spotting needs. Defaults to the frame rate in the video file.
+        faces: how to locate the face. Defaults to the settings in the package's params.yaml.
+        flow: how to compute the flow. Defaults to the settings in the package's params.yaml.
+
+    Returns:
+        A store with one clip.
+
+    Raises:
+        DatasetError: frames are missing or unreadable, no face or movement is found, or the moments are out of order.
+        ConfigError: the settings are for published maps, which have no frames.
+    """
+    faces, flow = faces or FacesConfig(), flow or FlowConfig()
+    if faces.method == "whole" or flow.method == "published":
+        raise ConfigError(
+            f"{path}: faces.method {faces.method} and flow.method {flow.method} cannot read a clip. The methods whole "
+            "and published are for flow maps only. Choose other methods"
+        )
+    recording = open_clip(Path(path))
+    if onset is None or apex is None:
+        onset, apex, offset = _spot(recording, onset, apex, offset, fps)
+    clip = _check_moments(recording, onset, apex, offset)
+    store = _compute_store(clip, recording.root, faces, flow)
+    return store if offset is not None else _take_onset_apex(store)
+
+
+def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+    """Return a published flow map as a store with one clip. The map is a picture of the motion of one clip.
+
+    Args:
+        path: the picture.
+        faces: settings with the method `whole`.
+        flow: settings with the method `published`.
+
+    Returns:
+        A store with one clip, in the same form as the maps of a data set.
+
+    Raises:
+        DatasetError: the picture is missing, unreadable or not square.
+    """
+    path = Path(path)
+    number = 0  # a map is a single picture
+    recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
+    return _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+
+
+def _spot(
+    recording: Recording, onset: int | None, apex: int | None, offset: int | None, fps: float | None
+) -> tuple[int, int, int]:
+    """Return onset, apex and offset. Spot the apex alone if onset and offset are given, and all three otherwise."""
+    path = recording.root / recording.frames
+    fps = fps or recording.fps
+    if fps is None:
+        raise DatasetError(f"{path}: the frame rate is unknown, and spotting needs it. Give fps, or onset and apex")
+    if apex is not None or (onset is None) != (offset is None):
+        raise DatasetError(
+            f"{path}: these moments cannot be completed by spotting: onset {onset}, apex {apex}, offset {offset}. Give "
+            "onset and apex, onset and offset, or none of them"
+        )
+    if onset is not None and offset is not None:
+        numbers = [number for number in recording.numbers if onset <= number <= offset]
+        frames, skin = read_aligned_frames(recording, recording.root, numbers)
+        return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
+    frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
+    interval = spot_interval(frames, fps, skin=skin)
+    return interval.onset, interval.apex, interval.offset
+
+
+def _check_moments(recording: Recording, onset: int, apex: int, offset: int | None) -> Clip:
+    """Return a clip with these moments if they exist and are in order. Without an offset, the clip ends at its apex."""
+    end = apex if offset is None else offset
+    path = recording.root / recording.frames
+    for number in (onset, apex, end):
+        if number not in recording.numbers:
+            raise DatasetError(
+                f"{path} has no frame {number}. Choose a frame from {recording.numbers[0]} to {recording.numbers[-1]}"
+            )
+    if not onset < apex <= end:
+        raise DatasetError(
+            f"{path}: onset {onset}, apex {apex} and offset {end} are not in this order in time. Correct them"
+        )
+    return _make_clip(recording, onset, apex, end)
+
+
+def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:
+    return Clip(
+        corpus=_CORPUS,
+        subject=recording.root.name,
+        name=recording.frames,
+        emotion="",
+        label="",
+        action_units="",
+        frames=recording.frames,
+        numbers=recording.numbers,
+        onset=onset,
+        apex=apex,
+        offset=offset,
+        apex_source="annotated",
+        fps=recording.fps or 0.0,
+        cropped=False,
+    )
+
+
+def _compute_store(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+    """Locate the face and compute the flow of one clip, as the stages `faces` and `flow` do."""
+    regions = region_names(faces)
+    frames = read_frames(clip, root, key_frames(clip))
+    face = locate(clip, frames[clip.onset], faces)
+    motion = compute_clip_flow(clip, face, frames, faces.size_px, flow)
+    return FaceStore(
+        clips=(clip.id,),
+        crops=np.stack([align(frames[number], face, faces.size_px) for number in (clip.onset, clip.apex)])[None],
+        flow=motion.flow[None],
+        windows=motion.windows,
+        unit=motion.unit,
+        boxes=np.array([face.boxes], dtype=np.int64),
+        regions=regions,
+    )
+
+
+def _take_onset_apex(store: FaceStore) -> FaceStore:
+    row = store.windows.index(ONSET_APEX)
+    return replace(store, flow=store.flow[:, row : row + 1], windows=(ONSET_APEX,))

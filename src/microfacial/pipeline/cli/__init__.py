@@ -1,0 +1,67 @@
+"""The command line. Run it in the root folder of a project.
+
+Each command imports its modules when it runs, because torch and MLflow take seconds to import and most commands need
+neither.
+"""
+
+import gc
+import sys
+
+import click
+
+from microfacial import __version__
+from microfacial.errors import MicrofacialError
+from microfacial.pipeline.cli import models, projects, stages, studies
+from microfacial.pipeline.cli.options import USER_ERROR
+
+
+@click.group()
+@click.version_option(__version__, prog_name="microfacial")
+def main() -> None:
+    """Micro-expression recognition, from raw face clips to a promoted model.
+
+    DVC runs the stages code, clips, faces, flow, train and report (`dvc repro`). Each stage is also a command.
+    Run the commands in the root folder of the project, next to params.yaml.
+    """
+
+
+for _command in (
+    stages.code_command,
+    stages.clips_command,
+    stages.faces_command,
+    stages.flow_command,
+    stages.train_command,
+    stages.report_command,
+    studies.compare_command,
+    studies.ablate_command,
+    studies.study_group,
+    models.spot_command,
+    models.register_command,
+    models.promote_command,
+    models.rollback_command,
+    models.lineage_command,
+    models.predict_command,
+    projects.repro_command,
+    projects.demo_command,
+    projects.doctor_command,
+    projects.ui_command,
+    projects.sync_command,
+):
+    main.add_command(_command)
+
+
+def run_command_line() -> None:
+    """Run a command. An error that the user can repair becomes one line and exit code 2."""
+    try:
+        main()
+    except MicrofacialError as error:
+        click.echo(f"microfacial: {error}", err=True)
+        sys.exit(USER_ERROR)
+    except OSError as error:  # a full or read-only disk, a folder without permission
+        click.echo(
+            f"microfacial: {error.strerror or error}: {error.filename or 'unknown file'}. Repair it and try again",
+            err=True,
+        )
+        sys.exit(USER_ERROR)
+    finally:
+        gc.freeze()  # the process ends: collecting garbage would take a second with torch and MLflow

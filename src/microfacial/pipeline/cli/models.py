@@ -1,0 +1,97 @@
+"""Commands that register, promote and use trained models."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from microfacial.pipeline.cli.options import REFUSED, USER_ERROR, fps_option, locked_project
+from microfacial.pipeline.project import open_project
+
+
+@click.command("spot")
+@click.argument("path", type=click.Path(path_type=Path))
+@fps_option
+def spot_command(path: Path, fps: float | None) -> None:
+    """Find onset, apex and offset of the strongest movement in PATH, a video or a folder of frames."""
+    from microfacial.pipeline.commands.spot import run_spot
+
+    run_spot(path, fps)
+
+
+@click.command("register")
+@click.argument("model")
+def register_command(model: str) -> None:
+    """Register the trained MODEL with its evidence. The new version becomes the challenger."""
+    from microfacial.pipeline.commands.register import run_register
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+
+    with locked_project() as project, mlflow_errors_as_pipeline_errors():
+        run_register(project, model)
+
+
+@click.command("promote")
+@click.option("--bootstrap", is_flag=True, help="Accept the first champion without a comparison.")
+@click.option("--force", metavar="REASON", default="", help="Promote whatever the rule decides. REASON is recorded.")
+@click.option("--dry-run", is_flag=True, help="Print the decision and change nothing.")
+def promote_command(bootstrap: bool, force: str, dry_run: bool) -> None:
+    """Make the challenger the champion if it is better. Exit code 1 means that the rule refused it."""
+    from microfacial.pipeline.commands.promote import run_promote
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+
+    with mlflow_errors_as_pipeline_errors():
+        decision = run_promote(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
+    if not decision.promotes:
+        sys.exit(REFUSED)
+
+
+@click.command("rollback")
+@click.option("--reason", default="", help="Reason, for the record.")
+def rollback_command(reason: str) -> None:
+    """Restore the previous champion."""
+    from microfacial.pipeline.commands.rollback import run_rollback
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+
+    with mlflow_errors_as_pipeline_errors():
+        run_rollback(open_project(), reason)
+
+
+@click.command("lineage")
+def lineage_command() -> None:
+    """Print the origin of each registered version and the decisions about it."""
+    from microfacial.pipeline.commands.lineage import run_lineage
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+
+    with mlflow_errors_as_pipeline_errors():
+        run_lineage(open_project())
+
+
+@click.command("predict")
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--onset", type=int, help="Number of the frame before the movement. Default: found automatically.")
+@click.option("--apex", type=int, help="Number of the frame at the peak of the movement.")
+@click.option("--offset", type=int, help="Number of the frame at the end of the movement.")
+@fps_option
+@click.option("--alias", type=click.Choice(["champion", "challenger"]), default="champion", show_default=True)
+@click.option("--version", type=click.IntRange(min=1), help="Number of a version. Replaces --alias.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per clip.")
+def predict_command(
+    paths: tuple[Path, ...],
+    onset: int | None,
+    apex: int | None,
+    offset: int | None,
+    fps: float | None,
+    alias: Literal["champion", "challenger"],
+    version: int | None,
+    as_json: bool,
+) -> None:
+    """Classify the movement in each PATH, a video or a folder of frames, with the champion."""
+    from microfacial.pipeline.commands.predict import run_predict
+    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+
+    moments = {"onset": onset, "apex": apex, "offset": offset}
+    with mlflow_errors_as_pipeline_errors():
+        succeeded = run_predict(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json)
+    if not succeeded:
+        sys.exit(USER_ERROR)

@@ -1,0 +1,87 @@
+"""Commands that run, check and show a whole project."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from microfacial.errors import PipelineError
+from microfacial.pipeline.cli.options import USER_ERROR, locked_project, processes_option
+from microfacial.pipeline.project import PARAMS, open_project
+
+
+@click.command("repro")
+@processes_option
+def repro_command(processes: int) -> None:
+    """Check the data, run `dvc repro` and print the leaderboard."""
+    from rich.console import Console
+
+    from microfacial.pipeline import dvc
+    from microfacial.pipeline.config import load
+    from microfacial.pipeline.stages.report import read_leaderboard
+
+    load(PARAMS)
+    project = open_project()
+    dvc.reproduce(project, processes)
+    Console().print(read_leaderboard(project))
+    click.echo(
+        f"Next: open {project.results}/reports/index.html for the report, or run `make ui` for every fold in MLflow.\n"
+        "Edit params.yaml and run `make repro` again: only the stages that depend on the edit run again."
+    )
+
+
+@click.command("demo")
+@click.option(
+    "--contact-sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_flag=False,
+    flag_value=Path("demo.png"),
+    help="Do not write data. Draw the existing demo into a PNG (default: demo.png).",
+)
+@processes_option
+def demo_command(contact_sheet: Path | None, processes: int) -> None:
+    """Write the synthetic demo data in the layout of CASME II."""
+    from microfacial.files import write_image
+    from microfacial.pipeline import dvc
+    from microfacial.report.demo_sheet import draw_demo_sheet
+
+    if contact_sheet is None:
+        dvc.make_demo(processes)
+        click.echo(f"demo: {dvc.DEMO}")
+        return
+    if not dvc.DEMO.exists():
+        raise PipelineError(f"{dvc.DEMO} does not exist. Run `microfacial demo` first")
+    write_image(contact_sheet, draw_demo_sheet(dvc.DEMO))
+    click.echo(f"demo: {contact_sheet}")
+
+
+@click.command("doctor")
+@click.argument("path", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def doctor_command(path: Path | None) -> None:
+    """Check set-up, data and disk. With PATH, check the releases in that folder row by row."""
+    from microfacial.pipeline.doctor import examine, examine_releases
+
+    results = []
+    for result in examine() if path is None else examine_releases(path):
+        results.append(result)
+        click.echo(str(result))
+    if not all(result.sound for result in results):
+        sys.exit(USER_ERROR)
+
+
+@click.command("ui")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port of the page.")
+def ui_command(port: int) -> None:
+    """Open MLflow's page on the runs of the project."""
+    from microfacial.pipeline.dvc import show_runs
+
+    show_runs(port)
+
+
+@click.command("sync")
+def sync_command() -> None:
+    """Write results that MLflow lacks from results/ into MLflow."""
+    from microfacial.pipeline.commands.sync import run_sync
+
+    with locked_project():
+        run_sync()

@@ -1,0 +1,81 @@
+"""Commands of the pipeline's stages."""
+
+from pathlib import Path
+
+import click
+
+from microfacial.pipeline.cli.options import locked_project, processes_option
+from microfacial.pipeline.project import open_project
+
+
+@click.command("code")
+def code_command() -> None:
+    """Write the digests of the code that each stage depends on."""
+    from microfacial.pipeline.stages.code import run_code
+
+    run_code(open_project())
+
+
+@click.command("clips")
+def clips_command() -> None:
+    """Stage 1: read annotations and frames, write clips.csv."""
+    from microfacial.pipeline.stages.clips import run_clips
+
+    with locked_project() as project:
+        run_clips(project)
+
+
+@click.command("faces")
+def faces_command() -> None:
+    """Stage 2: find the face in every clip."""
+    from microfacial.pipeline.stages.faces import run_faces
+
+    with locked_project() as project:
+        run_faces(project)
+
+
+@click.command("flow")
+@click.option(
+    "--contact-sheet",
+    metavar="[FOLDER]",
+    is_flag=False,
+    flag_value="",
+    help="Do not compute. Draw PNG pages of the existing crops, regions, flow and strain into FOLDER "
+    "(default: contact-sheets/<data set>/). The pages show faces. Except for the demo, FOLDER must be ignored by git.",
+)
+@click.option("--clip", "clip_ids", metavar="ID", multiple=True, help="Draw only this clip. Can be repeated.")
+@processes_option
+def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes: int) -> None:
+    """Stage 3: compute the optical flow of every clip."""
+    if contact_sheet is not None:
+        from microfacial.pipeline.commands.flow_sheet import run_flow_sheet
+
+        project = open_project()
+        run_flow_sheet(project, Path(contact_sheet) if contact_sheet else project.sheets, clip_ids)
+        return
+    if clip_ids:
+        raise click.UsageError("--clip needs --contact-sheet")
+    from microfacial.pipeline.stages.flow import run_flow
+
+    with locked_project() as project:
+        run_flow(project, processes)
+
+
+@click.command("train")
+@click.argument("model")
+@processes_option
+def train_command(model: str, processes: int) -> None:
+    """Stage 4: train and test MODEL on every fold. MODEL is a name under `models` in params.yaml."""
+    from microfacial.pipeline.stages.train import run_train
+
+    with locked_project() as project:
+        run_train(project, model, processes)
+
+
+@click.command("report")
+def report_command() -> None:
+    """Stage 5: write metrics.json and the report page of all models."""
+    from microfacial.pipeline.stages.report import run_report
+
+    with locked_project() as project:
+        run_report(project)

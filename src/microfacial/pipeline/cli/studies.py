@@ -1,0 +1,86 @@
+"""Commands that compare models and search settings."""
+
+import click
+
+from microfacial.pipeline.cli.options import locked_project, processes_option
+from microfacial.pipeline.project import open_project
+
+
+@click.command("compare")
+@click.argument("model")
+@click.argument("baseline")
+def compare_command(model: str, baseline: str) -> None:
+    """Compare MODEL with BASELINE on the same clips. Both must be trained."""
+    from microfacial.pipeline.commands.compare import run_compare
+
+    run_compare(open_project(), model, baseline)
+
+
+@click.command("ablate")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    show_default="train.repeats",
+    help="Repetitions of the protocol, with the seeds train.seed, train.seed + 1, …",
+)
+@processes_option
+def ablate_command(repeats: int | None, processes: int) -> None:
+    """Measure the contribution of each part of the hybrid, and the cost of a misplaced apex."""
+    from microfacial.pipeline.commands.ablate import run_ablate
+
+    with locked_project() as project:
+        run_ablate(project, repeats, processes)
+
+
+class _RunByDefault(click.Group):
+    """A group that calls its command `run` if the first word is no command: `study hybrid` is `study run hybrid`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+
+@click.group("study", cls=_RunByDefault)
+def study_group() -> None:
+    """Search settings: `study MODEL`, then `study apply MODEL`. `study show` lists the results.
+
+    The section `study` of params.yaml configures the search.
+    """
+
+
+@study_group.command("run")
+@click.argument("model")
+@click.option(
+    "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
+)
+@click.option("--helps", is_flag=True, hidden=True, help="Leave the conclusion to the process that started this one.")
+@processes_option
+def study_run_command(model: str, workers: int | None, helps: bool, processes: int) -> None:
+    """Search the settings of MODEL on a part of the subjects, then score the best settings on the other subjects.
+
+    The word `run` is optional. A study that was killed continues when the command is repeated. Several terminals can
+    run the command at once and share the trials.
+    """
+    from microfacial.pipeline.commands.study import run_study
+
+    run_study(open_project(), model, workers, processes, helps=helps)
+
+
+@study_group.command("apply")
+@click.argument("model", required=False)
+@click.option("--force", is_flag=True, help="Apply even if the data has changed or no trial is better than trial 0.")
+def study_apply_command(model: str | None, force: bool) -> None:
+    """Write the best settings of the latest study into params.yaml. MODEL limits the choice to its studies."""
+    from microfacial.pipeline.commands.study_apply import run_study_apply
+
+    run_study_apply(open_project(), model, force=force)
+
+
+@study_group.command("show")
+@click.argument("model", required=False)
+def study_show_command(model: str | None) -> None:
+    """List the studies and their results. MODEL limits the list to its studies."""
+    from microfacial.pipeline.commands.study_apply import show_studies
+
+    show_studies(open_project(), model)

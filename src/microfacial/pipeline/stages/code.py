@@ -1,0 +1,26 @@
+"""Stage `code`: source files → code/, the digests of the code that each stage depends on."""
+
+import click
+
+from microfacial.files import atomic_write
+from microfacial.pipeline.project import Project
+from microfacial.source_code import STAGES, code_manifest, variant_modules
+
+
+def run_code(project: Project) -> None:
+    """Write one file for each stage and for each model variant. Each line is a digest and a file of the package.
+
+    Other stages of dvc.yaml depend on these files instead of on source files. An edit of a comment or a docstring runs
+    only this stage again, because the digests ignore both.
+
+    Args:
+        project: the current project.
+    """
+    manifests = {stage: code_manifest(stage) for stage in STAGES if stage != "train"}
+    manifests |= {f"train-{model}": code_manifest("train", model) for model in variant_modules()}
+    with atomic_write(project.results / "code") as folder:
+        folder.mkdir()
+        for name, manifest in manifests.items():
+            lines = "".join(f"{digest}  {path}\n" for path, digest in manifest.items())
+            (folder / f"{name}.txt").write_text(lines, encoding="utf-8")
+    click.echo(f"code: {len(manifests)} digests")

@@ -1,0 +1,42 @@
+"""Find a finished training in `results/`, with the settings and hashes that it must have been made with."""
+
+from microfacial.errors import ConfigError, StorageError
+from microfacial.pipeline.config import Config
+from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.provenance import dvc_hash, file_hash
+from microfacial.registry.training_source import TrainingSource, require_current
+
+
+def open_training(project: Project, config: Config, model: str) -> TrainingSource:
+    """Return a finished training, after checking that params.yaml still describes it.
+
+    Args:
+        project: the project.
+        config: all sections of params.yaml.
+        model: name of the variant.
+
+    Raises:
+        ConfigError: params.yaml does not have the model, or has other settings than the training.
+        StorageError: the model is not trained, or the clips or the flow have changed since.
+    """
+    if model not in config.models:
+        raise ConfigError(f"{PARAMS}: models.{model} is missing. Add it, or choose from {', '.join(config.models)}")
+    if not (project.results / "train" / model / "evaluation.json").exists():
+        raise StorageError(f"{model} is not trained on {project.clips.name}. Run `dvc repro`")
+    tuned = config.tuned.get(model)
+    source = TrainingSource(
+        results=project.results,
+        params=PARAMS,
+        model=model,
+        dataset=config.clips.name,
+        scheme=config.clips.scheme,
+        settings=config.models[model],
+        faces=config.faces,
+        flow=config.flow,
+        train=config.train,
+        tuned_on=tuned.subjects if tuned else (),
+        clips_hash=file_hash(project.results / "clips.csv"),
+        flow_hash=dvc_hash(project.results / "flow"),
+    )
+    require_current(source)
+    return source

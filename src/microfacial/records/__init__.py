@@ -1,0 +1,85 @@
+"""The data of MicroFacial: frozen records that pass through the pipeline once.
+
+This package holds records, the constants that several packages share, and the protocols of a trained model. It reads
+no files and computes no scores.
+
+Axes: N clips or samples · T windows · R regions · C channels · H, W pixels · K classes · S subjects.
+
+    Clip ──locate──▶ Face ──compute_flow──▶ FlowSequence ──make_inputs──▶ Samples
+                                                                            │ plan_folds
+      Report ◀──summarise── Evaluation ◀──pool── FoldResult × S ◀──run_folds┘
+"""
+
+from microfacial.records.clips import (
+    DEMO_CORPUS,
+    FRAME_NUMBER,
+    ONSET_APEX,
+    PHASE_WINDOWS,
+    ApexSource,
+    Box,
+    Clip,
+    Face,
+    FaceSource,
+    FaceStore,
+    FloatArray,
+    FlowSequence,
+    FlowUnit,
+    Image,
+    frame_path,
+    is_synthetic,
+)
+from microfacial.records.results import (
+    ORACLE,
+    PROTOCOL_NAMES,
+    SYNTHETIC,
+    Comparison,
+    Evaluation,
+    Importances,
+    Predictions,
+    Score,
+)
+from microfacial.records.training import (
+    Explainable,
+    Fitted,
+    FoldPlan,
+    FoldResult,
+    History,
+    Inputs,
+    Samples,
+    TrainingData,
+)
+
+__all__ = [
+    "DEMO_CORPUS",
+    "FRAME_NUMBER",
+    "ONSET_APEX",
+    "ORACLE",
+    "PHASE_WINDOWS",
+    "PROTOCOL_NAMES",
+    "SYNTHETIC",
+    "ApexSource",
+    "Box",
+    "Clip",
+    "Comparison",
+    "Evaluation",
+    "Explainable",
+    "Face",
+    "FaceSource",
+    "FaceStore",
+    "Fitted",
+    "FloatArray",
+    "FlowSequence",
+    "FlowUnit",
+    "FoldPlan",
+    "FoldResult",
+    "History",
+    "Image",
+    "Importances",
+    "Inputs",
+    "Predictions",
+    "Samples",
+    "Score",
+    "TrainingData",
+    "frame_path",
+    "is_synthetic",
+]

@@ -1,0 +1,42 @@
+"""Choose a registered version, and compare the code in it with the installed package."""
+
+from pathlib import Path
+
+from microfacial.errors import PipelineError
+from microfacial.source_code import PACKAGE, package_digest
+from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
+
+UNUSED_PACKAGES = ("pipeline", "registry", "report", "tracking", "tuning")
+"""Packages whose code a prediction does not run."""
+
+
+def choose_version(registry: Registry, alias: Alias, version: int | None) -> ModelVersionRecord:
+    """Return a version by its number, or by an alias.
+
+    Args:
+        registry: the registered model.
+        alias: `champion` or `challenger`. Used if `version` is None.
+        version: number of the version.
+
+    Returns:
+        The version.
+
+    Raises:
+        PipelineError: there is no such version, or the alias points to none.
+    """
+    if version is not None:
+        return registry.get(version)
+    target = registry.find(alias)
+    if target is None:
+        command = "microfacial promote" if alias == "champion" else "microfacial register MODEL"
+        raise PipelineError(f"{registry.name} has no {alias}. Make one with `{command}`")
+    return target
+
+
+def has_current_code(folder: Path) -> bool:
+    """Return whether the code in a version predicts as this package does, as far as the source files tell.
+
+    Args:
+        folder: folder of the version.
+    """
+    return package_digest(folder / "code" / "microfacial", UNUSED_PACKAGES) == package_digest(PACKAGE, UNUSED_PACKAGES)

@@ -1,0 +1,166 @@
+"""Digests of the source code that a result depends on.
+
+A stage depends on its own module and on every module of this package that it imports, directly or indirectly. A digest
+covers the statements of these modules. It ignores comments, docstrings and blank lines, so that an edit of the
+documentation invalidates no result. DVC and the caches of finished clips and folds use the same digests.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+PACKAGE = Path(__file__).parent
+
+STAGES = ("clips", "faces", "flow", "train", "report")
+"""Stages of the pipeline, in order."""
+
+_WITHOUT_INFLUENCE = ("errors", "locks", "source_code", "tracking", "pipeline", "report.canvas")
+"""Modules and packages that decide no result: messages, locks, MLflow and the command line."""
+
+_MODEL_TABLE = "models"
+"""The table of all variants. A training depends on the file of its own variant, and not on the other variants."""
+
+_RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "preprocessing.faces": ("preprocessing/weights/mean_face.csv",),
+        "preprocessing.landmarks": (
+            "preprocessing/weights/face_detection_short_range.tflite",
+            "preprocessing/weights/face_landmark.tflite",
+        ),
+        "report.page": ("report/page.css", "report/page.html", "report/page.js"),
+    }
+)
+"""Files that a module reads from the package."""
+
+
+def code_manifest(stage: str, model: str = "") -> dict[str, str]:
+    """Return the files of the package that decide the results of a stage, each with its digest.
+
+    Args:
+        stage: one of `STAGES`.
+        model: name of the variant, for the stage `train` only.
+
+    Returns:
+        Digests by file. Paths are relative to the package and in alphabetical order.
+    """
+    modules = _imported_modules([f"pipeline.stages.{stage}", *([f"models.{model}"] if model else [])])
+    paths = [_module_path(module) for module in modules]
+    paths += [PACKAGE / name for module in modules for name in _RESOURCES.get(module, ())]
+    return {path.relative_to(PACKAGE).as_posix(): _file_digest(path) for path in sorted(paths)}
+
+
+def code_digest(stage: str, model: str = "") -> str:
+    """Return one digest of everything in `code_manifest`, 16 hexadecimal digits."""
+    lines = "".join(f"{digest} {path}\n" for path, digest in code_manifest(stage, model).items())
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def modules_digest(modules: Collection[str]) -> str:
+    """Return one digest of modules of this package, such as `tuning.trials`, and of nothing that they import."""
+    digests = [_file_digest(_module_path(module)) for module in sorted(modules)]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
+
+
+def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
+    """Return one digest of all Python files below a folder, wherever the folder lies.
+
+    Args:
+        package: folder of a copy of this package.
+        exclude: names of subpackages at the top of the folder to leave out.
+    """
+    digests = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0] not in exclude:
+            digests.update(f"{relative.as_posix()} {_file_digest(path)}\n".encode())
+    return digests.hexdigest()[:16]
+
+
+def variant_modules() -> list[str]:
+    """Return the names of all model variants: the modules that the table `models.MODELS` imports."""
+    names = {module.removeprefix("models.") for module in _imports(_MODEL_TABLE) if module.startswith("models.")}
+    return sorted(names - {"base"})
+
+
+def statements(source: str) -> str:
+    """Return Python source without comments, docstrings and blank lines.
+
+    Args:
+        source: text of a module.
+
+    Raises:
+        SyntaxError: the text is not valid Python.
+    """
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1].encode()[: len(lines[row - 1][:column].encode())].decode()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                lines[row - 1] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _imported_modules(start: Collection[str]) -> list[str]:
+    """Return modules and everything that they import, without the modules that have no influence on results."""
+    modules: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        module = waiting.pop()
+        if module not in modules:
+            modules.add(module)
+            waiting += [name for name in _imports(module) if name != _MODEL_TABLE and not _has_no_influence(name)]
+    return sorted(modules)
+
+
+def _has_no_influence(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in _WITHOUT_INFLUENCE)
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Return the modules of this package that a module imports, without the prefix `microfacial.`."""
+    tree = ast.parse(_module_path(module).read_text(encoding="utf-8"))
+    return frozenset(name for node in ast.walk(tree) for name in _imports_of(node))
+
+
+def _imports_of(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "microfacial":
+        base = node.module.partition(".")[2]
+        for alias in node.names:
+            submodule = f"{base}.{alias.name}".lstrip(".")
+            if _exists(submodule):
+                yield submodule
+            elif base:
+                yield base
+
+
+@cache
+def _exists(module: str) -> bool:
+    path = PACKAGE / module.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def _module_path(module: str) -> Path:
+    path = PACKAGE / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _file_digest(path: Path) -> str:
+    """Return a digest of a file: of its statements if it is Python, else of its bytes."""
+    status = path.stat()
+    return _cached_digest(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _cached_digest(path: Path, modified_ns: int, size: int) -> str:
+    """Return the digest of a file in its present state, which the other arguments identify."""
+    content = statements(path.read_text(encoding="utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,33 @@
+"""dvc.yaml matches params.yaml and the digests of code."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes import ROOT
+from microfacial.pipeline.config import OPTIONAL
+from microfacial.source_code import STAGES
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, Any]:
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    return dict(content["stages"])
+
+
+def test_every_section_of_params_belongs_to_the_stage_of_its_name(stages: dict[str, Any]) -> None:
+    sections = set(yaml.safe_load((ROOT / "params.yaml").read_text())) - {"models", *OPTIONAL}
+    assert sections == set(stages) - {"code"} == set(STAGES)
+    assert all(section in stages[section]["params"] for section in sections)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_depends_on_the_digest_of_its_own_code(stage: str, stages: dict[str, Any]) -> None:
+    name = "train-${item.model}" if stage == "train" else stage
+    code = [path for path in stages[stage]["deps"] if "/code/" in path or path.startswith("src")]
+    assert code == [f"results/${{clips.name}}/code/{name}.txt"]
+
+
+def test_the_stage_code_depends_on_the_whole_package(stages: dict[str, Any]) -> None:
+    assert stages["code"]["deps"] == ["src/microfacial"]

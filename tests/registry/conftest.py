@@ -1,0 +1,50 @@
+"""A project on the tiny demo with trained models, and a way to run commands in it."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from microfacial.pipeline.cli import run_command_line
+from microfacial.pipeline.project import open_project
+from microfacial.pipeline.stages.train import run_train
+
+
+@pytest.fixture(scope="session")
+def computed_models(computed: Path, tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The tiny demo with three trained models and the checkpoints of their folds. Copy it, do not write into it."""
+    root = tmp_path_factory.mktemp("trained") / "project"
+    shutil.copytree(computed, root, symlinks=True)
+    (root / "mlruns").mkdir()
+    shutil.copy(empty_store, root / "mlruns")
+    params = (root / "params.yaml").read_text().replace("protocol: loso", "protocol: loso, checkpoints: true")
+    (root / "params.yaml").write_text(params + "registry: {min_subjects: 2}\n")
+    with chdir(root), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for model in ("linear_svm", "roi_cnn", "majority"):
+            run_train(open_project(), model, processes=1)
+    return root
+
+
+@pytest.fixture
+def place(computed_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `computed_models`, the current folder of the test."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = Path(shutil.copytree(computed_models, tmp_path / "project", symlinks=True))
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run a command and return its exit code."""
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", ["microfacial", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            run_command_line()
+        return int(stopped.value.code or 0)
+
+    return call

@@ -1,0 +1,115 @@
+"""The commands from a challenger to a champion that predicts, on the tiny demo."""
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+from mlflow.exceptions import MlflowException
+
+from fake_versions import Run, clips_of, describe_moments, folder_of, frames_of, open_registry
+from microfacial.datasets.frames import read_image
+from microfacial.inference.bundle import EVIDENCE
+from microfacial.tracking.model_versions import Registry
+
+
+def test_register_promote_predict_and_roll_back(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("promote") == 2
+    assert "tiny.casme2-4 has no challenger" in capsys.readouterr().err
+    assert run("register", "majority") == 0
+    assert run("promote") in (0, 1)  # either result is possible: the tiny SVM is a weak baseline
+    if "version 1 refused" in capsys.readouterr().out:
+        assert run("promote", "--force", "a start") == 0
+    assert run("register", "linear_svm") == 0
+    assert run("promote", "--dry-run") in (0, 1)
+    output = capsys.readouterr().out
+    assert "dry run" in output
+    assert re.search(
+        r"UF1 0\.\d+ against 0\.\d+: [+-]0\.\d+, lower bound [+-]0\.\d+, on 12 clips of 4 subjects", output
+    )
+    assert re.search(r"\d+ ms per clip against \d+ ms, \d+ kB of weights against \d+ kB", output)
+    assert run("promote", "--force", "to see it predict") == 0
+    clip = clips_of(place)[0]
+    capsys.readouterr()
+    assert run("predict", frames_of(clip), "--json", *describe_moments(clip)) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["clip"] == frames_of(clip)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+    assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+    assert run("lineage") == 0
+    output = capsys.readouterr().out
+    assert "version 2  linear_svm, refit, loso  ← champion" in output
+    assert re.search(r"(2|3)  .* version 2 promoted", output)
+    assert run("rollback", "--reason", "enough") == 0
+    assert "version 2 rolled back to version 1 (reason: enough)" in capsys.readouterr().out
+    champion = open_registry(place).find("champion")
+    assert champion is not None
+    assert champion.version == 1
+
+
+def test_predict_continues_after_a_clip_that_cannot_be_read(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", "x") == 2
+    assert re.search("tiny.casme2-4 has no champion.*microfacial promote", capsys.readouterr().err)
+    assert run("register", "linear_svm") == 0
+    clip = clips_of(place)[0]
+    capsys.readouterr()
+    assert run("predict", "nothing", frames_of(clip), "--alias", "challenger", *describe_moments(clip)) == 2
+    output = capsys.readouterr()
+    assert re.fullmatch(r"microfacial: nothing .*\.avi.*\n", output.err)
+    assert re.search(rf"{re.escape(frames_of(clip))}  \w+  \(happiness 0\.\d+", output.out)
+    assert run("predict", frames_of(clip), "--version", "7", *describe_moments(clip)) == 2
+    assert "version 7" in capsys.readouterr().err
+
+
+def test_a_video_is_predicted_as_its_frames_are(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("register", "linear_svm") == 0
+    clip = clips_of(place)[0]
+    images = [read_image(Path("data") / clip.frame(number)) for number in clip.numbers]
+    height, width = images[0].shape[:2]
+    video = cv2.VideoWriter("clip.avi", cv2.VideoWriter.fourcc(*"FFV1"), 200.0, (width, height))  # lossless
+    for image in images:
+        video.write(image)
+    video.release()
+    answers = []
+    for path, first in ((frames_of(clip), 0), ("clip.avi", clip.numbers[0] - 1)):
+        moments = [str(number - first) for number in (clip.onset, clip.apex, clip.offset)]
+        capsys.readouterr()
+        options = [word for pair in zip(("--onset", "--apex", "--offset"), moments, strict=True) for word in pair]
+        assert run("predict", path, "--alias", "challenger", "--json", *options) == 0
+        answers.append(json.loads(capsys.readouterr().out)["probabilities"])
+    assert answers[1] == pytest.approx(answers[0], abs=0.02)  # the codec halves the resolution of colour
+
+
+def test_predict_warns_if_a_version_has_other_code(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("register", "majority") == 0
+    clip = clips_of(place)[0]
+    command = ["predict", frames_of(clip), "--alias", "challenger", *describe_moments(clip)]
+    capsys.readouterr()
+    assert run(*command) == 0
+    assert capsys.readouterr().err == ""
+    with (folder_of(place) / "code" / "microfacial" / "preprocessing" / "flow.py").open("a") as code:
+        code.write("SIDE_PX = 1\n")
+    assert run(*command) == 0
+    assert re.search("majority, version 1 .*mlflow models predict -m", capsys.readouterr().err)
+
+
+def test_damaged_evidence_is_named(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [run("register", "linear_svm"), run("promote", "--bootstrap"), run("register", "roi_cnn")] == [0, 0, 0]
+    (folder_of(place) / EVIDENCE / "evidence.json").write_text("{}")
+    assert run("promote") == 2
+    assert re.search("evidence of linear_svm, version 1", capsys.readouterr().err)
+
+
+def test_an_mlflow_failure_has_another_exit_code_than_a_refusal(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MlflowException("the server is gone")
+
+    assert run("register", "linear_svm") == 0
+    monkeypatch.setattr(Registry, "point", fail)
+    assert run("promote", "--bootstrap") == 2
+    assert "the server is gone" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""The content of a registered version, and its origin."""
+
+import csv
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+from safetensors.numpy import load_file
+
+from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
+from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
+from microfacial.registry.evidence import digest_data
+from microfacial.tracking.pyfunc import requirements
+from microfacial.tracking.store import connect
+
+
+def test_a_version_has_bundle_evidence_card_and_code_and_no_pickle(place: Path, run: Run) -> None:
+    assert run("register", "roi_cnn") == 0
+    folder = folder_of(place)
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"MLmodel", "serve.py", "requirements.txt", "model_card.md", "input_example.json"} <= files
+    code = "code/microfacial"
+    assert {f"{code}/inference/bundle.py", f"{code}/preprocessing/weights/mean_face.csv"} <= files
+    assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib|npy|npz)$", name)]
+    assert not [name for name in files if (folder / name).read_bytes()[:1] == b"\x80"]  # first byte of a pickle
+    assert load_file(folder / BUNDLE / "weights.safetensors")
+    training = place / "results/tiny/train/roi_cnn"
+    for name in ("predictions.csv", "evaluation.json", "folds.csv", "settings.json"):
+        assert (folder / EVIDENCE / name).read_bytes() == (training / name).read_bytes()
+    facts = json.loads((folder / EVIDENCE / "evidence.json").read_text())
+    assert "the registered model was trained on all subjects" in facts["note"]
+    assert facts["data"] == digest_data(clips_of(place))
+
+
+def test_a_version_stores_its_settings_and_its_origin(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("tuned", roi_cnn={"study": "tiny-1", "trial": 4, "subjects": ["demo/sub01"]})
+    assert run("register", "roi_cnn") == 0
+    version = open_registry(place).find("challenger")
+    assert version is not None
+    assert (version.model, version.protocol, version.tuned_on) == ("roi_cnn", "loso", ("demo/sub01",))
+    assert version.settings["epochs"] == 3
+    assert version.origin["study"] == "tiny-1"
+    assert version.origin["bundle"] == "refit"
+    training_run = connect(place).get_run(version.run_id)
+    assert training_run.data.tags["microfacial.model"] == "roi_cnn"
+    description = connect(place).get_model_version(NAME, "1").description
+    assert description == (folder_of(place) / CARD).read_text()
+    assert "study `tiny-1` chose the settings on 1 subjects: demo/sub01" in description
+    capsys.readouterr()
+    assert run("lineage") == 0
+    output = capsys.readouterr().out
+    assert "version 1  roi_cnn, refit, loso  ← challenger\n" in output
+    assert "  study    tiny-1, trial 4, tuned on 1 subjects\n" in output
+    assert f"  data     {version.origin['data']} (data.dvc unversioned), flow {version.origin['flow']}\n" in output
+    assert f"  run      {version.run_id}\n" in output
+
+
+def test_an_ensemble_has_the_models_of_all_folds(place: Path, run: Run) -> None:
+    change("registry", bundle="ensemble")
+    assert run("register", "roi_cnn") == 0
+    arrays = load_file(folder_of(place) / BUNDLE / "weights.safetensors")
+    assert {name.partition("/")[0] for name in arrays} == {"0", "1", "2", "3"}
+    assert "the models of all folds" in (folder_of(place) / CARD).read_text()
+
+
+def test_an_ensemble_without_checkpoints_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree("results/tiny/train/roi_cnn/checkpoints")
+    change("registry", bundle="ensemble")
+    assert run("register", "roi_cnn") == 2
+    assert "train.checkpoints: true" in capsys.readouterr().err
+
+
+def test_registering_the_same_training_twice_gives_equal_bytes(place: Path, run: Run) -> None:
+    for _ in range(2):
+        assert run("register", "roi_cnn") == 0
+    first, second = (folder_of(place, version) / BUNDLE for version in (1, 2))
+    for name in ("weights.safetensors", "bundle.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() -> None:
+    graph = grimp.build_graph("microfacial", include_external_packages=True)
+    reached: set[str] = set()
+    waiting = {"microfacial.inference.serve"}
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        parents = {module.rpartition(".")[0]} - {""}
+        lazy = module == "microfacial"  # names modules without importing them
+        imported = set() if lazy else graph.find_modules_directly_imported_by(module)
+        waiting |= (imported | parents) - reached
+    external = {name for name in reached if not name.startswith("microfacial")} - sys.stdlib_module_names
+    distributions = {"cv2": "opencv-python", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+    required = {line.partition("==")[0] for line in requirements()}
+    assert {distributions.get(name, name) for name in external} == required
+    assert all(re.fullmatch(r"[\w-]+==\d[\w.]*", line) for line in requirements())
+
+
+def test_every_number_in_the_card_is_a_measured_one(place: Path, run: Run) -> None:
+    assert run("register", "roi_cnn") == 0
+    card = (folder_of(place) / CARD).read_text()
+    content = json.loads(Path("results/tiny/train/roi_cnn/evaluation.json").read_text())
+    scores = card.partition("## Scores")[2].partition("## Tuning")[0]
+    numbers = re.findall(r"[-+]?\d+\.\d+", scores)
+    overall, intervals = content["overall"], [*content["uf1_interval"], *content["uar_interval"]]
+    measured = [overall["uf1"], overall["uar"], overall["accuracy"], *intervals, content["ece"]]
+    for corpus in content["corpora"].values():
+        measured += [corpus["uf1"], corpus["uar"], corpus["accuracy"]]
+    baseline = json.loads(Path("results/tiny/train/linear_svm/evaluation.json").read_text())["overall"]["uf1"]
+    difference = re.search(r"Against linear_svm.*: UF1 ([-+]\d\.\d+) \(95 % ([-+]\d\.\d+) to ([-+]\d\.\d+)\)", scores)
+    assert difference is not None
+    assert float(difference[1]) == pytest.approx(overall["uf1"] - baseline, abs=6e-4)
+    assert {number for number in numbers if number not in difference.groups()} == {f"{value:.3f}" for value in measured}
+    assert f"| {overall['clips']} | {overall['subjects']} |" in scores
+    with Path("results/tiny/clips.csv").open() as stream:
+        labels = [row["label"] for row in csv.DictReader(stream)]
+    counts = " | ".join(str(labels.count(label)) for label in content["classes"])
+    assert f"| demo | 4 | {counts} |" in card
+
+
+def test_a_card_without_a_comparable_baseline_is_still_written(
+    place: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path("results/tiny/train/linear_svm/predictions.csv")
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    assert run("register", "roi_cnn") == 0
+    assert "Against" not in (folder_of(place) / CARD).read_text()
+    assert "linear_svm" in caplog.text

@@ -1,0 +1,79 @@
+"""A training is refused if params.yaml, the clips or the flow have changed since."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fake_versions import Run, change
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("models", {"roi_cnn": {"input_px": 16, "epochs": 9}}, r"models\.roi_cnn\.\w+ "),
+        ("flow", {"blur_sigma_px": 2.0}, "flow.blur_sigma_px .*2.0.* 0.8"),
+        ("faces", {"regions": "facs-8"}, "faces.regions .*'facs-8'.* 'mission'"),
+        ("train", {"seed": 1}, "train.seed .*1.* 0"),
+        ("train", {"repeats": 2}, "train.repeats .*2.* 1"),
+        ("train", {"protocol": "composite"}, "train.protocol .*'composite'.* 'loso'"),
+        ("clips", {"scheme": "casme2-5"}, "clips.scheme "),
+    ],
+)
+def test_a_changed_setting_is_refused_with_its_key_and_both_values(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], section: str, values: dict[str, Any], message: str
+) -> None:
+    change(section, **values)
+    assert run("register", "roi_cnn") == 2
+    assert re.search(f"params.yaml: {message}.*dvc repro", capsys.readouterr().err)
+
+
+def test_a_missing_or_untrained_model_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("register", "hybrid") == 2
+    assert re.search("models.hybrid .*majority, linear_svm, roi_cnn", capsys.readouterr().err)
+    change("models", rgb={})
+    assert run("register", "rgb") == 2
+    assert re.search("rgb .*tiny.*dvc repro", capsys.readouterr().err)
+
+
+def test_predictions_for_other_clips_are_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results/tiny/train/roi_cnn/predictions.csv")
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    assert run("register", "roi_cnn") == 2
+    assert re.search(r"train/roi_cnn: .*clips\.csv.*dvc repro", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["clips.csv", "flow"])
+def test_changed_inputs_of_the_training_are_refused(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    if name == "flow":
+        path = Path("results/tiny/flow/flow.npy")
+        np.save(path, np.load(path) * 2)
+    else:
+        rows = list(csv.reader(Path("results/tiny/clips.csv").read_text().splitlines()))
+        apex = rows[0].index("apex")
+        with Path("results/tiny/clips.csv").open("w", newline="") as stream:
+            moved = [[*row[:apex], str(int(row[apex]) - 1), *row[apex + 1 :]] for row in rows[1:]]
+            csv.writer(stream).writerows([rows[0], *moved])
+    assert run("register", "roi_cnn") == 2
+    assert re.search(rf"train/roi_cnn: {re.escape(name)} .*dvc repro", capsys.readouterr().err)
+
+
+def test_a_tuned_subject_without_clips_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    change("tuned", roi_cnn={"study": "tiny-1", "subjects": ["demo/sub01", "demo/sub99"]})
+    assert run("register", "roi_cnn") == 2
+    assert re.search(r"tuned\.roi_cnn\.subjects: .* demo/sub99\. ", capsys.readouterr().err)
+
+
+def test_the_former_keys_of_the_registry_are_refused_with_the_new_ones(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("registry", pack="refit", fewest_subjects=2)
+    assert run("register", "roi_cnn") == 2
+    error = capsys.readouterr().err
+    assert re.search("registry.pack: .*bundle", error)
+    assert re.search("registry.fewest_subjects: .*min_subjects", error)

@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+from fake_results import make_comparison, make_result
+from microfacial.records import SYNTHETIC
+from microfacial.report.summary import summarise
+
+
+def test_scores_are_rounded_to_four_digits_and_the_best_model_comes_first() -> None:
+    metrics = summarise([make_result("a"), make_result("b", 0.5)])
+    assert list(metrics["models"]) == ["b", "a"]
+    assert metrics["models"]["a"]["uf1"] == 0.1235
+    assert metrics["note"] == ""
+
+
+def test_demo_scores_are_marked_synthetic() -> None:
+    assert summarise([make_result("m", note=SYNTHETIC)])["note"] == SYNTHETIC
+
+
+def test_metrics_compare_with_the_baseline_even_if_another_simple_model_is_better() -> None:
+    result = replace(
+        make_result("m"),
+        against_baseline=make_comparison("m", -0.123456, -0.2, 0.04),
+        against_best=make_comparison("m", -0.3, -0.4, -0.2, "mlp"),
+    )
+    metrics = summarise([result, make_result("linear_svm")])["models"]
+    assert metrics["m"]["against_linear_svm"] == {"uf1_difference": -0.1235, "interval": [-0.2, 0.04], "p": 0.7266}
+    assert "against_mlp" not in metrics["m"]
+    assert "against_linear_svm" not in metrics["linear_svm"]
+
+
+def test_metrics_name_calibration_means_over_folds_and_the_protocol() -> None:
+    metrics = summarise([make_result("m")])
+    assert metrics["models"]["m"]["ece"] == 0.0877
+    assert [metrics["models"]["m"][f"mean_over_folds_{name}"] for name in ("uf1", "uar", "accuracy")] == [0.4, 0.5, 0.6]
+    assert (metrics["protocol"], metrics["repeats"]) == ("loso", 1)
+
+
+def test_the_oracle_is_not_in_the_metrics() -> None:
+    assert "0.9" not in str(summarise([replace(make_result("a", 0.2), oracle=0.9)]))
