@@ -132,7 +132,8 @@ def report_apexes(folder: Path, clips: list[DemoClip]) -> Iterator[str]:
         frames = errors[:, column]
         yield (
             f"  {name:14s} mean absolute error {frames.mean():.2f} frames "
-            f"({(errors / lengths)[:, column].mean():.3f} of the clip), median {np.median(frames):.1f}, worst {frames.max():.0f}; "
+            f"({(errors / lengths)[:, column].mean():.3f} of the clip), median {np.median(frames):.1f}, "
+            f"worst {frames.max():.0f}; "
             f"without blinks {frames[~blinks].mean():.2f}"
         )
 
