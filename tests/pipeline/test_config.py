@@ -48,7 +48,7 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("tarin", {}, "no section tarin"),
         ("models", {"roi_cnn": {"widths": [10, 10, 10, 10]}}, r"models\.roi_cnn\.widths\.0: .*multiple of 8"),
         ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
-        ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: no \['default'\]"),
+        ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: \['default'\]"),
         ("models", {"linear_svm": {"c_values": [-1.0]}}, r"models\.linear_svm\.c_values\.0"),
         ("faces", {"regions": "grid-28"}, r"faces\.regions: grid-28.*faces\.method: whole"),
         ("faces", {"method": "whole", "regions": "facs-8"}, r"faces\.regions: facs-8.*faces\.method: whole"),
