@@ -23,7 +23,7 @@ from microfacial import metrics
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.datasets.frames import read_frames
 from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.datasets.synthetic.layouts import write_demo
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.models.inputs import make_samples
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.preprocessing import faces, flow

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.frames import read_image
-from microfacial.datasets.synthetic.people import DemoClip, DemoPlan, plan_clips
+from microfacial.datasets.synthetic.clips import DemoClip, plan_clips
+from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.aligned_frames import find_skin
 from microfacial.preprocessing.faces import FacesConfig, align, locate
@@ -131,7 +132,8 @@ def report_apexes(folder: Path, clips: list[DemoClip]) -> Iterator[str]:
         frames = errors[:, column]
         yield (
             f"  {name:14s} mean absolute error {frames.mean():.2f} frames "
-            f"({(errors / lengths)[:, column].mean():.3f} of the clip), median {np.median(frames):.1f}, worst {frames.max():.0f}; "
+            f"({(errors / lengths)[:, column].mean():.3f} of the clip), median {np.median(frames):.1f}, "
+            f"worst {frames.max():.0f}; "
             f"without blinks {frames[~blinks].mean():.2f}"
         )
 

@@ -1,4 +1,4 @@
-"""A network small enough to train in a blink, with all that a real one may have: dropout, a buffer, a scalar."""
+"""A network that trains in an instant. It has everything that a real one may have: dropout, a buffer, a scalar."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from microfacial.records import FaceStore, Inputs, Samples, TrainingData
 
 
 class TinySettings(OptimiserSettings):
-    """Every lever at its plainest, whatever the defaults are."""
+    """The plainest value of every setting, independent of the defaults."""
 
     early_stopping: bool = True
     batch_size: int = 16
@@ -58,7 +58,7 @@ def tiny(lockstep: bool = True) -> Network[TinySettings]:
 
 
 def known_without(samples: Samples, subject: str, seed: int) -> TrainingData:
-    """All rows but a subject's, in three validation parts by subject."""
+    """Return the rows of all other subjects, in three validation folds by subject."""
     rows = np.flatnonzero(samples.subjects != subject)
     _, person = np.unique(samples.subjects[rows], return_inverse=True)
     return TrainingData(samples=samples.take(rows), validation_fold=person % 3, seed=seed)

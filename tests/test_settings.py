@@ -29,7 +29,7 @@ def test_an_old_key_is_refused_with_the_new_key(old: str, new: str) -> None:
 
 
 def test_an_unknown_key_is_refused_by_its_name() -> None:
-    with pytest.raises(ConfigError, match="models.m.strange: no such key"):
+    with pytest.raises(ConfigError, match=r"models\.m\.strange: no such key"):
         check({"strange": 1}, Extended, "params.yaml: models.m")
 
 

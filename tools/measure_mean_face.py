@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person
+from microfacial.datasets.synthetic.faces import build_face
+from microfacial.datasets.synthetic.people import DemoPlan, draw_person
 from microfacial.preprocessing.alignment import MEAN_FACE
 from microfacial.preprocessing.landmarks import find_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS

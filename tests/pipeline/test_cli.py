@@ -19,7 +19,7 @@ from rich.console import Console
 
 from fakes import ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial.datasets.frames import read_image
-from microfacial.datasets.synthetic import layouts as releases
+from microfacial.datasets.synthetic import write
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.evaluation import fold_cache
 from microfacial.evaluation.result_files import read_evaluation
@@ -523,7 +523,7 @@ def test_writing_the_demo_leaves_the_journals_of_a_data_set_named_demo(
     kept.touch()
     shutil.rmtree(project / "data")
     small = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(4, 4), width_px=70)
-    monkeypatch.setattr(releases, "write_demo", partial(releases.write_demo, plan=small))
+    monkeypatch.setattr(write, "write_demo", partial(write.write_demo, plan=small))
     assert run(monkeypatch, "demo", "--processes", "1") == 0
     assert (project / "data" / "demo" / "Cropped").is_dir()
     assert kept.exists()

@@ -34,11 +34,11 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: is missing"),
         ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: is missing"),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
-        ("models", {"resnet": {}}, r"models\.resnet is not a model; known are majority, linear_svm, rgb"),
+        ("models", {"resnet": {}}, r"models\.resnet is not a model.*majority, linear_svm, rgb"),
         (
             "models",
             {"roi_cnn": {"preset": "huge"}},
-            r"models\.roi_cnn\.preset: no 'huge'; choose from default, mission",
+            r"models\.roi_cnn\.preset: 'huge'.*default, mission",
         ),
         ("models", {"roi_cnn": {"epochs": 0}}, r"models\.roi_cnn\.epochs"),
         ("models", {"roi_cnn": {"widths": [8, 8]}}, r"models\.roi_cnn\.widths"),
@@ -48,7 +48,7 @@ def test_the_shipped_params_are_valid_and_name_the_models_of_the_mission_in_orde
         ("tarin", {}, "no section tarin"),
         ("models", {"roi_cnn": {"widths": [10, 10, 10, 10]}}, r"models\.roi_cnn\.widths\.0: .*multiple of 8"),
         ("models", {"roi_cnn": {"learning_rate": float("inf")}}, r"models\.roi_cnn\.learning_rate: .*finite"),
-        ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: no \['default'\]"),
+        ("models", {"roi_cnn": {"preset": ["default"]}}, r"models\.roi_cnn\.preset: \['default'\]"),
         ("models", {"linear_svm": {"c_values": [-1.0]}}, r"models\.linear_svm\.c_values\.0"),
         ("faces", {"regions": "grid-28"}, r"faces\.regions: grid-28.*faces\.method: whole"),
         ("faces", {"method": "whole", "regions": "facs-8"}, r"faces\.regions: facs-8.*faces\.method: whole"),
@@ -107,6 +107,8 @@ def test_tuned_settings_name_the_subjects_they_were_chosen_on(tmp_path: Path) ->
 
 def test_a_study_is_set_up_by_a_section_that_may_be_absent(tmp_path: Path) -> None:
     assert load(write(tmp_path)).study.trials == 40
-    assert load(write(tmp_path, study={"trials": 7, "keep": ["encoder"]})).study.keep == ("encoder",)
+    assert load(write(tmp_path, study={"trials": 7, "fixed_parameters": ["encoder"]})).study.fixed_parameters == (
+        "encoder",
+    )
     with pytest.raises(ConfigError, match=r"study\.trils: no such key"):
         load(write(tmp_path, study={"trils": 7}))

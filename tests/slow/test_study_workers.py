@@ -1,4 +1,4 @@
-"""Studies whose workers are killed, and what becomes of what they found."""
+"""Studies with several workers, some of which are killed, and the use of their results."""
 
 import os
 import signal
@@ -27,16 +27,16 @@ TRIALS = 8
 
 @pytest.fixture
 def project(tiny_checkout: Path) -> Path:
-    """A project that is computed up to its flow, with a study whose trials take about a second."""
+    """A project with computed flow, and a study whose trials take about a second."""
     set_params(
         tiny_checkout,
         models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "test_time_flip": False}},
         study={
-            "subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
+            "tuning_subjects": ["demo/sub01", "demo/sub02", "demo/sub03"],
             "inner_folds": 3,
             "trials": TRIALS,
             "startup_trials": 3,
-            "keep": ["epochs", "input_px"],
+            "fixed_parameters": ["epochs", "input_px"],
             "heartbeat_seconds": 1,
         },
     )
@@ -60,7 +60,9 @@ def start(project: Path, *options: str) -> "subprocess.Popen[bytes]":
 
 
 def trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
-    """Trials of the only study; none before it has told of one, as two that make a database are in each other's way."""
+    """Return the trials of the only study. Before its first line there are none, because opening the database would
+    interfere with its creation.
+    """
     mlruns, log = project / "mlruns", project / "study.log"
     if not log.exists() or ": trial 0, " not in log.read_text():
         return []
@@ -74,61 +76,61 @@ def trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
 
 
 def count(project: Path, storage: str, *states: TrialState) -> int:
-    return sum(one.state in states for one in trials(project, storage))
+    return sum(trial.state in states for trial in trials(project, storage))
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
+        assert time.monotonic() < end, f"timeout while waiting for {event}"
         time.sleep(0.1)
 
 
 def tracked(project: Path) -> list[str]:
-    """Names of the trials' runs in MLflow."""
+    """Return the names of the trials' runs in MLflow."""
     client = MlflowClient(f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny · casme2-4 · studies")
     assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], "tags.`microfacial.role` = 'trial'")
-    return sorted(str(run.info.run_name) for run in found)
+    runs = client.search_runs([experiment.experiment_id], "tags.`microfacial.role` = 'trial'")
+    return sorted(str(run.info.run_name) for run in runs)
 
 
-def helper_of(run: "subprocess.Popen[bytes]") -> psutil.Process:
-    return next(child for child in psutil.Process(run.pid).children() if "--helps" in child.cmdline())
+def additional_worker_of(run: "subprocess.Popen[bytes]") -> psutil.Process:
+    return next(child for child in psutil.Process(run.pid).children() if "--no-conclusion" in child.cmdline())
 
 
-def test_two_workers_take_every_trial_once(project: Path) -> None:
+def test_two_workers_run_every_trial_once(project: Path) -> None:
     set_params(project, study={"storage": "sqlite", "workers": 2})
     run = start(project)
     assert run.wait(600) == 0, (project / "study.log").read_text()
-    found = trials(project, "sqlite")
-    assert [one.number for one in found] == list(range(TRIALS))
-    assert {one.state for one in found} <= set(DONE)
-    settings = [one.user_attrs["settings"] for one in found]
-    assert all(settings.count(one) == 1 for one in settings)
+    all_trials = trials(project, "sqlite")
+    assert [trial.number for trial in all_trials] == list(range(TRIALS))
+    assert {trial.state for trial in all_trials} <= set(DONE)
+    settings = [trial.user_attrs["settings"] for trial in all_trials]
+    assert all(settings.count(each) == 1 for each in settings)
     assert tracked(project) == [f"trial {number}" for number in range(TRIALS)]
-    told = (project / "study.log").read_text()
-    assert all(f": trial {number}, " in told for number in range(TRIALS))
+    log = (project / "study.log").read_text()
+    assert all(f": trial {number}, " in log for number in range(TRIALS))
 
 
-def test_of_two_workers_one_is_killed_and_the_other_does_its_trial_anew(project: Path) -> None:
+def test_if_one_of_two_workers_is_killed_the_other_runs_its_trial_again(project: Path) -> None:
     set_params(project, study={"storage": "sqlite"})
     run = start(project, "--workers", "2")
     wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
-    helper_of(run).kill()
+    additional_worker_of(run).kill()
     assert run.wait(600) == 0, (project / "study.log").read_text()
-    found = trials(project, "sqlite")
-    assert sum(one.state in DONE for one in found) == TRIALS
-    dead = [one for one in found if one.state is TrialState.FAIL]
-    assert [one.system_attrs["failed_trial"] for one in found if "failed_trial" in one.system_attrs] == [
-        one.number for one in dead
+    all_trials = trials(project, "sqlite")
+    assert sum(trial.state in DONE for trial in all_trials) == TRIALS
+    dead = [trial for trial in all_trials if trial.state is TrialState.FAIL]
+    assert [trial.system_attrs["failed_trial"] for trial in all_trials if "failed_trial" in trial.system_attrs] == [
+        trial.number for trial in dead
     ]
-    assert len(dead) <= 1  # none, had the kill met it between two trials
-    assert tracked(project) == sorted(f"trial {one.number}" for one in found)
+    assert len(dead) <= 1  # zero if the worker was killed between two trials
+    assert tracked(project) == sorted(f"trial {trial.number}" for trial in all_trials)
     assert "ended with code -9" in (project / "study.log").read_text()
 
 
-def test_the_first_of_two_workers_is_killed_and_the_second_goes_on(project: Path) -> None:
+def test_if_the_first_of_two_workers_is_killed_the_second_continues(project: Path) -> None:
     set_params(project, study={"storage": "sqlite"})
     first, second = start(project), start(project)
     wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
@@ -138,29 +140,29 @@ def test_the_first_of_two_workers_is_killed_and_the_second_goes_on(project: Path
     assert len(tracked(project)) == len(trials(project, "sqlite"))
 
 
-def test_a_killed_study_goes_on_and_ends_as_an_undisturbed_one(project: Path, tmp_path: Path) -> None:
+def test_a_killed_study_continues_and_loses_no_finished_trial(project: Path, tmp_path: Path) -> None:
     run = start(project)
     wait_for(lambda: count(project, "journal", *DONE) >= 2, "two trials")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    before = [one for one in trials(project) if one.state in DONE]
+    before = [trial for trial in trials(project) if trial.state in DONE]
     assert 2 <= len(before) < TRIALS
     assert start(project).wait(600) == 0, (project / "study.log").read_text()
     after = trials(project)
-    assert [one for one in after if one.number in {one.number for one in before}] == before
-    assert sum(one.state in DONE for one in after) == TRIALS
-    assert tracked(project) == sorted(f"trial {one.number}" for one in after)
+    assert [trial for trial in after if trial.number in {finished.number for finished in before}] == before
+    assert sum(trial.state in DONE for trial in after) == TRIALS
+    assert tracked(project) == sorted(f"trial {trial.number}" for trial in after)
 
 
-def test_applied_settings_train_that_model_alone(project: Path) -> None:
-    """Settings other than those of any trial stand in params.yaml meanwhile, so that whichever wins is a change."""
+def test_applied_settings_train_only_that_model_again(project: Path) -> None:
+    """Before `apply`, params.yaml has settings that no trial has, so any winner changes them."""
     mlp = {"epochs": 20, "input_px": 14, "flip": False, "test_time_flip": False}
     set_params(project, models={"majority": {}, "mlp": {**mlp, "learning_rate": 0.002}}, study={"trials": 2})
     assert dvc(project, "repro", "flow").returncode == 0
     assert start(project).wait(600) == 0, (project / "study.log").read_text()
     set_params(project, models={"majority": {}, "mlp": {**mlp, "learning_rate": 0.5}})
     assert dvc(project, "repro").returncode == 0
-    done = microfacial(project, "study", "apply", "mlp", "--force")  # even if it is trial 0 that wins
+    done = microfacial(project, "study", "apply", "mlp", "--force")  # trial 0 may be the best
     assert done.returncode == 0, done.stderr
     assert "-    learning_rate: 0.5" in done.stdout
     again = dvc(project, "repro")
@@ -170,7 +172,7 @@ def test_applied_settings_train_that_model_alone(project: Path) -> None:
 
 
 @pytest.mark.parametrize(("storage", "name"), [("journal", "studies.journal"), ("sqlite", "studies.db")])
-def test_the_dashboard_opens_on_the_storage(project: Path, unused_port: int, storage: str, name: str) -> None:
+def test_the_dashboard_opens_the_storage(project: Path, unused_port: int, storage: str, name: str) -> None:
     set_params(project, study={"storage": storage, "trials": 2})
     assert start(project).wait(600) == 0
     where = f"mlruns/{name}" if storage == "journal" else f"sqlite:///mlruns/{name}"

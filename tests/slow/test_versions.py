@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.datasets.synthetic.layouts import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.example_input import make_example_clip
 from microfacial.inference.request import open_requested_clip
@@ -247,12 +247,12 @@ models:
 report: {hardest_clips: 3}
 study:
   seed: 1                 # the first seed in a search with which a trial beats trial 0
-  subjects: [demo/sub01, demo/sub02, demo/sub03]
+  tuning_subjects: [demo/sub01, demo/sub02, demo/sub03]
   inner_folds: 3
   trials: 8
   startup_trials: 2
   prune: false
-  keep: [epochs, hidden, input_px]
+  fixed_parameters: [epochs, hidden, input_px]
 registry: {min_subjects: 3, latency_ratio: 100}
 """
 

@@ -15,10 +15,10 @@ from microfacial.tracking.run_records import (
     FlowDigest,
     RunIdentity,
     RunMetadata,
-    read_metadata,
     read_identity,
-    write_metadata,
+    read_metadata,
     write_identity,
+    write_metadata,
 )
 
 FOLD_FACTS = {"subject", "repeat", "fold_seed", "chosen"}

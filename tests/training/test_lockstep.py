@@ -188,5 +188,5 @@ def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(
             self.second = torch.nn.Dropout(0.5)  # type: ignore[assignment]
 
     monkeypatch.setattr(training, "MODELS", {"tiny": replace(tiny(), build=Careless)})
-    with pytest.raises(ConfigError, match=r"^Careless draws from torch's shared random numbers .*blocks\.Dropout"):
+    with pytest.raises(ConfigError, match=r"^Careless draws from torch's shared random numbers .*dropout\.Dropout"):
         fit(chunk_of(samples)[:folds], model="tiny", settings=TinySettings(epochs=1))

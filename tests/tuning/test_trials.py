@@ -1,73 +1,22 @@
-import numpy as np
-import pytest
-from scipy.stats import wilcoxon
-
-from microfacial.records import FoldPlan, FoldResult, History
-from microfacial.tuning.trials import Trial, choose_best, is_clearly_worse, paired_differences, score_fold
+from microfacial.tuning.trials import State, StoredStudy, Trial, choose_best
 
 
-def make_fold(truth: list[int], probabilities: list[list[float]]) -> FoldResult:
-    rows = np.arange(len(truth))
-    plan = FoldPlan(name="f", repeat=0, seed=0, test_rows=rows, training_rows=rows, validation_fold=rows)
-    return FoldResult(
-        plan=plan,
-        truth=np.array(truth),
-        probabilities=np.array(probabilities),
-        chosen="",
-        history=History(),
-        seconds=0.0,
-    )
+def make_trial(number: int, value: float | None, state: State = "complete") -> Trial:
+    return Trial(number=number, state=state, model="m", settings={}, params={}, scores={}, value=value, seconds=1.0)
 
 
-def make_trial(number: int, value: float | None, state: str = "complete") -> Trial:
-    return Trial(
-        number=number,
-        state=state,  # type: ignore[arg-type]
-        model="m",
-        settings={},
-        params={},
-        scores={},
-        value=value,
-        seconds=1.0,
-    )
-
-
-def test_a_fold_scores_hits_and_probabilities_half_each_and_classes_alike() -> None:
-    fold = make_fold([0, 0, 1], [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    # (1 + .9) / 2, (0 + .4) / 2, (1 + .8) / 2, with weights 1 / .75, 1 / .75, 1 / .25
-    expected = (0.95 / 0.75 + 0.2 / 0.75 + 0.9 / 0.25) / (2 / 0.75 + 1 / 0.25)
-    assert score_fold(fold, np.array([0.75, 0.25])) == pytest.approx(expected)
-
-
-def test_differences_are_of_the_same_folds_averaged_over_repetitions() -> None:
-    own = {0: 0.5, 1: 0.5, 3: 0.9, 4: 0.1}  # three folds: step 3 is fold 0 of the second repetition, 4 is fold 1
-    reference = {0: 0.4, 1: 0.7, 2: 0.3, 3: 0.7}
-    assert paired_differences(own, reference, 3).tolist() == pytest.approx([(0.1 + 0.2) / 2, -0.2])
-
-
-def test_a_trial_is_clearly_worse_where_scipys_signed_rank_test_says_so() -> None:
-    random = np.random.default_rng(0)
-    verdicts = set()
-    for _ in range(40):
-        reference, own = random.uniform(size=9), random.uniform(size=9) - random.uniform(0, 0.4)
-        expected = wilcoxon(own, reference, alternative="less").pvalue < 0.1
-        verdict = is_clearly_worse(dict(enumerate(own)), dict(enumerate(reference)), 9, 0.1)
-        assert verdict == expected
-        verdicts.add(verdict)
-    assert verdicts == {True, False}
-
-
-def test_a_better_trial_is_never_worse_and_few_folds_and_ties_are_no_evidence() -> None:
-    low, high = dict.fromkeys(range(9), 0.2), {step: 0.5 + step / 100 for step in range(9)}
-    assert is_clearly_worse(low, high, 9, 0.1)
-    assert not is_clearly_worse(high, low, 9, 0.1)
-    assert not is_clearly_worse({step: low[step] for step in range(4)}, high, 9, 0.1)
-    assert not is_clearly_worse(low, low, 9, 0.1)
-
-
-def test_the_best_is_the_first_of_the_complete_and_never_one_that_was_stopped() -> None:
+def test_the_best_trial_is_the_first_of_the_complete_ones_with_the_highest_value() -> None:
     trials = [make_trial(0, 0.5), make_trial(1, None, "pruned"), make_trial(2, 0.7), make_trial(3, 0.7)]
     best = choose_best([make_trial(4, 0.9, "pruned"), *trials])
     assert best is not None
     assert best.number == 2
+
+
+def test_there_is_no_best_trial_if_none_is_complete() -> None:
     assert choose_best([make_trial(1, None, "pruned")]) is None
+
+
+def test_dead_running_and_waiting_trials_are_not_finished() -> None:
+    states: list[State] = ["complete", "pruned", "failed", "died", "running", "waiting"]
+    trials = tuple(make_trial(number, None, state) for number, state in enumerate(states))
+    assert StoredStudy("s", {}, trials, None).finished == 3

@@ -39,6 +39,17 @@ CorpusName = Literal[
     "smic_vis",
 ]
 
+SchemeName = Literal[
+    "casme2-4",
+    "casme2-5",
+    "casme3-3",
+    "casme3-4",
+    "casme3-7",
+    "megc2019-3",
+    "mmew-4",
+    "samm-5",
+]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -77,7 +88,7 @@ class ClipsConfig(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
     root: str  # folder that contains one folder per corpus; dvc.yaml names it too
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
-    scheme: Literal["casme2-4", "casme2-5", "casme3-3", "casme3-4", "casme3-7", "megc2019-3", "mmew-4", "samm-5"]
+    scheme: SchemeName
     apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # source of the apex of all clips
     missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # replaces a missing or impossible annotated apex
     max_frame_gap: int = Field(3, ge=0)  # frames; greatest distance of the frame that replaces a missing key frame

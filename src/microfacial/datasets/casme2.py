@@ -1,6 +1,6 @@
 """CASME II as released: a coding spreadsheet of 2014 or 2019, and cropped or raw frames.
 
-Layout: `CASME2-coding-<date>.xlsx`, and frames in one of these folders. The first that exists is read.
+Layout: `CASME2-coding-<date>.xlsx`, and frames in one of these folders. The first that contains a folder is read.
 
     Cropped/sub01/EP02_01f/reg_img<N>.jpg
     CASME2_RAW, CASME2-RAW or CASME2_RAW_selected/sub01/EP02_01f/img<N>.jpg

@@ -1,9 +1,9 @@
 """SAMM as released: the coding spreadsheet of micro-movements, and one folder of frames per clip.
 
 Layout: `SAMM*Micro_FACS_Codes_v<k>.xlsx`, and `006/006_1_2/006_<N>.jpg` in the folder `SAMM_CROP` or `SAMM`. The first
-of these folders that exists is read. N is the last integer of the name, zero-padded to four or five digits, and is the
-frame number in the sheet. If there are several sheets, the one with the highest version is read, then the one with the
-latest date. The header of the sheet is below some notes. Two apexes are outside their clips; see `corrections`.
+of them that contains a folder is read. N is the last integer of the name, zero-padded to four or five digits, and is
+the frame number in the sheet. If there are several sheets, the one with the highest version is read, then the one with
+the latest date. The header of the sheet is below some notes. Two apexes are outside their clips; see `corrections`.
 
 Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi:10.1109/TAFFC.2016.2573832.
 """

@@ -8,7 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from microfacial.datasets.synthetic.people import DemoPlan, build_face, draw_person, plan_clips, render_clip
+from microfacial.datasets.synthetic.clips import plan_clips
+from microfacial.datasets.synthetic.faces import build_face
+from microfacial.datasets.synthetic.people import DemoPlan, draw_person
+from microfacial.datasets.synthetic.rendering import render_clip
 from microfacial.inference.predict import TrainedModel
 
 _PLAN = DemoPlan(identities=1, clips_per_identity=1, others=0, frames=(7, 7), width_px=140)

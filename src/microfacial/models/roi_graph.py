@@ -75,7 +75,7 @@ ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
         "default": {},
-        "mission": MISSION_ATTENTION,
+        "mission": {**MISSION_ATTENTION},
     },
     make_inputs=_make_inputs,
     build=RoiGraph,

@@ -17,7 +17,7 @@ from microfacial.preprocessing.flow import FlowConfig
 from microfacial.registry.promotion_rule import RegistryConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
-from microfacial.tuning.search_space import StudyConfig
+from microfacial.tuning.settings import StudyConfig
 
 
 class Tuned(Section):

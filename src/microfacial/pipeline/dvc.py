@@ -31,7 +31,7 @@ def make_demo(processes: int) -> None:
     Raises:
         PipelineError: data/demo exists already.
     """
-    from microfacial.datasets.synthetic.layouts import write_demo  # imports scikit-image, which few commands need
+    from microfacial.datasets.synthetic.write import write_demo  # imports scikit-image, which few commands need
 
     with exclusive_lock(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():

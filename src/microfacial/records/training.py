@@ -17,7 +17,8 @@ class Inputs:
             over windows, or `(N, P)` flat vectors.
         windows: names of the windows; empty if the inputs have no such axis.
         regions: names of the regions; empty if the inputs have no such axis.
-        mirror: for each region, the index of the region on the other side of the face, `(R,)`; empty without regions.
+        mirror: for each region, the index of its mirror image, `(R,)`: the region on the other side of the face, or the
+            region itself in the middle. Empty if the inputs have no regions.
     """
 
     values: NDArray[np.float32]
@@ -71,7 +72,7 @@ class FoldPlan:
 
     Attributes:
         name: name of the test subject or test corpus, or `holdout`.
-        repeat: number of the repetition of the protocol that the fold belongs to, from 0.
+        repeat: repetition of the protocol that the fold belongs to: `train.seed`, `train.seed` + 1, …
         seed: seed of the fold.
         test_rows: rows that the fold predicts, `(n,)` int64.
         training_rows: rows that the fold trains on, `(m,)` int64.
@@ -124,7 +125,7 @@ class History:
     """Curves of one training, one value per epoch. They never use test rows. Empty for models without epochs.
 
     Attributes:
-        training_loss: mean loss of the training rows.
+        training_loss: mean loss of the training batches.
         validation_loss: mean loss of the validation rows.
         validation_uar: unweighted average recall of the validation rows, 0 to 1.
     """

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from openpyxl import load_workbook
 
-from microfacial.datasets.synthetic.layouts import ANNOTATIONS
+from microfacial.datasets.synthetic.tables import CASME2_TABLE
 from microfacial.errors import DatasetError
 from microfacial.records import SYNTHETIC, Image
 from microfacial.report.canvas import WARNING, Canvas
@@ -48,7 +48,7 @@ def draw_demo_sheet(folder: Path) -> Image:
     Raises:
         DatasetError: The annotations or an annotated frame are missing.
     """
-    people = groupby(_read_rows(folder / ANNOTATIONS), key=lambda row: row[0])
+    people = groupby(_read_rows(folder / CASME2_TABLE.path), key=lambda row: row[0])
     rows = [[_read_tile(folder, clip) for clip in list(clips)[:_CLIPS_PER_ROW]] for _, clips in people]
     heights = [max(tile.pictures.shape[0] for tile in row) + _GAP + _CAPTION_HEIGHT for row in rows]
     canvas = Canvas(max(map(len, rows)) * _TILE_WIDTH, _TITLE_HEIGHT + sum(heights))

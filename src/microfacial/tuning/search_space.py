@@ -1,27 +1,27 @@
-"""What a study may search: for each model, keys of its settings and the values to choose from.
+"""Search spaces: for each model, the keys of its settings that a study searches, and their possible values.
 
-A space says nothing of the other settings: those stay as params.yaml has them. The values that are tried are exactly
-those that can be written into params.yaml.
+Settings that are not in the space keep their values from params.yaml. Each value that a study tries can be written to
+params.yaml exactly.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor, log10
 from types import MappingProxyType
-from typing import Literal
-
-from pydantic import Field
 
 from microfacial.errors import ConfigError
-from microfacial.settings import Section
 
 Value = bool | int | float | str
-_DIGITS = 3  # that matter of a real value: nobody can tell more apart
+_SIGNIFICANT_DIGITS = 3  # of a float; scores cannot resolve more
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of some values that have no order."""
+class Categorical:
+    """A parameter with a list of values that have no order.
+
+    Attributes:
+        values: the possible values.
+    """
 
     values: tuple[Value, ...]
 
@@ -31,38 +31,77 @@ class Choice:
         return self.values
 
     def tidy(self, value: Value) -> Value:
-        """The value as params.yaml would have it."""
+        """Return the value as params.yaml stores it.
+
+        Args:
+            value: a value that Optuna suggests.
+
+        Returns:
+            The same value.
+        """
         return value
 
-    def holds(self, value: Value) -> bool:
-        """Whether the value is one of the parameter's."""
-        return any(value == own and type(value) is type(own) for own in self.values)
+    def contains(self, value: Value) -> bool:
+        """Return whether the parameter can have a value. `True` and `1` are different values.
+
+        Args:
+            value: any value.
+
+        Returns:
+            Whether it is one of `values` and has the same type.
+        """
+        return any(value == other and type(value) is type(other) for other in self.values)
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A whole number from `low` to `high`."""
+class Integer:
+    """A parameter with integer values.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+    """
 
     low: int
     high: int
 
     @property
     def corners(self) -> tuple[Value, ...]:
-        """The least and the greatest."""
+        """The smallest and the largest value."""
         return self.low, self.high
 
     def tidy(self, value: Value) -> Value:
-        """The value as params.yaml would have it."""
+        """Return the value as params.yaml stores it.
+
+        Args:
+            value: a value that Optuna suggests.
+
+        Returns:
+            The same value.
+        """
         return value
 
-    def holds(self, value: Value) -> bool:
-        """Whether the value is one of the parameter's."""
+    def contains(self, value: Value) -> bool:
+        """Return whether the parameter can have a value.
+
+        Args:
+            value: any value.
+
+        Returns:
+            Whether it is an `int` within the bounds.
+        """
         return type(value) is int and self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
-class Real:
-    """A real number from `low` to `high`, of three digits that matter; `log`: evenly spread over its logarithm."""
+class Float:
+    """A parameter with real values of three significant digits.
+
+    Attributes:
+        low: smallest value.
+        high: largest value.
+        log: whether values are drawn uniformly on a logarithmic scale.
+    """
 
     low: float
     high: float
@@ -70,77 +109,91 @@ class Real:
 
     @property
     def corners(self) -> tuple[Value, ...]:
-        """The least and the greatest."""
+        """The smallest and the largest value."""
         return self.low, self.high
 
     def tidy(self, value: Value) -> Value:
-        """The value as params.yaml would have it: rounded, and within the bounds."""
+        """Return the value as params.yaml stores it.
+
+        Args:
+            value: a number that Optuna suggests.
+
+        Returns:
+            The number, rounded to three significant digits and clipped to the bounds.
+        """
         number = float(value)
         if number == 0:
             return 0.0
-        rounded = round(number, _DIGITS - 1 - floor(log10(abs(number))))
+        rounded = round(number, _SIGNIFICANT_DIGITS - 1 - floor(log10(abs(number))))
         return min(max(rounded, self.low), self.high)
 
-    def holds(self, value: Value) -> bool:
-        """Whether the value is one of the parameter's."""
+    def contains(self, value: Value) -> bool:
+        """Return whether the parameter can have a value.
+
+        Args:
+            value: any value.
+
+        Returns:
+            Whether it is a `float` within the bounds.
+        """
         return isinstance(value, float) and self.low <= value <= self.high
 
 
-Parameter = Choice | Whole | Real
+Parameter = Categorical | Integer | Float
 Space = Mapping[str, Parameter]
 
-_SWITCH = Choice((False, True))
+_SWITCH = Categorical((False, True))
 _OPTIMISER: Space = {
-    "learning_rate": Real(1e-4, 1e-2, log=True),
-    "weight_decay": Real(1e-3, 1.0, log=True),
-    "schedule": Choice(("constant", "cosine")),
-    "epochs": Choice((30, 60, 90)),
+    "learning_rate": Float(1e-4, 1e-2, log=True),
+    "weight_decay": Float(1e-3, 1.0, log=True),
+    "schedule": Categorical(("constant", "cosine")),
+    "epochs": Categorical((30, 60, 90)),
 }
 _LOSS: Space = {
-    "loss": Choice(("cross-entropy", "focal")),
-    "label_smoothing": Real(0.0, 0.3),
-    "class_weights": Choice(("none", "root", "inverse")),
+    "loss": Categorical(("cross-entropy", "focal")),
+    "label_smoothing": Float(0.0, 0.3),
+    "class_weights": Categorical(("none", "root", "inverse")),
 }
 _AUGMENTATION: Space = {
-    "mixup_alpha": Real(0.0, 0.4),
-    "shift_px": Whole(0, 2),
+    "mixup_alpha": Float(0.0, 0.4),
+    "shift_px": Integer(0, 2),
     "flip": _SWITCH,
 }
-_NETWORK: Space = {**_OPTIMISER, **_LOSS, **_AUGMENTATION, "dropout": Real(0.0, 0.7)}
+_NETWORK: Space = {**_OPTIMISER, **_LOSS, **_AUGMENTATION, "dropout": Float(0.0, 0.7)}
 _REGIONS: Space = {
     **_NETWORK,
-    "input_px": Choice((7, 14)),
-    "encoder": Choice(("linear", "conv")),
+    "input_px": Categorical((7, 14)),
+    "encoder": Categorical(("linear", "conv")),
     "shared_encoder": _SWITCH,
 }
 _ATTENTION: Space = {
     **_REGIONS,
-    "width": Choice((16, 32, 64)),  # all numbers of heads divide all widths
-    "heads": Choice((1, 2, 4, 8)),
-    "depth": Whole(1, 3),
+    "width": Categorical((16, 32, 64)),  # every number of heads divides every width
+    "heads": Categorical((1, 2, 4, 8)),
+    "depth": Integer(1, 3),
     "normalise": _SWITCH,
 }
-_WINDOWS: Space = {"windows_per_phase": Choice((0, 1, 2)), "window_jitter": Real(0.0, 0.3)}
+_WINDOWS: Space = {"windows_per_phase": Categorical((0, 1, 2)), "window_jitter": Float(0.0, 0.3)}
 
 SPACES: Mapping[str, Space] = MappingProxyType(
     {
-        "linear_svm": {"input_px": Choice((7, 14, 28, 56))},  # C is chosen anew in each training part
-        "logistic_regression": {"input_px": Choice((7, 14, 28, 56)), "components": Whole(20, 120)},
+        "linear_svm": {"input_px": Categorical((7, 14, 28, 56))},  # each fold chooses its own C
+        "logistic_regression": {"input_px": Categorical((7, 14, 28, 56)), "components": Integer(20, 120)},
         "mlp": {
             **_OPTIMISER,
             **_LOSS,
-            "mixup_alpha": Real(0.0, 0.4),
-            "dropout": Real(0.0, 0.7),
-            "input_px": Choice((7, 14, 28)),
-            "hidden": Choice((16, 32, 64, 128)),
+            "mixup_alpha": Float(0.0, 0.4),
+            "dropout": Float(0.0, 0.7),
+            "input_px": Categorical((7, 14, 28)),
+            "hidden": Categorical((16, 32, 64, 128)),
         },
-        "rgb": {**_NETWORK, "input_px": Choice((32, 48, 64)), "width": Choice((32, 64, 128))},
+        "rgb": {**_NETWORK, "input_px": Categorical((32, 48, 64)), "width": Categorical((32, 64, 128))},
         "flow_cnn": {
             **_NETWORK,
-            "patch_px": Choice((2, 4, 7, 14)),
-            "width": Choice((8, 16, 32)),
-            "hidden": Choice((32, 64, 128)),
-            "depth": Whole(0, 2),
+            "patch_px": Categorical((2, 4, 7, 14)),
+            "width": Categorical((8, 16, 32)),
+            "hidden": Categorical((32, 64, 128)),
+            "depth": Integer(0, 2),
         },
         "roi_cnn": _REGIONS,
         "roi_graph": _ATTENTION,
@@ -148,51 +201,37 @@ SPACES: Mapping[str, Space] = MappingProxyType(
         "hybrid": {
             **_ATTENTION,
             **_WINDOWS,
-            "fusion": Choice(("gate", "weights", "fixed")),
-            "graph_share": Real(0.1, 0.9),  # where the weights of all three kinds of fusion begin
+            "fusion": Categorical(("gate", "weights", "fixed")),
+            "graph_share": Float(0.1, 0.9),  # initial weight of the graph in all three kinds of fusion
             "roi_attention": _SWITCH,
         },
         "ststnet": _NETWORK,
         "off_apexnet": _NETWORK,
         "sssnet": _NETWORK,
-        "rcn_a": {**_NETWORK, "width": Choice((16, 32, 64))},
-        "htnet": {**_OPTIMISER, **_LOSS, **_AUGMENTATION, "width": Choice((24, 48, 96))},
+        "rcn_a": {**_NETWORK, "width": Categorical((16, 32, 64))},
+        "htnet": {**_OPTIMISER, **_LOSS, **_AUGMENTATION, "width": Categorical((24, 48, 96))},
     }
 )
 
 
-def find_space(model: str, keep: tuple[str, ...] = ()) -> Space:
-    """The parameters that a study of a model searches, without those that are to stay as they are.
+def find_space(model: str, fixed_parameters: tuple[str, ...] = ()) -> Space:
+    """Return the parameters that a study of a model searches.
+
+    Args:
+        model: name of the model.
+        fixed_parameters: parameters that are not searched. They may belong to other models.
+
+    Returns:
+        Parameters by the name of the settings key.
 
     Raises:
-        ConfigError: the model has nothing to search, or no such parameter to keep.
+        ConfigError: the model has no parameters to search, or no model has one of the fixed parameters.
     """
     space = SPACES.get(model, {})
-    strangers = [name for name in keep if not any(name in other for other in SPACES.values())]
-    if strangers:
-        raise ConfigError(f"params.yaml: study.keep: no study searches {strangers[0]!r}; check its spelling")
-    left = {name: parameter for name, parameter in space.items() if name not in keep}
-    if not left:
-        raise ConfigError(f"{model} has nothing to search; a study can be made of {', '.join(SPACES)}")
-    return left
-
-
-class StudyConfig(Section):
-    """The `study` section of params.yaml: how settings are searched, on whom, and how long."""
-
-    mode: Literal["split", "nested"] = "split"
-    subjects: tuple[str, ...] = Field((), strict=False)  # split: who is tuned on; empty: every second of each corpus
-    outer_groups: int = Field(4, ge=2)  # nested: groups of subjects, each predicted by what was tuned on the others
-    inner_folds: int = Field(10, ge=2)  # groups of the subjects that are tuned on, held out in turn; at most one each
-    repeats: int = Field(1, ge=1)  # trainings of each inner fold, with seeds of their own
-    seed: int = Field(0, ge=0)
-    trials: int = Field(40, ge=2)  # in all, trial 0 included
-    minutes: float | None = Field(None, gt=0)  # a run begins no trial after so many; null: no limit
-    sampler: Literal["tpe", "random"] = "tpe"
-    startup_trials: int = Field(10, ge=1)  # drawn at random before the sampler learns
-    prune: bool = True  # stop trials that are clearly worse than trial 0
-    prune_p: float = Field(0.1, gt=0, lt=0.5)  # one-sided, of Wilcoxon's signed-rank test over folds
-    keep: tuple[str, ...] = Field((), strict=False)  # parameters of the space that stay as models has them
-    storage: str = Field("journal", min_length=1)  # journal: one worker; sqlite or an SQLAlchemy URL: several
-    workers: int = Field(1, ge=1)  # processes that share the trials
-    heartbeat_seconds: int = Field(10, ge=1)  # of several workers; one that misses six is dead
+    unknown = [name for name in fixed_parameters if not any(name in other for other in SPACES.values())]
+    if unknown:
+        raise ConfigError(f"params.yaml: study.fixed_parameters: no study searches {unknown[0]!r}. Check the spelling")
+    searched = {name: parameter for name, parameter in space.items() if name not in fixed_parameters}
+    if not searched:
+        raise ConfigError(f"{model} has no parameters to search. Models that can be studied: {', '.join(SPACES)}")
+    return searched

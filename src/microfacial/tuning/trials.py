@@ -1,31 +1,33 @@
-"""Trials of a study: what each came to, how good a fold was, and when one is clearly worse than trial 0.
-
-Source: the signed-rank test, Wilcoxon 1945, doi:10.2307/3001968.
-"""
+"""Records of a study: its trials, the scores of its best settings, and its conclusion."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import wilcoxon
-
-from microfacial.records import Comparison, FoldResult
-
-FEWEST_FOLDS = 5  # with fewer no one-sided p of the signed-rank test is under .05
-REFERENCE_TRIAL = 0  # the trial that all others are compared with
+from microfacial.records import Comparison
 
 State = Literal["complete", "pruned", "failed", "died", "running", "waiting"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One set of settings, tried on the inner folds of a study.
+    """One set of settings and its results on the inner folds of a study.
 
-    `scores` are those of the folds that were trained, by step: repetition × folds + fold. `value` is the UF1 pooled
-    over all folds, None where not all were trained. `failed` settings cannot be trained, for `reason`; `died` says that
-    the worker ended, and that the trial was begun anew under another number. `reference` marks trial 0.
+    Attributes:
+        number: number of the trial in its study, from 0.
+        state: `complete`: all folds are trained. `pruned`: stopped because it was clearly worse than trial 0. `failed`:
+            the settings cannot be trained. `died`: the worker ended, and a trial with another number replaces this one.
+        model: name of the model; empty until the settings are known.
+        settings: all settings of the model; empty until they are known.
+        params: values of the searched parameters.
+        scores: score of each trained fold, 0 to 1, by step: repetition × folds per repetition + fold.
+        value: UF1 pooled over all inner folds; None if not all of them are trained.
+        seconds: duration of the trial.
+        reference: whether this is trial 0, with which all others are compared. Its number is greater than 0 if it
+            replaces a trial that died.
+        group: name of the outer group in a nested study; empty in a split study.
+        reason: why a failed trial cannot be trained.
+        retry_of: number of the dead trial that this one replaces.
     """
 
     number: int
@@ -42,66 +44,72 @@ class Trial:
     retry_of: int | None = None
 
 
-def score_fold(fold: FoldResult, class_shares: NDArray[np.float64]) -> float:
-    """How good a fold's held-out predictions are, 0 to 1: the mean of hits and of probabilities of the truth.
-
-    Hits are what scores count; probabilities are continuous, so that folds seldom tie. Classes count alike.
-
-    Args:
-        class_shares: of all rows that are tuned on, `(K,)`.
-    """
-    weights = 1 / class_shares[fold.truth]
-    chances = fold.probabilities[np.arange(len(fold.truth)), fold.truth]
-    goodness = ((fold.predicted == fold.truth) + chances) / 2
-    return float(np.average(goodness, weights=weights))
-
-
-def paired_differences(own: Mapping[int, float], reference: Mapping[int, float], folds: int) -> NDArray[np.float64]:
-    """Own score minus the reference's of each fold that both have, averaged over repetitions."""
-    by_fold: dict[int, list[float]] = {}
-    for step in sorted(own.keys() & reference.keys()):
-        by_fold.setdefault(step % folds, []).append(own[step] - reference[step])
-    return np.array([np.mean(differences) for differences in by_fold.values()])
-
-
-def is_clearly_worse(own: Mapping[int, float], reference: Mapping[int, float], folds: int, p: float) -> bool:
-    """Whether the folds so far speak against a trial: the one-sided signed-rank test against the reference.
-
-    It is asked again and again while a trial runs, so that more good trials than a share of `p` are stopped.
-    """
-    differences = paired_differences(own, reference, folds)
-    differences = differences[differences != 0]  # of equal settings, and of nobody else's
-    if len(differences) < FEWEST_FOLDS:
-        return False
-    return bool(wilcoxon(differences, alternative="less", method="exact").pvalue < p)
-
-
-def choose_best(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the best value among those that were trained to the end; of equals, the first."""
-    complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
-
-
 @dataclass(frozen=True, kw_only=True)
 class StudyScore:
-    """What found settings scored against those of trial 0, on the clips of some subjects.
+    """Scores of the best settings and of the settings of trial 0 on the same clips.
 
-    `part` says of whom, and what tuning knew of them.
+    Attributes:
+        part: which subjects the clips belong to, in words.
+        subjects: number of subjects.
+        clips: number of clips.
+        uf1: UF1 of the best settings and of trial 0.
+        uar: UAR of the best settings and of trial 0.
+        difference: the paired difference, best settings minus trial 0.
     """
 
     part: str
     subjects: int
     clips: int
-    uf1: tuple[float, float]  # found, trial 0
+    uf1: tuple[float, float]
     uar: tuple[float, float]
     difference: Comparison
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """How a study ended: the best trial of each tuning part, and what it is worth; the last finding is the claim."""
+    """The result of a study. The fields are stored under these names in the database of studies.
+
+    Attributes:
+        best: number of the best trial; in a nested study, of the best trial of each group.
+        findings: scores of the best settings; empty if nothing was scored.
+        looks: how often the study has scored subjects that were not used for tuning.
+    """
 
     best: tuple[int, ...]
     findings: tuple[StudyScore, ...]
-    looks: int = 1  # how often clips that tuning never saw were scored for this study
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    looks: int = 1
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as it is stored: a whole split study, or one group of a nested study.
+
+    Attributes:
+        name: name of the study, including its group.
+        facts: data set, model, subjects and other facts about the study, by name.
+        trials: trials in the order of their numbers.
+        conclusion: result of the study; None if it is not concluded.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    conclusion: Conclusion | None
+
+    @property
+    def finished(self) -> int:
+        """Number of trials that ended and need no replacement."""
+        return sum(trial.state in ("complete", "pruned", "failed") for trial in self.trials)
+
+
+def choose_best(trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial with the highest value. Of equal trials, return the first.
+
+    Args:
+        trials: trials in any state.
+
+    Returns:
+        The best complete trial, or None if no trial is complete.
+    """
+    complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)

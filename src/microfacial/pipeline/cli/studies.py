@@ -54,9 +54,9 @@ def study_group() -> None:
 @click.option(
     "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
 )
-@click.option("--helps", is_flag=True, hidden=True, help="Leave the conclusion to the process that started this one.")
+@click.option("--no-conclusion", is_flag=True, hidden=True, help="Run trials, but do not score the best settings.")
 @processes_option
-def study_run_command(model: str, workers: int | None, helps: bool, processes: int) -> None:
+def study_run_command(model: str, workers: int | None, no_conclusion: bool, processes: int) -> None:
     """Search the settings of MODEL on a part of the subjects, then score the best settings on the other subjects.
 
     The word `run` is optional. A study that was killed continues when the command is repeated. Several terminals can
@@ -64,7 +64,7 @@ def study_run_command(model: str, workers: int | None, helps: bool, processes: i
     """
     from microfacial.pipeline.commands.study import run_study
 
-    run_study(open_project(), model, workers, processes, helps=helps)
+    run_study(open_project(), model, workers, processes, conclude=not no_conclusion)
 
 
 @study_group.command("apply")
@@ -83,4 +83,4 @@ def study_show_command(model: str | None) -> None:
     """List the studies and their results. MODEL limits the list to its studies."""
     from microfacial.pipeline.commands.study_apply import show_studies
 
-    show_studies(open_project(), model)
+    show_studies(model)

@@ -1,0 +1,101 @@
+"""The annotation table of each corpus: where it is, and what its rows look like."""
+
+from dataclasses import replace
+
+from microfacial.datasets.synthetic.release_records import Cells, SheetRow, Table
+
+# Clips whose emotion changed from sadness to surprise in the sheet of 2019.
+_SAD_IN_2014 = ((24, "EP07_01"), (24, "EP07_04f"), (24, "EP10_03"))
+_ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
+
+
+def _casme2_cells(row: SheetRow, line: int) -> Cells:
+    frames = (row.onset, row.apex, row.offset)
+    return (f"{row.subject:02d}", row.name, None, *frames, None, row.action_units, row.emotion, row.objective)
+
+
+def _casme2_cells_of_2014(row: SheetRow, line: int) -> Cells:
+    sad = (row.subject, row.name) in _SAD_IN_2014 and row.emotion == "surprise"
+    return _casme2_cells(replace(row, emotion="sadness") if sad else row, line)[:-1]
+
+
+def _samm_cells(row: SheetRow, line: int) -> Cells:
+    frames = (row.onset, row.apex, row.offset, f"=SUM(F{line}-D{line})+1")
+    codes = (row.action_units, row.emotion, row.objective, None)
+    return (f"{row.subject:03d}", row.name, 1, *frames, "Micro - 1/2", *codes)
+
+
+def _smic_e_cells(row: SheetRow, line: int) -> Cells:
+    frames = (row.onset, row.offset, None, None, None, None, None)
+    video: Cells = (row.frames[0], row.frames[-1], len(row.frames)) if row.frames else ("lost", None, None)
+    return (row.subject, row.name, None, *frames, *video, None, None, row.apex, row.emotion)
+
+
+def _smic_e_cells_before_2019(row: SheetRow, line: int) -> Cells:
+    *others, _apex, emotion = _smic_e_cells(row, line)
+    return (*others, emotion)
+
+
+def _casme3_cells(row: SheetRow, line: int) -> Cells:
+    frames = (row.onset, row.apex, row.offset)
+    return (f"spNO.{row.subject}", row.name, *frames, str(row.action_units), _ROMAN[row.objective - 1], row.emotion)
+
+
+def _mmew_cells(row: SheetRow, line: int) -> Cells:
+    return (row.subject, row.name, row.onset, row.apex, row.offset, row.action_units, row.emotion, None)
+
+
+_CODES = ("Action Units", "Estimated Emotion")
+_FRAMES = ("OnsetFrame", "ApexFrame", "OffsetFrame")
+CASME2_TABLE = Table(
+    path="CASME2-coding-20190701.xlsx",
+    header=("Subject", "Filename", None, *_FRAMES, None, *_CODES, "Objective Classes"),
+    cells=_casme2_cells,
+    further=("Sheet2", "Sheet3"),
+)
+CASME2_TABLE_OF_2014 = replace(
+    CASME2_TABLE,
+    path="CASME2-coding-20140508.xlsx",
+    header=CASME2_TABLE.header[:-1],
+    cells=_casme2_cells_of_2014,
+)
+SAMM_TABLE = Table(
+    path="SAMM_Micro_FACS_Codes_v2.xlsx",
+    sheet="MICRO_ONLY",
+    above=tuple((f"Note {number}: the header stands in row 14",) for number in range(1, 14)),
+    header=(
+        *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro"),
+        *(*_CODES, "Objective Classes", "Notes"),
+    ),
+    cells=_samm_cells,
+)
+SMIC_E_TABLE = Table(
+    path="HS_long/SMIC-HS-E_annotation_2019.xlsx",
+    header=(  # public code reads onset, offset, first, last and emotion at these places; we chose the other names
+        *("Subject", "Filename", None, "OnsetF", "OffsetF", "OnsetF2", "OffsetF2", "OnsetF3", "OffsetF3", None),
+        *("FirstF", "LastF", "Frames", None, None, "ApexF", "Emotion"),
+    ),
+    cells=_smic_e_cells,
+    below=(
+        (),
+        (None, "lost: the long video could not be saved"),
+        (None, None, "OnsetF2: of a second micro-expression"),
+    ),
+)
+SMIC_E_TABLE_BEFORE_2019 = replace(
+    SMIC_E_TABLE,
+    path="HS_long/SMIC-HS-E_annotation.xlsx",
+    header=(*SMIC_E_TABLE.header[:-2], "Emotion"),
+    cells=_smic_e_cells_before_2019,
+)
+CASME3_TABLE = Table(
+    path="cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+    sheet="label",
+    header=("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"),
+    cells=_casme3_cells,
+)
+MMEW_TABLE = Table(
+    path="MMEW_Micro_Exp.xlsx",
+    header=("Subject", "Filename", *_FRAMES, *_CODES, "remarks"),
+    cells=_mmew_cells,
+)

@@ -1,0 +1,39 @@
+from microfacial.tuning.description import describe_stored_study, describe_trial, remaining_seconds
+from microfacial.tuning.trials import StoredStudy, Trial
+
+
+def make_trial(number: int, **changes: object) -> Trial:
+    facts: dict[str, object] = {
+        "state": "complete",
+        "model": "m",
+        "settings": {},
+        "params": {},
+        "scores": dict.fromkeys(range(6), 0.5),
+        "value": 0.5,
+        "seconds": 10.0,
+    }
+    return Trial(number=number, **{**facts, **changes})  # type: ignore[arg-type]
+
+
+PRUNED = make_trial(1, state="pruned", value=None, seconds=4.0)
+FAILED = make_trial(2, state="failed", value=None, seconds=1.0, reason="training diverged")
+STUDY = StoredStudy("demo-m-0", {}, (make_trial(0), PRUNED, FAILED), None)
+
+
+def test_a_line_about_a_trial_has_its_outcome_and_the_best_so_far() -> None:
+    assert (
+        describe_trial(make_trial(0), STUDY, 10, 18) == "trial 0, 3 of 10 done: UF1 0.500, 10 s, best 0.500 (trial 0)"
+    )
+    assert "6 of 18 folds" in describe_trial(PRUNED, STUDY, 10, 18)
+    assert "training diverged" in describe_trial(FAILED, STUDY, 10, 18)
+
+
+def test_the_remaining_time_is_the_mean_time_of_a_trial_times_the_trials_to_do() -> None:
+    assert remaining_seconds(STUDY, 7) == 20.0
+    assert remaining_seconds(STUDY, 3) == 0.0
+
+
+def test_a_study_without_a_conclusion_is_described_by_its_best_trial_so_far() -> None:
+    first, second = describe_stored_study(STUDY)
+    assert first.startswith("demo-m-0: 3 trials")
+    assert "trial 0, UF1 0.500" in second
