@@ -1,5 +1,6 @@
-"""A network that trains in an instant. It has everything that a real one may have: dropout, a buffer, a scalar."""
+"""A tiny network that trains in milliseconds and has dropout, a buffer and a scalar parameter, and data to train it."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,10 @@ from microfacial.models import Network, Task
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs, Samples, TrainingData
+from microfacial.training.fitted_network import FittedNetwork
+from microfacial.training.lanes import Lane
+
+FitTiny = Callable[..., FittedNetwork]
 
 
 class TinySettings(OptimiserSettings):
@@ -57,8 +62,24 @@ def tiny(lockstep: bool = True) -> Network[TinySettings]:
     )
 
 
-def known_without(samples: Samples, subject: str, seed: int) -> TrainingData:
-    """Return the rows of all other subjects, in three validation folds by subject."""
+def training_data_without(samples: Samples, subject: str, seed: int) -> TrainingData:
+    """All rows but those of one subject, in three validation folds by subject."""
     rows = np.flatnonzero(samples.subjects != subject)
-    _, person = np.unique(samples.subjects[rows], return_inverse=True)
-    return TrainingData(samples=samples.take(rows), validation_fold=person % 3, seed=seed)
+    _, subjects = np.unique(samples.subjects[rows], return_inverse=True)
+    return TrainingData(samples=samples.take(rows), validation_fold=subjects % 3, seed=seed)
+
+
+def make_lane(settings: TinySettings, rows: int = 10, seed: int = 0) -> Lane:
+    """A tiny network that trains on random rows of three classes and validates on none."""
+    task = Task(shape=(1, 3, 4, 4), classes=3, co_occurrence=np.zeros((1, 1), np.float32))
+    return Lane(
+        task=task,
+        network=TinyNet(task, settings),
+        inputs=torch.randn(rows, 1, 3, 4, 4, generator=torch.Generator().manual_seed(seed)),
+        labels=torch.arange(rows) % 3,
+        training_rows=torch.arange(rows),
+        validation_rows=torch.empty(0, dtype=torch.int64),
+        scale=torch.full((3,), 1.5),
+        class_weights=torch.tensor([0.5, 1.0, 1.5]),
+        seed=seed,
+    )

@@ -34,7 +34,7 @@ from microfacial.records import Fitted, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
 from microfacial.training.fit import Predict, Watch, fit
-from microfacial.training.lanes import Lane
+from microfacial.training.lanes import Lane, prepare_lane
 from microfacial.training.stack import NetworkStack
 
 NETWORKS = [name for name in MODELS if isinstance(MODELS[name], Network)]
@@ -89,13 +89,12 @@ def test_fit_receives_only_the_training_rows_of_its_fold(protocol: str) -> None:
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
     """Record the lanes that training creates."""
     seen: list[Lane] = []
-    honest = training.prepare_lane
 
-    def prepare(*arguments: Any) -> Lane:
-        seen.append(honest(*arguments))
+    def record(*arguments: Any) -> Lane:
+        seen.append(prepare_lane(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(training, "prepare_lane", prepare)
+    monkeypatch.setattr(training, "prepare_lane", record)
     return seen
 
 

@@ -1,3 +1,5 @@
+"""Networks that train side by side: independence of other lanes, learning rates and averages of weights."""
+
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -7,15 +9,16 @@ import torch
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
-from microfacial.models.layers.dropout import Dropout
 from microfacial.records import Samples, TrainingData
 from microfacial.training import fit as training
 from microfacial.training.augmentation import InputLayout
-from microfacial.training.fit import FittedNetwork, fit
-from microfacial.training.lockstep import Lane, Lockstep
-from networks import TinyNet, TinySettings, known_without, tiny
+from microfacial.training.fit import fit
+from microfacial.training.fitted_network import FittedNetwork
+from microfacial.training.lanes import Lane
+from microfacial.training.lockstep import Lockstep
+from networks import TinyNet, TinySettings, make_lane, tiny, training_data_without
 
-EVERY = TinySettings(
+ALL_OPTIONS = TinySettings(
     epochs=4,
     patience=4,
     batch_size=5,
@@ -37,100 +40,130 @@ EVERY = TinySettings(
 
 
 @pytest.fixture
-def exact() -> Iterator[None]:
+def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
 
 
 def chunk_of(samples: Samples) -> list[TrainingData]:
-    return [known_without(samples, subject, seed) for seed, subject in enumerate(("a/1", "a/4", "b/0"))]
+    return [training_data_without(samples, subject, seed) for seed, subject in enumerate(("a/1", "a/4", "b/0"))]
 
 
-def fitted(
-    chunk: list[TrainingData], monkeypatch: pytest.MonkeyPatch, settings: TinySettings = EVERY, lockstep: bool = True
+def fit_chunk(
+    chunk: list[TrainingData],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: TinySettings = ALL_OPTIONS,
+    lockstep: bool = True,
 ) -> list[FittedNetwork]:
     monkeypatch.setattr(training, "MODELS", {"tiny": tiny(lockstep)})
-    every = fit(chunk, model="tiny", settings=settings)
-    return [one for one in every if isinstance(one, FittedNetwork)]
+    return [fitted for fitted in fit(chunk, model="tiny", settings=settings) if isinstance(fitted, FittedNetwork)]
 
 
 @pytest.mark.parametrize("lockstep", [True, False])
-def test_folds_in_lockstep_train_as_each_alone(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch, exact: None, lockstep: bool
+def test_folds_in_lockstep_train_like_each_fold_alone(
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, float64: None, lockstep: bool
 ) -> None:
-    """With dropout, augmentation and every lever; lanes differ in rows to train and to validate on, and in steps."""
+    """All options are on. Lanes differ in their training rows, their validation rows and their steps."""
     samples = replace(samples, inputs=samples.inputs.astype(np.float64))
     chunk = chunk_of(samples)
-    together = fitted(chunk, monkeypatch)
-    for known, one in zip(chunk, together, strict=True):
-        (alone,) = fitted([known], monkeypatch, lockstep=lockstep)
-        assert one.predict(samples.inputs) == pytest.approx(alone.predict(samples.inputs), abs=1e-9)
-        assert one.history.validation_loss == pytest.approx(alone.history.validation_loss, abs=1e-9)
-        assert one.chosen == alone.chosen
+    together = fit_chunk(chunk, monkeypatch)
+    for data, fitted in zip(chunk, together, strict=True):
+        (alone,) = fit_chunk([data], monkeypatch, lockstep=lockstep)
+        assert fitted.predict(samples.inputs) == pytest.approx(alone.predict(samples.inputs), abs=1e-9)
+        assert fitted.history.validation_loss == pytest.approx(alone.history.validation_loss, abs=1e-9)
+        assert fitted.chosen == alone.chosen
 
 
-def test_neighbours_labels_and_inputs_change_not_a_bit(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = EVERY.model_copy(update={"patience": 1, "epochs": 12, "learning_rate": 0.1})
-    chunk = chunk_of(samples)
-    honest = fitted(chunk, monkeypatch, settings)[1]
-    other = replace(samples, labels=(samples.labels + 1) % 3, inputs=samples.inputs * 7 + 1)
-    mixed = [known_without(other, "a/1", 0), chunk[1], known_without(other, "b/0", 2)]
-    corrupted = fitted(mixed, monkeypatch, settings)
-    assert np.array_equal(honest.predict(samples.inputs), corrupted[1].predict(samples.inputs))
-    assert honest.history == corrupted[1].history
-    assert len({len(one.history.training_loss) for one in corrupted}) > 1  # they stop at different epochs
-
-
-def test_members_validate_on_different_parts_and_predict_their_mean(
+def test_labels_and_inputs_of_other_folds_do_not_change_a_bit(
     samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = fitted(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, ensemble_size=4))[0]
-    first, second, _, fourth = one.scale
+    settings = ALL_OPTIONS.model_copy(update={"patience": 1, "epochs": 12, "learning_rate": 0.1})
+    chunk = chunk_of(samples)
+    honest = fit_chunk(chunk, monkeypatch, settings)[1]
+    other = replace(samples, labels=(samples.labels + 1) % 3, inputs=samples.inputs * 7 + 1)
+    mixed = [training_data_without(other, "a/1", 0), chunk[1], training_data_without(other, "b/0", 2)]
+    corrupted = fit_chunk(mixed, monkeypatch, settings)
+    assert np.array_equal(honest.predict(samples.inputs), corrupted[1].predict(samples.inputs))
+    assert honest.history == corrupted[1].history
+    assert len({len(fitted.history.training_loss) for fitted in corrupted}) > 1  # they stop at different epochs
+
+
+def test_networks_of_an_ensemble_differ_in_rows_and_weights(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fitted,) = fit_chunk(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, ensemble_size=4))
+    first, second, _, fourth = fitted.scale
     assert not np.array_equal(first, second)
-    assert np.array_equal(first, fourth)  # three parts: the fourth member validates where the first does
-    weights = one.stack.weights
+    assert np.array_equal(first, fourth)  # three validation folds: the fourth network uses the first one again
+    weights = fitted.stack.weights
     assert not torch.equal(weights[0], weights[3])  # from another seed
-    assert one.chosen.startswith("epochs ")
+    assert fitted.chosen.startswith("epochs ")
 
 
-def lane_of(rows: int, seed: int) -> Lane:
-    random = torch.Generator().manual_seed(seed)
-    return Lane(
-        inputs=torch.randn(rows, 1, 3, 4, 4, generator=random),
-        labels=torch.arange(rows) % 3,
-        training=torch.arange(rows),
-        validation=torch.empty(0, dtype=torch.int64),
-        scale=torch.full((3,), 1.5),
-        weights=torch.tensor([0.5, 1.0, 1.5]),
-        seed=seed,
-    )
+def lockstep_of(settings: TinySettings) -> Lockstep:
+    return Lockstep([make_lane(settings)], settings, InputLayout(shows="motion"))
 
 
-def test_lanes_train_as_plain_loops_of_torch_would(exact: None) -> None:
-    """Lanes of one, two and three steps an epoch; the shorter idle meanwhile."""
+def rates_of(settings: TinySettings) -> list[float]:
+    taken = np.arange(settings.epochs * 2)[:, None]  # ten rows in batches of five: two steps per epoch
+    rates: list[float] = lockstep_of(settings)._learning_rates(taken)[:, 0].tolist()
+    return rates
+
+
+def test_the_learning_rate_rises_and_then_stays_or_falls_to_zero() -> None:
+    settings = TinySettings(epochs=4, batch_size=5, learning_rate=0.8, warmup_epochs=2)
+    assert rates_of(settings) == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8, 0.8, 0.8])
+    cosine = settings.model_copy(update={"schedule": "cosine", "warmup_epochs": 1})
+    expected = [0.4 * (1 + np.cos(np.pi * step / 6)) for step in range(6)]
+    assert rates_of(cosine) == pytest.approx([0.4, 0.8, *expected])
+
+
+def test_averaged_weights_are_the_weighted_mean_of_the_weights_after_each_step() -> None:
+    lockstep, history = lockstep_of(TinySettings(batch_size=10, ema_decay=0.5, dropout=0.0)), []
+    for _ in range(3):
+        lockstep.train_epoch()
+        history.append(lockstep._weights.clone())
+    expected = (history[0] + 2 * history[1] + 4 * history[2]) / 7
+    assert torch.allclose(lockstep.weights, expected, atol=1e-7)
+
+
+def test_a_lane_that_is_done_does_not_change() -> None:
+    lockstep = lockstep_of(TinySettings(batch_size=5, ema_decay=0.5))
+    lockstep.train_epoch()
+    weights, averaged = lockstep._weights.clone(), lockstep.weights.clone()
+    lockstep.done[0] = True
+    lockstep.train_epoch()
+    assert torch.equal(lockstep._weights, weights)
+    assert torch.equal(lockstep.weights, averaged)
+
+
+def test_a_gradient_is_not_longer_than_max_gradient_norm() -> None:
+    lockstep = lockstep_of(TinySettings(batch_size=5, max_gradient_norm=1e-3))
+    lockstep.train_epoch()
+    assert lockstep._gradients.norm().item() == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_lanes_train_like_plain_loops_of_torch(float64: None) -> None:
+    """The lanes have one, two and three steps per epoch. Lanes with fewer steps wait."""
     settings = TinySettings(
         epochs=4, batch_size=4, dropout=0.0, learning_rate=0.02, schedule="cosine", warmup_epochs=1, weight_decay=0.3
     )
-    lanes = [lane_of(rows, seed) for seed, rows in enumerate((4, 7, 12))]
-    task = Task(shape=(1, 3, 4, 4), classes=3, co_occurrence=np.zeros((1, 1), np.float32))
-    networks = [TinyNet(task, settings) for _ in lanes]
-    lockstep = Lockstep(networks, lanes, settings, "float32", InputLayout(shows="motion"))
+    lanes = [make_lane(settings, rows, seed) for seed, rows in enumerate((4, 7, 12))]
+    lockstep = Lockstep(lanes, settings, InputLayout(shows="motion"))
     losses = np.array([lockstep.train_epoch() for _ in range(settings.epochs)])
-    for number, (lane, network) in enumerate(zip(lanes, networks, strict=True)):
-        assert losses[:, number] == pytest.approx(plain_losses(lane, network, settings), abs=1e-12)
-        ours = {name: value[number] for name, value in lockstep._stack.parameters.items()}
-        for name, value in network.named_parameters():
-            assert torch.allclose(ours[name], value, rtol=0, atol=1e-12)
+    for number, lane in enumerate(lanes):
+        assert losses[:, number] == pytest.approx(plain_losses(lane, settings), abs=1e-12)
+        trained = {name: value[number] for name, value in lockstep._stack.parameters.items()}
+        for name, value in lane.network.named_parameters():
+            assert torch.allclose(trained[name], value, rtol=0, atol=1e-12)
 
 
-def plain_losses(lane: Lane, network: TinyNet, settings: TinySettings) -> list[float]:
-    """Train a network as most would, in the same order of rows; mean losses of the epochs' batches."""
-    criterion = torch.nn.CrossEntropyLoss(lane.weights, label_smoothing=settings.label_smoothing)
+def plain_losses(lane: Lane, settings: TinySettings) -> list[float]:
+    """Train the network of a lane with a plain loop, in the same order of rows. Return the mean loss of each epoch."""
+    criterion = torch.nn.CrossEntropyLoss(lane.class_weights, label_smoothing=settings.label_smoothing)
     optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=False
+        lane.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=False
     )
-    steps = -(-len(lane.training) // settings.batch_size)
+    steps = -(-len(lane.training_rows) // settings.batch_size)
     warmup, span = steps * settings.warmup_epochs, steps * (settings.epochs - settings.warmup_epochs)
     rates = torch.optim.lr_scheduler.SequentialLR(
         optimiser,
@@ -142,40 +175,16 @@ def plain_losses(lane: Lane, network: TinyNet, settings: TinySettings) -> list[f
     )
     order, means = torch.Generator().manual_seed(lane.seed), []
     for _ in range(settings.epochs):
-        rows, losses = torch.randperm(len(lane.training), generator=order), []
+        rows, losses = torch.randperm(len(lane.training_rows), generator=order), []
         for batch in torch.split(rows, settings.batch_size):
             optimiser.zero_grad()
-            loss = criterion(network(lane.inputs[batch] / 1.5), lane.labels[batch])
+            loss = criterion(lane.network(lane.inputs[batch] / 1.5), lane.labels[batch])
             loss.backward()
             optimiser.step()
             rates.step()
             losses.append(loss.item())
         means.append(float(np.mean(losses)))
     return means
-
-
-def test_dropout_without_a_key_is_torchs_own() -> None:
-    inputs, module = torch.ones(100, 50), Dropout(0.3)
-    torch.manual_seed(0)
-    ours = module(inputs)
-    torch.manual_seed(0)
-    assert torch.equal(ours, torch.nn.functional.dropout(inputs, 0.3))
-    assert torch.equal(module.eval()(inputs), inputs)
-
-
-def test_dropout_with_a_key_drops_its_share_evenly_and_another_for_another_key() -> None:
-    module = Dropout(0.3)
-    module.keyed = True
-    masks = []
-    for key in (5, 6):
-        module.key.fill_(key)
-        assert torch.equal(module(torch.ones(400, 500)), module(torch.ones(400, 500)))
-        masks.append(module(torch.ones(400, 500)))
-    kept = torch.stack(masks) > 0
-    assert masks[0].unique().tolist() == pytest.approx([0, 1 / 0.7])
-    assert kept.double().mean((1, 2)).tolist() == pytest.approx([0.7, 0.7], abs=0.005)
-    assert (kept[0] & kept[1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
-    assert (kept[0, :, 1:] & kept[0, :, :-1]).double().mean().item() == pytest.approx(0.49, abs=0.005)
 
 
 @pytest.mark.parametrize("folds", [1, 3])
@@ -188,5 +197,5 @@ def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(
             self.second = torch.nn.Dropout(0.5)  # type: ignore[assignment]
 
     monkeypatch.setattr(training, "MODELS", {"tiny": replace(tiny(), build=Careless)})
-    with pytest.raises(ConfigError, match=r"^Careless draws from torch's shared random numbers .*dropout\.Dropout"):
+    with pytest.raises(ConfigError, match=r"^Careless .*layers\.dropout\.Dropout"):
         fit(chunk_of(samples)[:folds], model="tiny", settings=TinySettings(epochs=1))
