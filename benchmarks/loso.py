@@ -34,8 +34,8 @@ from microfacial.metrics import confusion, uf1
 from microfacial.models import MODELS, Network, Task
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
-from microfacial.training.augmentation import InputLayout, augment, draws, mirror
-from microfacial.training.fit import channel_scale
+from microfacial.training.augmentation import InputLayout, augment, mirror, numbers_per_row
+from microfacial.training.lanes import channel_scale
 from microfacial.training.losses import class_weights
 
 CLASSES = ("negative", "positive", "surprise")
@@ -129,7 +129,7 @@ def train_plainly(samples: Samples, plan: FoldPlan, variant: Network[Any], setti
     for _ in range(settings.epochs):
         network.train()
         for inputs, labels in DataLoader(rows, settings.batch_size, shuffle=True):
-            uniform = torch.rand(1, len(inputs), draws(settings, layout))
+            uniform = torch.rand(1, len(inputs), numbers_per_row(settings, layout))
             targets = nn.functional.one_hot(labels, 3).float()[None]
             changed, shares = augment(inputs[None], targets, uniform, settings, layout)
             optimiser.zero_grad()

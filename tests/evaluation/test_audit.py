@@ -29,12 +29,13 @@ from audit_cases import (
 )
 from microfacial.evaluation.folds import chunk_plans, train_chunk
 from microfacial.evaluation.protocols import plan_folds
-from microfacial.models import MODELS, Network, Task
+from microfacial.models import MODELS, Network
 from microfacial.records import Fitted, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
 from microfacial.training.fit import Predict, Watch, fit
-from microfacial.training.lockstep import Lane, NetworkStack
+from microfacial.training.lanes import Lane
+from microfacial.training.stack import NetworkStack
 
 NETWORKS = [name for name in MODELS if isinstance(MODELS[name], Network)]
 every_model = pytest.mark.parametrize("model", MODELS)
@@ -85,17 +86,16 @@ def test_fit_receives_only_the_training_rows_of_its_fold(protocol: str) -> None:
 
 
 @pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Task, Lane]]:
-    """Record the tasks and lanes that training creates."""
-    seen: list[tuple[Task, Lane]] = []
-    honest = training._prepare
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
+    """Record the lanes that training creates."""
+    seen: list[Lane] = []
+    honest = training.prepare_lane
 
-    def prepare(*arguments: Any) -> Any:
-        member = honest(*arguments)
-        seen.append((member.task, member.lane))
-        return member
+    def prepare(*arguments: Any) -> Lane:
+        seen.append(honest(*arguments))
+        return seen[-1]
 
-    monkeypatch.setattr(training, "_prepare", prepare)
+    monkeypatch.setattr(training, "prepare_lane", prepare)
     return seen
 
 
@@ -104,7 +104,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all epochs. These tests only check the data that training receives."""
 
     def skip(run: training._Run, epoch: int) -> None:
-        run.best[:] = epoch
+        run.best_epochs[:] = epoch
 
     monkeypatch.setattr(training._Run, "advance", skip)
 
@@ -113,25 +113,25 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
 @every_network
 @every_protocol
 def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
-    model: str, protocol: str, prepared: list[tuple[Task, Lane]]
+    model: str, protocol: str, prepared: list[Lane]
 ) -> None:
     samples, settings = samples_of(model), settings_of(model, ensemble_size=2, epochs=1, class_weights="inverse")
     chunk = plan_folds(samples, PROTOCOLS[protocol])[:2]
     train_chunk(samples, tuple(chunk), model, settings)
     expected = [(plan, member) for plan in chunk for member in (0, 1)]
-    for (plan, member), (task, lane) in zip(expected, prepared, strict=True):
+    for (plan, member), lane in zip(expected, prepared, strict=True):
         validation_folds = np.unique(plan.validation_fold)
         rows = plan.training_rows[plan.validation_fold != validation_folds[member % len(validation_folds)]]
-        assert np.array_equal(plan.training_rows[lane.training.numpy()], rows)
-        assert np.array_equal(plan.training_rows[lane.validation.numpy()], np.setdiff1d(plan.training_rows, rows))
+        assert np.array_equal(plan.training_rows[lane.training_rows.numpy()], rows)
+        assert np.array_equal(plan.training_rows[lane.validation_rows.numpy()], np.setdiff1d(plan.training_rows, rows))
         inputs = samples.inputs[rows].astype(np.float64)
         channels = np.moveaxis(inputs, -3, 0).reshape(inputs.shape[-3], -1)
         assert lane.scale.numpy() == pytest.approx(np.sqrt((channels**2).mean(axis=1)), rel=1e-6)
         frequency = np.array([(samples.labels[rows] == label).mean() for label in range(3)])
         inverse = np.divide(1, frequency, out=np.zeros(3), where=frequency > 0)
-        assert lane.weights.numpy() == pytest.approx(inverse / (frequency > 0).sum(), rel=1e-6)
+        assert lane.class_weights.numpy() == pytest.approx(inverse / (frequency > 0).sum(), rel=1e-6)
         active = samples.active[rows].astype(np.float64)
-        assert task.co_occurrence == pytest.approx(active.T @ active / len(rows), rel=1e-6)
+        assert lane.task.co_occurrence == pytest.approx(active.T @ active / len(rows), rel=1e-6)
 
 
 # --- rows that influence a fold ---------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_the_prediction_of_a_clip_does_not_depend_on_other_clips(model: str) -> 
 
 
 @every_network
-def test_validation_rows_only_choose_the_epoch(model: str, prepared: list[tuple[Task, Lane]]) -> None:
+def test_validation_rows_only_choose_the_epoch(model: str, prepared: list[Lane]) -> None:
     samples, settings = samples_of(model), settings_of(model, patience=9)
     plan = plan_folds(samples, PROTOCOLS["composite"])[0]
     validation_rows = plan.training_rows[plan.validation_fold == np.unique(plan.validation_fold)[0]]
@@ -195,9 +195,9 @@ def test_validation_rows_only_choose_the_epoch(model: str, prepared: list[tuple[
     (honest,), (other,) = (fit([data], model=model, settings=settings) for data in training_data)
     assert honest.history.training_loss == other.history.training_loss
     assert honest.history.validation_loss != other.history.validation_loss
-    (_, lane), (_, other_lane) = prepared
+    lane, other_lane = prepared
     assert torch.equal(lane.scale, other_lane.scale)
-    assert torch.equal(lane.weights, other_lane.weights)
+    assert torch.equal(lane.class_weights, other_lane.class_weights)
 
 
 # --- all training options ---------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""Changes of training inputs that leave their classes as they are: pure functions of whole batches.
+"""Changes of training inputs that keep their classes: pure functions of whole batches.
 
-Axes: L lanes, which are networks that train side by side · B rows of a batch · then those of one sample:
-`(C, H, W)`, `(R, C, H, W)` or `(T, R, C, H, W)`, with T windows.
-Randomness comes in as uniform numbers from 0 to 1, so that each lane can bring its own.
+Axes: L lanes, which are networks that train side by side · B rows of a batch · then the axes of one sample:
+`(C, H, W)`, `(R, C, H, W)` or `(T, R, C, H, W)`, with T windows and R regions.
+Random numbers are arguments, uniform from 0 to 1, so that each lane can use its own.
 
 Source: mixup, Zhang et al., arXiv:1710.09412.
 """
@@ -16,32 +16,50 @@ from torch import Tensor
 
 from microfacial.models.settings import OptimiserSettings
 
-_POINTS = ("onset", "rise", "apex", "fall", "offset")  # of windows' names, in the order of time
+_POINTS = ("onset", "rise", "apex", "fall", "offset")  # in window names, in the order of time
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputLayout:
-    """What the axes of a sample mean; `windows` and `mirror` are those of `Samples`, `shows` that of `Network`."""
+    """The meaning of the axes of a sample.
+
+    Attributes:
+        shows: content of the inputs; see `Network.shows`.
+        windows: names of the T windows; see `Inputs.windows`.
+        mirror: order of the R regions in a mirror image; see `Inputs.mirror`.
+    """
 
     shows: Literal["motion", "appearance"]
     windows: tuple[str, ...] = ()
     mirror: tuple[int, ...] = ()
 
 
-def draws(settings: OptimiserSettings, layout: InputLayout) -> int:
-    """How many uniform numbers `augment` asks for a row."""
-    return sum(_shares(settings, layout))
+def numbers_per_row(settings: OptimiserSettings, layout: InputLayout) -> int:
+    """Return how many uniform numbers `augment` needs for one row.
+
+    Args:
+        settings: settings of the network.
+        layout: meaning of the axes of a sample.
+    """
+    return sum(_numbers_per_change(settings, layout))
 
 
 def augment(
     inputs: Tensor, targets: Tensor, uniform: Tensor, settings: OptimiserSettings, layout: InputLayout
 ) -> tuple[Tensor, Tensor]:
-    """Inputs `(L, B, …)` and targets `(L, B, K)`, changed as the settings say.
+    """Change inputs at random: mirror, shift, move the borders of windows, and mix, as the settings say.
 
     Args:
-        uniform: random numbers, `(L, B, draws)`.
+        inputs: `(L, B, …)`.
+        targets: shares of the classes, `(L, B, K)`.
+        uniform: random numbers from 0 to 1, `(L, B, numbers_per_row)`.
+        settings: settings of the network.
+        layout: meaning of the axes of a sample.
+
+    Returns:
+        Inputs and targets with the same shapes.
     """
-    flips, moves, borders, mixes = torch.split(uniform, _shares(settings, layout), dim=2)
+    flips, moves, borders, mixes = torch.split(uniform, _numbers_per_change(settings, layout), dim=2)
     if settings.flip:
         inputs = flip_rows(inputs, flips[..., 0] < 0.5, layout)
     if settings.shift_px:
@@ -56,9 +74,14 @@ def augment(
 
 
 def mirror(inputs: Tensor, layout: InputLayout) -> Tensor:
-    """The mirror image of inputs `(…, C, H, W)`: left is right, and so are regions; motion to the left is to the right.
+    """Return the mirror image of inputs.
 
-    Channel 0 of motion is the one to the right. Strain, a magnitude, stays.
+    Columns are reversed, and left and right regions are exchanged. Motion to the right, which is channel 0 of motion
+    inputs, becomes motion to the left. Strain is a magnitude and keeps its sign.
+
+    Args:
+        inputs: `(…, C, H, W)`.
+        layout: meaning of the axes of a sample.
     """
     mirrored = inputs.flip(-1)
     if layout.mirror:
@@ -69,14 +92,25 @@ def mirror(inputs: Tensor, layout: InputLayout) -> Tensor:
 
 
 def flip_rows(inputs: Tensor, chosen: Tensor, layout: InputLayout) -> Tensor:
-    """Inputs `(L, B, …)` with the chosen rows, `(L, B)` bool, mirrored."""
+    """Mirror some of the rows.
+
+    Args:
+        inputs: `(L, B, …)`.
+        chosen: rows to mirror, `(L, B)` bool.
+        layout: meaning of the axes of a sample.
+    """
     rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1)
     mirrored = mirror(rows.index_select(0, numbers), layout)
     return rows.index_copy(0, numbers, mirrored).view(inputs.shape)
 
 
 def shift(inputs: Tensor, moves: Tensor) -> Tensor:
-    """Inputs `(L, B, …, H, W)` moved down and right by whole pixels `(L, B, 2)`; edge pixels are repeated."""
+    """Shift each row by whole pixels, and repeat the pixels at the edge.
+
+    Args:
+        inputs: `(L, B, …, H, W)`.
+        moves: pixels down and right, `(L, B, 2)` int64.
+    """
     height, width = inputs.shape[-2:]
     rows = (torch.arange(height) - moves[..., 0, None]).clamp(0, height - 1)  # (L, B, H)
     columns = (torch.arange(width) - moves[..., 1, None]).clamp(0, width - 1)  # (L, B, W)
@@ -87,17 +121,21 @@ def shift(inputs: Tensor, moves: Tensor) -> Tensor:
 
 
 def move_borders(inputs: Tensor, shares: Tensor, layout: InputLayout) -> Tensor:
-    """Inputs `(L, B, …)` as if the key frames between windows lay a little earlier or later.
+    """Change the motion of windows as if the key frames between them were a little earlier or later.
 
-    Motion is taken to be steady inside a window. Where windows a and b meet, moving their border by a share δ ≥ 0 of b
-    hands δ·b from b to a; by δ < 0, it hands |δ|·a from a to b. Every window that ends at the border gains what every
-    window that starts there loses, so that onset>apex stays the sum of its parts. Two borders of one window never
-    cross while shares are at most a half. A window without neighbours, as onset>apex alone, is cut short to 1 − |δ|.
-    Strain is mixed as motion is: it is exact for a part of a window, and for the sum of windows that deform the face
-    the same way; where one undoes the other it is too large, by at most twice the strain that moved.
+    The motion inside a window is assumed to be steady. Let windows a and b meet at a border. To move the border by a
+    share δ ≥ 0 of b, δ·b is taken from b and added to a. For δ < 0, |δ|·a is taken from a and added to b. Every window
+    that ends at the border gains the amount that every window that starts there loses, so onset>apex remains the sum of
+    its parts. The two borders of a window do not cross as long as shares are at most one half. A window without
+    neighbours, such as onset>apex alone, is shortened to 1 − |δ|.
+
+    Strain is treated like motion. This is exact for a part of a window, and for the sum of windows that deform the face
+    in the same way. If one window undoes the other one, the strain is too large by at most twice the strain that moved.
 
     Args:
+        inputs: `(L, B, T, R, C, H, W)`; without neighbours any `(L, B, …)`.
         shares: δ of each border, `(L, B, borders)`.
+        layout: meaning of the axes of a sample.
     """
     pairs = _neighbours(layout.windows)
     if not pairs:
@@ -114,15 +152,23 @@ def move_borders(inputs: Tensor, shares: Tensor, layout: InputLayout) -> Tensor:
 
 
 def mix(inputs: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """Mixtures of each row with the one before it, of which a share `(L, B)` is its own."""
-    kept = shares.to(inputs.dtype)
-    own = kept.view(*kept.shape, *[1] * (inputs.ndim - 2))
-    mixed = inputs.roll(1, dims=1).lerp(inputs, own)
-    return mixed, targets.roll(1, dims=1).lerp(targets, kept[..., None].to(targets.dtype))
+    """Mix each row with the previous row of its batch.
+
+    Args:
+        inputs: `(L, B, …)`.
+        targets: shares of the classes, `(L, B, K)`.
+        shares: share of the row itself in each mixture, `(L, B)`.
+
+    Returns:
+        Mixed inputs and targets with the same shapes.
+    """
+    shares = shares.to(inputs.dtype)
+    mixed = inputs.roll(1, dims=1).lerp(inputs, shares.view(*shares.shape, *[1] * (inputs.ndim - 2)))
+    return mixed, targets.roll(1, dims=1).lerp(targets, shares[..., None].to(targets.dtype))
 
 
-def _shares(settings: OptimiserSettings, layout: InputLayout) -> list[int]:
-    """How many uniform numbers a row wants for flips, shifts, borders and mixtures."""
+def _numbers_per_change(settings: OptimiserSettings, layout: InputLayout) -> list[int]:
+    """How many uniform numbers one row needs for the flip, the shift, the borders and the mixture."""
     borders = len(_neighbours(layout.windows)) or 1
     return [
         int(settings.flip),
@@ -133,7 +179,7 @@ def _shares(settings: OptimiserSettings, layout: InputLayout) -> list[int]:
 
 
 def _neighbours(windows: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Pairs of windows that meet at a border: of those that end there and those that start there, the shortest."""
+    """Pairs of windows that meet at a border: the shortest one that ends there, and the shortest that starts there."""
     spans = [tuple(map(_POINTS.index, window.split(">"))) for window in windows]
     pairs = []
     for border in sorted({end for _, end in spans} & {start for start, _ in spans}):

@@ -1,8 +1,8 @@
-"""What training makes small: weighted cross-entropy or focal loss of soft targets, one value a lane.
+"""The losses of training: weighted cross-entropy or focal loss of soft targets, one value per lane.
 
 Axes: L lanes, which are networks that train side by side · B rows of a batch · K classes.
 
-Source: focal loss, Lin et al., ICCV 2017, doi:10.1109/ICCV.2017.324; label smoothing, Szegedy et al., CVPR 2016,
+Sources: focal loss, Lin et al., ICCV 2017, doi:10.1109/ICCV.2017.324; label smoothing, Szegedy et al., CVPR 2016,
 doi:10.1109/CVPR.2016.308; soft targets, Zhang et al., mixup, arXiv:1710.09412.
 """
 
@@ -12,41 +12,48 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microfacial.models.settings import OptimiserSettings
+from microfacial.records import FloatArray
 
 _POWERS = {"none": 0.0, "root": 0.5, "inverse": 1.0}
 
 
-def class_weights(labels: NDArray[np.int64], classes: int, kind: str) -> NDArray[np.float64]:
-    """Weights `(K,)` by a power of the inverse class frequencies, with mean 1 over the rows; 0 for an absent class.
+def class_weights(labels: NDArray[np.int64], classes: int, kind: str) -> FloatArray:
+    """Compute class weights as a power of the inverse class frequencies.
 
     Args:
-        kind: `none`, `root` or `inverse`.
+        labels: class of each row, `(n,)`.
+        classes: number of classes, K.
+        kind: `none` for power 0, `root` for ½ or `inverse` for 1.
+
+    Returns:
+        Weights, `(K,)`. Their mean over the rows is 1. The weight of a class without rows is 0.
     """
     counts = np.bincount(labels, minlength=classes)
     weights = np.where(counts > 0, np.maximum(counts, 1.0) ** -_POWERS[kind], 0.0)
-    return np.asarray(weights * len(labels) / (weights * counts).sum(), dtype=np.float64)
+    return weights * len(labels) / (weights * counts).sum()
 
 
-def lane_losses(
-    logits: Tensor, targets: Tensor, counts: Tensor, weights: Tensor, settings: OptimiserSettings
-) -> Tensor:
-    """Loss of each lane, `(L,)`: the mean over its rows, each as heavy as its classes are.
+def lane_losses(logits: Tensor, targets: Tensor, mask: Tensor, weights: Tensor, settings: OptimiserSettings) -> Tensor:
+    """Compute the loss of each lane: the mean over its rows, weighted by class.
 
-    A row of classes without weight counts for nothing, though smoothing would give it a share of others; a lane none
-    of whose rows counts has loss 0.
+    A row whose classes all have weight 0 does not count, although label smoothing would give it a share of other
+    classes. The loss of a lane without rows that count is 0.
 
     Args:
         logits: `(L, B, K)`.
-        targets: shares of the classes, `(L, B, K)`, each row's sum 1.
-        counts: 1 for a row that counts, 0 for one that fills a batch up, `(L, B)`.
-        weights: of the classes, `(L, K)`.
-        settings: which loss, its gamma, label smoothing.
+        targets: shares of the classes, `(L, B, K)`. The shares of a row sum to 1.
+        mask: 1 for a row that counts, 0 for a row that only fills the batch, `(L, B)`.
+        weights: weights of the classes, `(L, K)`.
+        settings: kind of loss, focal gamma and label smoothing.
+
+    Returns:
+        Losses, `(L,)`.
     """
-    heaviness = (targets * weights[:, None]).sum(-1) * counts  # (L, B)
-    counts = counts * (heaviness > 0)
+    row_weights = (targets * weights[:, None]).sum(-1) * mask  # (L, B)
+    mask = mask * (row_weights > 0)
     smoothed = targets * (1 - settings.label_smoothing) + settings.label_smoothing / targets.shape[-1]
     surprise = logits.log_softmax(-1)  # (L, B, K), negative
     if settings.loss == "focal":
         surprise = surprise * (1 - surprise.exp()).clamp(min=0) ** settings.focal_gamma
-    rows = -(smoothed * weights[:, None] * surprise).sum(-1) * counts  # (L, B)
-    return rows.sum(1) / heaviness.sum(1).clamp(min=torch.finfo(logits.dtype).tiny)
+    rows = -(smoothed * weights[:, None] * surprise).sum(-1) * mask  # (L, B)
+    return rows.sum(1) / row_weights.sum(1).clamp(min=torch.finfo(logits.dtype).tiny)

@@ -1,0 +1,130 @@
+"""The trained networks of one fold, and the checkpoint that brings them back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microfacial.models import Network, Task
+from microfacial.models.base import Explain
+from microfacial.models.settings import OptimiserSettings
+from microfacial.records import FloatArray, History
+from microfacial.training.augmentation import InputLayout, mirror
+from microfacial.training.lanes import per_channel
+from microfacial.training.stack import NetworkStack, resolve_precision
+
+_TENSOR = "network."  # prefix of the names of parameters and buffers in a checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedNetwork:
+    """An ensemble of M networks of one fold, with the weights of their chosen epochs. It predicts their mean.
+
+    Attributes:
+        task: the task that the first network was built for.
+        stack: the networks.
+        scale: divisor of each channel of the inputs for each network, `(M, C)` float32.
+        layout: meaning of the axes of a sample.
+        test_time_flip: whether predictions average each face and its mirror image.
+        chosen: the chosen epochs, as text.
+        history: curves, averaged over the networks; empty after `restore_network`.
+        explanation: `Network.explain` of the model variant, or None.
+    """
+
+    task: Task
+    stack: NetworkStack
+    scale: NDArray[np.float32]
+    layout: InputLayout
+    test_time_flip: bool
+    chosen: str
+    history: History
+    explanation: Explain | None
+
+    def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return the probabilities of the classes.
+
+        Args:
+            inputs: inputs of n clips, `(n, …)`.
+
+        Returns:
+            Probabilities, `(n, K)`, averaged over the networks and, with `test_time_flip`, over mirror images.
+        """
+        images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch does not support negative strides
+        if self.test_time_flip:
+            images.append(mirror(images[0], self.layout))
+        probabilities = [
+            network.predict((image / per_channel(scale, image))[None])[0].double().softmax(1)
+            for network, scale in self._members()
+            for image in images
+        ]
+        return torch.stack(probabilities).mean(0).numpy()
+
+    def explain(self, inputs: NDArray[np.float32]) -> dict[str, FloatArray]:
+        """Return the importance of regions, windows and branches, averaged over the networks.
+
+        Args:
+            inputs: inputs of n clips, `(n, …)`. Their mirror images are not explained.
+
+        Returns:
+            Arrays `(n, …)`, named like the attributes of `Importances`. Empty if the model cannot explain.
+        """
+        if self.explanation is None:
+            return {}
+        image = torch.from_numpy(np.ascontiguousarray(inputs))
+        members = [
+            network.explain(self.explanation, image / per_channel(scale, image)) for network, scale in self._members()
+        ]
+        return {
+            name: torch.stack([tensors[name] for tensors in members]).double().mean(0).numpy() for name in members[0]
+        }
+
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that `restore_network` needs: the weights, their scale, and the task."""
+        tensors = {**self.stack.parameters, **self.stack.buffers}
+        return {
+            "shape": np.array(self.task.shape),
+            "classes": np.array(self.task.classes),
+            "co_occurrence": self.task.co_occurrence,
+            "windows": np.array(self.layout.windows, dtype=np.str_),
+            "mirror": np.array(self.layout.mirror, dtype=np.int64),
+            "scale": self.scale,
+            "chosen": np.array(self.chosen),
+            **{f"{_TENSOR}{name}": value.numpy().copy() for name, value in tensors.items()},
+        }
+
+    def _members(self) -> Sequence[tuple[NetworkStack, Tensor]]:
+        """Each network as a stack of one, with its scale `(C,)`."""
+        return [(self.stack.member(row), scale) for row, scale in enumerate(torch.from_numpy(self.scale))]
+
+
+def restore_network(
+    variant: Network[Any], settings: OptimiserSettings, arrays: Mapping[str, NDArray[Any]]
+) -> FittedNetwork:
+    """Rebuild trained networks from a checkpoint. Their predictions are identical to the last bit.
+
+    Args:
+        variant: the model variant.
+        settings: the settings that the networks were trained with.
+        arrays: the result of `FittedNetwork.checkpoint`.
+    """
+    task = Task(
+        shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
+    )
+    names = [name for name in arrays if name.startswith(_TENSOR)]
+    tensors = {name.removeprefix(_TENSOR): torch.from_numpy(arrays[name]) for name in names}
+    return FittedNetwork(
+        task=task,
+        stack=NetworkStack.from_tensors(variant.build(task, settings), tensors, resolve_precision(settings)),
+        scale=arrays["scale"],
+        layout=InputLayout(
+            shows=variant.shows, windows=tuple(arrays["windows"].tolist()), mirror=tuple(arrays["mirror"].tolist())
+        ),
+        test_time_flip=settings.test_time_flip,
+        chosen=str(arrays["chosen"]),
+        history=History(),
+        explanation=variant.explain,
+    )

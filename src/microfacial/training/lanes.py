@@ -1,0 +1,122 @@
+"""Preparation of one network of a fold: its rows, its scale, its class weights and its untrained weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from microfacial.models import Network, Task
+from microfacial.models.settings import OptimiserSettings
+from microfacial.records import Samples, TrainingData
+from microfacial.training.losses import class_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """One network before training, with the rows it trains on.
+
+    Attributes:
+        task: shape of a sample, number of classes, and co-occurrence of regions in the training rows.
+        network: the untrained network.
+        inputs: inputs of the fold's m rows, `(m, …)`. Lanes of one fold share them.
+        labels: classes of the fold's rows, `(m,)` int64.
+        training_rows: rows to train on, as indices into `inputs`, int64.
+        validation_rows: rows to validate on, int64; empty without early stopping.
+        scale: divisor of each channel of the inputs, `(C,)`: the root mean square over the training rows.
+        class_weights: weights of the classes in the loss, `(K,)`.
+        seed: seed of the order of rows, of augmentation and of dropout.
+    """
+
+    task: Task
+    network: nn.Module
+    inputs: Tensor
+    labels: Tensor
+    training_rows: Tensor
+    validation_rows: Tensor
+    scale: Tensor
+    class_weights: Tensor
+    seed: int
+
+
+def prepare_lane(variant: Network[Any], data: TrainingData, member: int, settings: OptimiserSettings) -> Lane:
+    """Build one network of a fold and choose its rows.
+
+    Everything that depends on data depends on the training rows of the lane only.
+
+    Args:
+        variant: the model variant.
+        data: training rows of the fold.
+        member: number of the network in the ensemble of the fold, from 0. Members validate on the validation folds in
+            turn, and differ in their seeds.
+        settings: settings of the variant.
+    """
+    training, validation = _split_rows(data, member, settings.early_stopping)
+    samples = data.samples
+    initial_seed, seed = np.random.SeedSequence([data.seed, member]).generate_state(2, np.uint32).tolist()
+    task = _describe_task(samples.take(training))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(initial_seed)
+        network = variant.build(task, settings)
+    scale = channel_scale(samples.inputs[training])
+    weights = class_weights(samples.labels[training], len(samples.classes), settings.class_weights)
+    return Lane(
+        task=task,
+        network=network,
+        inputs=torch.from_numpy(samples.inputs),
+        labels=torch.from_numpy(samples.labels),
+        training_rows=torch.from_numpy(training),
+        validation_rows=torch.from_numpy(validation),
+        scale=torch.from_numpy(scale),
+        class_weights=torch.from_numpy(weights.astype(scale.dtype)),
+        seed=seed,
+    )
+
+
+def channel_scale(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the root mean square of each channel. Division by it keeps zero motion at zero.
+
+    Args:
+        inputs: `(n, …, C, H, W)`. Flat inputs `(n, P)` count as one channel.
+
+    Returns:
+        Root mean squares, `(C,)`, never 0, with the type of the inputs.
+    """
+    channel = inputs.ndim - 3 if inputs.ndim > 3 else None
+    other_axes = tuple(axis for axis in range(inputs.ndim) if axis != channel)
+    power = np.atleast_1d(np.square(inputs, dtype=np.float64).mean(axis=other_axes))
+    return np.sqrt(np.maximum(power, np.finfo(np.float32).tiny)).astype(inputs.dtype)
+
+
+def per_channel(scale: Tensor, inputs: Tensor) -> Tensor:
+    """Reshape a scale so that inputs can be divided by it.
+
+    Args:
+        scale: `(C,)`.
+        inputs: `(n, …, C, H, W)`, or flat inputs `(n, P)` with C = 1.
+
+    Returns:
+        The scale with one axis for each axis of a sample, such as `(1, C, 1, 1)`.
+    """
+    pixel_axes = 2 if inputs.ndim > 3 else 0
+    return scale.view(*[1] * (inputs.ndim - 1 - pixel_axes), len(scale), *[1] * pixel_axes)
+
+
+def _split_rows(data: TrainingData, member: int, early_stopping: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the training and validation rows of a member. Members use the validation folds in turn."""
+    if not early_stopping:
+        return np.arange(len(data.validation_fold)), np.empty(0, dtype=np.int64)
+    folds = np.unique(data.validation_fold)
+    validates = data.validation_fold == folds[member % len(folds)]
+    return np.flatnonzero(~validates), np.flatnonzero(validates)
+
+
+def _describe_task(training: Samples) -> Task:
+    together = training.active[:, :, None] & training.active[:, None]  # (n, R, R)
+    return Task(
+        shape=training.inputs.shape[1:],
+        classes=len(training.classes),
+        co_occurrence=together.mean(axis=0, dtype=np.float32),
+    )
