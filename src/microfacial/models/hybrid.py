@@ -42,9 +42,7 @@ class HybridSettings(AttentionSettings):
 
     graph: bool = True
     transformer: bool = Field(True, validate_default=True)
-    fusion: _FusionKind = (
-        "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
-    )
+    fusion: _FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
     roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights
     adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
