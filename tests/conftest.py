@@ -14,8 +14,8 @@ from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import files
-from microfacial.datasets.synthetic.write import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.evaluation.experiment import load_data, run_folds, score
 from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.datasets.synthetic.write import write_demo
 from microfacial.datasets.synthetic.people import DemoPlan
+from microfacial.datasets.synthetic.write import write_demo
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.example_input import make_example_clip
 from microfacial.inference.request import open_requested_clip
