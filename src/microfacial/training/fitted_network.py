@@ -124,8 +124,8 @@ def restore_network(
     missing = {name for name, _ in network.named_parameters()} - tensors.keys()
     if missing:
         raise StorageError(
-            f"the stored weights of {type(network).__name__} have no {min(missing)}: another version of microfacial wrote "
-            "them. Train and register the model again"
+            f"the stored weights of {type(network).__name__} have no {min(missing)}: another version of "
+            "microfacial wrote them. Train and register the model again"
         )
     return FittedNetwork(
         task=task,
