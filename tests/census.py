@@ -1,7 +1,8 @@
-"""Tables as long as the real ones: their counts, subjects and known oddities; which subject shows what is made up.
+"""Tables as long as the real ones, with the published counts, the subjects and the known quirks of each corpus.
 
-Sources of the counts: the corpora's papers and tables, and what MEGC2019 published. The rows bear no annotation of any
-corpus but the few that are named here, each because a reader must cope with it.
+The counts come from the papers and tables of the corpora and from the publications of MEGC2019. The assignment of
+emotions to subjects is invented. A few rows come from a corpus and are named here, because readers must handle them. The
+other rows contain no annotation of any corpus.
 """
 
 from collections import Counter, defaultdict
@@ -10,7 +11,9 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from microfacial.datasets.synthetic.layouts import LAYOUTS, SheetRow, write_table
+from microfacial.datasets.synthetic.layouts import LAYOUTS
+from microfacial.datasets.synthetic.release_records import SheetRow
+from microfacial.datasets.synthetic.write import write_table
 
 CASME2_2019 = {
     "others": 99,
@@ -45,11 +48,11 @@ CASME3 = {
 }
 MMEW = {"surprise": 89, "disgust": 72, "others": 66, "happiness": 36, "fear": 16, "sadness": 13, "anger": 8}
 
-Show = tuple[int, str]  # a subject, and an emotion shown
+SubjectEmotion = tuple[int, str]
 
 
 def write_census(corpus: str, root: Path, rows: Sequence[SheetRow]) -> Path:
-    """Write a table and empty frames, as readers look at names only."""
+    """Write a table and empty frame files. Readers use only the names of the files."""
     layout = LAYOUTS[corpus]
     for row in rows:
         for number in row.frames:
@@ -60,30 +63,30 @@ def write_census(corpus: str, root: Path, rows: Sequence[SheetRow]) -> Path:
     return root
 
 
-def deal(counts: Mapping[str, int], people: Callable[[str], Sequence[int]]) -> Iterator[Show]:
-    """Deal the emotions to the people that may show them, one after the other."""
+def deal(counts: Mapping[str, int], subjects: Callable[[str], Sequence[int]]) -> Iterator[SubjectEmotion]:
+    """Yield each emotion as often as counted. It cycles through the subjects that may show it."""
     for emotion, count in counts.items():
-        for subject, _ in zip(cycle(people(emotion)), range(count), strict=False):
+        for subject, _ in zip(cycle(subjects(emotion)), range(count), strict=False):
             yield subject, emotion
 
 
 def deal_rest(
-    counts: Mapping[str, int], named: Iterable[SheetRow], people: Callable[[str], Sequence[int]]
-) -> list[Show]:
-    """Deal what the named rows leave of the counts."""
-    return list(deal(Counter(counts) - Counter(row.emotion for row in named), people))
+    counts: Mapping[str, int], named: Iterable[SheetRow], subjects: Callable[[str], Sequence[int]]
+) -> list[SubjectEmotion]:
+    """Deal the emotions that the named rows do not contain."""
+    return list(deal(Counter(counts) - Counter(row.emotion for row in named), subjects))
 
 
-def number_within(shows: Iterable[Show]) -> Iterator[tuple[int, str, int]]:
-    """Yield subject, emotion and how many clips of the subject came before."""
-    seen = Counter[int]()
-    for subject, emotion in shows:
-        yield subject, emotion, seen[subject]
-        seen[subject] += 1
+def number_within(pairs: Iterable[SubjectEmotion]) -> Iterator[tuple[int, str, int]]:
+    """Yield subject, emotion and the index of the clip among those of the subject."""
+    indices = Counter[int]()
+    for subject, emotion in pairs:
+        yield subject, emotion, indices[subject]
+        indices[subject] += 1
 
 
-def make_row(subject: int, name: str, emotion: str, onset: int, **facts: object) -> SheetRow:
-    """A row of five frames, with its apex in the middle unless told otherwise."""
+def make_row(subject: int, name: str, emotion: str, onset: int, **changes: object) -> SheetRow:
+    """Return a row of five frames with the apex in the middle. `changes` replace its fields."""
     row = SheetRow(
         subject=subject,
         name=name,
@@ -94,16 +97,16 @@ def make_row(subject: int, name: str, emotion: str, onset: int, **facts: object)
         frames=range(onset, onset + 5),
         action_units="4+7",
     )
-    return replace(row, **facts)  # type: ignore[arg-type]
+    return replace(row, **changes)  # type: ignore[arg-type]
 
 
 # --- CASME II ---
 
-CASME2_FEW = (10, 18)  # show none of the emotions that classes are made of
+CASME2_WITHOUT_CLASSES = (10, 18)  # subjects that show only others, fear and sadness
 
 
 def casme2_rows(year: int) -> list[SheetRow]:
-    """The 255 rows; emotions are those of 2019, from which the sheet of 2014 is written, but for one apex."""
+    """Return the 255 rows with the emotions of 2019; the table of 2014 adapts them. The year changes only one apex."""
     named = [
         make_row(4, "EP12_01f", "disgust", 261, apex="/" if year == 2019 else 300, offset=321, frames=range(261, 322)),
         make_row(5, "EP09_05f", "disgust", 69, apex=69, offset=102, frames=range(69, 103)),
@@ -115,69 +118,69 @@ def casme2_rows(year: int) -> list[SheetRow]:
         *(make_row(24, name, "surprise", 98) for name in ("EP07_01", "EP07_04f", "EP10_03")),
     ]
 
-    def people(emotion: str) -> Sequence[int]:
-        return [n for n in range(1, 27) if emotion in ("others", "fear", "sadness") or n not in CASME2_FEW]
+    def subjects(emotion: str) -> Sequence[int]:
+        return [n for n in range(1, 27) if emotion in ("others", "fear", "sadness") or n not in CASME2_WITHOUT_CLASSES]
 
-    rest = []
-    for place, (subject, emotion, index) in enumerate(number_within(deal_rest(CASME2_2019, named, people))):
+    dealt = []
+    for place, (subject, emotion, index) in enumerate(number_within(deal_rest(CASME2_2019, named, subjects))):
         name = f"EP{index // 9 + 1:02d}_{index % 9 + 10}" + "f" * (place < 68)
         row = make_row(subject, name, emotion, 95 + index)
-        rest.append(replace(row, apex=row.offset) if place < 4 else row)
-    return sorted([*named, *rest], key=lambda row: row.subject)
+        dealt.append(replace(row, apex=row.offset) if place < 4 else row)
+    return sorted([*named, *dealt], key=lambda row: row.subject)
 
 
 # --- SAMM ---
 
-SAMM_PEOPLE = (6, 7, *range(9, 27), 28, *range(30, 38))
-SAMM_OTHER_ONLY = 24  # which of the 29 is made up, as are the next two
+SAMM_SUBJECTS = (6, 7, *range(9, 27), 28, *range(30, 38))
+SAMM_OTHER_ONLY = 24  # an invented choice of subject, as are the next two
 SAMM_WITHOUT_THE_FIVE = (12, 33)
 SAMM_RARE = ("Disgust", "Fear", "Sadness")
 
 
 def samm_rows() -> list[SheetRow]:
-    """The 159 rows of 29 subjects; one shows `Other` only, two show what the five classes leave out only."""
+    """Return the 159 rows of 29 subjects. One shows only `Other`. Two show only emotions outside the five classes."""
     named = [
         make_row(28, "028_4_1", "Other", 1090, apex=1143, offset=1134, frames=range(1090, 1135)),
         make_row(32, "032_3_1", "Anger", 4896, apex=1930, offset=4970, frames=range(4896, 4971)),
     ]
-    most = [n for n in SAMM_PEOPLE if n not in (SAMM_OTHER_ONLY, *SAMM_WITHOUT_THE_FIVE)]
+    usual = [n for n in SAMM_SUBJECTS if n not in (SAMM_OTHER_ONLY, *SAMM_WITHOUT_THE_FIVE)]
 
-    def people(emotion: str) -> Sequence[int]:
+    def subjects(emotion: str) -> Sequence[int]:
         if emotion in SAMM_RARE:
-            return [*SAMM_WITHOUT_THE_FIVE, *most]
-        return [SAMM_OTHER_ONLY, *most] if emotion == "Other" else most
+            return [*SAMM_WITHOUT_THE_FIVE, *usual]
+        return [SAMM_OTHER_ONLY, *usual] if emotion == "Other" else usual
 
-    rest = [
+    dealt = [
         make_row(subject, f"{subject:03d}_{index % 2 + 1}_{index // 2 + 2}", emotion, (997, 9997)[index % 2])
-        for subject, emotion, index in number_within(deal_rest(SAMM, named, people))
+        for subject, emotion, index in number_within(deal_rest(SAMM, named, subjects))
     ]
-    return sorted([*named, *rest], key=lambda row: row.subject)
+    return sorted([*named, *dealt], key=lambda row: row.subject)
 
 
 # --- SMIC ---
 
-SMIC_PEOPLE = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20)
-SMIC_LATER_PEOPLE = (11, 12, 13, 14, 15, 18, 19, 20)
+SMIC_SUBJECTS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20)
+SMIC_LATER_SUBJECTS = (11, 12, 13, 14, 15, 18, 19, 20)
 SMIC_LATER = {"negative": 23, "positive": 28, "surprise": 20}
 SMIC_LOST = ("s3_ne_03", "s3_ne_20", "s4_ne_05", "s4_ne_06", "s1_ne_02", "s2_sur_05", "s9_sur_02")
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 
 
-def smic_rows(counts: Mapping[str, int] = SMIC, people: Sequence[int] = SMIC_PEOPLE) -> list[SheetRow]:
-    """The clips of a camera, 164 of 16 subjects or 71 of 8; s3 shows 20 negative ones where it takes part."""
-    many = {"negative": [3] * 16 + [4] * 3 + [1], "surprise": [2] * 4 + [9]} if 3 in people else {}
-    seen = defaultdict[Show, int](int)
+def smic_rows(counts: Mapping[str, int] = SMIC, subjects: Sequence[int] = SMIC_SUBJECTS) -> list[SheetRow]:
+    """Return the rows of a camera: 164 of 16 subjects by default. If s3 is among them, it has 20 negative clips."""
+    extra = {"negative": [3] * 16 + [4] * 3 + [1], "surprise": [2] * 4 + [9]} if 3 in subjects else {}
+    counts_by_pair = defaultdict[SubjectEmotion, int](int)
     rows = []
-    for subject, emotion in deal(counts, lambda emotion: [*people, *many.get(emotion, []), *people[::-1]]):
-        seen[subject, emotion] += 1
-        name = f"s{subject}_{CODES[emotion]}_{seen[subject, emotion]:02d}"
+    for subject, emotion in deal(counts, lambda emotion: [*subjects, *extra.get(emotion, []), *subjects[::-1]]):
+        counts_by_pair[subject, emotion] += 1
+        name = f"s{subject}_{CODES[emotion]}_{counts_by_pair[subject, emotion]:02d}"
         onset = 17_581_039 if subject == 20 else 998 + 40 * subject
         rows.append(make_row(subject, name, emotion, onset, digits=6))
     return sorted(rows, key=lambda row: row.subject)
 
 
 def smic_e_rows() -> list[SheetRow]:
-    """The 164 rows of SMIC-E of the high-speed camera; seven clips have no offset and no long video."""
+    """Return the 164 rows of SMIC-E for the high-speed camera. Seven clips have no offset and no long video."""
     return [
         replace(row, offset=None, apex=None, frames=range(0))
         if row.name in SMIC_LOST
@@ -192,30 +195,30 @@ CASME3_UNKNOWN_OFFSETS = ("spNO.40/e_1838", "spNO.40/e_2396")
 
 
 def casme3_rows() -> list[SheetRow]:
-    """The 860 rows of 94 subjects; most videos hold two. Two rows lack an offset, 59 have an impossible apex."""
+    """Return the 860 rows of 94 subjects. Most videos hold two clips. Two rows lack an offset, 59 have a wrong apex."""
     named = [
         make_row(40, "e", "disgust", onset, offset=0, frames=range(onset - 2, onset + 9), video="e")
         for onset in (1838, 2396)
     ]
-    rest = []
+    dealt = []
     for place, (subject, emotion, index) in enumerate(number_within(deal_rest(CASME3, named, lambda _: range(1, 95)))):
         video = "ajbcdfghiklm"[index // 2]
         name = "J" if video == "j" and index % 2 and subject < 4 else video
         row = make_row(subject, name, emotion, 8 * (index % 2) + 1, video=video)
         apex = row.onset if place < 55 else row.onset + 9 if place < 59 else row.apex
-        rest.append(replace(row, apex=apex))
-    return [*rest, *named]
+        dealt.append(replace(row, apex=apex))
+    return [*dealt, *named]
 
 
 # --- MMEW ---
 
 
 def mmew_rows() -> list[SheetRow]:
-    """The 300 rows of 30 subjects."""
-    seen = defaultdict[Show, int](int)
+    """Return the 300 rows of 30 subjects."""
+    counts_by_pair = defaultdict[SubjectEmotion, int](int)
     rows = []
     for subject, emotion in deal(MMEW, lambda _: range(1, 31)):
-        seen[subject, emotion] += 1
+        counts_by_pair[subject, emotion] += 1
         code = list(MMEW).index(emotion) + 1
-        rows.append(make_row(subject, f"S{subject:02d}-{code:02d}-{seen[subject, emotion]:03d}", emotion, 1))
+        rows.append(make_row(subject, f"S{subject:02d}-{code:02d}-{counts_by_pair[subject, emotion]:03d}", emotion, 1))
     return rows

@@ -168,7 +168,7 @@ def test_inputs_always_have_the_same_memory_layout() -> None:
 
 
 def test_a_label_outside_the_class_list_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="'z'.* x, y"):
+    with pytest.raises(ProtocolError, match=r"'z'.* x, y"):
         make_samples(zeros(), store(), (clip("z"), clip("x")), ("x", "y"))
 
 

@@ -5,34 +5,32 @@ MLflow's page shows one level of nesting. Its filters hide a nested run without 
 repeat the parameters of their model.
 """
 
-import getpass
-import json
-import math
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 from mlflow import MlflowClient
-from mlflow.data.schema import TensorDatasetSchema
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
-from mlflow.types import Schema, TensorSpec
+from mlflow.entities import Run
 
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.locks import is_held
-from microfacial.records import Evaluation, Score
 from microfacial.tracking.artifacts import TABLES, list_files, read_tables, write_figures_and_files
+from microfacial.tracking.run_content import (
+    as_params,
+    describe_scores,
+    flow_as_dataset,
+    fold_metrics,
+    metric_batches,
+    pooled_metrics,
+    standard_tags,
+)
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 from microfacial.tracking.store import ensure_experiment
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
-_BATCH = 1000  # largest number of metrics in one call
 _KEY, _ROLE, _FOLD, _PARENT = "microfacial.key", "microfacial.role", "microfacial.fold", "mlflow.parentRunId"
 _HOST, _FOLDER = "microfacial.host", "microfacial.folder"
 
@@ -53,7 +51,7 @@ class ModelRun:
         self._client, self._identity, self._metadata = client, identity, metadata
         self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
-        self._dataset = _describe_flow(identity)
+        self._dataset = flow_as_dataset(identity)
         found = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`{_ROLE}` = 'model'")
         ours = [run for run in found if run.info.status != "RUNNING" or self._is_dead(run)]
         ours.sort(key=lambda run: run.info.status != "FINISHED")
@@ -77,8 +75,8 @@ class ModelRun:
         started_ms = None if seconds is None else int(1000 * (time.time() - seconds))
         run_id = self._open(self._name_fold(fold), started_ms, {**tags, "microfacial.repeat": str(fold.repeat)})
         facts = {"subject": fold.name, "repeat": fold.repeat, "fold_seed": fold.seed, "chosen": fold.chosen}
-        params = _as_params(self._identity.params | facts)
-        first, *further = _in_batches(_fold_metrics(fold, seconds))
+        params = as_params(self._identity.params | facts)
+        first, *further = metric_batches(fold_metrics(fold, seconds))
         self._client.log_batch(run_id, first, params)
         for metrics in further:
             self._client.log_batch(run_id, metrics)
@@ -103,8 +101,8 @@ class ModelRun:
         if self._is_whole(folder):
             return False
         evaluation = read_evaluation(folder)
-        self._client.log_batch(self._run_id, metrics=_pooled_metrics(evaluation))
-        self._client.set_tag(self._run_id, "mlflow.note.content", _describe(evaluation))
+        self._client.log_batch(self._run_id, metrics=pooled_metrics(evaluation))
+        self._client.set_tag(self._run_id, "mlflow.note.content", describe_scores(evaluation))
         with TemporaryDirectory() as scratch:
             write_figures_and_files(folder, Path(scratch))
             self._client.log_artifacts(
@@ -131,7 +129,7 @@ class ModelRun:
             **facts,
             _KEY: self._identity.key,
             **self._metadata.tags,
-            **_standard_tags(self._identity, self._metadata),
+            **standard_tags(self._identity, self._metadata),
         }
         run = self._client.create_run(self._experiment, started_ms, {**common, **tags}, name)
         return str(run.info.run_id)
@@ -158,7 +156,7 @@ class ModelRun:
 
     def _describe_inputs(self, run_id: str) -> None:
         """Write parameters and data. Writing them again changes nothing."""
-        self._client.log_batch(run_id, params=_as_params(self._identity.params))
+        self._client.log_batch(run_id, params=as_params(self._identity.params))
         self._client.log_inputs(run_id, [self._dataset])
 
     def _find_finished_folds(self) -> dict[str, str]:
@@ -219,101 +217,3 @@ class ModelRun:
     def _name_fold(self, fold: TrainedFold) -> str:
         several = self._identity.settings["train"]["repeats"] > 1
         return f"{self._identity.model} {fold.name}" + (f" seed {fold.repeat}" if several else "")
-
-
-def _describe(evaluation: Evaluation) -> str:
-    """Return the scores in a few lines of Markdown, after the note that limits their meaning."""
-    (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
-    overall = evaluation.overall
-    lines = [
-        f"**{evaluation.note}**" if evaluation.note else "",
-        f"UF1 {overall.uf1:.3f} (95 %: {uf1_low:.3f} to {uf1_high:.3f}), UAR {overall.uar:.3f} "
-        f"(95 %: {uar_low:.3f} to {uar_high:.3f}); {evaluation.protocol} over {overall.subjects} subjects, "
-        f"{overall.clips} clips, repeated {evaluation.repeats} ×.",
-        "Each nested run is a fold, named after its held-out subject or corpus.",
-    ]
-    return "\n\n".join(filter(None, lines))
-
-
-def _describe_flow(identity: RunIdentity) -> DatasetInput:
-    """Return the flow store as a data set of MLflow: its location, the shape of one clip, the number of clips."""
-    clips, *shape = identity.flow.shape
-    bytes_each = np.dtype(np.float16).itemsize
-    schema = TensorDatasetSchema(features=Schema([TensorSpec(np.dtype(np.float16), (-1, *shape))]))
-    profile = {
-        "features_shape": identity.flow.shape,
-        "features_size": math.prod(identity.flow.shape),
-        "features_nbytes": math.prod(identity.flow.shape) * bytes_each,
-        "clips": clips,
-        "corpora": identity.corpora,
-        "unit": identity.flow.unit,
-    }
-    flow = Dataset(
-        name=f"{identity.dataset} flow",
-        digest=identity.flow.digest[:36],  # the limit of MLflow
-        source_type="local",
-        source=json.dumps({"uri": f"results/{identity.dataset}/flow"}),
-        schema=json.dumps(schema.to_dict()),
-        profile=json.dumps(profile),
-    )
-    return DatasetInput(flow, tags=[InputTag("mlflow.data.context", "training")])
-
-
-def _standard_tags(identity: RunIdentity, metadata: RunMetadata) -> dict[str, str]:
-    """Return the tags of MLflow's own columns: user, command and commit."""
-    tags = {"mlflow.source.name": f"microfacial train {identity.model}", "mlflow.source.type": "LOCAL"}
-    commit = metadata.tags.get("microfacial.git_commit", "unknown")
-    if commit != "unknown":
-        tags["mlflow.source.git.commit"] = commit
-    with suppress(KeyError, OSError):  # the user of a container has no name
-        tags["mlflow.user"] = getpass.getuser()
-    return tags
-
-
-def _in_batches(metrics: Sequence[Metric]) -> Iterator[Sequence[Metric]]:
-    for start in range(0, len(metrics), _BATCH):
-        yield metrics[start : start + _BATCH]
-
-
-def _as_params(values: Mapping[str, Any]) -> list[Param]:
-    return [Param(name, str(value)) for name, value in values.items()]
-
-
-def _as_metrics(values: Mapping[str, float]) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, 0) for name, value in values.items()]
-
-
-def _fold_metrics(fold: TrainedFold, seconds: float | None) -> list[Metric]:
-    now = int(time.time() * 1000)
-    points = [
-        Metric(name, value, now, epoch)
-        for name, curve in asdict(fold.history).items()
-        for epoch, value in enumerate(curve, 1)
-    ]
-    facts = {"held_out_clips": fold.clips, "held_out_hits": fold.hits, "held_out_accuracy": fold.hits / fold.clips}
-    return points + _as_metrics(facts if seconds is None else {**facts, "seconds": seconds})
-
-
-def _pooled_metrics(evaluation: Evaluation) -> list[Metric]:
-    values = _score_values(evaluation.overall, "")
-    if len(evaluation.corpora) > 1:
-        for corpus, score in evaluation.corpora.items():
-            values |= _score_values(score, f"{corpus}/")
-    values |= {
-        "uf1_sd": evaluation.uf1_sd,
-        "uf1_low": evaluation.uf1_interval[0],
-        "uf1_high": evaluation.uf1_interval[1],
-        "uar_sd": evaluation.uar_sd,
-        "uar_low": evaluation.uar_interval[0],
-        "uar_high": evaluation.uar_interval[1],
-        "ece": evaluation.ece,
-        "mean_over_folds_uf1": evaluation.mean_over_folds_uf1,
-        "mean_over_folds_uar": evaluation.mean_over_folds_uar,
-        "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
-    }
-    return _as_metrics(values)
-
-
-def _score_values(score: Score, prefix: str) -> dict[str, float]:
-    return {f"{prefix}uf1": score.uf1, f"{prefix}uar": score.uar, f"{prefix}accuracy": score.accuracy}

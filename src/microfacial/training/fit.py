@@ -174,7 +174,7 @@ class _Run:
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest_losses = np.full(len(lanes), np.inf)
         self._settings = settings
-        # If no class of the validation rows occurs in training, their loss is always 0. Such a lane uses its last epoch.
+        # If no class of the validation rows occurs in training, their loss is always 0. The lane keeps its last epoch.
         self._blind = np.array([not lane.class_weights[lane.labels[lane.validation_rows]].any() for lane in lanes])
 
     def advance(self, epoch: int) -> None:

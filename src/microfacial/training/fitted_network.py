@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microfacial.errors import StorageError
 from microfacial.models import Network, Task
 from microfacial.models.base import Explain
 from microfacial.models.settings import OptimiserSettings
@@ -110,15 +111,25 @@ def restore_network(
         variant: the model variant.
         settings: the settings that the networks were trained with.
         arrays: the result of `FittedNetwork.checkpoint`.
+
+    Raises:
+        StorageError: the weights belong to another architecture, for example to that of an earlier version.
     """
     task = Task(
         shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
     )
     names = [name for name in arrays if name.startswith(_TENSOR)]
     tensors = {name.removeprefix(_TENSOR): torch.from_numpy(arrays[name]) for name in names}
+    network = variant.build(task, settings)
+    missing = {name for name, _ in network.named_parameters()} - tensors.keys()
+    if missing:
+        raise StorageError(
+            f"the stored weights of {type(network).__name__} have no {min(missing)}: another version of "
+            "microfacial wrote them. Train and register the model again"
+        )
     return FittedNetwork(
         task=task,
-        stack=NetworkStack.from_tensors(variant.build(task, settings), tensors, resolve_precision(settings)),
+        stack=NetworkStack.from_tensors(network, tensors, resolve_precision(settings)),
         scale=arrays["scale"],
         layout=InputLayout(
             shows=variant.shows, windows=tuple(arrays["windows"].tolist()), mirror=tuple(arrays["mirror"].tolist())
