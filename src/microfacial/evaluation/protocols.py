@@ -1,4 +1,4 @@
-"""Divide a data set into folds: test rows, and training rows in validation folds. No two of them share a subject.
+"""Divide a data set into folds. Test rows and training rows share no subject, and neither do two validation folds.
 
     loso                   test: one subject. Training: the other subjects of the same corpus.
     composite              test: one subject. Training: all other subjects, of all corpora.
@@ -38,7 +38,9 @@ class TrainConfig(Section):
     holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
     seed: int = Field(0, ge=0)
     repeats: int = Field(1, ge=1)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
-    validation_folds: int = Field(5, ge=2)  # groups of training subjects; one of them chooses the epoch
+    validation_folds: int = Field(
+        5, ge=2
+    )  # groups of training subjects; with early_stopping, one of them chooses the epoch
     bootstrap_draws: int = Field(2000, ge=100)
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold

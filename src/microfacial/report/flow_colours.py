@@ -1,8 +1,8 @@
-"""Flow and strain as colours. They are for people; models use the numbers.
+"""Flow and strain as colours. They are for people. Models use the numbers.
 
-Hue shows direction and saturation shows length; skin that does not move is white. The hues follow the wheel of Baker et
-al.: red is right, yellow down, cyan left and violet up. Evenly spaced hues would squeeze yellow and cyan, so this wheel
-gives them more room.
+Hue shows direction, and saturation shows length. Brightness is constant. Skin that does not move is white. The hues
+follow the wheel of Baker et al., whose pure colours are not evenly spaced: red is right, yellow is down, cyan is left
+and violet is up.
 
 Source: Baker et al., A database and evaluation methodology for optical flow, IJCV 2011, doi:10.1007/s11263-010-0390-2.
 There, lengths beyond the maximum become darker; here they keep the full colour.
@@ -26,7 +26,9 @@ MIN_FULL_COLOUR = {"px": (0.2, 0.03), "stretched": (1.0, 1.0)}
 """Unit of the flow → smallest flow and strain that get full colour, so that mere noise on a face stays pale."""
 
 _STRAIN_MAP = "magma"  # equal steps look equal; black is no strain
-_ANGLES = np.array([0, 15, 21, 25, 36, 49, 55]) / 55 * 2 * np.pi  # of the wheel's pure colours, from right to down
+_ANGLES = (
+    np.array([0, 15, 21, 25, 36, 49, 55]) / 55 * 2 * np.pi
+)  # of the pure colours in _HUES: 0 is right, a quarter turn is down
 _HUES = np.array([0, 60, 120, 180, 240, 300, 360])  # degrees: red, yellow, green, cyan, blue, magenta, red
 
 

@@ -25,7 +25,7 @@ class BackgroundWriter:
     The caller must hold the stage lock of the project.
 
     Args:
-        identity: subject of the run.
+        identity: name, data and settings of the run.
         metadata: commit and start of the training.
         root: root folder of the project.
     """

@@ -37,7 +37,7 @@ class FlowDigest:
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """Subject of a run. It is the same on every machine.
+    """Identity of a run: its data, model and settings. It is the same on every machine.
 
     Attributes:
         key: digest of everything that the results depend on.
@@ -202,7 +202,7 @@ def write_identity(folder: Path, identity: RunIdentity) -> None:
 
     Args:
         folder: results/<data set>/train/<model>.
-        identity: subject of the run.
+        identity: name, data and settings of the run.
     """
     settings = identity.settings
     shown = {"faces": settings["faces"], "flow": settings["flow"], "models": {identity.model: settings["model"]}}
@@ -211,7 +211,7 @@ def write_identity(folder: Path, identity: RunIdentity) -> None:
 
 
 def read_identity(folder: Path) -> RunIdentity:
-    """Read the subject of a run from run.json and settings.json.
+    """Read the identity of a run from run.json and settings.json.
 
     Args:
         folder: results/<data set>/train/<model>.
@@ -256,7 +256,7 @@ def write_metadata(state: Path, identity: RunIdentity, metadata: RunMetadata) ->
 
     Args:
         state: the folder .microfacial/ of a project.
-        identity: subject of the run.
+        identity: name, data and settings of the run.
         metadata: the metadata.
     """
     files.write_json(_metadata_path(state, identity), asdict(metadata))
@@ -267,7 +267,7 @@ def read_metadata(state: Path, identity: RunIdentity) -> RunMetadata:
 
     Args:
         state: the folder .microfacial/ of a project.
-        identity: subject of the run.
+        identity: name, data and settings of the run.
     """
     path = _metadata_path(state, identity)
     return RunMetadata(**files.read_json(path)) if path.exists() else UNKNOWN_METADATA

@@ -42,7 +42,7 @@ class ModelRun:
 
     Args:
         client: client of the store.
-        identity: subject of the run.
+        identity: name, data and settings of the run.
         metadata: commit, start and durations of the training.
         root: root folder of the project.
     """

@@ -28,7 +28,7 @@ _ROLE, _STATE = "microfacial.role", "microfacial.state"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyIdentity:
-    """Subject of a study's run.
+    """Identity of a study's run: its name, data and code.
 
     Attributes:
         name: name of the study.
@@ -57,7 +57,7 @@ class StudyRun:
 
     Args:
         client: client of the store.
-        identity: subject of the run.
+        identity: name, data and settings of the run.
         params: parameters of the run by name.
         root: root folder of the project.
     """
