@@ -1,17 +1,14 @@
-"""What leave-one-subject-out costs: our training against the plain loop that most papers run.
+"""Time leave-one-subject-out: the training of this package against the plain loop of most papers (plain_loop.py).
 
     python benchmarks/loso.py [--model mlp] [--clips 150] [--subjects 32] [--folds 16] [--epochs 60] [--plot FILE]
 
-The plain loop trains fold after fold: `torch.optim.AdamW`, `LambdaLR`, a `DataLoader` over tensors in memory without
-workers, fp32, two threads, the same architecture, epochs, batch size, learning rates, loss weights, augmentation and
-choice of the epoch. Ours uses two processes of one thread. Both run on synthetic clips that carry a faint pattern a
-class; each is warmed up, then timed three times, in turns, and the best time counts. Where others use the machine,
-threads that wait for each other lose more than processes that do not: compare processor seconds then, and the plain
-loop with --threads 1.
+The package uses two processes with one thread each. The plain loop uses two threads. Both train on synthetic clips
+that carry a faint pattern per class. After a warm-up each runs three times, in turns, and the best time counts. If
+other programs use the machine, threads that wait for each other lose more time than processes that do not. Compare
+processor seconds in this case, and run the plain loop with --threads 1.
 """
 
 import argparse
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,22 +18,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
-import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.significance import bootstrap_intervals
 from microfacial.metrics import confusion, uf1
-from microfacial.models import MODELS, Network, Task
+from microfacial.models import MODELS, Network
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, FoldPlan, Samples
-from microfacial.training.augmentation import InputLayout, augment, mirror, numbers_per_row
-from microfacial.training.lanes import channel_scale
-from microfacial.training.losses import class_weights
+from plain_loop import run_plain
 
 CLASSES = ("negative", "positive", "surprise")
 REGIONS = {"left eye": (16, 16, 96, 112), "right eye": (16, 112, 96, 208), "mouth": (128, 56, 208, 168)}
@@ -46,7 +38,7 @@ Predictions = NDArray[np.int64]
 
 
 class Cost(NamedTuple):
-    """What a run of all folds took, and what it predicted."""
+    """Time and predictions of one run of all folds."""
 
     seconds: float
     processor_seconds: float
@@ -54,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def make_samples(variant: Network[Any], settings: OptimiserSettings, clips: int, subjects: int) -> Samples:
-    """Synthetic clips of people, in the inputs that a variant wants: noise, and a faint pattern a class."""
+    """Return the inputs of a variant for synthetic clips: noise, and a faint pattern per class."""
     random = np.random.default_rng(0)
     labels = np.arange(clips) % len(CLASSES)
     windows = (ONSET_APEX, *PHASE_WINDOWS)
@@ -86,109 +78,33 @@ def make_samples(variant: Network[Any], settings: OptimiserSettings, clips: int,
 
 
 def run_ours(samples: Samples, plans: Sequence[FoldPlan], model: str, settings: OptimiserSettings) -> list[Predictions]:
-    """Train all folds by the package, in the order of the plans."""
+    """Train all folds with this package. Return the predictions in the order of the plans."""
     folds = {
         fold.plan.key: fold.predicted for fold in train_folds(samples, plans, model, settings, processes=PROCESSES)
     }
     return [folds[plan.key] for plan in plans]
 
 
-def run_plain(
-    samples: Samples, plans: Sequence[FoldPlan], model: str, settings: OptimiserSettings, threads: int
-) -> list[Predictions]:
-    """Train fold after fold by the plain loop."""
-    torch.set_num_threads(threads)
-    variant = MODELS[model]
-    assert isinstance(variant, Network)
-    return [train_plainly(samples, plan, variant, settings) for plan in plans]
-
-
-def train_plainly(samples: Samples, plan: FoldPlan, variant: Network[Any], settings: OptimiserSettings) -> Predictions:
-    """One fold by the plain loop."""
-    torch.manual_seed(plan.seed)
-    layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
-    known, validates = samples.take(plan.training_rows), (plan.validation_fold == 0) & settings.early_stopping
-    trained, validated = known.take(np.flatnonzero(~validates)), known.take(np.flatnonzero(validates))
-    scale = channel_scale(trained.inputs)
-    shape = (len(scale), 1, 1) if trained.inputs.ndim > 3 else (len(scale),)
-
-    def scaled(inputs: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(inputs / scale.reshape(shape))
-
-    together = (trained.active[:, :, None] & trained.active[:, None]).mean(axis=0, dtype=np.float32)
-    network = variant.build(Task(shape=trained.inputs.shape[1:], classes=3, co_occurrence=together), settings)
-    weights = torch.from_numpy(class_weights(trained.labels, 3, settings.class_weights)).float()
-    criterion = nn.CrossEntropyLoss(weights, label_smoothing=settings.label_smoothing)
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    rows = TensorDataset(scaled(trained.inputs), torch.from_numpy(trained.labels))
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, partial(share_of_rate, settings=settings, steps=-(-len(rows) // settings.batch_size))
-    )
-    asked, truth = scaled(validated.inputs), torch.from_numpy(validated.labels)
-    lowest, best, since = float("inf"), network.state_dict(), 0
-    for _ in range(settings.epochs):
-        network.train()
-        for inputs, labels in DataLoader(rows, settings.batch_size, shuffle=True):
-            uniform = torch.rand(1, len(inputs), numbers_per_row(settings, layout))
-            targets = nn.functional.one_hot(labels, 3).float()[None]
-            changed, shares = augment(inputs[None], targets, uniform, settings, layout)
-            optimiser.zero_grad()
-            loss = criterion(network(changed[0]), shares[0] if settings.mixup_alpha else labels)
-            loss.backward()
-            if settings.max_gradient_norm is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient_norm)
-            optimiser.step()
-            rates.step()
-        if not settings.early_stopping:
-            continue
-        network.eval()
-        with torch.no_grad():
-            loss = criterion(network(asked), truth).item()
-        since += 1
-        if loss < lowest:
-            lowest, since = loss, 0
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        if since >= settings.patience:
-            break
-    if settings.early_stopping:
-        network.load_state_dict(best)
-    network.eval()
-    held_out = scaled(samples.inputs[plan.test_rows])
-    images = [held_out, mirror(held_out, layout)] if settings.test_time_flip else [held_out]
-    with torch.no_grad():
-        return np.asarray(sum(network(image).softmax(1) for image in images).argmax(1).numpy())
-
-
-def share_of_rate(step: int, settings: OptimiserSettings, steps: int) -> float:
-    """Which share of the learning rate a step takes, of so many an epoch: a warm-up, then perhaps half a cosine."""
-    warmup = settings.warmup_epochs * steps
-    if step < warmup:
-        return (step + 1) / warmup
-    if settings.schedule == "constant":
-        return 1.0
-    return (1 + math.cos(math.pi * min(1, (step - warmup) / max(1, settings.epochs * steps - warmup)))) / 2
-
-
 def time_run(run: Callable[[], list[Predictions]]) -> Cost:
-    """Wall and processor seconds of a run, children included."""
+    """Run a function and measure its wall time and its processor time, including child processes."""
     before, start = processor_seconds(), time.perf_counter()
     predicted = run()
     return Cost(time.perf_counter() - start, processor_seconds() - before, predicted)
 
 
 def processor_seconds() -> float:
-    """Processor seconds of this process and of its workers so far."""
+    """Return the processor seconds of this process and its workers so far."""
     return sum(sum(process.cpu_times()[:2]) for process in own_processes())
 
 
 def own_processes() -> list[psutil.Process]:
-    """This process and its workers."""
-    own = psutil.Process()
-    return [own, *own.children(recursive=True)]
+    """Return this process and its workers."""
+    process = psutil.Process()
+    return [process, *process.children(recursive=True)]
 
 
 class Memory:
-    """Watches the memory of this process and its workers while a block runs; `peak_mb` is the most."""
+    """Measures the peak memory of this process and its workers during a block, in MiB, as `peak_mb`."""
 
     def __enter__(self) -> "Memory":
         self.peak_mb = 0.0
@@ -207,27 +123,27 @@ class Memory:
 
 
 class Scored(NamedTuple):
-    """UF1, and its interval over people."""
+    """UF1 with its confidence interval over subjects."""
 
     uf1: float
     low: float
     high: float
 
     def holds(self, other: "Scored") -> bool:
-        """Whether another score lies in the interval."""
+        """Return whether another score lies in the interval."""
         return self.low <= other.uf1 <= self.high
 
 
 def score(predicted: Sequence[Predictions], samples: Samples, plans: Sequence[FoldPlan]) -> Scored:
-    """The pooled score of all folds."""
+    """Return the pooled score of all folds."""
     folds = zip(plans, predicted, strict=True)
-    each = np.stack([confusion(samples.labels[plan.test_rows], guess, len(CLASSES)) for plan, guess in folds])
-    (low, high), _ = bootstrap_intervals(each[None], 1000, 0)
-    return Scored(float(uf1(each.sum(0))), low, high)
+    counts = np.stack([confusion(samples.labels[plan.test_rows], guess, len(CLASSES)) for plan, guess in folds])
+    (low, high), _ = bootstrap_intervals(counts[None], 1000, 0)
+    return Scored(float(uf1(counts.sum(0))), low, high)
 
 
 def describe(name: str, costs: Sequence[Cost], scored: Scored, maps: int, peak_mb: float) -> str:
-    """One line: time, rate, score with its interval over people, memory."""
+    """Return one line with time, rate, score with interval, and memory."""
     best, processor = (min(values) for values in zip(*(cost[:2] for cost in costs), strict=True))
     return (
         f"{name:6} {best:7.2f} s wall, {processor:7.2f} s processor, {maps / best:9.0f} maps/s, "
@@ -235,18 +151,18 @@ def describe(name: str, costs: Sequence[Cost], scored: Scored, maps: int, peak_m
     )
 
 
-def maps_seen(samples: Samples, plans: Sequence[FoldPlan], settings: OptimiserSettings) -> int:
-    """Maps that go through the networks in training: samples × windows × regions, in each epoch of each fold."""
-    each = int(np.prod(samples.inputs.shape[1:-3])) if samples.inputs.ndim > 3 else 1
-    trained = sum(
+def count_maps(samples: Samples, plans: Sequence[FoldPlan], settings: OptimiserSettings) -> int:
+    """Return how many maps the networks train on: samples × windows × regions × epochs, summed over folds."""
+    maps_per_sample = int(np.prod(samples.inputs.shape[1:-3])) if samples.inputs.ndim > 3 else 1
+    rows = sum(
         int((plan.validation_fold != 0).sum()) if settings.early_stopping else len(plan.validation_fold)
         for plan in plans
     )
-    return each * settings.epochs * trained
+    return maps_per_sample * settings.epochs * rows
 
 
 def prepare(options: argparse.Namespace, clips: int) -> tuple[OptimiserSettings, Samples, list[FoldPlan]]:
-    """Settings of the model, synthetic clips for it, and a fold a subject."""
+    """Return the settings of the model, synthetic clips, and one fold per subject."""
     variant = MODELS[options.model]
     assert isinstance(variant, Network), f"{options.model} is not trained by epochs"
     windows = {} if options.windows_per_phase is None else {"windows_per_phase": options.windows_per_phase}
@@ -259,7 +175,7 @@ def prepare(options: argparse.Namespace, clips: int) -> tuple[OptimiserSettings,
 
 
 def time_alone(options: argparse.Namespace) -> None:
-    """What a whole leave-one-subject-out costs, the start of the processes included."""
+    """Print the time of one whole leave-one-subject-out of the package, including the start of its processes."""
     settings, samples, plans = prepare(options, options.clips)
     cost = time_run(partial(run_ours, samples, plans, options.model, settings))
     shape = " × ".join(map(str, samples.inputs.shape))
@@ -267,7 +183,7 @@ def time_alone(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, quiet: bool = False) -> tuple[Cost, Cost]:
-    """Best costs of our way and of the plain one."""
+    """Return the best costs of the package and of the plain loop."""
     settings, samples, plans = prepare(options, clips)
     plans = plans[:folds]
     runs: dict[str, Callable[..., list[Predictions]]] = {
@@ -285,22 +201,22 @@ def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, qu
             peaks_mb[name] = max(peaks_mb[name], memory.peak_mb)
     ours, plain = (min(costs[name], key=lambda cost: cost.seconds) for name in ("ours", "plain"))
     if not quiet:
-        maps, scores = maps_seen(samples, plans, settings), {}
+        maps, scores = count_maps(samples, plans, settings), {}
         print(
             f"{options.model}: {clips} clips {samples.inputs.shape[1:]}, {len(plans)} folds, {settings.epochs} epochs"
         )
         for name in runs:
             scores[name] = score(costs[name][0].predicted, samples, plans)
             print(describe(name, costs[name], scores[name], maps, peaks_mb[name]))
-        same = scores["ours"].holds(scores["plain"]) and scores["plain"].holds(scores["ours"])
-        print(f"each score lies {'' if same else 'NOT '}in the other's interval")
+        agree = scores["ours"].holds(scores["plain"]) and scores["plain"].holds(scores["ours"])
+        print(f"each score lies {'' if agree else 'NOT '}in the interval of the other one")
         processor = [min(cost.processor_seconds for cost in costs[name]) for name in ("plain", "ours")]
         print(f"ratio {plain.seconds / ours.seconds:.2f} wall, {processor[0] / processor[1]:.2f} processor")
     return ours, plain
 
 
 def plot(options: argparse.Namespace, path: Path) -> None:
-    """Draw cost against the number of folds and of clips."""
+    """Draw the cost against the number of folds and of clips."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots(1, 2)
     sweeps = {
@@ -318,21 +234,19 @@ def plot(options: argparse.Namespace, path: Path) -> None:
 
 
 def main() -> None:
-    """Compare both ways on one model."""
+    """Compare both with one model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mlp")
     parser.add_argument("--preset", default="default")
     parser.add_argument("--clips", type=int, default=150)
     parser.add_argument("--subjects", type=int, default=32)
-    parser.add_argument("--epochs", type=int, help="those of the preset if not given")
-    parser.add_argument("--folds", type=int, default=16, help="of so many subjects; the cost of all grows with them")
-    parser.add_argument("--threads", type=int, default=2, help="of the plain loop")
-    parser.add_argument("--windows-per-phase", type=int, help="of models that look at phases; 2 are four windows")
+    parser.add_argument("--epochs", type=int, help="default: those of the preset")
+    parser.add_argument("--folds", type=int, default=16, help="number of folds to train, of one per subject")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the plain loop")
+    parser.add_argument("--windows-per-phase", type=int, help="for models of phases; 2 makes four windows")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--alone", action="store_true", help="time one round of ours only, all subjects held out in turn"
-    )
-    parser.add_argument("--plot", type=Path, help="where to draw cost against folds and clips")
+    parser.add_argument("--alone", action="store_true", help="time one round of the package only, with all subjects")
+    parser.add_argument("--plot", type=Path, help="file for a drawing of cost against folds and clips")
     options = parser.parse_args()
     if options.alone:
         time_alone(options)

@@ -1,9 +1,9 @@
-"""What a full leave-one-subject-out of the ROI CNN's `mission` preset would cost, from one short fold of it.
+"""Estimate the cost of a full leave-one-subject-out of the ROI CNN with the preset `mission` from one short fold.
 
     python benchmarks/mission_cost.py [--clips 147] [--subjects 24] [--epochs 2]
 
-Trains on random maps of the right shape, with one thread, as a fold does; the ratio to the `default` preset is the
-figure to trust, hours depend on the machine. Early stopping (patience 20 of 60 epochs) can only make it cheaper.
+The fold trains on random maps of the right shape with one thread. The ratio to the preset `default` is reliable. The
+hours depend on the machine. Early stopping (patience 20 of 60 epochs) can only make the training shorter.
 """
 
 import argparse
@@ -20,7 +20,7 @@ REGIONS, CHANNELS, CLASSES = 3, 3, ("happiness", "disgust", "surprise", "repress
 
 
 def random_samples(clips: int, side: int, seed: int) -> Samples:
-    """Clips of random motion, one person each: what they cost does not depend on what they show."""
+    """Return clips of random motion, one per subject. The cost does not depend on the content."""
     random = np.random.default_rng(seed)
     return Samples(
         inputs=random.normal(size=(clips, REGIONS, CHANNELS, side, side)).astype(np.float32),
@@ -34,33 +34,33 @@ def random_samples(clips: int, side: int, seed: int) -> Samples:
 
 
 def seconds_per_epoch(preset: str, training: int, validation: int, epochs: int) -> float:
-    """Seconds of one epoch of one fold, one thread."""
+    """Return the seconds of one epoch of one fold with one thread."""
     variant = MODELS["roi_cnn"]
     settings = variant.settings.model_validate({**variant.presets[preset], "epochs": epochs, "patience": epochs})
     side = settings.model_dump()["input_px"]
     clips = training + validation
-    part = (np.arange(clips) >= validation).astype(np.int64)  # validates on the rows of part 0
-    known = TrainingData(samples=random_samples(clips, side, seed=0), validation_fold=part, seed=0)
+    fold = (np.arange(clips) >= validation).astype(np.int64)  # the rows of validation fold 0 are for validation
+    data = TrainingData(samples=random_samples(clips, side, seed=0), validation_fold=fold, seed=0)
     torch.set_num_threads(1)
     start = time.perf_counter()
-    fit([known], model="roi_cnn", settings=settings)
+    fit([data], model="roi_cnn", settings=settings)
     return (time.perf_counter() - start) / epochs
 
 
 def main() -> None:
-    """Print the cost of an epoch of either preset and of all folds of `mission`."""
+    """Print the cost of an epoch with both presets, and of all folds with `mission`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=int, default=147)
     parser.add_argument("--subjects", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
-    known = options.clips * (options.subjects - 1) // options.subjects
-    training = round(0.8 * known)
+    rows = options.clips * (options.subjects - 1) // options.subjects
+    training = round(0.8 * rows)
     small, mission = (
-        seconds_per_epoch(preset, training, known - training, options.epochs) for preset in ("default", "mission")
+        seconds_per_epoch(preset, training, rows - training, options.epochs) for preset in ("default", "mission")
     )
     hours = mission * 60 * options.subjects / 3600
-    print(f"one epoch on {training} + {known - training} clips, one thread:")
+    print(f"one epoch on {training} + {rows - training} clips, one thread:")
     print(f"default {small:.2f} s, mission {mission:.1f} s")
     print(f"mission costs {mission / small:.0f} times default")
     print(

@@ -1,9 +1,10 @@
-"""An independent check of the linear SVM on published flow maps: scikit-learn alone, nothing of this package.
+"""Check the linear SVM on published flow maps with scikit-learn only. No code of this package is used.
 
     python benchmarks/svm_reference.py data/three_norm_u_v_os
 
-Leave-one-subject-out over all corpora found; u and v centred by their median; C chosen by ten groups of the training
-subjects. Prints pooled UF1 and UAR overall and per corpus, to be compared with `make repro` on the same maps.
+The protocol is leave-one-subject-out over all corpora in the folder. The median of u and v is subtracted. C is chosen
+by cross-validation over ten groups of the training subjects. The script prints pooled UF1 and UAR, overall and per
+corpus. Compare them with the scores of `make repro` on the same maps.
 """
 
 import sys
@@ -19,11 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-STRENGTHS = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+C_VALUES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 
 
 def main(root: Path) -> None:
-    """Score the maps below `root`."""
+    """Print the scores of the maps below `root`."""
     paths = sorted(root.glob("*/u_test/*/*.png"))
     maps = np.stack([np.asarray(cv2.imread(str(path)), dtype=float) for path in paths])
     maps[..., 1:] -= np.median(maps[..., 1:], axis=(1, 2), keepdims=True)  # BGR: strain, v, u
@@ -31,13 +32,13 @@ def main(root: Path) -> None:
     labels, people = (np.array([path.parts[part] for path in paths]) for part in (-2, -4))
 
     def predict(train: NDArray[np.int64], test: NDArray[np.int64]) -> NDArray[np.str_]:
-        known, classes, groups = pixels[train], labels[train], people[train]
-        machines = [
-            make_pipeline(StandardScaler(), SVC(kernel="linear", C=c, class_weight="balanced")) for c in STRENGTHS
+        inputs, classes, groups = pixels[train], labels[train], people[train]
+        pipelines = [
+            make_pipeline(StandardScaler(), SVC(kernel="linear", C=c, class_weight="balanced")) for c in C_VALUES
         ]
-        guesses = [cross_val_predict(m, known, classes, groups=groups, cv=GroupKFold(10)) for m in machines]
+        guesses = [cross_val_predict(p, inputs, classes, groups=groups, cv=GroupKFold(10)) for p in pipelines]
         best = np.argmax([f1_score(classes, guess, average="macro") for guess in guesses])
-        return np.asarray(machines[best].fit(known, classes).predict(pixels[test]))
+        return pipelines[best].fit(inputs, classes).predict(pixels[test])
 
     splits = list(LeaveOneGroupOut().split(pixels, labels, people))
     folds = Parallel(n_jobs=-1)(delayed(predict)(train, test) for train, test in splits)

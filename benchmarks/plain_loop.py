@@ -1,0 +1,112 @@
+"""The training loop of most papers, for comparison: one fold after the other, one batch after the other.
+
+It uses `torch.optim.AdamW`, `LambdaLR` and a `DataLoader` over tensors in memory without workers, in float32. The
+architecture, epochs, batch size, learning rates, loss weights, augmentation and choice of the epoch are those of the
+package.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from microfacial.models import MODELS, Network, Task
+from microfacial.models.settings import OptimiserSettings
+from microfacial.records import FoldPlan, Samples
+from microfacial.training.augmentation import InputLayout, augment, mirror, numbers_per_row
+from microfacial.training.lanes import channel_scale
+from microfacial.training.losses import class_weights
+
+
+def run_plain(
+    samples: Samples, plans: Sequence[FoldPlan], model: str, settings: OptimiserSettings, threads: int
+) -> list[NDArray[np.int64]]:
+    """Train one fold after the other.
+
+    Args:
+        samples: all samples.
+        plans: the folds.
+        model: name of a network.
+        settings: settings of the network.
+        threads: threads of torch.
+
+    Returns:
+        Predicted classes of the test rows of each fold.
+    """
+    torch.set_num_threads(threads)
+    variant = MODELS[model]
+    assert isinstance(variant, Network)
+    return [_train_fold(samples, plan, variant, settings) for plan in plans]
+
+
+def _train_fold(
+    samples: Samples, plan: FoldPlan, variant: Network[Any], settings: OptimiserSettings
+) -> NDArray[np.int64]:
+    torch.manual_seed(plan.seed)
+    layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
+    samples_of_fold, validates = samples.take(plan.training_rows), (plan.validation_fold == 0) & settings.early_stopping
+    trained, validated = (samples_of_fold.take(np.flatnonzero(rows)) for rows in (~validates, validates))
+    scale = channel_scale(trained.inputs)
+    shape = (len(scale), 1, 1) if trained.inputs.ndim > 3 else (len(scale),)
+
+    def scaled(inputs: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(inputs / scale.reshape(shape))
+
+    co_occurrence = (trained.active[:, :, None] & trained.active[:, None]).mean(axis=0, dtype=np.float32)
+    network = variant.build(Task(shape=trained.inputs.shape[1:], classes=3, co_occurrence=co_occurrence), settings)
+    weights = torch.from_numpy(class_weights(trained.labels, 3, settings.class_weights)).float()
+    criterion = nn.CrossEntropyLoss(weights, label_smoothing=settings.label_smoothing)
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    rows = TensorDataset(scaled(trained.inputs), torch.from_numpy(trained.labels))
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, partial(_rate_factor, settings=settings, steps=-(-len(rows) // settings.batch_size))
+    )
+    validation_inputs, truth = scaled(validated.inputs), torch.from_numpy(validated.labels)
+    lowest, best, since = float("inf"), network.state_dict(), 0
+    for _ in range(settings.epochs):
+        network.train()
+        for inputs, labels in DataLoader(rows, settings.batch_size, shuffle=True):
+            uniform = torch.rand(1, len(inputs), numbers_per_row(settings, layout))
+            targets = nn.functional.one_hot(labels, 3).float()[None]
+            changed, shares = augment(inputs[None], targets, uniform, settings, layout)
+            optimiser.zero_grad()
+            loss = criterion(network(changed[0]), shares[0] if settings.mixup_alpha else labels)
+            loss.backward()
+            if settings.max_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), settings.max_gradient_norm)
+            optimiser.step()
+            rates.step()
+        if not settings.early_stopping:
+            continue
+        network.eval()
+        with torch.no_grad():
+            loss = criterion(network(validation_inputs), truth).item()
+        since += 1
+        if loss < lowest:
+            lowest, since = loss, 0
+            best = {name: value.clone() for name, value in network.state_dict().items()}
+        if since >= settings.patience:
+            break
+    if settings.early_stopping:
+        network.load_state_dict(best)
+    network.eval()
+    test_inputs = scaled(samples.inputs[plan.test_rows])
+    images = [test_inputs, mirror(test_inputs, layout)] if settings.test_time_flip else [test_inputs]
+    with torch.no_grad():
+        return torch.stack([network(image).softmax(1) for image in images]).sum(0).argmax(1).numpy()
+
+
+def _rate_factor(step: int, settings: OptimiserSettings, steps: int) -> float:
+    """Factor of the learning rate at a step: a warm-up, then 1 or half a cosine. An epoch has `steps` steps."""
+    warmup = settings.warmup_epochs * steps
+    if step < warmup:
+        return (step + 1) / warmup
+    if settings.schedule == "constant":
+        return 1.0
+    return (1 + math.cos(math.pi * min(1, (step - warmup) / max(1, settings.epochs * steps - warmup)))) / 2
