@@ -153,7 +153,7 @@ def test_subjects_that_either_side_was_tuned_on_do_not_count() -> None:
 
 
 def test_too_few_untuned_subjects_are_refused() -> None:
-    with pytest.raises(ProtocolError, match=r" 4 .*registry\.min_subjects is 5"):
+    with pytest.raises(ProtocolError, match=r" 4 .*registry\.min_subjects requires 5"):
         compare(STRONG, replace(WEAK, tuned_on=tuple(PEOPLE[:6])))
 
 

@@ -38,9 +38,7 @@ class TrainConfig(Section):
     holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
     seed: int = Field(0, ge=0)
     repeats: int = Field(1, ge=1)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
-    validation_folds: int = Field(
-        5, ge=2
-    )  # groups of training subjects; with early_stopping, one of them chooses the epoch
+    validation_folds: int = Field(5, ge=2)  # groups of training subjects; early_stopping uses one of them
     bootstrap_draws: int = Field(2000, ge=100)
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
