@@ -1,8 +1,8 @@
 """Tables as long as the real ones, with the published counts, the subjects and the known quirks of each corpus.
 
 The counts come from the papers and tables of the corpora and from the publications of MEGC2019. The assignment of
-emotions to subjects is invented. A few rows come from a corpus and are named here, because readers must handle them. The
-other rows contain no annotation of any corpus.
+emotions to subjects is invented. A few rows come from a corpus and are named here, because readers must handle them.
+The other rows contain no annotation of any corpus.
 """
 
 from collections import Counter, defaultdict
