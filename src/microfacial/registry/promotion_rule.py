@@ -198,9 +198,10 @@ def _restrict(challenger: Evidence, champion: Evidence, min_subjects: int) -> tu
     tuned_on = {*challenger.tuned_on, *champion.tuned_on}
     subjects = sorted(set(challenger.predictions.subjects.tolist()) - tuned_on)
     if len(subjects) < min_subjects:
+        names = f"{challenger.name} and {champion.name}"
         raise ProtocolError(
-            f"{challenger.name} and {champion.name}: only {len(subjects)} subjects remain on which neither was "
-            f"tuned. registry.min_subjects requires {min_subjects}. Tune on fewer subjects, or promote with --force and a reason"
+            f"{names}: only {len(subjects)} subjects remain on which neither was tuned. registry.min_subjects requires "
+            f"{min_subjects}. Tune on fewer subjects, or promote with --force and a reason"
         )
     return challenger.predictions.of_subjects(subjects), champion.predictions.of_subjects(subjects)
 
