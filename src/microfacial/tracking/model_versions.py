@@ -94,10 +94,10 @@ def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionR
         name: name of the registered model.
         alias: the alias.
     """
-    found = [model for model in client.search_registered_models(f"name = '{name}'") if alias in model.aliases]
-    if not found:
+    models = [model for model in client.search_registered_models(f"name = '{name}'") if alias in model.aliases]
+    if not models:
         return None
-    return read_version(client.get_model_version(name, str(found[0].aliases[alias])))
+    return read_version(client.get_model_version(name, str(models[0].aliases[alias])))
 
 
 def read_version(version: ModelVersion) -> ModelVersionRecord:
@@ -141,8 +141,8 @@ def find_training(client: MlflowClient, dataset: str, scheme: str, model: str, u
     if experiment is None:
         return ""
     wanted = f"tags.`microfacial.role` = 'model' and tags.`microfacial.model` = '{model}' and status = 'FINISHED'"
-    found = client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"])
-    return next((str(run.info.run_id) for run in found if run.data.metrics.get("uf1") == uf1), "")
+    runs = client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"])
+    return next((str(run.info.run_id) for run in runs if run.data.metrics.get("uf1") == uf1), "")
 
 
 def _experiment(dataset: str, scheme: str) -> str:
@@ -231,8 +231,8 @@ class Registry:
                 return Path(download_artifacts(artifact_uri=uri, tracking_uri=self._client.tracking_uri))
             kept.parent.mkdir(parents=True, exist_ok=True)
             scratch = tempfile.mkdtemp(dir=kept.parent, prefix=".scratch-")
-            found = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self._client.tracking_uri)
-        shutil.move(found, kept)
+            downloaded = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self._client.tracking_uri)
+        shutil.move(downloaded, kept)
         shutil.rmtree(scratch, ignore_errors=True)
         return kept
 
@@ -275,8 +275,8 @@ class Registry:
         self._client.update_registered_model(self.name, description=text)
 
     def _search(self) -> list[ModelVersion]:
-        found = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
-        return sorted(found, key=lambda version: int(version.version))
+        versions = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
+        return sorted(versions, key=lambda version: int(version.version))
 
 
 @contextmanager

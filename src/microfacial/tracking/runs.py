@@ -52,8 +52,8 @@ class ModelRun:
         self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
         self._dataset = flow_as_dataset(identity)
-        found = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`{_ROLE}` = 'model'")
-        ours = [run for run in found if run.info.status != "RUNNING" or self._is_dead(run)]
+        runs = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`{_ROLE}` = 'model'")
+        ours = [run for run in runs if run.info.status != "RUNNING" or self._is_dead(run)]
         ours.sort(key=lambda run: run.info.status != "FINISHED")
         self._run_id = self._reopen(ours[0]) if ours else self._create()
         self._folds = self._find_finished_folds() if ours else {}
@@ -179,8 +179,8 @@ class ModelRun:
         for run in self._find(f"attributes.status = 'RUNNING' and tags.`{_ROLE}` = 'model'"):
             if run.info.run_id != self._run_id and self._is_dead(run):
                 running = f"attributes.status = 'RUNNING' and tags.`{_PARENT}` = '{run.info.run_id}'"
-                for one in chain(self._find(running), [run]):
-                    self._client.set_terminated(one.info.run_id, "KILLED")
+                for unfinished in chain(self._find(running), [run]):
+                    self._client.set_terminated(unfinished.info.run_id, "KILLED")
 
     def _is_dead(self, run: Run) -> bool:
         """Return whether no process can be writing a run.

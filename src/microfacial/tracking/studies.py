@@ -73,8 +73,8 @@ class StudyRun:
         }
         with exclusive_lock(self._lock, None):
             self._experiment = ensure_experiment(client, identity.experiment, root)
-            found = self._find(f"tags.`{_STUDY}` = '{identity.name}' and tags.`{_ROLE}` = 'study'")
-            self._run_id = str(found[0].info.run_id) if found else self._create(params)
+            runs = self._find(f"tags.`{_STUDY}` = '{identity.name}' and tags.`{_ROLE}` = 'study'")
+            self._run_id = str(runs[0].info.run_id) if runs else self._create(params)
 
     def log_trial(self, trial: Trial) -> None:
         """Write the nested run of a trial.
@@ -169,6 +169,6 @@ def _conclusion_metrics(conclusion: Conclusion) -> list[Metric]:
     for finding in conclusion.findings:
         low, high = finding.difference.uf1_interval
         names = ("uf1", "uf1_trial_0", "uf1_difference", "uf1_difference_low", "uf1_difference_high")
-        found = (*finding.uf1, finding.difference.uf1_difference, low, high)
-        values |= {f"{finding.part}/{name}": value for name, value in zip(names, found, strict=True)}
+        scores = (*finding.uf1, finding.difference.uf1_difference, low, high)
+        values |= {f"{finding.part}/{name}": value for name, value in zip(names, scores, strict=True)}
     return [Metric(name, value, now, 0) for name, value in values.items()]
