@@ -27,7 +27,7 @@ _MODEL_TABLE = "models"
 
 _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "preprocessing.faces": ("preprocessing/weights/mean_face.csv",),
+        "preprocessing.alignment": ("preprocessing/weights/mean_face.csv",),
         "preprocessing.landmarks": (
             "preprocessing/weights/face_detection_short_range.tflite",
             "preprocessing/weights/face_landmark.tflite",

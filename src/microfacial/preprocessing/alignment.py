@@ -1,4 +1,4 @@
-"""The aligned square: the mean face on it, and the similarity that brings a face there.
+"""The aligned square: the mean face on it, and how a face and a frame are brought there.
 
 On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
 """
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.preprocessing.landmarks import WEIGHTS, find_landmarks
+from microfacial.preprocessing.portable import portable_opencv, round_points, round_similarity
+from microfacial.preprocessing.similarity import fit_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
 MEAN_FACE = WEIGHTS / "mean_face.csv"
@@ -46,8 +48,8 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
     if landmarks is None:
         return None
     stable = list(_STABLE)
-    transform = fit_similarity(landmarks.points[stable], mean_face(size_px)[stable])
-    points = landmarks.points @ transform[:, :2].T + transform[:, 2]
+    transform = round_similarity(fit_similarity(landmarks.points[stable], mean_face(size_px)[stable]))
+    points = round_points(transform_points(transform, landmarks.points))
     return PlacedFace(transform, points, landmarks.confidence)
 
 
@@ -68,25 +70,7 @@ def _read_mean_face() -> FloatArray:
     return np.loadtxt(MEAN_FACE, delimiter=",")
 
 
-def fit_similarity(points: FloatArray, targets: FloatArray) -> FloatArray:
-    """Fit the similarity that brings points closest to targets by least squares. It never mirrors.
-
-    Source: Umeyama 1991, doi:10.1109/34.88573. In the plane, its solution is a ratio of complex numbers.
-
-    Args:
-        points: `(n, 2)`, x and y.
-        targets: `(n, 2)`, x and y.
-
-    Returns:
-        The similarity, `(2, 3)`.
-    """
-    source, target = (values[:, 0] + 1j * values[:, 1] for values in (points, targets))
-    spread = source - source.mean()
-    turn = (spread.conj() @ target) / (spread.conj() @ spread)
-    shift = target.mean() - turn * source.mean()
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-
-
+@portable_opencv()
 def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
     """Warp a frame onto the aligned square. Beyond the frame, its edge pixels are repeated.
 
@@ -102,6 +86,7 @@ def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
     return cv2.warpAffine(frame, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+@portable_opencv()
 def covered_pixels(frame: Image, transform: FloatArray, size_px: int) -> NDArray[np.bool_]:
     """Return which pixels of the aligned square show the frame itself and not its repeated edge.
 

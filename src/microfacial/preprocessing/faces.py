@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 
 from microfacial.errors import DatasetError, NoFaceError
-from microfacial.preprocessing.alignment import fit_similarity, mean_face, place_face, warp_to_square
+from microfacial.preprocessing.alignment import mean_face, place_face, warp_to_square
+from microfacial.preprocessing.portable import round_similarity
 from microfacial.preprocessing.regions import (
     EYE_CORNERS,
     RegionSchemeName,
@@ -20,6 +21,7 @@ from microfacial.preprocessing.regions import (
     map_boxes,
     scheme_region_names,
 )
+from microfacial.preprocessing.similarity import fit_similarity
 from microfacial.records import DEMO_CORPUS, Clip, Face, Image
 from microfacial.settings import Section
 
@@ -144,7 +146,8 @@ def _locate_by_template(clip: Clip, frame: Image, config: FacesConfig) -> Face:
     columns = np.array([0.5 - template.half_distance, 0.5 + template.half_distance]) * width
     eyes = np.stack([columns, np.full(2, template.eye_line * height)], axis=1) - 0.5
     mean = mean_face(config.size_px)
-    transform = fit_similarity(eyes, np.stack([mean[list(corners)].mean(axis=0) for corners in EYE_CORNERS]))
+    targets = np.stack([mean[list(corners)].mean(axis=0) for corners in EYE_CORNERS])
+    transform = round_similarity(fit_similarity(eyes, targets))
     boxes = face_boxes(config.regions, mean, config.size_px)
     return Face(clip=clip.id, transform=transform, boxes=boxes, source="template", confidence=None)
 

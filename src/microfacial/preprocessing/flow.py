@@ -29,6 +29,7 @@ from microfacial.preprocessing.opencv_flow import (
     farneback,
     variational,
 )
+from microfacial.preprocessing.portable import portable_opencv
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, Face, FlowSequence, FlowUnit, Image
 from microfacial.settings import Section
 
@@ -161,6 +162,7 @@ def compute_flow(
     )
 
 
+@portable_opencv()
 def prepare(frame: Image, config: FlowConfig) -> Gray:
     """Convert a frame to the form that every method takes: grey, high-passed and slightly blurred.
 
@@ -179,6 +181,7 @@ def prepare(frame: Image, config: FlowConfig) -> Gray:
     return gray
 
 
+@portable_opencv()
 def facial_flow(pairs: _Pairs, config: FlowConfig, covered: NDArray[np.bool_] | None = None) -> list[Flow]:
     """Compute the flow of each pair of prepared frames and remove the head's motion as `config.head_motion` tells.
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from scipy.ndimage import binary_erosion
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.portable import portable_opencv, round_similarity
+from microfacial.preprocessing.similarity import fit_robust_similarity, transform_points
 from microfacial.records import FloatArray, Image
 from microfacial.settings import Section
 
@@ -49,6 +51,7 @@ class FrameMotion:
         frames: prepared frames, `(H, W)` uint8 of the working width.
     """
 
+    @portable_opencv()
     def __init__(self, frames: Sequence[Image], config: SpottingConfig, skin: NDArray[np.bool_] | None) -> None:
         """Prepare the frames.
 
@@ -65,6 +68,7 @@ class FrameMotion:
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
         self._used = _shrink_mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
 
+    @portable_opencv()
     def between(self, first: int, last: int) -> MotionField:
         """Return the flow from one frame to another without the head's similarity motion.
 
@@ -78,9 +82,8 @@ class FrameMotion:
         fine = self._solver.calc(self.frames[first], self.frames[last], np.empty(0, np.float32))
         flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
         start, end = self._points.reshape(-1, 2), (self._points + flow).reshape(-1, 2)
-        head, _ = cv2.estimateAffinePartial2D(start, end, method=cv2.LMEDS)
-        assert head is not None, "points on a grid are not degenerate"
-        moved = self._points @ head[:, :2].T + head[:, 2] - self._points
+        head = round_similarity(fit_robust_similarity(start, end))
+        moved = transform_points(head, self._points) - self._points
         return np.asarray(flow - moved, dtype=np.float32)
 
     def strength(self, motion: MotionField) -> FloatArray:
@@ -108,6 +111,7 @@ class FrameMotion:
         return float((motion[self._used] * used).sum() / (used**2).sum())
 
 
+@portable_opencv()
 def shrink(frame: Image, config: SpottingConfig) -> Image:
     """Convert a frame to grey and scale it to the working width. Spotting uses nothing else of it.
 

@@ -5,13 +5,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.preprocessing.opencv_flow import Flow, Gray
+from microfacial.preprocessing.portable import round_similarity
+from microfacial.preprocessing.similarity import fit_robust_similarity, transform_points
 from microfacial.records import FloatArray
 
 _STEP_PX = 8  # every 8th pixel is enough to fit the four parameters of a similarity
 
 
 def fit_head_motion(flow: Flow, inside: NDArray[np.bool_]) -> FloatArray:
-    """Fit the similarity that most of the face follows, by least median of squares.
+    """Fit the similarity that most of the face follows.
 
     Args:
         flow: `(H, W, 2)` in px.
@@ -25,9 +27,7 @@ def fit_head_motion(flow: Flow, inside: NDArray[np.bool_]) -> FloatArray:
     used = inside[rows, columns]
     points = np.stack([columns[used], rows[used]], axis=-1).astype(np.float32)
     moved = points + flow[rows[used], columns[used]]
-    motion, _ = cv2.estimateAffinePartial2D(points, moved, method=cv2.LMEDS)
-    assert motion is not None, "points on a grid are not degenerate"
-    return motion
+    return round_similarity(fit_robust_similarity(points, moved))
 
 
 def subtract_head_motion(motion: FloatArray, flow: Flow) -> Flow:
@@ -43,8 +43,7 @@ def subtract_head_motion(motion: FloatArray, flow: Flow) -> Flow:
     rows, columns = np.indices(flow.shape[:2])
     points = np.stack([columns, rows], axis=-1)
     inverse: FloatArray = cv2.invertAffineTransform(motion)
-    remaining = (points + flow) @ inverse[:, :2].T + inverse[:, 2] - points
-    return remaining.astype(np.float32)
+    return (transform_points(inverse, points + flow) - points).astype(np.float32)
 
 
 def undo_head_motion(motion: FloatArray, frame: Gray) -> Gray:

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 
 from microfacial.errors import StorageError
+from microfacial.preprocessing.portable import portable_opencv, round_confidence, round_points, round_similarity
+from microfacial.preprocessing.similarity import transform_points
 from microfacial.records import FloatArray, Image
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -47,8 +49,8 @@ class Landmarks:
     """Points on the face in an image.
 
     Attributes:
-        points: `(468, 2)` float64, x to the right and y down, in px. The centres of pixels are whole numbers.
-        confidence: probability that there is a face, 0 to 1: the lower of the detector's and the mesh's.
+        points: `(468, 2)` float64, x to the right and y down, in px, rounded. The centres of pixels are whole numbers.
+        confidence: probability that there is a face, 0 to 1, rounded: the lower of the detector's and the mesh's.
     """
 
     points: FloatArray
@@ -70,6 +72,7 @@ class _Square:
     across: FloatArray
 
 
+@portable_opencv()
 def find_landmarks(image: Image) -> Landmarks | None:
     """Find the points of the most certain face in an image.
 
@@ -91,7 +94,7 @@ def find_landmarks(image: Image) -> Landmarks | None:
         if presence < _MINIMUM_CONFIDENCE:
             return None
         square = _enclose(points)
-    return Landmarks(points=points, confidence=min(confidence, presence))
+    return Landmarks(points=points, confidence=round_confidence(min(confidence, presence)))
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------
@@ -187,13 +190,13 @@ def _fit_mesh(image: Image, square: _Square) -> tuple[FloatArray, float]:
     right, down = square.across * square.side * _ENLARGEMENT / _MESH_PX
     axes = np.array([[right, -down], [down, right]])
     shift = square.middle - axes @ np.full(2, (_MESH_PX - 1) / 2)
+    placement = round_similarity(np.column_stack([axes, shift]))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(
-        image, np.column_stack([axes, shift]), (_MESH_PX, _MESH_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop = cv2.warpAffine(image, placement, (_MESH_PX, _MESH_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mesh, logit = _run(_MESH, crop, 0.0, ("conv2d_20", "conv2d_30"))
     points = mesh.reshape(-1, 3)[:, :2] - 0.5  # x, y, depth; the mesh's pixel centres lie at +½
-    return points @ axes.T + shift, float(_sigmoid(logit.ravel())[0])
+    points = round_points(transform_points(placement, points))
+    return points, float(_sigmoid(logit.ravel())[0])
 
 
 def _enclose(points: FloatArray) -> _Square:

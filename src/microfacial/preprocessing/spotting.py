@@ -23,6 +23,7 @@ from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
+from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
 
 _MINIMUM_FRAMES = 5
@@ -134,7 +135,7 @@ def spot_interval(
 
 
 def _smooth(signal: FloatArray, fps: float, config: SpottingConfig) -> FloatArray:
-    return gaussian_filter1d(signal, config.smoothing_s * fps, mode="nearest")
+    return round_signal(gaussian_filter1d(signal, config.smoothing_s * fps, mode="nearest"))
 
 
 def _departure(film: FrameMotion, lag: int) -> MotionField:
