@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from command_line import run, set_params, train
+from microfacial.records import SYNTHETIC
+
+
+def test_two_trained_models_are_compared(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_params("train", repeats=2)
+    train(monkeypatch, "majority", "linear_svm")
+    capsys.readouterr()
+    assert run(monkeypatch, "compare", "majority", "linear_svm") == 0
+    model, baseline, difference, test, conclusion, note = capsys.readouterr().out.splitlines()
+    scores = [float(line.split()[2]) for line in (model, baseline, difference)]
+    assert scores[0] - scores[1] == pytest.approx(scores[2], abs=0.0011)
+    assert "on predictions averaged over 2 repetitions" in test
+    assert "told from zero" in conclusion
+    assert note == SYNTHETIC
+
+    assert run(monkeypatch, "compare", "majority", "roi_cnn") == 2
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith("microfacial: roi_cnn ")
+    assert "tiny" in message
+
+    set_params("train", protocol="holdout", holdout=["demo/sub01", "demo/sub02"])
+    train(monkeypatch, "majority")
+    assert run(monkeypatch, "compare", "majority", "linear_svm") == 2
+    message = capsys.readouterr().err
+    assert "majority" in message
+    assert "linear_svm" in message
+    assert "protocol" in message

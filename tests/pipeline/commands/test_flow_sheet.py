@@ -1,0 +1,48 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from command_line import read_rows, run, set_params
+from fakes import ROOT, WriteMaps
+from microfacial.datasets.frames import read_image
+
+
+def test_contact_sheets_show_all_clips_or_the_named_clips(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = project_with_flow / "contact-sheets" / "tiny"
+    pages.mkdir(parents=True)
+    (pages / "flow-9.png").touch()  # from an earlier run with more clips
+    (pages / "flow-mine.png").touch()  # a file of the user
+    assert run(monkeypatch, "flow", "--contact-sheet") == 0
+    assert "flow: 12 clips on 2 pages in contact-sheets/tiny" in capsys.readouterr().out
+    assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", "flow-mine.png"]
+
+    row = read_rows(project_with_flow / "results/tiny/clips.csv")[0]
+    clip = f"{row['corpus']}/{row['subject']}/{row['name']}"
+    assert run(monkeypatch, "flow", "--contact-sheet", "out", "--clip", clip) == 0
+    selected = read_image(project_with_flow / "out" / "flow-selected-1.png")
+    assert selected.shape[0] < read_image(pages / "flow-1.png").shape[0]
+    assert run(monkeypatch, "flow", "--contact-sheet", "--clip", "demo/sub01/none") == 2
+    assert "'demo/sub01/none'" in capsys.readouterr().err
+    assert run(monkeypatch, "flow", "--clip", clip) == 2
+
+
+def test_contact_sheets_of_people_are_not_written_into_a_folder_that_git_tracks(
+    project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_maps({"sub01": 2})
+    set_params("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
+    set_params("faces", method="whole", regions="grid-28", size_px=28)
+    set_params("flow", method="published")
+    for stage in ("clips", "faces", "flow"):
+        assert run(monkeypatch, stage) == 0
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    shutil.copy(ROOT / ".gitignore", project)
+    assert run(monkeypatch, "flow", "--contact-sheet", "docs") == 2
+    assert "microfacial: docs: " in capsys.readouterr().err
+    assert not (project / "docs").exists()
+    assert run(monkeypatch, "flow", "--contact-sheet") == 0
+    assert (project / "contact-sheets" / "maps" / "flow-1.png").exists()

@@ -1,0 +1,36 @@
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from command_line import set_params, train
+from microfacial.evaluation.result_files import read_evaluation
+from microfacial.pipeline.project import open_project
+from microfacial.pipeline.stages.report import read_leaderboard
+from microfacial.records import Evaluation
+
+
+def test_the_leaderboard_fits_into_80_columns(project_with_flow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has all columns and captions, and the longest name of a model."""
+    set_params("train", repeats=2)
+    train(monkeypatch, "majority", "linear_svm")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "models": {"majority": {}, "linear_svm": {}}}))
+    long_names = {"majority": "logistic_regression"}
+
+    def read_renamed(folder: Path) -> Evaluation:
+        evaluation = read_evaluation(folder)
+        return replace(evaluation, model=long_names.get(evaluation.model, evaluation.model))
+
+    monkeypatch.setattr("microfacial.evaluation.result_files.read_evaluation", read_renamed)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(read_leaderboard(open_project()))
+    output = console.export_text()
+    assert "logistic_regression" in output
+    assert "…" not in output
+    assert "±: standard deviation over 2 repetitions" in output
+    assert re.search(r"[+-]0\.\d{3}[* ]", output)

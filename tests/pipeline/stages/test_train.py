@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import read_rows, run, set_params, train
+from microfacial.evaluation import fold_cache
+from microfacial.records import ORACLE
+
+
+def test_an_added_repetition_does_not_train_finished_folds_again(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(monkeypatch, "majority")
+    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / "majority"
+    first = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    set_params("train", repeats=2, bootstrap_draws=200)
+    train(monkeypatch, "majority")
+    assert len(list(cache.rglob("*.npz"))) == 8
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    predictions = read_rows(project_with_flow / "results/tiny/train/majority/predictions.csv")
+    assert [row["repeat"] for row in predictions] == ["0"] * 12 + ["1"] * 12
+
+
+def test_folds_of_another_torch_or_precision_are_not_reused(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arithmetic in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bfloat16"}, {"torch": "2"}):
+        monkeypatch.setattr(fold_cache, "arithmetic", lambda _, value=arithmetic: value)
+        train(monkeypatch, "majority")
+    assert len(list((project_with_flow / ".microfacial" / "tiny" / "folds" / "majority").iterdir())) == 3
+
+
+def test_finished_folds_are_not_trained_again_but_changed_settings_are(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With this encoder, each fold is a chunk of its own.
+    set_params("models", roi_cnn={"input_px": 16, "widths": [8, 8, 8, 8], "encoder": "conv", "epochs": 3})
+    train(monkeypatch, "roi_cnn")
+    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / "roi_cnn"
+    folds = sorted(cache.rglob("*.npz"))
+    first = [path.stat().st_mtime_ns for path in folds]
+    predictions = project_with_flow / "results/tiny/train/roi_cnn/predictions.csv"
+    before = predictions.read_bytes()
+
+    folds[0].unlink()
+    train(monkeypatch, "roi_cnn")
+    assert [path.stat().st_mtime_ns for path in folds[1:]] == first[1:]
+    assert predictions.read_bytes() == before
+
+    set_params("train", validation_folds=2)
+    train(monkeypatch, "roi_cnn")
+    assert sorted(len(list(folder.iterdir())) for folder in cache.iterdir()) == [4, 4]
+    assert [path.stat().st_mtime_ns for path in folds[1:]] == first[1:]
+
+
+def test_checkpoints_and_the_oracle_leave_the_results_unchanged(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project_with_flow / "results/tiny/train/roi_cnn"
+    train(monkeypatch, "roi_cnn")
+    # run.json contains the settings, so it changes with them.
+    results = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "run.json"}
+    set_params("train", oracle=True, checkpoints=True)
+    train(monkeypatch, "majority", "linear_svm", "roi_cnn")
+    extra = {path.name for path in folder.iterdir()} - results.keys() - {"run.json"}
+    assert extra == {"oracle.json", "checkpoints"}
+    assert {name: (folder / name).read_bytes() for name in results} == results
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == [
+        f"demo-sub0{number}#0.npz" for number in (1, 2, 3, 4)
+    ]
+    oracle = json.loads((folder / "oracle.json").read_text())
+    assert oracle["note"] == ORACLE
+    assert not (project_with_flow / "results/tiny/train/majority/oracle.json").exists()
+    assert run(monkeypatch, "report") == 0
+    page = (project_with_flow / "results/tiny/reports/index.html").read_text()
+    assert page.count(ORACLE) == 1
+    assert f"UF1 {oracle['oracle_uf1']:.3f}" in page
+    assert "oracle" not in (project_with_flow / "results/tiny/reports/metrics.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ({"protocol": "leave-one-dataset-out"}, ("leave-one-dataset-out", "at least 2", "only demo")),
+        ({"protocol": "holdout"}, ("train.holdout",)),
+        ({"protocol": "holdout", "holdout": ["demo/sub99"]}, ("train.holdout", "demo/sub99")),
+    ],
+)
+def test_a_protocol_that_does_not_fit_the_data_gives_one_line_and_exit_code_2(
+    project_with_flow: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, object],
+    values: tuple[str, ...],
+) -> None:
+    set_params("train", **settings)
+    assert run(monkeypatch, "train", "majority", "--processes", "1") == 2
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("microfacial: ")
+    assert [value for value in values if value not in message] == []
