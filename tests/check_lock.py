@@ -1,6 +1,6 @@
-"""Does dvc.lock match code, parameters and data.dvc? Needs neither data nor cache. Exit code 1 if a stage would run.
+"""Check that dvc.lock matches code, parameters and data.dvc. The exit code is 1 if `dvc repro` would run a stage.
 
-`dvc repro --dry` ends with 0 whether stages would run or not, so its words are read.
+The check needs neither data nor DVC's cache. It reads the output of `dvc repro --dry`, whose exit code is always 0.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> int:
-    """Print the stages that are out of date, if any."""
+    """Print the stages that `dvc repro` would run. Return the exit code."""
     command = [sys.executable, "-m", "dvc", "repro", "--allow-missing", "--dry"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr

@@ -142,8 +142,12 @@ def trained(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     plan = plan_folds(samples, data.protocol)[0]
     (fold,) = train_chunk(samples, (plan,), "roi_cnn", settings, checkpoints=True)
     out = tmp_path_factory.mktemp("results") / "train" / "roi_cnn"
-    faces, flow, own = (section.model_dump(mode="json") for section in (config.faces, config.flow, settings))
-    files.write_json(out / "settings.json", {"faces": faces, "flow": flow, "models": {"roi_cnn": own}})
+    sections = {
+        "faces": config.faces.model_dump(mode="json"),
+        "flow": config.flow.model_dump(mode="json"),
+        "models": {"roi_cnn": settings.model_dump(mode="json")},
+    }
+    files.write_json(out / "settings.json", sections)
     files.write_json(out / "evaluation.json", asdict(score(data, list(run_folds(data, "majority")), "roi_cnn")))
     path = out / "checkpoints" / f"{files.as_file_name(plan.key)}.npz"
     files.write_arrays(path, fold.checkpoint)

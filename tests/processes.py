@@ -1,4 +1,4 @@
-"""Real commands in processes of their own."""
+"""Helpers for tests that run commands in other processes."""
 
 import os
 import subprocess
@@ -13,25 +13,25 @@ ENVIRONMENT = {
 
 
 def execute(folder: Path, *command: str, timeout: float = 900) -> "subprocess.CompletedProcess[str]":
-    """Run a command in a folder and capture what it prints."""
+    """Run a command in a folder and capture its output."""
     return subprocess.run(
         command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout, check=False
     )
 
 
 def microfacial(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run one of the package's commands."""
+    """Run a command of this package."""
     return execute(folder, sys.executable, "-m", "microfacial", *arguments)
 
 
 def dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run DVC, with this environment's Python first on the path, as in an activated environment."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{ENVIRONMENT['PATH']}"
-    return execute(folder, "env", f"PATH={path}", "dvc", *arguments)
+    """Run DVC in an activated environment. Its stages run the code of the checkout, and not the installed package."""
+    path = f"PATH={Path(sys.executable).parent}{os.pathsep}{ENVIRONMENT['PATH']}"
+    return execute(folder, "env", path, f"PYTHONPATH={folder / 'src'}", "dvc", *arguments)
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git and return what it prints.
+    """Run git and return its output.
 
     Raises:
         CalledProcessError: git failed.

@@ -1,6 +1,6 @@
-"""Find the Chromium that tests and pictures of the report use, or install it where that is allowed.
+"""Find Chromium for the tests and pictures of the report. Install it if this process may install system packages.
 
-Only the system's packages are installed. Playwright drives the browser that is there and downloads none.
+Playwright uses this browser and downloads none.
 """
 
 import os
@@ -26,12 +26,12 @@ def find() -> str | None:
 
 
 def _starts(path: str) -> bool:
-    """Return whether the file is a browser, and not a stub that refers to another installer."""
+    """Return whether the file is a browser. Some systems have a stub that only names another installer."""
     return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def main() -> int:
-    """Install Chromium if possible. Return 0 if there is one, else print the remedy and return 2."""
+    """Install Chromium if it is missing and apt-get may be used. Return 0, or print the remedy and return 2."""
     if find() is None and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         print("installing Chromium for the tests of the report")

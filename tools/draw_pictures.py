@@ -1,4 +1,4 @@
-"""Draw the README's pictures from the demo's results: the report in a browser, and a contact sheet of flow.
+"""Draw the pictures of the README from the results of the demo: the report in a browser, and a contact sheet of flow.
 
 The demo's faces are derived from one photograph in the public domain. Pictures of other data sets are refused.
 """
@@ -46,13 +46,13 @@ def main() -> int:
 
 
 def refuse(reason: str) -> int:
-    """Print the reason, and return the exit code."""
+    """Print the reason and return the exit code."""
     print(f"pictures: {reason}", file=sys.stderr)
     return 2
 
 
 def draw_report(report: Path, browser: str) -> Image.Image:
-    """Return the report side by side: its top in a light desktop window, its hard clips on a dark phone."""
+    """Return two windows side by side: the top of the report on a light desktop, its hardest clips on a dark phone."""
     with sync_playwright() as playwright:
         # Without this option, root cannot start Chromium.
         running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
@@ -70,7 +70,7 @@ def draw_report(report: Path, browser: str) -> Image.Image:
 def take_screenshot(
     browser: Browser, address: str, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> Image.Image:
-    """Return a picture of a page in a window of this size in px."""
+    """Return a picture of a page in a window. `size` is the width and height in px."""
     width, height = size
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(address)

@@ -1,7 +1,7 @@
-"""Measure the mean face, to which alignment brings every face, and write it next to the networks' weights.
+"""Measure the mean face and write it next to the weights of the networks. Alignment maps every face onto it.
 
-It is the mean of the resting faces of the demo's ten synthetic identities and of their mirror images. No clip of a
-corpus is used. The landmarks of all faces are aligned by the eyes, averaged, and made symmetric.
+It is the mean of the resting faces of the ten synthetic identities of the demo and of their mirror images. The script
+uses no clip of a corpus. It aligns the landmarks of all faces by the eyes, averages them, and makes them symmetric.
 
     python tools/measure_mean_face.py
 """
@@ -17,7 +17,7 @@ from microfacial.preprocessing.landmarks import find_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 from microfacial.records import FloatArray
 
-SIDE = 2.25  # side of the aligned square in distances between the eyes: cheeks, brows, chin and a little margin
+SIDE = 2.25  # side of the aligned square, as a multiple of the distance between the eyes
 EYE_LINE = 0.24  # distance of the eyes from the top, as a fraction of the side
 HEADER = """\
 Mean face on the aligned square of side 1: x and y of the 468 points of the face mesh, right and down.
@@ -36,7 +36,7 @@ def main() -> None:
 
 def _landmarks(still: FloatArray) -> FloatArray:
     landmarks = find_landmarks(np.ascontiguousarray(np.rint(still).astype(np.uint8)))
-    assert landmarks is not None, "the demo's faces are found"
+    assert landmarks is not None, "no face was found in a picture of the demo"
     return landmarks.points
 
 

@@ -1,4 +1,4 @@
-"""dvc.yaml matches params.yaml and the digests of code."""
+"""dvc.yaml agrees with params.yaml and with the digests of code."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def stages() -> dict[str, Any]:
     return dict(content["stages"])
 
 
-def test_every_section_of_params_belongs_to_the_stage_of_its_name(stages: dict[str, Any]) -> None:
+def test_every_required_section_of_params_yaml_belongs_to_the_stage_with_its_name(stages: dict[str, Any]) -> None:
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text())) - {"models", *OPTIONAL}
     assert sections == set(stages) - {"code"} == set(STAGES)
     assert all(section in stages[section]["params"] for section in sections)

@@ -38,7 +38,7 @@ def test_the_remaining_time_is_estimated_from_the_median_fold(
     assert lines[3].endswith("about 3 min left")  # 100 · 4 / 2
 
 
-def test_the_fold_before_the_last_fold_assumes_one_process(
+def test_the_estimate_for_a_single_remaining_fold_assumes_one_process(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with Countdown("train m", 2, processes=8) as countdown:

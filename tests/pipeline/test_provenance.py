@@ -6,8 +6,8 @@ import pytest
 from microfacial.pipeline.provenance import dvc_hash, git_tags, is_tracked_by_git
 
 
-def test_the_hash_of_a_folder_is_the_hash_of_dvc(tmp_path: Path) -> None:
-    """The expected value is what `dvc add` of DVC 3.67 wrote for these two files."""
+def test_the_hash_of_a_folder_equals_the_hash_of_dvc(tmp_path: Path) -> None:
+    """`dvc add` of DVC 3.67 wrote the expected value for these two files."""
     (tmp_path / "b.txt").write_text("two\n")
     (tmp_path / "a.txt").write_text("one\n")
     assert dvc_hash(tmp_path) == "0db8483de05df6afc987b04d47a9746b.dir"
@@ -35,9 +35,9 @@ def test_files_that_the_pipeline_writes_do_not_count_as_changes(
 
 
 def test_a_file_is_tracked_if_a_checkout_contains_it_and_does_not_ignore_it(tmp_path: Path) -> None:
-    path = tmp_path / "kept" / "page.png"
+    path = tmp_path / "pages" / "page.png"
     assert not is_tracked_by_git(path)  # no checkout
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     assert is_tracked_by_git(path)
-    (tmp_path / ".gitignore").write_text("/kept/\n")
+    (tmp_path / ".gitignore").write_text("/pages/\n")
     assert not is_tracked_by_git(path)

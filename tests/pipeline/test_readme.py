@@ -1,4 +1,4 @@
-"""What README.md says from Python, and to MLflow, runs as it stands there, on the tiny demo and in one process."""
+"""The Python snippets and the MLflow searches in README.md work. They run on the tiny demo in one process."""
 
 import re
 import shutil
@@ -20,47 +20,48 @@ CLIP = Path("data/demo/Cropped/sub01/EP03_05f")
 NUMBERS = (89, 95, 101, 106, 112)  # onset, rise, apex, fall, offset of that clip in the full demo
 
 
-def searches() -> list[str]:
-    """What the README types into MLflow's search box: which model, which setting, which subject."""
+def read_searches() -> list[str]:
+    """Return the searches of the README: which model, which setting, which subject."""
     section = (ROOT / "README.md").read_text().partition("\n## Every fold in MLflow\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| Which .*?\? \| `(.*?)` \|", section, re.MULTILINE)
 
 
-def snippets() -> list[str]:
+def read_snippets() -> list[str]:
+    """Return the snippets of the README's section on Python."""
     section = (ROOT / "README.md").read_text().partition("\n## From Python\n")[2].partition("\n## ")[0]
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
 @pytest.fixture
-def place(
+def example_project(
     computed: Path, trained: tuple[Path, NDArray[np.float64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A computed project with a clip of the name and the numbers that the README uses, and with a kept fold."""
+    """Return a computed project with a stored fold, and with a clip that has the name and frame numbers of the README."""
     (tmp_path / "params.yaml").symlink_to(computed / "params.yaml")
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "tiny").symlink_to(computed / "results" / "tiny")
     (tmp_path / "results" / "demo" / "train").symlink_to(trained[0].parents[2])
-    some = read_clips(computed / "results" / "tiny" / "clips.csv")[0]
+    clip = read_clips(computed / "results" / "tiny" / "clips.csv")[0]
     (tmp_path / CLIP).mkdir(parents=True)
-    for old, new in zip(some.numbers, NUMBERS, strict=False):
-        shutil.copy(computed / "data" / some.frame(old), tmp_path / CLIP / f"reg_img{new}.jpg")
+    for old, new in zip(clip.numbers, NUMBERS, strict=False):
+        shutil.copy(computed / "data" / clip.frame(old), tmp_path / CLIP / f"reg_img{new}.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.usefixtures("place")
+@pytest.mark.usefixtures("example_project")
 def test_the_snippets_run(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
-    for snippet in snippets():
+    for snippet in read_snippets():
         exec(compile(snippet.replace("processes=2", "processes=1"), "README.md", "exec"), names)
-    said = capsys.readouterr().out
-    assert re.match(r"UF1 0\.\d{3}, 95 % interval 0\.\d{3}–[01]\.\d{3}\n\(1, 5, 2, 224, 224\) ", said)
-    assert ", ".join(MODELS) + "\n" in said
-    assert re.search(r"\{'happiness': 0\.\d+, 'disgust': .*\}\n$", said)
+    output = capsys.readouterr().out
+    assert re.match(r"UF1 0\.\d{3}, 95 % interval 0\.\d{3}–[01]\.\d{3}\n\(1, 5, 2, 224, 224\) ", output)
+    assert ", ".join(MODELS) + "\n" in output
+    assert re.search(r"\{'happiness': 0\.\d+, 'disgust': .*\}\n$", output)
 
 
 def test_the_section_has_snippets() -> None:
-    assert len(snippets()) == 4
+    assert len(read_snippets()) == 4
 
 
 def set_epochs(epochs: int) -> None:
@@ -68,7 +69,7 @@ def set_epochs(epochs: int) -> None:
     params.write_text(re.sub(r"epochs: \d+", f"epochs: {epochs}", params.read_text()))
 
 
-def test_the_searches_tell_which_model_which_setting_and_which_subject(
+def test_the_searches_find_the_best_model_the_effect_of_a_setting_and_the_failing_subjects(
     computed: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -82,24 +83,25 @@ def test_the_searches_tell_which_model_which_setting_and_which_subject(
     Path("mlruns").mkdir()
     shutil.copy(empty_store, "mlruns")
     Path("params.yaml").write_text(TINY_PARAMS)
-    project, uf1, failing = open_project(), {}, set()
+    project = open_project()
+    uf1, failing = {}, set()
     for model, epochs in (("majority", 3), ("roi_cnn", 3), ("roi_cnn", 5)):
         set_epochs(epochs)
         train.run_train(project, model, processes=1)
         folder = out / "train" / model
         uf1[model, epochs] = read_json(folder / "evaluation.json")["overall"]["uf1"]
-        right = {row["subject"]: float(row["accuracy"]) for row in read_csv(folder / f"loso_{model}_results.csv")}
-        failing |= {(model, epochs, subject) for subject, share in right.items() if share < 0.5}
+        accuracies = {row["subject"]: float(row["accuracy"]) for row in read_csv(folder / f"loso_{model}_results.csv")}
+        failing |= {(model, epochs, subject) for subject, accuracy in accuracies.items() if accuracy < 0.5}
 
     client = connect(tmp_path)
     experiment = client.get_experiment_by_name("tiny · casme2-4")
     assert experiment is not None
     which_model, which_setting, which_subject = (
-        [run.data for run in client.search_runs([experiment.experiment_id], search)] for search in searches()
+        [run.data for run in client.search_runs([experiment.experiment_id], search)] for search in read_searches()
     )
     assert sorted(run.metrics["uf1"] for run in which_model) == pytest.approx(sorted(uf1.values()))
-    found = {int(run.params["epochs"]): run.metrics["uf1"] for run in which_setting}
-    assert found == pytest.approx({epochs: score for (model, epochs), score in uf1.items() if model == "roi_cnn"})
-    told = {(run.params["model"], int(run.params.get("epochs", 3)), run.params["subject"]) for run in which_subject}
-    assert told == failing
+    by_epochs = {int(run.params["epochs"]): run.metrics["uf1"] for run in which_setting}
+    assert by_epochs == pytest.approx({epochs: score for (model, epochs), score in uf1.items() if model == "roi_cnn"})
+    subjects = {(run.params["model"], int(run.params.get("epochs", 3)), run.params["subject"]) for run in which_subject}
+    assert subjects == failing
     assert failing

@@ -1,4 +1,4 @@
-"""Whole checkouts, as a newcomer has them."""
+"""Fixtures: complete checkouts, as a new user has them."""
 
 import shutil
 import socket
@@ -13,7 +13,7 @@ from processes import MakeCheckout, dvc, git
 
 
 def copy_tree(folder: Path) -> None:
-    """Make a git checkout of the files as they are now, without data, cache or state, as a fresh clone has them."""
+    """Make a git checkout of the present files. Like a fresh clone, it has no data, no cache and no state."""
     listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for entry in filter(None, listed):
         target = folder / entry
@@ -26,7 +26,7 @@ def copy_tree(folder: Path) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> MakeCheckout:
-    """Make fresh checkouts, by name."""
+    """Return a function that makes a fresh checkout with a name."""
 
     def make(name: str = "a clone") -> Path:
         copy_tree(tmp_path / name)
@@ -37,13 +37,13 @@ def checkout(tmp_path: Path) -> MakeCheckout:
 
 @pytest.fixture(scope="session")
 def tiny_template(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
-    """A checkout on the tiny demo, which is committed as its data version. Copy it, do not run in it."""
+    """Return a checkout whose committed data version is the tiny demo. Tests copy it and do not run in it."""
     folder = tmp_path_factory.mktemp("template") / "a clone"
     copy_tree(folder)
     (folder / "params.yaml").write_text(TINY_PARAMS)
     shutil.copytree(tiny_demo, folder / "data" / "demo")
-    for stale in ("data.dvc", "dvc.lock"):
-        (folder / stale).unlink()
+    for name in ("data.dvc", "dvc.lock"):
+        (folder / name).unlink()
     assert dvc(folder, "add", "data").returncode == 0
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Take the tiny demo")
@@ -52,25 +52,25 @@ def tiny_template(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> 
 
 @pytest.fixture
 def tiny_checkout(tmp_path: Path, tiny_template: Path) -> Path:
-    """A checkout on the tiny demo, to run in."""
+    """Return a checkout on the tiny demo. Tests run in it."""
     return Path(shutil.copytree(tiny_template, tmp_path / "a clone", symlinks=True))
 
 
 @pytest.fixture
 def no_strays(tmp_path: Path) -> Iterator[None]:
-    """End whatever a test left running in its folder."""
+    """Kill the processes that still run in the folder of a test when it ends."""
     yield
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()).is_relative_to(tmp_path):
                 process.kill()
-        except (psutil.Error, OSError):  # ended meanwhile, or not ours to look at
+        except (psutil.Error, OSError):  # the process has ended, or belongs to another user
             continue
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A TCP port of this machine that nothing listens on."""
+    """Return a TCP port of this machine on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

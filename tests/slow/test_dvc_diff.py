@@ -1,4 +1,4 @@
-"""Differences between two commits, as the commands of DVC print them."""
+"""Commands of DVC print the differences between two commits."""
 
 import csv
 import json

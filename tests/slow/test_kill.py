@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run ends with the same results and trains no finished fold twice."""
+"""A killed run that is started again ends with the same results and trains no finished fold again."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from processes import ENVIRONMENT, microfacial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 SLOW_CNN = "roi_cnn: {input_px: 64, encoder: conv, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
-ENDS = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json")
+RESULT_FILES = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json")
 
 
 def slow_down(project: Path) -> Path:
-    """Make the ROI CNN take a second or two a fold."""
+    """Choose settings with which the ROI CNN needs one or two seconds per fold."""
     params = project / "params.yaml"
     lines = params.read_text().splitlines()
     params.write_text("\n".join(f"  {SLOW_CNN}" if line.strip().startswith("roi_cnn") else line for line in lines))
@@ -32,17 +32,17 @@ def slow_down(project: Path) -> Path:
 
 @pytest.fixture
 def project(tiny_checkout: Path) -> Path:
-    """A project to be killed in."""
+    """Return a project whose runs the tests kill."""
     return slow_down(tiny_checkout)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The outputs of a run that nobody killed."""
-    other = tmp_path_factory.mktemp("undisturbed") / "project"
-    done = microfacial(slow_down(Path(shutil.copytree(tiny_template, other, symlinks=True))), "repro")
+    """Return the folder with the results of a run that was not killed."""
+    root = tmp_path_factory.mktemp("undisturbed") / "project"
+    done = microfacial(slow_down(Path(shutil.copytree(tiny_template, root, symlinks=True))), "repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    return other / "results" / "tiny" / "train" / "roi_cnn"
+    return root / "results" / "tiny" / "train" / "roi_cnn"
 
 
 def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
@@ -50,34 +50,34 @@ def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
+def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
+        assert time.monotonic() < end, f"timeout while waiting for {event}"
         time.sleep(0.02)
 
 
-def folds(project: Path) -> list[Path]:
+def list_folds(project: Path) -> list[Path]:
     return sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
 
 
-def tracked(project: Path) -> tuple[list[Run], list[Run]]:
-    """MLflow's runs of the ROI CNN: models, folds."""
+def read_runs(project: Path) -> tuple[list[Run], list[Run]]:
+    """Return MLflow's runs of the ROI CNN: the runs of the model, and the runs of its folds."""
     client = MlflowClient(f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny · casme2-4")
     assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], "tags.`microfacial.model` = 'roi_cnn'")
-    models = [run for run in found if run.data.tags["microfacial.role"] == "model"]
-    return models, [run for run in found if run not in models]
+    runs = client.search_runs([experiment.experiment_id], "tags.`microfacial.model` = 'roi_cnn'")
+    models = [run for run in runs if run.data.tags["microfacial.role"] == "model"]
+    return models, [run for run in runs if run not in models]
 
 
 def assert_same_results(project: Path, undisturbed: Path) -> None:
     out = project / "results" / "tiny" / "train" / "roi_cnn"
-    assert all((out / name).read_bytes() == (undisturbed / name).read_bytes() for name in ENDS)
+    assert all((out / name).read_bytes() == (undisturbed / name).read_bytes() for name in RESULT_FILES)
 
 
 def assert_one_finished_run(project: Path) -> None:
-    models, nested = tracked(project)
+    models, nested = read_runs(project)
     assert [run.info.status for run in models] == ["FINISHED"]
     subjects = sorted(run.data.tags["microfacial.subject"] for run in nested)
     assert subjects == [f"demo/sub0{number}" for number in (1, 2, 3, 4)]
@@ -86,14 +86,14 @@ def assert_one_finished_run(project: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_killing_the_whole_group_between_folds_loses_no_finished_fold(
+def test_killing_all_processes_between_folds_loses_no_finished_fold(
     project: Path, undisturbed: Path, processes: str
 ) -> None:
     run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", processes)
-    wait_for(lambda: len(folds(project)) >= 1, "a fold")
+    wait_for(lambda: len(list_folds(project)) >= 1, "a fold")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    finished = {path: path.stat().st_mtime_ns for path in folds(project)}
+    finished = {path: path.stat().st_mtime_ns for path in list_folds(project)}
     assert 1 <= len(finished) < 4
 
     done = microfacial(project, "repro")
@@ -103,7 +103,9 @@ def test_killing_the_whole_group_between_folds_loses_no_finished_fold(
     assert_one_finished_run(project)
 
 
-def test_killing_the_whole_group_while_flow_is_computed_changes_nothing(project: Path, undisturbed: Path) -> None:
+def test_killing_all_processes_during_the_stage_flow_does_not_change_the_results(
+    project: Path, undisturbed: Path
+) -> None:
     run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
     wait_for(lambda: any((project / ".microfacial" / "tiny" / "flow").rglob("done.txt")), "the first clip's flow")
     os.killpg(run.pid, signal.SIGKILL)
@@ -115,39 +117,39 @@ def test_killing_the_whole_group_while_flow_is_computed_changes_nothing(project:
     assert_one_finished_run(project)
 
 
-def test_killing_make_alone_lets_the_second_make_wait_for_the_first_run(project: Path, undisturbed: Path) -> None:
+def test_after_only_make_was_killed_a_second_make_waits_for_the_first_run(project: Path, undisturbed: Path) -> None:
     (project / ".venv").symlink_to(sys.prefix)
     make = ("make", "--old-file", ".venv/installed", "repro")
     first = start(project, *make)
-    wait_for(lambda: len(folds(project)) >= 1, "a fold")
+    wait_for(lambda: len(list_folds(project)) >= 1, "a fold")
     first.kill()
     first.wait()
     second = subprocess.run(make, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "another `make repro` is at work here: waiting until it ends" in second.stdout
+    assert "another `make repro`" in second.stdout
     assert_same_results(project, undisturbed)
     assert_one_finished_run(project)
 
 
 def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> None:
     run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
-    wait_for(lambda: len(folds(project)) >= 1, "a fold")
+    wait_for(lambda: len(list_folds(project)) >= 1, "a fold")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    old = {path.parent for path in folds(project)}
+    old = {path.parent for path in list_folds(project)}
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("epochs: 40", "epochs: 2"))
     done = microfacial(project, "repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    fresh = {path.parent for path in folds(project)} - old
-    assert [len(list(folder.iterdir())) for folder in fresh] == [4]
+    new = {path.parent for path in list_folds(project)} - old
+    assert [len(list(folder.iterdir())) for folder in new] == [4]
     evaluation = json.loads((project / "results/tiny/train/roi_cnn/evaluation.json").read_text())
     assert evaluation["overall"]["clips"] == 12
     history = (project / "results/tiny/train/roi_cnn/history.csv").read_text().splitlines()
     assert len(history) == 1 + 4 * 2
 
 
-def test_a_demo_that_was_killed_half_written_is_written_whole_the_next_time(project: Path) -> None:
+def test_a_demo_that_was_interrupted_by_a_kill_is_complete_after_the_next_run(project: Path) -> None:
     shutil.rmtree(project / "data")
     run = start(project, sys.executable, "-m", "microfacial", "demo", "--processes", "1")
     wait_for(lambda: any((project / ".microfacial").rglob("reg_img*.jpg")), "the first frames")

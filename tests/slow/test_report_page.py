@@ -1,4 +1,4 @@
-"""The report in a real Chromium, in wide and narrow windows, in light and dark."""
+"""The report in Chromium, in wide and narrow windows and in both colour schemes."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from microfacial.report.tables import digest_ablation
 pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]
 OpenPage = Callable[..., Page]
-A4_PX = 718  # width of a page of A4 within margins of one centimetre
+A4_PX = 718  # width of an A4 page without its margins of 1 cm
 WIDTHS, SCHEMES = (1280, 360), ("light", "dark")
 PARAMS = """
 clips: {name: tiny, root: data, corpora: [demo], scheme: casme2-4}
@@ -75,7 +75,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, page_path: Path) -> Iterator[OpenPage]:
-    """Open the report. A request to the network, a message on the console or an error fails the test."""
+    """Return a function that opens the report. Network requests, console messages and errors fail the test."""
     events: list[str] = []
     opened: list[Page] = []
 
@@ -129,7 +129,7 @@ def test_all_sections_exist_and_every_link_leads_to_one(open_page: OpenPage) -> 
     assert page.locator(".clip img").count() == 4
 
 
-def test_a_click_on_a_head_sorts_and_a_second_click_reverses_the_order(open_page: OpenPage) -> None:
+def test_a_click_on_a_column_head_sorts_the_table_and_a_second_click_reverses_the_order(open_page: OpenPage) -> None:
     page = open_page()
     by_score = read_column(page, 1)
     head = page.locator(f"{TABLE} thead th").nth(1)

@@ -1,4 +1,4 @@
-"""Studies with several workers, some of which are killed, and the use of their results."""
+"""Studies with several workers, killed workers, and the use of the results."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ TRIALS = 8
 
 @pytest.fixture
 def project(tiny_checkout: Path) -> Path:
-    """A project with computed flow, and a study whose trials take about a second."""
+    """Return a project with computed flow, and settings of a study whose trials take about a second."""
     set_params(
         tiny_checkout,
         models={"majority": {}, "mlp": {"epochs": 400, "input_px": 14, "flip": False, "test_time_flip": False}},
@@ -59,9 +59,10 @@ def start(project: Path, *options: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
 
 
-def trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
-    """Return the trials of the only study. Before its first line there are none, because opening the database would
-    interfere with its creation.
+def read_trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
+    """Return the trials of the only study.
+
+    The result is empty until the first trial is printed, because opening the database would disturb its creation.
     """
     mlruns, log = project / "mlruns", project / "study.log"
     if not log.exists() or ": trial 0, " not in log.read_text():
@@ -76,7 +77,7 @@ def trials(project: Path, storage: str = "journal") -> list[FrozenTrial]:
 
 
 def count(project: Path, storage: str, *states: TrialState) -> int:
-    return sum(trial.state in states for trial in trials(project, storage))
+    return sum(trial.state in states for trial in read_trials(project, storage))
 
 
 def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) -> None:
@@ -86,7 +87,7 @@ def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) ->
         time.sleep(0.1)
 
 
-def tracked(project: Path) -> list[str]:
+def list_run_names(project: Path) -> list[str]:
     """Return the names of the trials' runs in MLflow."""
     client = MlflowClient(f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("tiny · casme2-4 · studies")
@@ -103,12 +104,12 @@ def test_two_workers_run_every_trial_once(project: Path) -> None:
     set_params(project, study={"storage": "sqlite", "workers": 2})
     run = start(project)
     assert run.wait(600) == 0, (project / "study.log").read_text()
-    all_trials = trials(project, "sqlite")
+    all_trials = read_trials(project, "sqlite")
     assert [trial.number for trial in all_trials] == list(range(TRIALS))
     assert {trial.state for trial in all_trials} <= set(DONE)
     settings = [trial.user_attrs["settings"] for trial in all_trials]
     assert all(settings.count(each) == 1 for each in settings)
-    assert tracked(project) == [f"trial {number}" for number in range(TRIALS)]
+    assert list_run_names(project) == [f"trial {number}" for number in range(TRIALS)]
     log = (project / "study.log").read_text()
     assert all(f": trial {number}, " in log for number in range(TRIALS))
 
@@ -116,28 +117,32 @@ def test_two_workers_run_every_trial_once(project: Path) -> None:
 def test_if_one_of_two_workers_is_killed_the_other_runs_its_trial_again(project: Path) -> None:
     set_params(project, study={"storage": "sqlite"})
     run = start(project, "--workers", "2")
-    wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
+    wait_for(
+        lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "two workers"
+    )
     additional_worker_of(run).kill()
     assert run.wait(600) == 0, (project / "study.log").read_text()
-    all_trials = trials(project, "sqlite")
+    all_trials = read_trials(project, "sqlite")
     assert sum(trial.state in DONE for trial in all_trials) == TRIALS
     dead = [trial for trial in all_trials if trial.state is TrialState.FAIL]
     assert [trial.system_attrs["failed_trial"] for trial in all_trials if "failed_trial" in trial.system_attrs] == [
         trial.number for trial in dead
     ]
     assert len(dead) <= 1  # zero if the worker was killed between two trials
-    assert tracked(project) == sorted(f"trial {trial.number}" for trial in all_trials)
+    assert list_run_names(project) == sorted(f"trial {trial.number}" for trial in all_trials)
     assert "ended with code -9" in (project / "study.log").read_text()
 
 
 def test_if_the_first_of_two_workers_is_killed_the_second_continues(project: Path) -> None:
     set_params(project, study={"storage": "sqlite"})
     first, second = start(project), start(project)
-    wait_for(lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "both")
+    wait_for(
+        lambda: count(project, "sqlite", TrialState.RUNNING) == 2 and count(project, "sqlite", *DONE) > 1, "two workers"
+    )
     first.kill()
     assert second.wait(600) == 0, (project / "study.log").read_text()
     assert count(project, "sqlite", *DONE) == TRIALS
-    assert len(tracked(project)) == len(trials(project, "sqlite"))
+    assert len(list_run_names(project)) == len(read_trials(project, "sqlite"))
 
 
 def test_a_killed_study_continues_and_loses_no_finished_trial(project: Path, tmp_path: Path) -> None:
@@ -145,13 +150,13 @@ def test_a_killed_study_continues_and_loses_no_finished_trial(project: Path, tmp
     wait_for(lambda: count(project, "journal", *DONE) >= 2, "two trials")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    before = [trial for trial in trials(project) if trial.state in DONE]
+    before = [trial for trial in read_trials(project) if trial.state in DONE]
     assert 2 <= len(before) < TRIALS
     assert start(project).wait(600) == 0, (project / "study.log").read_text()
-    after = trials(project)
+    after = read_trials(project)
     assert [trial for trial in after if trial.number in {finished.number for finished in before}] == before
     assert sum(trial.state in DONE for trial in after) == TRIALS
-    assert tracked(project) == sorted(f"trial {trial.number}" for trial in after)
+    assert list_run_names(project) == sorted(f"trial {trial.number}" for trial in after)
 
 
 def test_applied_settings_train_only_that_model_again(project: Path) -> None:
@@ -175,8 +180,8 @@ def test_applied_settings_train_only_that_model_again(project: Path) -> None:
 def test_the_dashboard_opens_the_storage(project: Path, unused_port: int, storage: str, name: str) -> None:
     set_params(project, study={"storage": storage, "trials": 2})
     assert start(project).wait(600) == 0
-    where = f"mlruns/{name}" if storage == "journal" else f"sqlite:///mlruns/{name}"
-    command = [str(Path(sys.executable).parent / "optuna-dashboard"), where, "--port", str(unused_port)]
+    location = f"mlruns/{name}" if storage == "journal" else f"sqlite:///mlruns/{name}"
+    command = [str(Path(sys.executable).parent / "optuna-dashboard"), location, "--port", str(unused_port)]
     with (project / "dashboard.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=project, stdout=log, stderr=log)
     try:

@@ -1,4 +1,4 @@
-"""MLflow as it is met outside of one process: a server, an outage, an experiment of DVC's queue."""
+"""MLflow with a server, an outage, a clone and DVC's queue of experiments."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ QUICK_SERVER = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_T
 
 @contextmanager
 def server(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """A real MLflow server with its own database, as a laboratory has one; the whole group ends with the block."""
+    """Run an MLflow server with its own database during the block. Kill all its processes afterwards."""
     folder.mkdir(exist_ok=True)
     store = ("--backend-store-uri", "sqlite:///store.db", "--artifacts-destination", str(folder / "artifacts"))
     command = [sys.executable, "-m", "mlflow", "server", *store, "--workers", "1", "--port", str(port)]
@@ -54,23 +54,23 @@ def wait_for_answer(url: str, seconds: float = 180) -> None:
             time.sleep(0.3)
 
 
-def runs(uri: str) -> dict[tuple[str, str, str], Run]:
-    """All runs of a store by model, fold ('' for the model's own) and DVC experiment."""
+def read_runs(uri: str) -> dict[tuple[str, str, str], Run]:
+    """Return all runs of a store by model, fold ('' for the run of the model itself) and DVC experiment."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny · casme2-4")
     assert experiment is not None
-    found = list(client.search_runs([experiment.experiment_id], "tags.`microfacial.key` != ''"))
+    runs = list(client.search_runs([experiment.experiment_id], "tags.`microfacial.key` != ''"))
     names = ("microfacial.model", "microfacial.fold", "microfacial.dvc_exp")
-    told = {tuple(run.data.tags.get(name, "") for name in names): run for run in found}
-    assert len(told) == len(found)
-    return {(model, fold, experiment): run for (model, fold, experiment), run in told.items()}
+    by_name = {tuple(run.data.tags.get(name, "") for name in names): run for run in runs}
+    assert len(by_name) == len(runs)
+    return {(model, fold, experiment): run for (model, fold, experiment), run in by_name.items()}
 
 
-def assert_whole(uri: str, model: str) -> None:
-    found = {key: run for key, run in runs(uri).items() if key[0] == model}
-    assert len(found) == 1 + 4
-    assert {run.info.status for run in found.values()} == {"FINISHED"}
-    (parent,) = (run for (_, fold, _), run in found.items() if not fold)
+def assert_complete(uri: str, model: str) -> None:
+    runs = {key: run for key, run in read_runs(uri).items() if key[0] == model}
+    assert len(runs) == 1 + 4
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    (parent,) = (run for (_, fold, _), run in runs.items() if not fold)
     names = {item.path for item in MlflowClient(uri).list_artifacts(parent.info.run_id)}
     assert names == {"figures", "files", "folds.json", "predictions.json", "subjects.json"}
     assert parent.data.metrics["uf1"] >= 0
@@ -78,7 +78,7 @@ def assert_whole(uri: str, model: str) -> None:
 
 @pytest.fixture
 def prepared(tiny_checkout: Path) -> Path:
-    """A project that is computed up to its flow."""
+    """Return a project that is computed up to the flow."""
     for stage in ("clips", "faces", "flow"):
         assert microfacial(tiny_checkout, stage).returncode == 0
     return tiny_checkout
@@ -88,25 +88,25 @@ def train(project: Path, model: str, uri: str) -> "subprocess.CompletedProcess[s
     return execute(project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "train", model)
 
 
-def test_a_server_gets_the_same_as_the_project_s_own_store(prepared: Path, unused_port: int) -> None:
+def test_a_server_and_the_store_of_the_project_get_the_same_runs(prepared: Path, unused_port: int) -> None:
     uri = f"http://127.0.0.1:{unused_port}"
     with server(prepared.parent / "laboratory", unused_port):
         done = train(prepared, "roi_cnn", uri)
         assert done.returncode == 0, done.stderr
         assert "microfacial:" not in done.stderr
-        assert_whole(uri, "roi_cnn")
-        served = {key: run.data for key, run in runs(uri).items()}
+        assert_complete(uri, "roi_cnn")
+        served = {key: run.data for key, run in read_runs(uri).items()}
     assert not (prepared / "mlruns" / "mlflow.db").exists()
 
     assert microfacial(prepared, "sync").returncode == 0
-    local = {key: run.data for key, run in runs(f"sqlite:///{prepared / 'mlruns' / 'mlflow.db'}").items()}
+    local = {key: run.data for key, run in read_runs(f"sqlite:///{prepared / 'mlruns' / 'mlflow.db'}").items()}
     assert local.keys() == served.keys()
     for key, data in local.items():
         assert data.params == served[key].params
         assert data.metrics == pytest.approx(served[key].metrics, abs=1e-5)
 
 
-def test_a_server_that_dies_in_the_middle_costs_one_line_and_sync_makes_up_for_it(
+def test_an_outage_of_the_server_prints_one_line_and_sync_writes_the_missing_runs(
     prepared: Path, unused_port: int
 ) -> None:
     uri = f"http://127.0.0.1:{unused_port}"
@@ -121,18 +121,18 @@ def test_a_server_that_dies_in_the_middle_costs_one_line_and_sync_makes_up_for_i
             training = subprocess.Popen(
                 (*command, "--processes", "1"), cwd=prepared, env=ENVIRONMENT, stdout=log, stderr=log
             )
-        journal = prepared / ".microfacial" / "tiny" / "folds" / "roi_cnn"
+        cache = prepared / ".microfacial" / "tiny" / "folds" / "roi_cnn"
         end = time.monotonic() + 180
-        while len(list(journal.rglob("*.npz"))) < 1:
-            assert time.monotonic() < end, "no fold ends"
+        while len(list(cache.rglob("*.npz"))) < 1:
+            assert time.monotonic() < end, "timeout while waiting for a fold"
             time.sleep(0.05)
         time.sleep(1)
         stop(process)
         assert training.wait(300) == 0
-    said = (prepared / "run.log").read_text()
-    assert said.count("microfacial: MLflow fails") == 1, said
-    assert said.count("run `microfacial sync` when MLflow is back") == 1
-    assert "Traceback" not in said
+    output = (prepared / "run.log").read_text()
+    assert output.count("microfacial: MLflow ") == 1, output
+    assert output.count("`microfacial sync`") == 1
+    assert "Traceback" not in output
     assert (prepared / "results" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
 
     with server(laboratory, unused_port):
@@ -140,14 +140,14 @@ def test_a_server_that_dies_in_the_middle_costs_one_line_and_sync_makes_up_for_i
         done = execute(prepared, *sync)
         assert done.returncode == 0, done.stderr
         assert "sync: tiny/roi_cnn: scores and" in done.stdout
-        assert_whole(uri, "roi_cnn")
+        assert_complete(uri, "roi_cnn")
         assert "sync: nothing to write: 1 model" in execute(prepared, *sync).stdout
 
 
-def test_a_clone_whose_results_come_from_dvc_s_cache_is_told_to_mlflow(tiny_checkout: Path) -> None:
-    """Only what git and DVC's remote have: no state of the machine that trained."""
+def test_sync_writes_the_results_of_a_clone_that_pulled_them_with_dvc(tiny_checkout: Path) -> None:
+    """The clone has the files of git and of DVC's remote, and no state of the machine that trained."""
     remote = tiny_checkout.parent / "remote"
-    assert dvc(tiny_checkout, "remote", "add", "--default", "shelf", str(remote)).returncode == 0
+    assert dvc(tiny_checkout, "remote", "add", "--default", "storage", str(remote)).returncode == 0
     assert dvc(tiny_checkout, "repro").returncode == 0
     git(tiny_checkout, "add", "--all")
     git(tiny_checkout, "commit", "--quiet", "--message", "Run")
@@ -163,13 +163,13 @@ def test_a_clone_whose_results_come_from_dvc_s_cache_is_told_to_mlflow(tiny_chec
     assert "sync: 3 of 3 models in results/ written" in done.stdout
     uri = f"sqlite:///{clone / 'mlruns' / 'mlflow.db'}"
     for model in ("majority", "linear_svm", "roi_cnn"):
-        assert_whole(uri, model)
-    parent = runs(uri)["roi_cnn", "", ""]
+        assert_complete(uri, model)
+    parent = read_runs(uri)["roi_cnn", "", ""]
     assert parent.data.tags["microfacial.git_commit"] == "unknown"
     assert git(clone, "status", "--porcelain") == ""
 
 
-def test_an_experiment_of_dvc_s_queue_writes_into_the_project_s_store(tiny_checkout: Path) -> None:
+def test_an_experiment_in_the_queue_of_dvc_writes_into_the_store_of_the_project(tiny_checkout: Path) -> None:
     assert dvc(tiny_checkout, "repro").returncode == 0
     git(tiny_checkout, "add", "--all")
     git(tiny_checkout, "commit", "--quiet", "--message", "Run")
@@ -179,14 +179,14 @@ def test_an_experiment_of_dvc_s_queue_writes_into_the_project_s_store(tiny_check
     done = dvc(tiny_checkout, "exp", "run", "--run-all")
     assert done.returncode == 0, done.stdout + done.stderr
 
-    found = runs(f"sqlite:///{tiny_checkout / 'mlruns' / 'mlflow.db'}")
-    folds = [run for (model, fold, name), run in found.items() if (model, name) == ("linear_svm", "smaller") and fold]
-    parent = found["linear_svm", "", "smaller"]
+    runs = read_runs(f"sqlite:///{tiny_checkout / 'mlruns' / 'mlflow.db'}")
+    folds = [run for (model, fold, name), run in runs.items() if (model, name) == ("linear_svm", "smaller") and fold]
+    parent = runs["linear_svm", "", "smaller"]
     assert parent.data.params["input_px"] == "12"
     assert parent.info.status == "FINISHED"
     assert {run.data.tags["mlflow.parentRunId"] for run in folds} == {parent.info.run_id}
     assert len(folds) == 4
-    assert found["linear_svm", "", ""].data.params["input_px"] == "14"
+    assert runs["linear_svm", "", ""].data.params["input_px"] == "14"
     artifact = Path(unquote(str(parent.info.artifact_uri).removeprefix("file://"))) / "predictions.json"
     assert artifact.is_relative_to(tiny_checkout / "mlruns")
     assert artifact.exists()
