@@ -36,7 +36,7 @@ def read_snippets() -> list[str]:
 def example_project(
     computed: Path, trained: tuple[Path, NDArray[np.float64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a computed project with a stored fold, and with a clip that has the name and frame numbers of the README."""
+    """Return a computed project with a stored fold and the clip that the README names."""
     (tmp_path / "params.yaml").symlink_to(computed / "params.yaml")
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "tiny").symlink_to(computed / "results" / "tiny")
