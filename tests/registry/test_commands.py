@@ -110,6 +110,6 @@ def test_an_mlflow_failure_has_another_exit_code_than_a_refusal(
         raise MlflowException("the server is gone")
 
     assert run("register", "linear_svm") == 0
-    monkeypatch.setattr(Registry, "point", fail)
+    monkeypatch.setattr(Registry, "set_alias", fail)
     assert run("promote", "--bootstrap") == 2
     assert "the server is gone" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def version(tmp_path: Path) -> Path:
         ("preprocessing/flow.py", lambda path: path.write_text(path.read_text() + "SIDE_PX = 1\n"), False),
         ("records/__init__.py", lambda path: path.unlink(), False),
         ("models/new.py", lambda path: path.write_text("SIDE_PX = 1\n"), False),
-        ("pipeline/cli.py", lambda path: path.unlink(), True),
+        ("pipeline/cli/__init__.py", lambda path: path.unlink(), True),
         ("tracking/runs.py", lambda path: path.write_text("SIDE_PX = 1\n"), True),
     ],
 )
