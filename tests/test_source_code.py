@@ -33,7 +33,7 @@ def has_influence(module: str) -> bool:
 
 def imports_below(*start: str) -> set[str]:
     """Modules that the start modules import directly or indirectly, by grimp, an independent implementation."""
-    graph = grimp.build_graph("microfacial")
+    graph = grimp.build_graph("microfacial", cache_dir=None)
     modules: set[str] = set()
     waiting = {f"microfacial.{module}" for module in start}
     while waiting:

@@ -85,7 +85,7 @@ def test_registering_the_same_training_twice_gives_equal_bytes(place: Path, run:
 
 
 def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() -> None:
-    graph = grimp.build_graph("microfacial", include_external_packages=True)
+    graph = grimp.build_graph("microfacial", include_external_packages=True, cache_dir=None)
     reached: set[str] = set()
     waiting = {"microfacial.inference.serve"}
     while waiting:

@@ -39,7 +39,7 @@ def test_code_is_current_unless_a_module_that_predicts_differs(
 
 
 def test_a_served_model_imports_nothing_from_the_unused_packages() -> None:
-    graph = grimp.build_graph("microfacial")
+    graph = grimp.build_graph("microfacial", cache_dir=None)
     unused = {f"microfacial.{name}" for name in UNUSED_PACKAGES}
     waiting, reached = {"microfacial.inference.serve"}, set()
     while waiting:
