@@ -78,7 +78,7 @@ def test_when_mlflow_fails_one_line_says_so_and_nothing_more_is_tried(
     said = capsys.readouterr().err
     assert len(tried) == 1
     assert said.count("\n") == 1
-    assert said.startswith("microfacial: MLflow fails (gone). Training goes on")
+    assert said.startswith("microfacial: MLflow failed (gone)")
     assert "run `microfacial sync`" in said
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
     with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
         mirror.log_fold(fold("a/1"), 1.0)
-    assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
+    assert capsys.readouterr().err.count("microfacial: MLflow failed") == 1
 
 
 def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
@@ -97,7 +97,7 @@ def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
     (root / "mlruns" / "mlflow.db").write_bytes(b"no database" * 500)
     with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
         mirror.log_fold(fold("a/1"), 1.0)
-    assert capsys.readouterr().err.count("microfacial: MLflow fails") == 1
+    assert capsys.readouterr().err.count("microfacial: MLflow failed") == 1
 
 
 def test_who_opens_a_server_is_never_told(
