@@ -79,7 +79,7 @@ def test_when_mlflow_fails_one_line_says_so_and_nothing_more_is_tried(
     assert len(tried) == 1
     assert said.count("\n") == 1
     assert said.startswith("microfacial: MLflow failed (gone)")
-    assert "run `microfacial sync`" in said
+    assert "`microfacial sync`" in said
 
 
 def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
