@@ -63,14 +63,16 @@ def plan_folds(samples: Samples, config: TrainConfig) -> list[FoldPlan]:
 
 
 def plan_groups(samples: Samples, groups: int, config: TrainConfig) -> list[FoldPlan]:
-    """Plan folds that test groups of subjects in turn. Training rows follow the protocol.
+    """Plan folds that test groups of subjects in turn.
+
+    Training rows are those of all other subjects, and under `loso` only those of the same corpus.
 
     Subjects are divided once, with the seed of the config, so repetitions differ only in the seeds of their folds.
     Under `loso` each corpus is divided separately.
 
     Args:
         samples: all rows of the data set.
-        groups: largest number of groups; per corpus under `loso`.
+        groups: number of groups, or fewer if there are fewer subjects. Under `loso` this is the number in each corpus.
         config: the protocol.
 
     Returns:

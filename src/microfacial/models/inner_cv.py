@@ -15,12 +15,14 @@ PredictEach = Callable[[_Rows, _Rows], Sequence[_Rows]]
 
 
 def choose_by_uf1(candidates: Sequence[float], predict_each: PredictEach, samples: Samples, inner_folds: int) -> float:
-    """Return the candidate with the best UF1, pooled over groups of subjects. The first of equal candidates wins.
+    """Return the candidate with the best UF1 in cross-validation over groups of subjects.
+
+    UF1 is computed once, from the predictions of all groups. The first of equal candidates wins.
 
     Args:
         candidates: values of the hyperparameter.
-        predict_each: function `(fit_rows, validation_rows)`. It fits each candidate on the first rows and returns the
-            predicted classes of the second rows, one array per candidate.
+        predict_each: called with `fit_rows` and `validation_rows`. It fits each candidate on `fit_rows` and returns the
+            predicted classes of `validation_rows`, one array per candidate.
         samples: the training rows of one fold.
         inner_folds: number of groups of subjects. With fewer subjects, each subject is a group.
 

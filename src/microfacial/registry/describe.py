@@ -10,7 +10,7 @@ _ALIASES: tuple[Alias, ...] = ("champion", "challenger")
 
 
 def describe_decision(decision: Decision) -> str:
-    """Describe a decision in one line.
+    """Return one line with the time, version, outcome and reasons of a decision.
 
     Args:
         decision: the decision.

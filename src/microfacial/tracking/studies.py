@@ -152,7 +152,7 @@ def tolerate_mlflow_errors() -> Iterator[None]:
 
 
 def _trial_metrics(trial: Trial) -> list[Metric]:
-    """Return the score of each fold at its step, the number of folds, the duration and the pooled score."""
+    """Return the metrics of a trial: fold scores, number of folds, duration, pooled score, and the fold of pruning."""
     now = int(time.time() * 1000)
     points = [Metric("fold_score", score, now, step) for step, score in sorted(trial.scores.items())]
     facts = {"folds": float(len(trial.scores)), "seconds": trial.seconds}

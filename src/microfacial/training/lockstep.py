@@ -164,7 +164,11 @@ class Lockstep:
         return rows, numbers
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scaled inputs `(S·L, B, …)` and targets `(S·L, B, K)` of rows `(S·L, B)` of all lanes in each step."""
+        """Return scaled inputs `(S·L, B, …)` and one-hot targets `(S·L, B, K)` of some rows.
+
+        Args:
+            rows: `(S·L, B)`: the rows of all lanes in step 0, then in step 1, and so on.
+        """
         steps = len(rows) // len(self.lanes)
         lanes = [*self.lanes] * steps
         inputs = self.lanes[0].inputs.new_empty(*rows.shape, *self.lanes[0].inputs.shape[1:])

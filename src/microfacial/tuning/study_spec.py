@@ -32,7 +32,7 @@ class StudySpec:
     group: str = ""
 
     def make_candidate(self, params: Mapping[str, Value]) -> Candidate:
-        """Return the model with some values of the space. Other settings are those of params.yaml.
+        """Return the model with the given values of searched parameters. Other settings are those of params.yaml.
 
         Args:
             params: values by the name of the parameter.

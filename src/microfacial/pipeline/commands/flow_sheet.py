@@ -20,7 +20,7 @@ from microfacial.settings import read_section
 
 
 def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
-    """Draw pages of clips into a folder, and delete the pages of an earlier run that had more.
+    """Draw pages of clips into a folder, and delete all other pages of the same kind there.
 
     Args:
         project: The data set.
