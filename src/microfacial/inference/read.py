@@ -105,7 +105,7 @@ def _spot(
 
 
 def _check_moments(recording: Recording, onset: int, apex: int, offset: int | None) -> Clip:
-    """Return a clip with these moments. Without an offset, it ends at its apex. Refuse onset ≥ apex or apex > offset."""
+    """Return a clip with these moments. Without an offset, it ends at its apex. It needs onset < apex ≤ offset."""
     end = apex if offset is None else offset
     path = recording.root / recording.frames
     for number in (onset, apex, end):
