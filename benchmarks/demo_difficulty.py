@@ -1,8 +1,8 @@
-"""How hard is the demo data set, and what does a split at random over clips pretend?
+"""Measure the difficulty of the demo data set, and how far a random split over clips overstates the scores.
 
-Runs the package's linear SVM on the demo clips under leave-one-subject-out and under random folds of the same
-number, where clips of one person stand on both sides. Either way C is chosen inside the training part: over
-groups of people, and over single clips.
+The benchmark runs the linear SVM of the package on the demo clips. It uses leave-one-subject-out and random folds of
+the same number. In random folds, clips of one person are in both the training and the test rows. C is always chosen
+inside the training rows: over groups of people for leave-one-subject-out, over single clips for random folds.
 
     python benchmarks/demo_difficulty.py [FOLDER] [--processes N]
 """
@@ -44,13 +44,13 @@ def measure_flow(folder: Path, clip: Clip) -> FlowSequence:
 
 
 def read_samples(folder: Path, processes: int) -> Samples:
-    """Run the pipeline on the demo data, from frames to what the SVM sees."""
+    """Run the pipeline on the demo data, from frames to the input of the SVM."""
     clips = list_clips(ClipsConfig(name="demo", root=str(folder.parent), corpora=(folder.name,), scheme=SCHEME)).clips
     flows = Parallel(n_jobs=processes)(delayed(measure_flow)(folder, clip) for clip in clips)
     store = FaceStore(
         clips=tuple(clip.id for clip in clips),
         crops=np.zeros((len(clips), 0, 0, 0, 3), dtype=np.uint8),
-        flow=np.stack([one.flow for one in flows]),
+        flow=np.stack([sequence.flow for sequence in flows]),
         windows=flows[0].windows,
         unit=flows[0].unit,
         boxes=np.zeros((len(clips), 0, 4), dtype=np.int64),
@@ -63,9 +63,9 @@ def pooled_scores(samples: Samples, folds: Iterable[tuple[Rows, Rows]]) -> tuple
     """Return UF1 and UAR, pooled over folds of (training rows, test rows)."""
     predicted = np.empty_like(samples.labels)
     for training, test in folds:
-        part = np.zeros(len(training), dtype=np.int64)  # the SVM makes its own
+        unused = np.zeros(len(training), dtype=np.int64)  # the SVM makes its own inner folds
         fitted = LINEAR_SVM.fit(
-            TrainingData(samples=samples.take(training), validation_fold=part, seed=0), LinearSvmSettings()
+            TrainingData(samples=samples.take(training), validation_fold=unused, seed=0), LinearSvmSettings()
         )
         predicted[test] = fitted.predict(samples.inputs[test]).argmax(axis=1)
     counts = metrics.confusion(samples.labels, predicted, len(samples.classes))
@@ -73,30 +73,30 @@ def pooled_scores(samples: Samples, folds: Iterable[tuple[Rows, Rows]]) -> tuple
 
 
 def random_scores(samples: Samples, seed: int) -> tuple[float, float]:
-    """Return UF1 and UAR of as many random folds as there are people, as if each clip were a person."""
+    """Return UF1 and UAR of random folds. There is one fold per person, and each clip is treated as a person."""
     folds = StratifiedKFold(len(set(samples.subjects)), shuffle=True, random_state=seed)
     return pooled_scores(replace(samples, subjects=samples.clips), folds.split(samples.inputs, samples.labels))
 
 
 def compare(folder: Path, processes: int) -> str:
-    """Return both scores in words."""
+    """Return a text with the scores of both splits."""
     samples = read_samples(folder, processes)
-    honest = pooled_scores(samples, LeaveOneGroupOut().split(samples.inputs, samples.labels, samples.subjects))
+    by_subject = pooled_scores(samples, LeaveOneGroupOut().split(samples.inputs, samples.labels, samples.subjects))
     drawn = Parallel(n_jobs=processes)(delayed(random_scores)(samples, seed) for seed in SEEDS)
     leaky, spread = np.mean(drawn, axis=0), np.std(drawn, axis=0)
     people = len(set(samples.subjects))
     return (
         f"Linear SVM on {len(samples.labels)} synthetic clips of {people} synthetic people.\n"
-        f"Leave one subject out: UF1 {honest[0]:.3f}, UAR {honest[1]:.3f}.\n"
+        f"Leave one subject out: UF1 {by_subject[0]:.3f}, UAR {by_subject[1]:.3f}.\n"
         f"Random folds, mean of {len(SEEDS)} seeds: "
         f"UF1 {leaky[0]:.3f} (sd {spread[0]:.3f}), UAR {leaky[1]:.3f}.\n"
-        f"Knowing the person's other clips is worth {leaky[0] - honest[0]:+.3f} UF1, "
-        "none of which would reach a stranger."
+        f"Training on other clips of the same person changes UF1 by {leaky[0] - by_subject[0]:+.3f}. "
+        "People outside the training rows do not benefit from it."
     )
 
 
 def main() -> None:
-    """Score the demo data in FOLDER, or a fresh copy in a temporary folder."""
+    """Score the demo data in FOLDER, or a new copy in a temporary folder."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--processes", type=int, default=1)

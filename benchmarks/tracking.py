@@ -1,11 +1,11 @@
-"""What tracking costs: wall time of a whole LOSO with MLflow and without it, in turns.
+"""Measure the cost of tracking: the wall time of a complete LOSO with MLflow and without it, in turns.
 
     make repro && python benchmarks/tracking.py [--models ststnet roi_cnn] [--rounds 5] [--subjects 24]
 
-Each run is a fresh process of the train stage, in a copy of the project, with no fold in its journal and an MLflow
-database that is there already: making one is done once a project, and is reported apart. The data are the demo's,
-whose people are repeated under other names until there are as many as in CASME II's four classes. `ststnet` is the
-network with the fewest parameters, `roi_cnn` the one with the fewest of those that params.yaml lists. Trust the
+Each run is a new process of the train stage in a copy of the project. The fold cache is empty, and the MLflow database
+exists. A project creates its database only once, so the time for that is printed separately. The data are those of the
+demo. Its people are repeated under other names until there are as many as in the four classes of CASME II. `ststnet` is
+the network with the fewest parameters. `roi_cnn` has the fewest parameters of the networks in params.yaml. Trust the
 ratio, not the seconds.
 """
 
@@ -26,27 +26,22 @@ import yaml
 from microfacial.files import read_csv, read_json, write_csv, write_json
 
 ROOT = Path(__file__).parent.parent
-OFF = """
-import sys
-from microfacial.stages import train
-from microfacial.tracking import mirror
-
-def nothing(*arguments):
-    pass
-
-mirror.Mirror.__enter__ = lambda self: self
-mirror.Mirror.log_fold = mirror.Mirror.finish = nothing
-"""
 RUN = """
-import sys
-from microfacial.__main__ import run
+from microfacial.pipeline.cli import run_command_line
 
-run()
+run_command_line()
 """
+RUN_WITHOUT_TRACKING = f"""
+from microfacial.tracking.background_writer import BackgroundWriter
+
+for method in ("__enter__", "log_fold", "finish"):  # without __enter__, the thread does not import MLflow
+    assert hasattr(BackgroundWriter, method)
+    setattr(BackgroundWriter, method, lambda self, *arguments: self)
+{RUN}"""
 
 
 def copy_project(folder: Path, models: list[str], subjects: int) -> None:
-    """A project on faces and flow of the demo, repeated, with its own store and journal."""
+    """Write a project with the repeated faces and flow of the demo, a store and a fold cache of its own."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["models"] = {model: params["models"].get(model, {}) for model in models}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -55,45 +50,46 @@ def copy_project(folder: Path, models: list[str], subjects: int) -> None:
     repeat_people(ROOT / "results" / "demo", folder / "results" / "demo", subjects)
 
 
-def repeat_people(build: Path, copy: Path, subjects: int) -> None:
-    """Write clips, faces and flow of so many subjects: the demo's, again and again under other names."""
-    rows = read_csv(build / "clips.csv")
-    each = len(rows) // len({row["subject"] for row in rows})  # the demo has as many clips of everyone
-    chosen = np.arange(subjects * each) % len(rows)
-    rounds = [f"{number // len(rows)}sub" for number in range(len(chosen))]
+def repeat_people(results: Path, copy: Path, subjects: int) -> None:
+    """Write clips, faces and flow of `subjects` subjects. They are those of the demo, repeated under other names."""
+    rows = read_csv(results / "clips.csv")
+    clips_per_subject = len(rows) // len({row["subject"] for row in rows})  # equal for all subjects of the demo
+    chosen = np.arange(subjects * clips_per_subject) % len(rows)
+    prefixes = [f"{number // len(rows)}sub" for number in range(len(chosen))]
     clips = [
-        {**rows[row], "subject": rows[row]["subject"].replace("sub", name)}
-        for row, name in zip(chosen, rounds, strict=True)
+        {**rows[row], "subject": rows[row]["subject"].replace("sub", prefix)}
+        for row, prefix in zip(chosen, prefixes, strict=True)
     ]
     for folder in ("faces", "flow"):
         (copy / folder).mkdir(parents=True)
     write_csv(copy / "clips.csv", clips, list(rows[0]))
     for name in ("faces/crops.npy", "flow/flow.npy"):
-        np.save(copy / name, np.load(build / name, mmap_mode="r")[chosen])
+        np.save(copy / name, np.load(results / name, mmap_mode="r")[chosen])
     for name, key in (("faces/faces.json", "faces"), ("flow/index.json", "clips")):
-        content = read_json(build / name)
-        kept = [
-            json.dumps(content[key][row]).replace("/sub", f"/{name}") for row, name in zip(chosen, rounds, strict=True)
+        content = read_json(results / name)
+        entries = [
+            json.dumps(content[key][row]).replace("/sub", f"/{prefix}")
+            for row, prefix in zip(chosen, prefixes, strict=True)
         ]
-        write_json(copy / name, {**content, key: [json.loads(entry) for entry in kept]})
+        write_json(copy / name, {**content, key: [json.loads(entry) for entry in entries]})
 
 
 def train(folder: Path, model: str, *, tracked: bool) -> float:
-    """Seconds of one train stage from nothing, in a process of its own."""
+    """Run one train stage without cached folds in a new process. Return its duration in seconds."""
     shutil.rmtree(folder / ".microfacial", ignore_errors=True)
     shutil.rmtree(folder / "mlruns" / "artifacts", ignore_errors=True)
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     empty = folder / "empty.db"
     if empty.exists():
-        shutil.copy(empty, folder / "mlruns" / "mlflow.db")  # no run of it is known
-    command = [sys.executable, "-c", (RUN if tracked else OFF + RUN), "train", model]
+        shutil.copy(empty, folder / "mlruns" / "mlflow.db")  # without runs
+    command = [sys.executable, "-c", RUN if tracked else RUN_WITHOUT_TRACKING, "train", model]
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
 def make_store(folder: Path) -> float:
-    """Seconds that an empty database takes; it is kept to copy."""
+    """Create an empty database as a template. Return the duration in seconds."""
     start = time.perf_counter()
     code = "from pathlib import Path; from microfacial.tracking.store import connect; connect(Path())"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
@@ -102,7 +98,7 @@ def make_store(folder: Path) -> float:
 
 
 def main() -> None:
-    """Print seconds with and without tracking, and its share."""
+    """Print the seconds with and without tracking, and the share of tracking."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--models", nargs="+", default=["ststnet", "roi_cnn"])
     parser.add_argument("--rounds", type=int, default=5)
@@ -111,14 +107,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         copy_project(folder, options.models, options.subjects)
-        print(f"empty database, once a project: {make_store(folder):.1f} s")
+        print(f"empty database, once per project: {make_store(folder):.1f} s")
         for model in options.models:
             pairs = [
                 (train(folder, model, tracked=True), train(folder, model, tracked=False)) for _ in range(options.rounds)
             ]
-            share = median((with_it - without) / with_it for with_it, without in pairs)
-            with_it, without = (median(column) for column in zip(*pairs, strict=True))
-            print(f"{model}: {with_it:.1f} s tracked, {without:.1f} s not: tracking is {share:.0%} of the wall time")
+            share = median((tracked - untracked) / tracked for tracked, untracked in pairs)
+            tracked, untracked = (median(column) for column in zip(*pairs, strict=True))
+            print(
+                f"{model}: {tracked:.1f} s tracked, {untracked:.1f} s untracked: "
+                f"tracking is {share:.0%} of the wall time"
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import pytest
@@ -26,18 +25,10 @@ IDENTITY = RunIdentity(
         "model": {},
     },
 )
-KNOWN = RunMetadata(tags={})
+METADATA = RunMetadata(tags={})
 
 
-@pytest.fixture
-def root(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "mlruns").mkdir()
-    shutil.copy(empty_store, tmp_path / "mlruns")
-    return tmp_path
-
-
-def fold(name: str) -> TrainedFold:
+def make_fold(name: str) -> TrainedFold:
     return TrainedFold(name=name, repeat=0, seed=1, chosen="", clips=4, hits=3, history=History())
 
 
@@ -49,45 +40,45 @@ def model_runs(root: Path) -> list[Run]:
 
 
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")])
-def test_a_training_that_breaks_off_closes_its_run(root: Path, error: type[BaseException], status: str) -> None:
-    def break_off() -> None:
-        with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
-            mirror.log_fold(fold("a/1"), 1.0)
+def test_a_training_that_fails_closes_its_run(root: Path, error: type[BaseException], status: str) -> None:
+    def train_and_fail() -> None:
+        with BackgroundWriter(IDENTITY, METADATA, root) as writer:
+            writer.log_fold(make_fold("a/1"), 1.0)
             raise error
 
     with pytest.raises(error):
-        break_off()
+        train_and_fail()
     assert [run.info.status for run in model_runs(root)] == [status]
 
 
-def test_when_mlflow_fails_one_line_says_so_and_nothing_more_is_tried(
+def test_a_failure_of_mlflow_prints_one_line_and_stops_writing(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tried = []
+    attempts = []
 
     def fail(*_: object, **__: object) -> None:
-        tried.append(1)
+        attempts.append(1)
         raise MlflowException("gone")
 
-    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
-        mirror.log_fold(fold("a/1"), 1.0)
+    with BackgroundWriter(IDENTITY, METADATA, root) as writer:
+        writer.log_fold(make_fold("a/1"), 1.0)
         monkeypatch.setattr(MlflowClient, "set_terminated", fail)
         for number in range(2, 5):
-            mirror.log_fold(fold(f"a/{number}"), 1.0)
-        mirror.finish(root / "nowhere", KNOWN)
-    said = capsys.readouterr().err
-    assert len(tried) == 1
-    assert said.count("\n") == 1
-    assert said.startswith("microfacial: MLflow failed (gone)")
-    assert "`microfacial sync`" in said
+            writer.log_fold(make_fold(f"a/{number}"), 1.0)
+        writer.finish(root / "nowhere", METADATA)
+    message = capsys.readouterr().err
+    assert len(attempts) == 1
+    assert message.count("\n") == 1
+    assert message.startswith("microfacial: MLflow failed (gone)")
+    assert "`microfacial sync`" in message
 
 
 def test_a_server_that_cannot_be_reached_does_not_stop_a_training(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
-    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
-        mirror.log_fold(fold("a/1"), 1.0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port, on which no server listens
+    with BackgroundWriter(IDENTITY, METADATA, root) as writer:
+        writer.log_fold(make_fold("a/1"), 1.0)
     assert capsys.readouterr().err.count("microfacial: MLflow failed") == 1
 
 
@@ -95,29 +86,29 @@ def test_a_database_that_cannot_be_opened_does_not_stop_a_training(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "mlruns" / "mlflow.db").write_bytes(b"no database" * 500)
-    with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
-        mirror.log_fold(fold("a/1"), 1.0)
+    with BackgroundWriter(IDENTITY, METADATA, root) as writer:
+        writer.log_fold(make_fold("a/1"), 1.0)
     assert capsys.readouterr().err.count("microfacial: MLflow failed") == 1
 
 
-def test_who_opens_a_server_is_never_told(
+def test_the_message_contains_no_password_of_a_server(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cret@127.0.0.1:9")
-    with BackgroundWriter(IDENTITY, KNOWN, root):
+    with BackgroundWriter(IDENTITY, METADATA, root):
         pass
-    said = capsys.readouterr().err
-    assert "127.0.0.1:9" in said
-    assert "cret" not in said
+    message = capsys.readouterr().err
+    assert "127.0.0.1:9" in message
+    assert "cret" not in message
 
 
-def test_a_fault_that_is_no_outage_is_not_swallowed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_is_no_failure_of_mlflow_is_raised(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     def train() -> None:
-        with BackgroundWriter(IDENTITY, KNOWN, root) as mirror:
-            mirror.log_fold(fold("a/1"), 1.0)
+        with BackgroundWriter(IDENTITY, METADATA, root) as writer:
+            writer.log_fold(make_fold("a/1"), 1.0)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", fail)
     with pytest.raises(ZeroDivisionError):

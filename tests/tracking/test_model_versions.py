@@ -21,7 +21,7 @@ def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -
     return connect(tmp_path)
 
 
-def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] = ()) -> ModelVersionRecord:
+def make_version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] = ()) -> ModelVersionRecord:
     return ModelVersionRecord(
         name=NAME,
         version=number,
@@ -35,39 +35,39 @@ def version(model: str = "roi_cnn", number: int = 1, tuned_on: tuple[str, ...] =
     )
 
 
-def create(client: MlflowClient, registered: ModelVersionRecord) -> None:
+def add_version(client: MlflowClient, registered: ModelVersionRecord) -> None:
     client.create_model_version(registered.name, "file:///nowhere", tags=registered.tags)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_scheme_s_name_is_one_that_mlflow_takes(client: MlflowClient, scheme: str) -> None:
+def test_mlflow_accepts_the_registered_name_of_every_scheme(client: MlflowClient, scheme: str) -> None:
     assert client.create_registered_model(registered_name("a_data-set2", scheme)).name == f"a_data-set2.{scheme}"
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_version_is_read_as_it_was_written_whatever_its_variant(client: MlflowClient, model: str) -> None:
-    written = version(model, tuned_on=("casme2/sub01", "samm/006"))
+def test_a_version_of_every_variant_is_read_as_it_was_written(client: MlflowClient, model: str) -> None:
+    written = make_version(model, tuned_on=("casme2/sub01", "samm/006"))
     client.create_registered_model(NAME)
-    create(client, written)
+    add_version(client, written)
     client.set_registered_model_alias(NAME, "champion", "1")
-    found = find_version(client, NAME, "champion")
-    assert found == written
-    assert resolve(model, found.settings, model) == resolve(model, {}, model)
+    champion = find_version(client, NAME, "champion")
+    assert champion == written
+    assert resolve(model, champion.settings, model) == resolve(model, {}, model)
 
 
-def test_each_alias_finds_its_own_version(client: MlflowClient) -> None:
+def test_each_alias_points_to_its_version(client: MlflowClient) -> None:
     client.create_registered_model(NAME)
     for model in ("linear_svm", "roi_cnn"):
-        create(client, version(model))
+        add_version(client, make_version(model))
     client.set_registered_model_alias(NAME, "champion", "1")
     client.set_registered_model_alias(NAME, "challenger", "2")
     champion, challenger = (find_version(client, NAME, alias) for alias in ("champion", "challenger"))
-    assert champion == version("linear_svm", 1)
-    assert challenger == version("roi_cnn", 2)
+    assert champion == make_version("linear_svm", 1)
+    assert challenger == make_version("roi_cnn", 2)
 
 
-def test_nothing_is_found_without_the_model_or_the_alias(client: MlflowClient) -> None:
+def test_no_version_is_returned_without_the_model_or_the_alias(client: MlflowClient) -> None:
     assert find_version(client, NAME, "champion") is None
     client.create_registered_model(NAME)
-    create(client, version())
+    add_version(client, make_version())
     assert find_version(client, NAME, "champion") is None

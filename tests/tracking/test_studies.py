@@ -58,68 +58,68 @@ def open_run(client: MlflowClient) -> StudyRun:
     return StudyRun(client, IDENTITY, {"trials": 4}, Path())
 
 
-def runs(client: MlflowClient, role: str) -> list[Run]:
+def read_runs(client: MlflowClient, role: str) -> list[Run]:
     experiment = client.get_experiment_by_name("demo · casme2-4 · studies")
     assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], f"tags.`microfacial.role` = '{role}'")
-    return sorted(found, key=lambda run: str(run.info.run_name))
+    runs = client.search_runs([experiment.experiment_id], f"tags.`microfacial.role` = '{role}'")
+    return sorted(runs, key=lambda run: str(run.info.run_name))
 
 
-def test_trials_are_children_of_the_studys_run_with_settings_fold_scores_state_and_seconds(
+def test_trials_are_nested_runs_of_the_study_with_settings_fold_scores_state_and_seconds(
     client: MlflowClient,
 ) -> None:
-    tracked = open_run(client)
-    tracked.log_trial(make_trial(0))
-    tracked.log_trial(make_trial(1, "pruned"))
-    (study,) = runs(client, "study")
-    done, stopped = runs(client, "trial")
-    for child in (done, stopped):
+    study_run = open_run(client)
+    study_run.log_trial(make_trial(0))
+    study_run.log_trial(make_trial(1, "pruned"))
+    (study,) = read_runs(client, "study")
+    complete, pruned = read_runs(client, "trial")
+    for child in (complete, pruned):
         assert child.data.tags["mlflow.parentRunId"] == study.info.run_id
         assert child.data.params == {"model": "mlp", "dropout": "0.5"}
         scores = client.get_metric_history(child.info.run_id, "fold_score")
         assert [(point.step, point.value) for point in scores] == [(0, 0.4), (2, 0.6)]
         assert child.data.metrics["seconds"] == 2
-    assert done.data.metrics["inner_uf1"] == 0.5
-    assert (stopped.data.metrics["pruned_at"], stopped.data.tags["microfacial.state"]) == (2, "pruned")
-    assert "inner_uf1" not in stopped.data.metrics
+    assert complete.data.metrics["inner_uf1"] == 0.5
+    assert (pruned.data.metrics["pruned_at"], pruned.data.tags["microfacial.state"]) == (2, "pruned")
+    assert "inner_uf1" not in pruned.data.metrics
 
 
-def test_several_workers_write_one_study_and_each_trial_once(client: MlflowClient) -> None:
+def test_several_workers_write_one_run_per_study_and_per_trial(client: MlflowClient) -> None:
     first, second = open_run(client), open_run(client)
-    for tracked in (first, second):
+    for study_run in (first, second):
         for number in range(3):
-            tracked.log_trial(make_trial(number))
-    assert len(runs(client, "study")) == 1
-    assert [run.info.run_name for run in runs(client, "trial")] == ["trial 0", "trial 1", "trial 2"]
+            study_run.log_trial(make_trial(number))
+    assert len(read_runs(client, "study")) == 1
+    assert [run.info.run_name for run in read_runs(client, "trial")] == ["trial 0", "trial 1", "trial 2"]
 
 
-def test_the_end_writes_what_dead_workers_did_not_and_what_the_study_came_to(client: MlflowClient) -> None:
-    tracked = open_run(client)
-    (study,) = runs(client, "study")
+def test_finishing_a_study_writes_missing_trials_the_conclusion_and_figures(client: MlflowClient) -> None:
+    study_run = open_run(client)
+    (study,) = read_runs(client, "study")
     tags = {"mlflow.parentRunId": study.info.run_id, "microfacial.role": "trial", "microfacial.trial": "trial 0"}
-    client.create_run(study.info.experiment_id, tags=tags, run_name="trial 0")  # cut short by a kill
+    client.create_run(study.info.experiment_id, tags=tags, run_name="trial 0")  # left by a killed process
     trials = [make_trial(0), make_trial(1, "died"), make_trial(2, "failed", reason="diverged", retry_of=1)]
-    tracked.finish(trials, CONCLUSION, ["in words"], {"history.png": Figure()})
-    found = runs(client, "trial")
-    assert [(run.info.run_name, run.info.status) for run in found] == [
+    study_run.finish(trials, CONCLUSION, ["in words"], {"history.png": Figure()})
+    trial_runs = read_runs(client, "trial")
+    assert [(run.info.run_name, run.info.status) for run in trial_runs] == [
         ("trial 0", "FINISHED"),
         ("trial 1", "FAILED"),
         ("trial 2", "FAILED"),
     ]
-    assert found[2].data.tags["mlflow.note.content"] == "diverged"
-    assert found[2].data.tags["microfacial.retry_of"] == "1"
-    (study,) = runs(client, "study")
+    assert trial_runs[2].data.tags["mlflow.note.content"] == "diverged"
+    assert trial_runs[2].data.tags["microfacial.retry_of"] == "1"
+    (study,) = read_runs(client, "study")
     assert study.info.status == "FINISHED"
     assert study.data.tags["microfacial.best"] == "1"
     assert study.data.metrics["all/uf1_difference"] == 0.1
     assert [file.path for file in client.list_artifacts(study.info.run_id)] == ["history.png"]
 
 
-def test_a_store_that_fails_is_said_to_be_and_ends_nothing(
+def test_a_failure_of_mlflow_is_printed_and_not_raised(
     client: MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tracked = open_run(client)
+    study_run = open_run(client)
     client.delete_experiment(client.get_experiment_by_name(IDENTITY.experiment).experiment_id)  # type: ignore[union-attr]
     with tolerate_mlflow_errors():
-        tracked.log_trial(make_trial(0))
+        study_run.log_trial(make_trial(0))
     assert "MLflow failed (" in capsys.readouterr().err
