@@ -17,9 +17,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from microfacial.models import MODELS, Network, Task
+from microfacial.models.mirror import mirror_image
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FoldPlan, Samples
-from microfacial.training.augmentation import InputLayout, augment, mirror, numbers_per_row
+from microfacial.training.augmentation import InputLayout, augment, numbers_per_row
 from microfacial.training.lanes import channel_scale
 from microfacial.training.losses import class_weights
 
@@ -97,7 +98,11 @@ def _train_fold(
         network.load_state_dict(best)
     network.eval()
     test_inputs = scaled(samples.inputs[plan.test_rows])
-    images = [test_inputs, mirror(test_inputs, layout)] if settings.test_time_flip else [test_inputs]
+    images = (
+        [test_inputs, mirror_image(test_inputs, layout.mirror, layout.shows)]
+        if settings.test_time_flip
+        else [test_inputs]
+    )
     with torch.no_grad():
         return torch.stack([network(image).softmax(1) for image in images]).sum(0).argmax(1).numpy()
 

@@ -10,7 +10,6 @@ from microfacial.models.inputs import (
     face_regions,
     full_face,
     make_samples,
-    mirror_order,
     phase_windows,
     region_windows,
 )
@@ -135,12 +134,6 @@ def test_a_phase_has_the_given_number_of_windows() -> None:
 @pytest.mark.parametrize("per_phase", [0, 1, 2])
 def test_onset_to_apex_is_the_only_window_if_no_phases_are_stored(per_phase: int) -> None:
     assert phase_windows(store(), per_phase) == (ONSET_APEX,)
-
-
-def test_the_mirror_order_swaps_left_and_right_and_keeps_other_regions() -> None:
-    regions = ("left eye", "nose", "right eye", "right lip corner", "left lip corner")
-    assert mirror_order(regions, whole_face=False) == (2, 1, 0, 4, 3)
-    assert mirror_order(regions, whole_face=True) == (2, 1, 0, 4, 3, 5)
 
 
 def zeros() -> Inputs:

@@ -1,4 +1,4 @@
-"""Changes of training inputs: mirror images, shifts, borders of windows, and mixtures."""
+"""Changes of training inputs: mirrored rows, shifts, borders of windows, and mixtures."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from microfacial.training.augmentation import (
     InputLayout,
     augment,
     flip_rows,
-    mirror,
     mix,
     move_borders,
     numbers_per_row,
@@ -25,21 +24,6 @@ ALL_CHANGES = {"flip": True, "shift_px": 2, "window_jitter": 0.3, "mixup_alpha":
 
 def maps(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
-
-
-def test_motion_to_the_right_becomes_motion_to_the_left_on_the_other_side_of_the_face() -> None:
-    face = torch.zeros(3, 4, 6)
-    face[0, 2, 1], face[1, 2, 1], face[2, 2, 1] = 2.0, -1.0, 0.5
-    mirrored = mirror(face, MOTION)
-    assert mirrored[:, 2, 4].tolist() == [-2.0, -1.0, 0.5]
-    assert mirrored.abs().sum() == 3.5
-
-
-def test_a_mirror_image_exchanges_left_and_right_regions_and_keeps_colours() -> None:
-    regions = maps(2, 3, 2, 4, 4)
-    mirrored = mirror(regions, InputLayout(shows="appearance", mirror=(1, 0, 2)))
-    assert torch.equal(mirrored[:, 0], regions[:, 1].flip(-1))
-    assert torch.equal(mirrored[:, 2], regions[:, 2].flip(-1))
 
 
 @pytest.mark.parametrize("layout", [MOTION, InputLayout(shows="motion", mirror=(2, 1, 0))])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.action_units import moved_regions
 from microfacial.errors import ProtocolError
+from microfacial.models.mirror import mirror_order
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
 
@@ -105,22 +106,6 @@ def phase_windows(store: FaceStore, per_phase: int) -> tuple[str, ...]:
     if per_phase == 0 or not set(PHASE_WINDOWS) <= set(store.windows):
         return (ONSET_APEX,)
     return (ONSET_APEX, APEX_OFFSET) if per_phase == 1 else PHASE_WINDOWS
-
-
-def mirror_order(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
-    """Return the order of the regions in a mirror image, where left and right are exchanged.
-
-    Args:
-        regions: names of the regions. Names with the words `left` and `right` come in pairs.
-        whole_face: whether the whole face follows the regions. It stays in its place.
-
-    Returns:
-        For each region, the index of the region that takes its place.
-    """
-    swap = {"left": "right", "right": "left"}
-    mirrored = [" ".join(swap.get(word, word) for word in name.split()) for name in regions]
-    order = tuple(regions.index(name) for name in mirrored)
-    return (*order, len(regions)) if whole_face else order
 
 
 def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], classes: tuple[str, ...]) -> Samples:

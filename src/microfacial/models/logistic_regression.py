@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 from scipy.special import softmax
@@ -26,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
+from microfacial.models.mirror import mirror_image
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
 
@@ -106,7 +108,8 @@ def _fit(training_data: TrainingData, settings: LogisticRegressionSettings) -> F
 
 def _fit_each(samples: Samples, c_values: Sequence[float], components: int) -> list[FittedRegression]:
     """Fit one regression for each C, on the same components of the faces and their mirror images."""
-    faces = np.concatenate([_flatten(samples.inputs), _flatten(_mirror(samples.inputs))])  # (2n, P)
+    mirrored = mirror_image(torch.from_numpy(samples.inputs), (), "motion").numpy()
+    faces = np.concatenate([_flatten(samples.inputs), _flatten(mirrored)])  # (2n, P)
     labels = np.tile(samples.labels, 2)
     scaler = StandardScaler().fit(faces)
     standard = scaler.transform(faces)
@@ -138,13 +141,6 @@ def _regress(
 
 def _flatten(inputs: NDArray[np.float32]) -> FloatArray:
     return inputs.reshape(len(inputs), -1).astype(np.float64)
-
-
-def _mirror(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mirror images of faces `(n, 3, s, s)`. Motion to the right becomes motion to the left."""
-    mirrored = inputs[..., ::-1].copy()
-    mirrored[:, 0] *= -1
-    return mirrored
 
 
 LOGISTIC_REGRESSION = Estimator(

@@ -16,8 +16,9 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         model: name of the variant.
 
     Raises:
-        ConfigError: params.yaml does not have the model, or has other settings than the training.
-        StorageError: the model is not trained, or the clips or the flow have changed since.
+        ConfigError: params.yaml does not have the model, a setting differs from the training, or a tuned subject has no
+            clip.
+        StorageError: the model is not trained, or the clips, the flow or another setting of `train` have changed since.
     """
     if model not in config.models:
         raise ConfigError(f"{PARAMS}: models.{model} is missing. Add it, or choose from {', '.join(config.models)}")

@@ -14,6 +14,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
+from microfacial.models.mirror import mirror_image
 from microfacial.models.settings import OptimiserSettings
 
 _POINTS = ("onset", "rise", "apex", "fall", "offset")  # in window names, in the order of time
@@ -73,24 +74,6 @@ def augment(
     return inputs, targets
 
 
-def mirror(inputs: Tensor, layout: InputLayout) -> Tensor:
-    """Return the mirror image of inputs.
-
-    Columns are reversed, and left and right regions are exchanged. Motion to the right, which is channel 0 of motion
-    inputs, becomes motion to the left. Strain is a magnitude and keeps its sign.
-
-    Args:
-        inputs: `(…, C, H, W)`.
-        layout: meaning of the axes of a sample.
-    """
-    mirrored = inputs.flip(-1)
-    if layout.mirror:
-        mirrored = mirrored.index_select(-4, torch.tensor(layout.mirror))
-    if layout.shows == "motion":
-        mirrored.select(-3, 0).neg_()
-    return mirrored
-
-
 def flip_rows(inputs: Tensor, chosen: Tensor, layout: InputLayout) -> Tensor:
     """Mirror some of the rows.
 
@@ -100,7 +83,7 @@ def flip_rows(inputs: Tensor, chosen: Tensor, layout: InputLayout) -> Tensor:
         layout: meaning of the axes of a sample.
     """
     rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1)
-    mirrored = mirror(rows.index_select(0, numbers), layout)
+    mirrored = mirror_image(rows.index_select(0, numbers), layout.mirror, layout.shows)
     return rows.index_copy(0, numbers, mirrored).view(inputs.shape)
 
 

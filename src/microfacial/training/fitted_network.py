@@ -12,9 +12,10 @@ from torch import Tensor
 from microfacial.errors import StorageError
 from microfacial.models import Network, Task
 from microfacial.models.base import Explain
+from microfacial.models.mirror import mirror_image
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FloatArray, History
-from microfacial.training.augmentation import InputLayout, mirror
+from microfacial.training.augmentation import InputLayout
 from microfacial.training.lanes import per_channel
 from microfacial.training.stack import NetworkStack, resolve_precision
 
@@ -56,7 +57,7 @@ class FittedNetwork:
         """
         images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch does not support negative strides
         if self.test_time_flip:
-            images.append(mirror(images[0], self.layout))
+            images.append(mirror_image(images[0], self.layout.mirror, self.layout.shows))
         probabilities = [
             network.predict((image / per_channel(scale, image))[None])[0].double().softmax(1)
             for network, scale in self._members()

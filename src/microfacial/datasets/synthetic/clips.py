@@ -81,7 +81,8 @@ def plan_clips(plan: DemoPlan) -> tuple[DemoClip, ...]:
         plan: Plan of the data set.
 
     Returns:
-        Clips in the order of the persons' numbers. The clips of the class `others` come last for each person.
+        Clips in the order of the persons' numbers. The first `plan.others` persons also have one clip of the class
+        `others`, as their last.
     """
     return tuple(_draw_clips(plan))
 

@@ -110,7 +110,10 @@ def _write_frames(root: Path, corpus: str, plan: DemoPlan, processes: int) -> No
 
 
 def _write_subject(root: Path, corpus: str, plan: DemoPlan, rows: list[SheetRow], clips: list[DemoClip]) -> int:
-    """Write the frames of one subject's clips and return the number of clips."""
+    """Write the frames of one subject's clips under the numbers and paths in their rows, one row per clip.
+
+    Returns the number of clips, including those that have no frames on disk.
+    """
     layout = LAYOUTS[corpus]
     face = build_face(plan, draw_person(plan, clips[0].subject), layout.view)
     for row, clip in zip(rows, clips, strict=True):
