@@ -1,6 +1,5 @@
 """Registered versions outside the project: in another process, on a server, and with simultaneous promotions."""
 
-import base64
 import json
 import os
 import re
@@ -139,11 +138,10 @@ def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, ch
         expected = predict_example(champion)
         assert {name: row[f"p_{name}"] for name in expected} == pytest.approx(expected, abs=1e-5)
         assert row["label"] == max(expected, key=lambda name: expected[name])
-        clip = read_clips(project / "results/tiny/clips.csv")[0]
-        frames = str((project / "data" / clip.frames).parent)
-        moments = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
-        assert post(url, {"dataframe_records": [{"clip": frames, **moments}]})[0] == 200
-        status, answer = post(url, {"dataframe_records": [{"clip": base64.b64encode(b"no video").decode()}]})
+        existing, missing = str(project / "params.yaml"), str(project / "no such file")
+        refusals = [post(url, {"dataframe_records": [{"clip": clip}]}) for clip in (existing, missing)]
+        assert refusals[0] == refusals[1]
+        status, answer = refusals[0]
         assert status == 400
         assert "base64" in answer["message"]
 
