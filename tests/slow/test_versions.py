@@ -210,29 +210,6 @@ def test_of_two_simultaneous_promotions_one_succeeds_and_the_other_is_refused(pr
     assert {version: len(decisions) for version, decisions in registry.decisions().items()} == {1: 1, 2: 1}
 
 
-@pytest.mark.parametrize("seconds", [3.0, 6.0])
-def test_a_killed_promotion_leaves_one_champion(project: Path, seconds: float) -> None:
-    assert microfacial(project, "register", "linear_svm").returncode == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "microfacial", "promote", "--force", "to be killed"],
-        cwd=project,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
-    champion = Registry(connect(project), NAME).find("champion")
-    assert champion is not None
-    assert champion.version in (1, 2)
-    again = microfacial(project, "promote", "--force", "once more")
-    assert again.returncode == 0 or re.search(r"tiny\.casme2-4.*challenger", again.stderr)
-    champion = Registry(connect(project), NAME).find("champion")
-    assert champion is not None
-    assert champion.version == 2
-
-
 # --- all commands in order --------------------------------------------------------------------------------------------
 
 SETTINGS = """
