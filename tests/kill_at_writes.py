@@ -77,10 +77,10 @@ def execute(command: tuple[str, ...], prepare: Callable[[], None]) -> int:
     prepare()
     sys.argv = ["microfacial", *command]
     try:
-        code = run_command_line()
+        run_command_line()
     except SystemExit as end:
-        code = end.code
-    return int(code or 0)
+        return int(end.code or 0)
+    return 0
 
 
 def count_writes(counter: Path, limit: int | None) -> Callable[[], None]:

@@ -71,7 +71,7 @@ def _predict_row(model: TrainedModel, row: dict[str, Any]) -> dict[str, Any]:
                 raise MicrofacialError(str(error).replace(str(path), "the clip")) from None
     except MicrofacialError as error:
         raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
-    except Exception:  # noqa: BLE001: MLflow would send the stack trace to the sender of the request
+    except Exception:  # noqa: BLE001 - MLflow would send the stack trace to the sender of the request
         _LOG.exception("a clip could not be predicted")
         raise MlflowException("the server failed on this clip. Its log has the reason", INTERNAL_ERROR) from None
     return {
