@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).parent
 STAGES = ("clips", "faces", "flow", "train", "report")
 """Stages of the pipeline, in order."""
 
-_WITHOUT_INFLUENCE = ("errors", "locks", "source_code", "tracking", "pipeline", "report.canvas")
-"""Modules and packages that decide no result: messages, locks, MLflow and the command line."""
+_WITHOUT_INFLUENCE = ("errors", "locks", "workers", "source_code", "tracking", "pipeline", "report.canvas")
+"""Modules and packages that decide no result: messages, locks, processes, MLflow and the command line."""
 
 _MODEL_TABLE = "models"
 """The table of all variants. A training depends on the file of its own variant, and not on the other variants."""

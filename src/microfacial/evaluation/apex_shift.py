@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 
 from microfacial.evaluation.ablation_table import AblationRow, score_row
@@ -18,6 +18,7 @@ from microfacial.models.hybrid import HybridSettings
 from microfacial.records import Clip, FoldResult, Predictions, Samples
 from microfacial.training.fit import restore
 from microfacial.training.one_thread import one_thread
+from microfacial.workers import make_parallel
 
 SHIFTS_FRAMES = (-8, -4, -2, -1, 0, 1, 2, 4, 8)
 UNSHIFTED = "0"
@@ -52,7 +53,7 @@ def score_shifts(
     for frames in sorted(SHIFTS_FRAMES, key=abs):  # 0 is first: it is the reference of the others
         inputs, moved = _shift_inputs(data, samples, settings, compute_flow, frames)
         jobs = (delayed(predict_with_checkpoint)(fold, settings, inputs[fold.plan.test_rows]) for fold in folds)
-        shifted = list(Parallel(n_jobs=processes)(jobs))
+        shifted = list(make_parallel(processes, "list")(jobs))
         name = f"{frames:+d}" if frames else UNSHIFTED
         row, predictions = score_row(name, samples, shifted, data.protocol, reference)
         rows[frames] = replace(row, moved=moved)

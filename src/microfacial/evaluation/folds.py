@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby, pairwise
 from typing import Protocol
 
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
 from microfacial.training.one_thread import one_thread
+from microfacial.workers import make_parallel
 
 Chunk = tuple[FoldPlan, ...]
 MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
@@ -127,7 +128,7 @@ def train_chunks(
             unfinished.append(chunk)
     train = delayed(train_chunk)
     jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit) for chunk in unfinished)
-    workers = Parallel(n_jobs=min(processes, max(1, len(unfinished))), return_as="generator_unordered")
+    workers = make_parallel(min(processes, max(1, len(unfinished))))
     for folds in workers(jobs):
         for fold in folds:
             if cache:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from microfacial.datasets import DATASETS, list_clips
+from microfacial.datasets import DATASETS, ClipsConfig, list_clips
 from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.frames import read_frames
 from microfacial.datasets.validation import (
@@ -23,12 +23,12 @@ from microfacial.datasets.validation import (
 )
 from microfacial.errors import DatasetError, MicrofacialError
 from microfacial.pipeline.config import load
-from microfacial.pipeline.dvc import check_data
+from microfacial.pipeline.data_version import check_data
 from microfacial.pipeline.project import PARAMS
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout, key_frames
 from microfacial.records import Clip
-from microfacial.settings import read_sections
+from microfacial.settings import read_section, read_sections
 from microfacial.tracking.store import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
@@ -132,8 +132,7 @@ def _check_params() -> str:
 
 
 def _check_data_version() -> str:
-    check_data()
-    return "data/ is the version in data.dvc"
+    return check_data(Path(read_section(PARAMS, "clips", ClipsConfig).root))
 
 
 def _check_clips() -> str:

@@ -1,31 +1,28 @@
-"""Origin of results: the git commit and the versions of the data."""
+"""Origin of results: the git commit, and DVC's hashes of files."""
 
 import hashlib
 import json
 import os
-import subprocess
 from pathlib import Path
 
-import yaml
+from microfacial.errors import PipelineError
+from microfacial.pipeline.tools import reason, run_git
+
+_UNKNOWN = "unknown"
 
 
 def git_tags() -> dict[str, str]:
     """Return tags for an MLflow run: the commit, whether tracked files have changes, and the DVC stage and experiment.
 
-    The stage and the experiment are present only if DVC started this process.
+    The commit and the changes are `unknown` outside of a checkout and where git is not installed. The stage and the
+    experiment are present only if DVC started this process.
     """
-    tags = {"microfacial.git_commit": _git("rev-parse", "HEAD"), "microfacial.git_dirty": str(_is_dirty()).lower()}
+    tags = {"microfacial.git_commit": _git("rev-parse", "HEAD"), "microfacial.git_dirty": _find_changes()}
     dvc = {
         "microfacial.dvc_stage": os.environ.get("DVC_STAGE"),
         "microfacial.dvc_exp": os.environ.get("DVC_EXP_NAME"),
     }
     return tags | {name: value for name, value in dvc.items() if value}
-
-
-def data_version() -> str:
-    """Return DVC's hash of data/, or `unversioned` if data.dvc does not exist."""
-    path = Path("data.dvc")
-    return str(yaml.safe_load(path.read_text())["outs"][0]["md5"]) if path.exists() else "unversioned"
 
 
 def dvc_hash(folder: Path) -> str:
@@ -53,20 +50,33 @@ def is_tracked_by_git(path: Path) -> bool:
 
     Args:
         path: a path. Neither the file nor its folder need to exist.
+
+    Raises:
+        PipelineError: the path is in a checkout, and git is not installed or does not answer.
     """
-    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
-    command = ["git", "-C", str(folder), "check-ignore", "--quiet", str(path.absolute())]
-    # Exit code 0 means ignored, 1 not ignored, 128 outside of any checkout.
-    return subprocess.run(command, capture_output=True, check=False).returncode == 1
+    parents = [parent for parent in path.absolute().parents if parent.is_dir()]
+    if not any((parent / ".git").exists() for parent in (*parents, *path.resolve().parents)):
+        return False
+    done = run_git("-C", str(parents[0]), "check-ignore", "--quiet", str(path.absolute()))
+    if done.returncode not in (0, 1):  # 0: ignored, 1: not ignored
+        raise PipelineError(
+            f"git cannot tell whether it ignores {path}: {reason(done.stderr)}. Repair the checkout, or choose a "
+            "folder outside of it"
+        )
+    return done.returncode == 1
 
 
-def _is_dirty() -> bool:
-    """Return whether tracked files have changes, except for files that the pipeline itself writes while it runs."""
+def _find_changes() -> str:
+    """Return `true` if tracked files have changes, except for files that the pipeline itself writes while it runs."""
     written_by_pipeline = (":(exclude)dvc.lock", ":(exclude)results")
-    return bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".", *written_by_pipeline))
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written_by_pipeline)
+    return changes if changes == _UNKNOWN else str(bool(changes)).lower()
 
 
 def _git(*arguments: str) -> str:
-    """Return the output of git, or `unknown` if git fails, as it does outside of a checkout."""
-    process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return process.stdout.strip() if process.returncode == 0 else "unknown"
+    """Return the output of git, or `unknown` if git is not installed or fails, as it does outside of a checkout."""
+    try:
+        done = run_git(*arguments)
+    except PipelineError:
+        return _UNKNOWN
+    return done.stdout.strip() if done.returncode == 0 else _UNKNOWN

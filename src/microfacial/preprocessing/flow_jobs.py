@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from microfacial import files
 from microfacial.datasets.frames import read_frames
 from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, flow_layout, key_frames
 from microfacial.preprocessing.store import FlowWriter
 from microfacial.records import Clip, Face, FlowSequence
+from microfacial.workers import make_parallel
 
 ReportProgress = Callable[[int, int], None]
 """Receives the number of clips that are done and the number of all clips."""
@@ -59,7 +60,7 @@ def compute_flow_of_clips(
         return writer
     root = frames_root.resolve()  # worker processes may have another working directory
     jobs = (delayed(_compute)(clips[row], faces[row], root, size_px, config) for row in missing)
-    flows = Parallel(n_jobs=min(processes, len(missing)), return_as="generator_unordered")(jobs)
+    flows = make_parallel(min(processes, len(missing)))(jobs)
     rows = {clip.id: row for row, clip in enumerate(clips)}
     for count, sequence in enumerate(flows, len(clips) - len(missing) + 1):
         row = rows[sequence.clip]

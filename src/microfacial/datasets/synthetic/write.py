@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from microfacial.datasets.annotations import SYNTHETIC_MARKER
@@ -20,6 +20,7 @@ from microfacial.datasets.synthetic.rendering import render_clip
 from microfacial.datasets.synthetic.workbook import build_workbook
 from microfacial.errors import DatasetError
 from microfacial.records import Image
+from microfacial.workers import make_parallel
 
 NOTICE = """\
 Synthetic data in the layout of {title}. No clip of {title} is among them.
@@ -105,7 +106,7 @@ def _write_frames(root: Path, corpus: str, plan: DemoPlan, processes: int) -> No
     layout = LAYOUTS[corpus]
     tasks = (delayed(_write_subject)(root, corpus, plan, *subject) for subject in _plan_subjects(layout, plan))
     with tqdm(total=len(plan_clips(plan)), desc=f"synthetic {layout.title}", unit="clip") as bar:
-        for count in Parallel(n_jobs=processes, return_as="generator_unordered")(tasks):
+        for count in make_parallel(processes)(tasks):
             bar.update(count)
 
 

@@ -45,6 +45,7 @@ def demo_command(contact_sheet: Path | None, processes: int) -> None:
     from microfacial.pipeline import dvc
     from microfacial.report.demo_sheet import draw_demo_sheet
 
+    open_project()
     if contact_sheet is None:
         dvc.make_demo(processes)
         click.echo(f"demo: {dvc.DEMO}")
@@ -73,8 +74,9 @@ def doctor_command(path: Path | None) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port of the page.")
 def ui_command(port: int) -> None:
     """Open MLflow's page on the runs of the project."""
-    from microfacial.pipeline.dvc import show_runs
+    from microfacial.pipeline.server import show_runs
 
+    open_project()  # outside of a project, it raises before a store is made
     show_runs(port)
 
 

@@ -55,15 +55,19 @@ def study_group() -> None:
     "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
 )
 @click.option("--no-conclusion", is_flag=True, hidden=True, help="Run trials, but do not score the best settings.")
+@click.option("--parent", type=int, hidden=True, help="Process that started this worker. The worker ends with it.")
 @processes_option
-def study_run_command(model: str, workers: int | None, no_conclusion: bool, processes: int) -> None:
+def study_run_command(model: str, workers: int | None, no_conclusion: bool, parent: int | None, processes: int) -> None:
     """Search the settings of MODEL on a part of the subjects, then score the best settings on the other subjects.
 
     The word `run` is optional. A study that was killed continues when the command is repeated. Several terminals can
     run the command at once and share the trials.
     """
     from microfacial.pipeline.commands.study import run_study
+    from microfacial.workers import end_with_parent
 
+    if parent is not None:
+        end_with_parent(parent)
     run_study(open_project(), model, workers, processes, conclude=not no_conclusion)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from microfacial.pipeline.config import load
+from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.pipeline.provenance import data_version, git_tags
+from microfacial.pipeline.provenance import git_tags
 from microfacial.pipeline.training_sources import open_training
 from microfacial.registry.registration import RegistrationRequest, register_training
 from microfacial.report.results import BASELINE
@@ -32,7 +33,7 @@ def run_register(project: Project, model: str) -> None:
         baseline=BASELINE,
         study=tuned.study if tuned else "",
         trial=str(tuned.trial) if tuned and tuned.trial is not None else "",
-        data_version=data_version(),
+        data_version=data_version(project.frames),
         git_commit=git["microfacial.git_commit"],
         git_dirty=git["microfacial.git_dirty"],
     )

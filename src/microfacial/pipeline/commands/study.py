@@ -4,6 +4,7 @@ It is not a stage of dvc.yaml, because it changes a database of trials, which DV
 best settings into params.yaml.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,9 +20,10 @@ from microfacial.locks import exclusive_lock
 from microfacial.models import MODELS
 from microfacial.models.presets import resolve
 from microfacial.pipeline.config import Config, load
+from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import format_duration, progress_bar
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags
+from microfacial.pipeline.provenance import dvc_hash, git_tags
 from microfacial.preprocessing.store import features_digest
 from microfacial.settings import with_current_keys
 from microfacial.source_code import code_digest
@@ -124,7 +126,8 @@ def _find_reference(config: Config, base: Candidate, tuned_on: tuple[str, ...]) 
 def _additional_workers(model: str, count: int, processes: int) -> Iterator[None]:
     """Start `count` more worker processes for this study. If one dies, the others finish its trials."""
     command = [sys.executable, "-m", "microfacial", "study", "run", model, "--workers", "1", "--no-conclusion"]
-    workers = [subprocess.Popen([*command, "--processes", str(processes)]) for _ in range(count)]
+    command += ["--parent", str(os.getpid()), "--processes", str(processes)]
+    workers = [subprocess.Popen(command) for _ in range(count)]
     try:
         yield
     except BaseException:
@@ -159,7 +162,7 @@ def _open_run(project: Project, config: Config, plan: StudyPlan) -> StudyRun:
         scheme=config.clips.scheme,
         model=plan.model,
         tags=git_tags(),
-        digests={"data": data_version(), "flow": dvc_hash(project.results / "flow")},
+        digests={"data": data_version(project.frames), "flow": dvc_hash(project.results / "flow")},
     )
     subjects = {f"subjects {part.spec.group}".strip(): " ".join(part.inner_folds.subjects) for part in plan.parts}
     params = {**config.study.model_dump(), "trial 0": plan.reference.origin, **subjects}

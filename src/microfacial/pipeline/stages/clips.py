@@ -10,6 +10,7 @@ from microfacial.datasets import list_clips
 from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
+from microfacial.pipeline.data_version import refuse_links
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import Project
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
@@ -25,7 +26,9 @@ def run_clips(project: Project) -> None:
 
     Raises:
         DatasetError: Annotations or frames are missing or damaged.
+        PipelineError: There is a symbolic link at or below `clips.root`.
     """
+    refuse_links(project.frames)
     listing = list_clips(project.clips)
     with progress_bar(listing.clips, "clips") as bar:
         clips = [_add_digest_and_apex(clip, project) for clip in bar]

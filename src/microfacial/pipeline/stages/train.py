@@ -19,9 +19,10 @@ from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.pipeline.config import Config, load
+from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
-from microfacial.pipeline.provenance import data_version, dvc_hash, file_hash, git_tags
+from microfacial.pipeline.provenance import dvc_hash, file_hash, git_tags
 from microfacial.preprocessing.store import features_digest, read_features
 from microfacial.records import ORACLE, FaceStore, FoldPlan, Samples
 from microfacial.source_code import code_digest
@@ -62,7 +63,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
     code = code_digest("train", model)
     key = fold_key(features_digest(project.results), code, config.train, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
-    identity, metadata = _identify(project, model, config, samples, store, key), _collect_provenance()
+    identity, metadata = _identify(project, model, config, samples, store, key), _collect_provenance(project)
     countdown = Countdown(f"train {model}", len(plans), processes)
     with BackgroundWriter(identity, metadata, Path()) as tracker, countdown:
         folds = []
@@ -109,9 +110,9 @@ def _identify(
     )
 
 
-def _collect_provenance() -> RunMetadata:
+def _collect_provenance(project: Project) -> RunMetadata:
     """Return facts about the run that the results do not depend on."""
-    tags = {**git_tags(), "microfacial.data": data_version(), "microfacial.version": __version__}
+    tags = {**git_tags(), "microfacial.data": data_version(project.frames), "microfacial.version": __version__}
     return RunMetadata(tags=tags, started_ms=_now_ms())
 
 

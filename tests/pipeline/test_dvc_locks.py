@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.pipeline.dvc import remove_damaged_files
+from microfacial.pipeline.dvc_locks import remove_damaged_files
 
 COMPLETE_FILES = {".dvc/tmp/rwlock": '{"read": {}, "write": {}}', "dvc.lock": "schema: '2.0'\nstages: {}\n"}
 

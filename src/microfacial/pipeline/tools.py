@@ -1,0 +1,60 @@
+"""Run git, DVC and other modules of this environment. A program that cannot start becomes an error of one line."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from microfacial.errors import PipelineError
+
+Completed = subprocess.CompletedProcess[str]
+
+
+def run_git(*arguments: str) -> Completed:
+    """Run git and capture its output. The caller decides which exit codes are answers.
+
+    Args:
+        arguments: arguments of git.
+
+    Raises:
+        PipelineError: git is not installed or may not be executed.
+    """
+    return _run(["git", *arguments], "git", "Install it with your system's package manager", capture_output=True)
+
+
+def run_module(module: str, *arguments: str, **options: Any) -> Completed:
+    """Run a Python module of this environment, such as `dvc`.
+
+    The stages that DVC starts find the `python` of this environment first on their path.
+
+    Args:
+        module: name of the module.
+        arguments: arguments of the module.
+        options: options of `subprocess.run`.
+
+    Raises:
+        PipelineError: Python cannot be started.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [sys.executable, "-m", module, *arguments]
+    return _run(command, module, "Run `make setup`", env={**os.environ, "PATH": path}, **options)
+
+
+def reason(output: str) -> str:
+    """Return the last line of a program's error output without the name of an exception class.
+
+    Args:
+        output: text on stderr. A Python traceback ends with the error, which is the line that helps.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return re.sub(r"^(fatal|error|ERROR|[\w.]+(Error|Exception)): ", "", lines[-1]) if lines else "no message"
+
+
+def _run(command: Sequence[str], name: str, remedy: str, **options: Any) -> Completed:
+    try:
+        return subprocess.run(command, check=False, text=True, errors="replace", **options)
+    except OSError as error:
+        raise PipelineError(f"{name} cannot be started ({error.strerror or error}). {remedy}") from None
