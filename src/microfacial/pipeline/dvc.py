@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import STATE, Project
 from microfacial.tracking.location import database_path, hide_password, is_served, store_uri
+from microfacial.yaml_parser import parse_yaml
 
 DATA = Path("data")
 DEMO = DATA / "demo"
@@ -90,7 +90,7 @@ def remove_damaged_files() -> None:
 
     Call it only while no DVC process runs in the project.
     """
-    for path, parse in ((Path(".dvc/tmp/rwlock"), json.loads), (Path("dvc.lock"), yaml.safe_load)):
+    for path, parse in ((Path(".dvc/tmp/rwlock"), json.loads), (Path("dvc.lock"), _parse_lock)):
         if path.exists() and not _is_mapping(path, parse):
             click.echo(f"{path} is damaged, probably by a killed process. It is written again")
             path.unlink()
@@ -125,8 +125,13 @@ def _is_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
     """Return whether a file contains a mapping."""
     try:
         return isinstance(parse(path.read_text(encoding="utf-8")), dict)
-    except (ValueError, yaml.YAMLError):
+    except ValueError:
         return False
+
+
+def _parse_lock(text: str) -> Any:
+    """Parse dvc.lock, which DVC writes in any length."""
+    return parse_yaml(text.encode(), max_bytes=None)
 
 
 def _states(status: dict[str, list[dict[str, dict[str, str]]]]) -> set[str]:

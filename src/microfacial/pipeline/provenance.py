@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import yaml
+from microfacial.yaml_parser import parse_yaml
 
 
 def git_tags() -> dict[str, str]:
@@ -25,7 +25,7 @@ def git_tags() -> dict[str, str]:
 def data_version() -> str:
     """Return DVC's hash of data/, or `unversioned` if data.dvc does not exist."""
     path = Path("data.dvc")
-    return str(yaml.safe_load(path.read_text())["outs"][0]["md5"]) if path.exists() else "unversioned"
+    return str(parse_yaml(path.read_bytes())["outs"][0]["md5"]) if path.exists() else "unversioned"
 
 
 def dvc_hash(folder: Path) -> str:

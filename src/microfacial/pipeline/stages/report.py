@@ -7,6 +7,7 @@ from rich.table import Table
 
 from microfacial import files
 from microfacial.datasets import ClipsConfig
+from microfacial.errors import ConfigError
 from microfacial.evaluation import result_files
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.significance import compare_predictions
@@ -64,10 +65,13 @@ def read_results(folder: Path) -> list[ModelResult]:
 
     Raises:
         StorageError: A file of the train stage is missing or damaged.
-        ConfigError: The section `train` of params.yaml is wrong.
+        ConfigError: The section `train` or `models` of params.yaml is wrong.
     """
     train = read_section(PARAMS, "train", TrainConfig)
-    results = [_read_result(folder / "train" / model) for model in read_sections(PARAMS)["models"]]
+    models = read_sections(PARAMS).get("models")
+    if not isinstance(models, dict):
+        raise ConfigError(f"{PARAMS}: models must map names of models to their settings")
+    results = [_read_result(folder / "train" / model) for model in models]
     return add_comparisons(
         results, lambda model, baseline: compare_predictions(model, baseline, train.bootstrap_draws, train.seed)
     )
