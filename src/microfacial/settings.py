@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from microfacial.errors import ConfigError, DamagedError
 from microfacial.yaml_parser import parse_yaml
 
+MAX_SEED = 2**31 - 1
+"""Largest seed. The libraries that draw random numbers accept it."""
+
 
 class Section(BaseModel):
     """Base class of a section of params.yaml.
