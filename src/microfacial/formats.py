@@ -6,6 +6,7 @@ Nothing here unpickles. `files` opens files with these functions and adds the na
 import csv
 import io
 import math
+import re
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,9 @@ from microfacial.errors import DamagedError
 
 _T = TypeVar("_T")
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
+_SHOWN = 40  # characters of a cell that a message shows
 _ARRAY_ERRORS = (  # numpy and zipfile raise these for damaged files
     ArithmeticError,
     AssertionError,
@@ -124,6 +128,35 @@ def parse_csv(content: bytes, columns: Iterable[str]) -> list[dict[str, str]]:
     except csv.Error as error:
         raise DamagedError(f"line {reader.line_num}: {error}") from None
     return rows
+
+
+def parse_whole(text: str) -> int:
+    """Return the whole number in a cell.
+
+    Args:
+        text: decimal digits, after a minus sign for a negative number.
+
+    Raises:
+        DamagedError: the text is not such a number.
+    """
+    if not _WHOLE.fullmatch(text):
+        raise DamagedError(f"{text[:_SHOWN]!r} is not a whole number")
+    return int(text)
+
+
+def parse_decimal(text: str) -> float:
+    """Return the number in a cell.
+
+    Args:
+        text: decimal digits, such as 12.5 or 1e-05.
+
+    Raises:
+        DamagedError: the text is not such a number, or is not finite.
+    """
+    number = float(text) if _DECIMAL.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        raise DamagedError(f"{text[:_SHOWN]!r} is not a finite number")
+    return number
 
 
 def open_npy(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
