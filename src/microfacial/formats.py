@@ -84,7 +84,9 @@ def parse_record(content: bytes, kind: type[_T]) -> _T:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(level) for level in fault["loc"]) or "the whole file"
-        raise DamagedError(f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}") from None
+        keys_differ = fault["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
+        reason = "; another version of microfacial wrote it" if keys_differ else ""
+        raise DamagedError(f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}{reason}") from None
 
 
 @cache
