@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from microfacial.errors import DamagedError, ProtocolError, StorageError
 from microfacial.evaluation.folds import Chunk, MakeWatch
 from microfacial.evaluation.stored_results import check_fold
-from microfacial.files import as_file_name, read_arrays, refuse_damaged, write_arrays
+from microfacial.files import as_file_name, read_arrays, read_json, refuse_damaged, write_arrays
 from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
 from microfacial.training.fit import Predict, Watch
@@ -134,6 +134,39 @@ def pool_oracle(folds: Sequence[OracleFold], classes: int) -> OracleScore:
         counts[fold.repeat] = counts.get(fold.repeat, 0) + fold_counts
     by_repeat = np.stack(list(counts.values()))  # (repeats, K, K)
     return OracleScore(oracle_uf1=float(uf1(by_repeat).mean()), oracle_uar=float(uar(by_repeat).mean()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleFile:
+    """Content of oracle.json.
+
+    Attributes:
+        note: the warning `ORACLE`.
+        model: name of the model.
+        oracle_uf1: see `OracleScore`.
+        oracle_uar: see `OracleScore`.
+    """
+
+    note: str
+    model: str
+    oracle_uf1: float
+    oracle_uar: float
+
+
+def read_oracle_uf1(path: Path) -> float:
+    """Read the oracle's UF1 from oracle.json.
+
+    Args:
+        path: the file.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    content = read_json(path, OracleFile)
+    with refuse_damaged(path):
+        if not 0 <= content.oracle_uf1 <= 1:
+            raise DamagedError(f"oracle_uf1 is {content.oracle_uf1}, not between 0 and 1")
+    return content.oracle_uf1
 
 
 def _hits(fold: OracleFold) -> int:

@@ -5,13 +5,14 @@ for test subjects.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from microfacial.errors import DamagedError
 from microfacial.evaluation.stored_results import (
     CURVES,
     PREDICTION_COLUMNS,
@@ -38,6 +39,21 @@ from microfacial.records import Evaluation, FoldResult, History, Importances, Pr
 _IMPORTANCES = "importances.npz"
 _CURVE_COLUMNS = ("held_out", "repeat", "epoch", *CURVES)
 _FOLD_COLUMNS = ("held_out", "repeat", "held_out_clips", "chosen", "seed")
+
+
+@dataclass(frozen=True)
+class TrainedSettings:
+    """Content of settings.json: sections of params.yaml, with presets resolved and one model.
+
+    Attributes:
+        faces: the section `faces`.
+        flow: the section `flow`.
+        models: the settings of one model by its name.
+    """
+
+    faces: dict[str, Any]
+    flow: dict[str, Any]
+    models: dict[str, dict[str, Any]]
 
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
@@ -88,6 +104,30 @@ def read_evaluation(folder: Path, remedy: str = REPAIR) -> Evaluation:
     with refuse_damaged(path, remedy):
         check_evaluation(evaluation)
     return evaluation
+
+
+def read_trained_settings(folder: Path, model: str, remedy: str = REPAIR) -> dict[str, Any]:
+    """Read the settings that turn a clip into the input of a trained model.
+
+    Args:
+        folder: folder of a training.
+        model: name of the model.
+        remedy: what to do if the file is damaged.
+
+    Returns:
+        The sections `faces`, `flow` and `models`, with one model.
+
+    Raises:
+        StorageError: the file is missing or damaged, or is for another model.
+    """
+    path = folder / "settings.json"
+    content = read_json(path, TrainedSettings, remedy)
+    with refuse_damaged(path, remedy):
+        if set(content.models) != {model}:
+            raise DamagedError(f"models has {', '.join(content.models) or 'nothing'} instead of {model}")
+        if "method" not in content.flow:
+            raise DamagedError("flow has no method")
+    return {"faces": content.faces, "flow": content.flow, "models": content.models}
 
 
 def read_predictions(folder: Path, remedy: str = REPAIR) -> Predictions:

@@ -182,6 +182,8 @@ def to_folds(rows: Sequence[Mapping[str, str]], evaluation: Evaluation) -> dict[
     Raises:
         DamagedError: a fold appears twice, or the folds do not have as many test clips as the scores.
     """
+    for row in rows:
+        parse_whole(row["seed"])
     folds = {f"{row['held_out']}#{parse_whole(row['repeat'])}": row["chosen"] for row in rows}
     clips, expected = sum(parse_whole(row["held_out_clips"]) for row in rows), evaluation.overall.clips
     if len(folds) < len(rows) or clips != expected * evaluation.repeats:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageError
-from microfacial.evaluation.result_files import read_evaluation
-from microfacial.files import REPAIR, read_arrays, read_json, refuse_damaged
+from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
+from microfacial.files import REPAIR, read_arrays, refuse_damaged
 from microfacial.inference.read import read_clip, read_map
 from microfacial.models import MODELS
 from microfacial.preprocessing.faces import FacesConfig
@@ -107,11 +107,10 @@ def load_fold(path: Path | str) -> TrainedModel:
         ConfigError: another version of microfacial wrote the settings.
     """
     folder = Path(path).parent.parent
-    settings = folder / "settings.json"
-    sections = read_json(settings, dict[str, Any])
-    classes = read_evaluation(folder).classes
+    evaluation = read_evaluation(folder)
+    sections = read_trained_settings(folder, evaluation.model)
     remedy = "Delete it, set train.checkpoints: true and run `dvc repro`"
-    return restore_model(sections, classes, [read_arrays(Path(path), ["shape"], remedy)], Path(path), remedy)
+    return restore_model(sections, evaluation.classes, [read_arrays(Path(path), ["shape"], remedy)], Path(path), remedy)
 
 
 def restore_model(
