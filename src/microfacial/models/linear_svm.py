@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from scipy.special import softmax
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -25,6 +25,7 @@ from sklearn.svm import SVC
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
+from microfacial.models.settings import CValue
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
 
@@ -34,11 +35,11 @@ class LinearSvmSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4)
-    c_values: tuple[PositiveFloat, ...] = Field(  # candidates for C
-        (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1
+    input_px: int = Field(28, ge=4, le=512)
+    c_values: tuple[CValue, ...] = Field(  # candidates for C
+        (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1, max_length=100
     )
-    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
+    inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)

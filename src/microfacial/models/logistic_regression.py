@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -28,6 +28,7 @@ from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
 from microfacial.models.mirror import mirror_image
+from microfacial.models.settings import CValue
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
 
@@ -37,10 +38,12 @@ class LogisticRegressionSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4)
-    components: int = Field(60, ge=1)  # at most the number of rows and of pixels
-    c_values: tuple[PositiveFloat, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # for C
-    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
+    input_px: int = Field(28, ge=4, le=512)
+    components: int = Field(60, ge=1, le=10_000)  # at most the number of rows and of pixels
+    c_values: tuple[CValue, ...] = Field(  # candidates for C
+        (1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1, max_length=100
+    )
+    inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)
