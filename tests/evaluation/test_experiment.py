@@ -1,5 +1,6 @@
 """Folds and scores from Python, compared with those of the stages."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,6 +46,20 @@ def test_each_subject_is_tested_and_scored_once(data: Data) -> None:
     labels = np.array([clip.label for clip in data.clips])
     correct = sum(int((labels[fold.plan.test_rows] == np.array(data.classes)[fold.predicted]).sum()) for fold in folds)
     assert scores.overall.accuracy == pytest.approx(correct / 12)
+
+
+def test_a_model_that_ignores_the_seed_has_one_repetition_and_a_network_has_all(data: Data) -> None:
+    repeated = replace(data, protocol=data.protocol.model_copy(update={"repeats": 3, "seed": 4}))
+    folds = list(run_folds(repeated, "linear_svm"))
+    assert [fold.plan.repeat for fold in folds] == [4] * 4
+    scores = score(repeated, folds)
+    assert (scores.repeats, scores.uf1_sd, scores.overall.clips) == (1, 0, 12)
+    settings: dict[str, Any] = {"input_px": 8, "epochs": 1}
+    networks = sorted(run_folds(repeated, "mlp", **settings), key=lambda fold: fold.plan.repeat)
+    assert [fold.plan.repeat for fold in networks] == [4] * 4 + [5] * 4 + [6] * 4
+    assert score(repeated, networks).repeats == 3
+    with pytest.raises(ProtocolError):
+        score(repeated, networks[:8])
 
 
 def test_settings_reach_the_model(data: Data) -> None:

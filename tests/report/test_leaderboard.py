@@ -23,6 +23,15 @@ def test_the_table_fits_80_columns_with_the_longest_name_and_repetitions() -> No
     assert max(map(len, printed.splitlines())) <= 80
 
 
+def test_a_model_that_was_fitted_once_has_no_deviation() -> None:
+    printed = print_leaderboard(make_result("a"), make_result("b", 0.4, repeats=5))
+    rows = [line.split()[:3] for line in printed.splitlines() if line.startswith(("a ", "b "))]
+    assert rows == [["b", "0.400", ".012"], ["a", "0.123", "–"]]
+    assert "over 5 repetitions" in printed
+    assert "fitted once" in printed
+    assert "fitted once" not in print_leaderboard(make_result("a", repeats=5), make_result("b", repeats=5))
+
+
 def test_models_are_ranked_and_show_their_seconds() -> None:
     lines = print_leaderboard(make_result("a", 0.2), make_result("b", 0.4), a=61.4).splitlines()
     rows = [line.split() for line in lines if line.startswith(("a ", "b "))]

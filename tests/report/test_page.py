@@ -124,6 +124,14 @@ def test_deviations_over_repetitions_are_shown_and_one_repetition_is_mentioned()
     assert "the effect of the random seed is unknown" in single
 
 
+def test_models_that_were_fitted_once_are_named_and_have_no_deviation() -> None:
+    html = render(make_result("linear_svm", 0.2), make_result("m", repeats=3))
+    assert "<td>0.200</td>" in html
+    assert "0.123 ± 0.012" in html
+    assert "(linear_svm) were fitted once" in html
+    assert "those of linear_svm come from one fit" in html
+
+
 def test_the_oracle_has_its_own_marked_table_and_does_not_change_the_ranking() -> None:
     results = [replace(make_result("a", 0.2), oracle=0.9), make_result("b", 0.3)]
     html = render(*results)

@@ -33,7 +33,14 @@ def test_metrics_name_calibration_means_over_folds_and_the_protocol() -> None:
     assert metrics["models"]["m"]["ece"] == 0.0877
     assert [metrics["models"]["m"][f"mean_over_folds_{name}"] for name in ("uf1", "uar", "accuracy")] == [0.4, 0.5, 0.6]
     assert (metrics["protocol"], metrics["repeats"]) == ("loso", 1)
+    assert not any("repeats" in scores for scores in metrics["models"].values())
 
 
 def test_the_oracle_is_not_in_the_metrics() -> None:
     assert "0.9" not in str(summarise([replace(make_result("a", 0.2), oracle=0.9)]))
+
+
+def test_a_model_with_fewer_repetitions_has_its_own_number() -> None:
+    metrics = summarise([make_result("linear_svm"), make_result("m", repeats=3)])
+    assert metrics["repeats"] == 3
+    assert [metrics["models"][name].get("repeats") for name in ("linear_svm", "m")] == [1, None]

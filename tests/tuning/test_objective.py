@@ -56,6 +56,18 @@ def test_results_do_not_depend_on_the_order_of_folds_or_the_number_of_processes(
         assert np.array_equal(fold.probabilities, by_key[fold.plan.key])
 
 
+def test_a_model_that_ignores_the_seed_is_fitted_once_and_repeated_for_comparisons(
+    make_inner_folds: MakeInnerFolds, tmp_path: Path
+) -> None:
+    inner_folds = make_inner_folds(folder=tmp_path / "folds", processes=3, **SETUP)
+    svm = Candidate("linear_svm", resolve("linear_svm", {"input_px": 14, "inner_folds": 2}, "linear_svm"))
+    folds = {fold.plan.key: fold for chunk in inner_folds.train(svm, 0) for fold in chunk}
+    assert len(folds) == 8
+    assert len(list((tmp_path / "folds").rglob("*.npz"))) == 4
+    predictions = inner_folds.gather("svm", list(folds.values()))
+    assert np.array_equal(predictions.probabilities[0], predictions.probabilities[1])
+
+
 def test_finished_folds_are_read_from_the_cache(make_inner_folds: MakeInnerFolds) -> None:
     first = train(make_inner_folds(**SETUP))
     again = train(make_inner_folds(**SETUP))

@@ -15,8 +15,9 @@ def describe_comparison(evaluations: Sequence[Evaluation], comparison: Compariso
     Returns:
         One line for each model, for the difference, for the test, for the conclusion and for each distinct note.
     """
-    repeats = max(evaluation.repeats for evaluation in evaluations)
-    averaged = f" on predictions averaged over {repeats} repetitions" if repeats > 1 else ""
+    several = [evaluation for evaluation in evaluations if evaluation.repeats > 1]
+    names = f" of {several[0].model}" if len(several) == 1 else ""
+    averaged = f" on predictions{names} averaged over {several[0].repeats} repetitions" if several else ""
     width = max(len(name) for name in (comparison.model, comparison.baseline, "difference"))
     scores = [
         f"{evaluation.model:{width}}  UF1  {evaluation.overall.uf1:.3f} {_brackets(evaluation.uf1_interval, '.3f')}"

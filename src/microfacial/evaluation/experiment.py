@@ -15,7 +15,7 @@ import numpy as np
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.evaluation.folds import train_folds
-from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
 from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
@@ -75,6 +75,8 @@ def run_folds(
 ) -> Iterator[FoldResult]:
     """Train and predict all folds of the protocol. Yield each fold as it finishes, in any order.
 
+    A model that ignores the seed has the folds of one repetition only, whatever `repeats` is.
+
     Nothing is written or tracked. The predictions are those of the `train` stage with the same settings.
 
     Args:
@@ -93,11 +95,14 @@ def run_folds(
     """
     resolved = resolve(model, {"preset": preset, **settings}, model)
     samples = _label(MODELS[model].make_inputs(data.store, resolved), data)
-    return train_folds(samples, plan_folds(samples, data.protocol), model, resolved, processes=processes)
+    plans = plan_folds(samples, protocol_of(model, data.protocol))
+    return train_folds(samples, plans, model, resolved, processes=processes)
 
 
 def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:
     """Score all folds together, overall and per corpus, with confidence intervals over subjects.
+
+    Folds of the first repetition alone are scored as one repetition; see `Evaluation.repeats`.
 
     Args:
         data: the data set and the protocol.
@@ -111,7 +116,10 @@ def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evalu
         ProtocolError: the folds do not predict every clip of the protocol exactly once.
     """
     no_inputs = Inputs(values=np.empty((len(data.clips), 0), np.float32))
-    return pool(name, _label(no_inputs, data), folds, data.protocol)
+    protocol = data.protocol
+    if all(fold.plan.repeat == protocol.seed for fold in folds):
+        protocol = protocol.model_copy(update={"repeats": 1})
+    return pool(name, _label(no_inputs, data), folds, protocol)
 
 
 def _label(inputs: Inputs, data: Data) -> Samples:

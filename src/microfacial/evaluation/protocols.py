@@ -21,6 +21,7 @@ from pydantic import Field
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError
+from microfacial.models import MODELS, Estimator
 from microfacial.records import FoldPlan, Samples
 from microfacial.settings import MAX_SEED, Section
 
@@ -30,18 +31,41 @@ _Folds = dict[str, tuple[_Mask, _Mask]]  # test rows and training rows by the na
 
 
 class TrainConfig(Section):
-    """The `train` section of params.yaml: the protocol, which is the same for every model."""
+    """The `train` section of params.yaml: the protocol of all models."""
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"validation_parts": "validation_folds"})
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
     holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
     seed: int = Field(0, ge=0, le=MAX_SEED)
-    repeats: int = Field(1, ge=1, le=1000)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
+    repeats: int = Field(1, ge=1, le=1000)  # repetitions with seeds seed, seed + 1, …; see `protocol_of`
     validation_folds: int = Field(5, ge=2, le=1000)  # groups of training subjects; early_stopping uses one of them
     bootstrap_draws: int = Field(2000, ge=100, le=100_000)
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
+
+
+def protocol_of(model: str, config: TrainConfig) -> TrainConfig:
+    """Return the protocol of a model. A model that ignores the seed has one repetition, because all would be the same.
+
+    Args:
+        model: name of a model in `MODELS`.
+        config: the protocol of all models.
+
+    Returns:
+        The protocol with the number of repetitions that the model needs.
+    """
+    return config.model_copy(update={"repeats": 1}) if ignores_seed(model) else config
+
+
+def ignores_seed(model: str) -> bool:
+    """Return whether all repetitions of a model are the same; see `Estimator.ignores_seed`.
+
+    Args:
+        model: name of a model in `MODELS`.
+    """
+    variant = MODELS[model]
+    return isinstance(variant, Estimator) and variant.ignores_seed
 
 
 def plan_folds(samples: Samples, config: TrainConfig) -> list[FoldPlan]:

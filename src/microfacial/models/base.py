@@ -63,6 +63,8 @@ class Estimator(Generic[AnySettings]):
             chooses hyperparameters inside these rows.
         restore: function `(settings, arrays)` that returns the fitted model from the arrays of its checkpoint. One of
             the arrays is `shape`, the shape of one sample.
+        ignores_seed: whether `fit` ignores the seed and the validation folds. Repetitions then give the same model, so
+            a protocol fits it once, whatever its number of repetitions.
     """
 
     settings: type[AnySettings]
@@ -70,6 +72,7 @@ class Estimator(Generic[AnySettings]):
     make_inputs: Callable[[FaceStore, AnySettings], Inputs]
     fit: Callable[[TrainingData, AnySettings], Fitted]
     restore: Callable[[AnySettings, Mapping[str, NDArray[Any]]], Fitted]
+    ignores_seed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,5 +213,10 @@ def _dual_weights(machine: SVC) -> FloatArray:
 
 
 LINEAR_SVM = Estimator(
-    settings=LinearSvmSettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
+    settings=LinearSvmSettings,
+    presets={"default": {}},
+    make_inputs=_make_inputs,
+    fit=_fit,
+    restore=_restore,
+    ignores_seed=True,
 )

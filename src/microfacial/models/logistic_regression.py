@@ -175,5 +175,10 @@ def _flatten(inputs: NDArray[np.float32]) -> FloatArray:
 
 
 LOGISTIC_REGRESSION = Estimator(
-    settings=LogisticRegressionSettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
+    settings=LogisticRegressionSettings,
+    presets={"default": {}},
+    make_inputs=_make_inputs,
+    fit=_fit,
+    restore=_restore,
+    ignores_seed=True,
 )

@@ -65,5 +65,10 @@ def _fit(training_data: TrainingData, settings: MajoritySettings) -> FittedMajor
 
 
 MAJORITY = Estimator(
-    settings=MajoritySettings, presets={"default": {}}, make_inputs=_make_inputs, fit=_fit, restore=_restore
+    settings=MajoritySettings,
+    presets={"default": {}},
+    make_inputs=_make_inputs,
+    fit=_fit,
+    restore=_restore,
+    ignores_seed=True,
 )

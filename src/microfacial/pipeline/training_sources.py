@@ -1,6 +1,7 @@
 """Find a finished training in `results/`, with the settings and hashes that it must have been made with."""
 
 from microfacial.errors import ConfigError, StorageError
+from microfacial.evaluation.protocols import protocol_of
 from microfacial.pipeline.config import Config
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import dvc_hash, file_hash
@@ -34,7 +35,7 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         settings=config.models[model],
         faces=config.faces,
         flow=config.flow,
-        train=config.train,
+        train=protocol_of(model, config.train),
         tuned_on=tuned.subjects if tuned else (),
         clips_hash=file_hash(project.results / "clips.csv"),
         flow_hash=dvc_hash(project.results / "flow"),

@@ -31,7 +31,7 @@ class TrainingSource:
         settings: settings of the variant, with its preset resolved.
         faces: the section `faces` of params.yaml.
         flow: the section `flow` of params.yaml.
-        train: the section `train` of params.yaml.
+        train: the section `train` of params.yaml, with the number of repetitions of this model.
         tuned_on: subjects whose clips a study used to choose the settings, such as casme2/sub03. Empty without a study.
         clips_hash: MD5 of clips.csv.
         flow_hash: DVC's hash of the folder `flow`.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from microfacial.report.results import BASELINE, ModelResult, rank_results
+from microfacial.report.results import BASELINE, ModelResult, count_repetitions, rank_results
 
 
 def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], seconds: Mapping[str, float]) -> Table:
@@ -19,10 +19,13 @@ def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], 
     """
     ranked = rank_results(results)
     shared = ranked[0].evaluation
-    repeated = shared.repeats > 1
+    repeats = count_repetitions(results)
     captions = {
         shared.note: bool(shared.note),
-        f"±: standard deviation over {shared.repeats} repetitions": repeated,
+        f"±: standard deviation over {repeats} repetitions": repeats > 1,
+        "– under ±: fitted once, because the seed does not change the model": any(
+            result.evaluation.repeats < repeats for result in results
+        ),
         f"Δ: UF1 minus that of {BASELINE}; *: its paired 95 % interval excludes 0": any(
             result.against_baseline for result in results
         ),
@@ -36,19 +39,19 @@ def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], 
         padding=(0, 1, 0, 0),
     )
     table.add_column("model")
-    for column in ("UF1", *(["±"] if repeated else []), "95 %", "UAR", "95 %", "Δ", "seconds"):
+    for column in ("UF1", *(["±"] if repeats > 1 else []), "95 %", "UAR", "95 %", "Δ", "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     for result in ranked:
-        table.add_row(*_list_cells(result, seconds.get(result.model)))
+        table.add_row(*_list_cells(result, seconds.get(result.model), repeated=repeats > 1))
     return table
 
 
-def _list_cells(result: ModelResult, seconds: float | None) -> list[str]:
+def _list_cells(result: ModelResult, seconds: float | None, *, repeated: bool) -> list[str]:
     evaluation = result.evaluation
     return [
         evaluation.model,
         f"{evaluation.overall.uf1:.3f}",
-        *([_shorten(evaluation.uf1_sd)] if evaluation.repeats > 1 else []),
+        *([_shorten(evaluation.uf1_sd) if evaluation.repeats > 1 else "–"] if repeated else []),
         "–".join(map(_shorten, evaluation.uf1_interval)),
         f"{evaluation.overall.uar:.3f}",
         "–".join(map(_shorten, evaluation.uar_interval)),

@@ -21,7 +21,14 @@ from microfacial.report.flow_colours import (
 )
 from microfacial.report.images import as_data_uri, resize_image
 from microfacial.report.page_figures import describe_preference, draw_page_figures
-from microfacial.report.results import SIMPLE_MODELS, ModelResult, ReportConfig, find_best_simple, rank_results
+from microfacial.report.results import (
+    SIMPLE_MODELS,
+    ModelResult,
+    ReportConfig,
+    count_repetitions,
+    find_best_simple,
+    rank_results,
+)
 from microfacial.report.settings_list import list_settings
 from microfacial.report.tables import AblationTables, HardClip
 
@@ -69,6 +76,8 @@ def render_page(content: PageContent) -> str:
         content=content,
         results=results,
         shared=shared,
+        repeats=count_repetitions(results),
+        fitted_once=[result.model for result in results if result.evaluation.repeats < count_repetitions(results)],
         finding=state_finding(results),
         protocol=PROTOCOL_NAMES[shared.protocol],
         scheme=content.settings["clips"]["scheme"],

@@ -64,6 +64,15 @@ def rank_results(results: Sequence[ModelResult]) -> list[ModelResult]:
     return sorted(results, key=lambda result: (-result.evaluation.overall.uf1, result.model))
 
 
+def count_repetitions(results: Sequence[ModelResult]) -> int:
+    """Return the number of repetitions of the models that have most. Models that ignore the seed have one.
+
+    Args:
+        results: Results of all models.
+    """
+    return max(result.evaluation.repeats for result in results)
+
+
 def find_best_simple(results: Sequence[ModelResult]) -> str | None:
     """Return the name of the simple model with the best UF1, or None if there is no simple model.
 

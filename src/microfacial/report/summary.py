@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from microfacial.records import Comparison
-from microfacial.report.results import ModelResult, rank_results
+from microfacial.report.results import ModelResult, count_repetitions, rank_results
 
 _DIGITS = 4
 
@@ -16,20 +16,22 @@ def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
         results: Results of all models; they share a protocol and a note.
 
     Returns:
-        `note`, `protocol`, `repeats`, and `models`: scores by name of the model, best UF1 first.
+        `note`, `protocol`, `repeats`, and `models`: scores by name of the model, best UF1 first. A model with fewer
+        repetitions than others, because it ignores the seed, has its own `repeats`.
     """
-    shared = results[0].evaluation
+    shared, repeats = results[0].evaluation, count_repetitions(results)
     return {
         "note": shared.note,
         "protocol": shared.protocol,
-        "repeats": shared.repeats,
-        "models": {result.model: _summarise_model(result) for result in rank_results(results)},
+        "repeats": repeats,
+        "models": {result.model: _summarise_model(result, repeats) for result in rank_results(results)},
     }
 
 
-def _summarise_model(result: ModelResult) -> dict[str, Any]:
+def _summarise_model(result: ModelResult, repeats: int) -> dict[str, Any]:
     evaluation = result.evaluation
     return {
+        **({"repeats": evaluation.repeats} if evaluation.repeats < repeats else {}),
         "uf1": _round(evaluation.overall.uf1),
         "uf1_interval": [_round(edge) for edge in evaluation.uf1_interval],
         "uf1_sd": _round(evaluation.uf1_sd),

@@ -14,6 +14,8 @@ from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.types import Schema, TensorSpec
 
+from microfacial.evaluation.protocols import ignores_seed
+from microfacial.models import MODELS
 from microfacial.records import Evaluation, Score
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 
@@ -24,11 +26,13 @@ def describe_scores(evaluation: Evaluation) -> str:
     """Return the scores in a few lines of Markdown, after the note that limits their meaning."""
     (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
     overall = evaluation.overall
+    once = evaluation.model in MODELS and ignores_seed(evaluation.model)
+    repetitions = "fitted once, because the seed does not change it" if once else f"repeated {evaluation.repeats} ×"
     lines = [
         f"**{evaluation.note}**" if evaluation.note else "",
         f"UF1 {overall.uf1:.3f} (95 %: {uf1_low:.3f} to {uf1_high:.3f}), UAR {overall.uar:.3f} "
         f"(95 %: {uar_low:.3f} to {uar_high:.3f}); {evaluation.protocol} over {overall.subjects} subjects, "
-        f"{overall.clips} clips, repeated {evaluation.repeats} ×.",
+        f"{overall.clips} clips, {repetitions}.",
         "Each nested run is a fold, named after its held-out subject or corpus.",
     ]
     return "\n\n".join(filter(None, lines))

@@ -6,9 +6,11 @@ A search uses `InnerFolds` instead, which contains only the tuning subjects. `tr
 called after the search, when the settings are chosen.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy as np
 from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.folds import Chunk, chunk_plans, train_chunks
-from microfacial.evaluation.protocols import plan_folds
+from microfacial.evaluation.protocols import TrainConfig, ignores_seed, plan_folds
 from microfacial.evaluation.scoring import gather
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
@@ -79,22 +81,42 @@ class CandidateTrainer:
         inputs = MODELS[candidate.model].make_inputs(self.data.store, candidate.settings)
         return make_samples(inputs, self.data.store, self.data.clips, self.data.classes)
 
-    def train(self, kind: str, candidate: Candidate, samples: Samples, chunks: Sequence[Chunk]) -> Iterator[FoldResult]:
+    def train(
+        self,
+        kind: str,
+        candidate: Candidate,
+        samples: Samples,
+        chunks: Sequence[Chunk],
+        protocol: TrainConfig,
+    ) -> Iterator[FoldResult]:
         """Train and predict folds. Folds that are in the cache are not trained again.
+
+        A model that ignores the seed is fitted for the first repetition only. The other repetitions get the same
+        results, so that it can be compared with a model that needs them.
 
         Args:
             kind: subfolder of the cache: `inner` or `protocol`.
             candidate: the model and its settings.
             samples: rows that the plans of the chunks refer to.
             chunks: groups of folds that train together.
+            protocol: the protocol of the plans.
 
-        Returns:
-            An iterator over the results of the folds, in any order.
+        Yields:
+            The results of the folds, in any order.
         """
         model, settings, classes = candidate.model, candidate.settings, self.data.classes
         key = fold_key(self.features, self.code, self.data.protocol, model, settings, classes)
         cache = FoldCache(self.folder / kind, key)
-        return train_chunks(samples, chunks, model, settings, processes=self.processes, cache=cache)
+        train = partial(train_chunks, samples, model=model, settings=settings, processes=self.processes, cache=cache)
+        if not ignores_seed(model):
+            yield from train(chunks=chunks)
+            return
+        plans: dict[str, list[FoldPlan]] = defaultdict(list)
+        for plan in chain(*chunks):
+            plans[plan.name].append(plan)
+        first = [(replace(repetitions[0], repeat=protocol.seed),) for repetitions in plans.values()]
+        for fold in train(chunks=first):
+            yield from (replace(fold, plan=plan) for plan in plans[fold.plan.name])
 
     def plan_protocol(self, subjects: Collection[str] | None = None) -> list[FoldPlan]:
         """Plan the folds of the protocol in the `train` section.
@@ -128,7 +150,7 @@ class CandidateTrainer:
         """
         samples = self.make_samples(candidate)
         size = chunk_size(candidate.model, candidate.settings, samples)
-        return self.train("protocol", candidate, samples, chunk_plans(plans, size))
+        return self.train("protocol", candidate, samples, chunk_plans(plans, size), self.data.protocol)
 
     def gather_protocol(self, name: str, folds: Sequence[FoldResult]) -> Predictions:
         """Join the predictions of all folds of the protocol.

@@ -37,7 +37,7 @@ class InnerFolds:
 
     @cached_property
     def protocol(self) -> TrainConfig:
-        """The protocol of the `train` section with the seed and the repeats of the study."""
+        """The protocol of the `train` section with the seed and the repetitions of the study."""
         changes = {"seed": self.config.seed, "repeats": self.config.repeats}
         return self.trainer.data.protocol.model_copy(update=changes)
 
@@ -101,7 +101,9 @@ class InnerFolds:
         processes = self.trainer.processes
         for start in range(0, len(chunks), processes):
             batch = chunks[start : start + processes]
-            folds = {fold.plan.key: fold for fold in self.trainer.train("inner", candidate, samples, batch)}
+            folds = {
+                fold.plan.key: fold for fold in self.trainer.train("inner", candidate, samples, batch, self.protocol)
+            }
             yield from ([folds[plan.key] for plan in chunk] for chunk in batch)
 
     def gather(self, name: str, folds: Sequence[FoldResult]) -> Predictions:

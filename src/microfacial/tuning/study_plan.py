@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from microfacial.evaluation.experiment import Data
+from microfacial.evaluation.protocols import ignores_seed
 from microfacial.files import as_file_name, digest
 from microfacial.source_code import modules_digest
 from microfacial.tuning.candidates import Candidate, CandidateTrainer
@@ -73,7 +74,7 @@ class StudyPlan:
     Attributes:
         name: name of the study, with a digest of everything that its trials depend on.
         model: name of the model whose settings are searched.
-        config: the `study` section of params.yaml.
+        config: the `study` section of params.yaml, with the number of repetitions that the models need.
         reference: settings of trial 0.
         tuned_before: names of the subjects on which earlier settings of the model or those of trial 0 were tuned.
         parts: the searches.
@@ -97,7 +98,7 @@ def plan_study(
     dataset: str,
     trainer: CandidateTrainer,
 ) -> StudyPlan:
-    """Plan the study of a model.
+    """Plan the study of a model. If no model of the study uses the seed, there are no repetitions.
 
     Args:
         base: the model with the settings of params.yaml.
@@ -117,6 +118,10 @@ def plan_study(
         ConfigError: the model has no parameters to search, or a subject does not exist.
         ProtocolError: the study is nested, and the protocol does not test every subject by itself.
     """
+    if ignores_seed(base.model) and ignores_seed(reference.candidate.model):
+        protocol = trainer.data.protocol.model_copy(update={"repeats": 1})
+        trainer = replace(trainer, data=replace(trainer.data, protocol=protocol))
+        config = config.model_copy(update={"repeats": 1})
     space = find_space(base.model, config.fixed_parameters)
     subjects = _choose_subjects(trainer.data, config)
     tuned_before = tuple(sorted({*tuned_on, *reference.tuned_on}))

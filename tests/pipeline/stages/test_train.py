@@ -1,25 +1,47 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command_line import read_rows, run, set_params, train
 from microfacial.evaluation import fold_cache
+from microfacial.evaluation.result_files import read_evaluation
 from microfacial.records import ORACLE
 
 
 def test_an_added_repetition_does_not_train_finished_folds_again(
     project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(monkeypatch, "majority")
-    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / "majority"
+    train(monkeypatch, "roi_cnn")
+    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / "roi_cnn"
     first = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
     set_params("train", repeats=2, bootstrap_draws=200)
-    train(monkeypatch, "majority")
+    train(monkeypatch, "roi_cnn")
     assert len(list(cache.rglob("*.npz"))) == 8
     assert {path: path.stat().st_mtime_ns for path in first} == first
-    predictions = read_rows(project_with_flow / "results/tiny/train/majority/predictions.csv")
+    predictions = read_rows(project_with_flow / "results/tiny/train/roi_cnn/predictions.csv")
     assert [row["repeat"] for row in predictions] == ["0"] * 12 + ["1"] * 12
+
+
+@pytest.mark.parametrize("model", ["majority", "linear_svm", "logistic_regression"])
+def test_a_model_that_ignores_the_seed_is_fitted_and_counted_once(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    set_params("models", logistic_regression={})
+    folder = project_with_flow / "results/tiny/train" / model
+    train(monkeypatch, model)
+    assert "1 repetition" not in capsys.readouterr().out
+    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / model
+    stored = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    once = {path.name: path.read_bytes() for path in folder.iterdir()}
+    set_params("train", repeats=5)
+    train(monkeypatch, model)
+    assert f"train {model}: 1 repetition, not 5" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == stored
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == once
+    evaluation = read_evaluation(folder)
+    assert (evaluation.repeats, evaluation.uf1_sd, np.sum(evaluation.overall.confusion)) == (1, 0, 12)
 
 
 def test_folds_of_another_torch_or_precision_are_not_reused(

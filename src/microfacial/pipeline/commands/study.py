@@ -61,6 +61,10 @@ def run_study(project: Project, model: str, workers: int | None, processes: int,
     config.study.require_storage_for(workers)
     processes = max(1, processes // workers)
     plan = _make_plan(project, config, model, processes)
+    if plan.config.repeats < config.study.repeats:
+        click.echo(
+            f"study {model}: 1 repetition, not {config.study.repeats}, because the seed does not change this model"
+        )
     run = _TrackedStudy(lambda: _open_run(project, config, plan))
 
     def print_part(part: StudyPart) -> None:
@@ -165,7 +169,7 @@ def _open_run(project: Project, config: Config, plan: StudyPlan) -> StudyRun:
         digests={"data": data_version(project.frames), "flow": dvc_hash(project.results / "flow")},
     )
     subjects = {f"subjects {part.spec.group}".strip(): " ".join(part.inner_folds.subjects) for part in plan.parts}
-    params = {**config.study.model_dump(), "trial 0": plan.reference.origin, **subjects}
+    params = {**plan.config.model_dump(), "trial 0": plan.reference.origin, **subjects}
     return StudyRun(connect(_ROOT), identity, params, _ROOT)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import click
 import numpy as np
 
 from microfacial import __version__, files
@@ -13,7 +14,7 @@ from microfacial.errors import ConfigError
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
-from microfacial.evaluation.protocols import plan_folds
+from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
 from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
@@ -55,15 +56,20 @@ def run_train(project: Project, model: str, processes: int) -> None:
     config = load(PARAMS)
     if model not in config.models:
         raise ConfigError(f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}")
-    settings = config.models[model]
+    settings, protocol = config.models[model], protocol_of(model, config.train)
     store, clips = read_features(project.results)
+    if protocol.repeats < config.train.repeats:
+        click.echo(
+            f"train {model}: 1 repetition, not {config.train.repeats}, because the seed does not change this model"
+        )
     inputs = MODELS[model].make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
-    plans = plan_folds(samples, config.train)
+    plans = plan_folds(samples, protocol)
     code = code_digest("train", model)
-    key = fold_key(features_digest(project.results), code, config.train, model, settings, samples.classes)
+    key = fold_key(features_digest(project.results), code, protocol, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
-    identity, metadata = _identify(project, model, config, samples, store, key), _collect_provenance(project)
+    identity = _identify(project, model, config, protocol, samples, store, key)
+    metadata = _collect_provenance(project)
     countdown = Countdown(f"train {model}", len(plans), processes)
     with BackgroundWriter(identity, metadata, Path()) as tracker, countdown:
         folds = []
@@ -74,16 +80,16 @@ def run_train(project: Project, model: str, processes: int) -> None:
             settings,
             processes=processes,
             cache=FoldCache(project.state / "folds" / model, key),
-            checkpoints=config.train.checkpoints,
-            make_watch=record_oracle(oracle_folder) if config.train.oracle else None,
+            checkpoints=protocol.checkpoints,
+            make_watch=record_oracle(oracle_folder) if protocol.oracle else None,
         ):
             tracker.log_fold(summarise_fold(fold), fold.seconds)
             folds.append(fold)
             countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
         out = project.results / "train" / model
-        write_training(out, samples, folds, pool(model, samples, folds, config.train))
-        if config.train.oracle:
+        write_training(out, samples, folds, pool(model, samples, folds, protocol))
+        if protocol.oracle:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
         metadata = replace(metadata, ended_ms=_now_ms(), seconds=seconds)
@@ -94,12 +100,18 @@ def run_train(project: Project, model: str, processes: int) -> None:
 
 
 def _identify(
-    project: Project, model: str, config: Config, samples: Samples, store: FaceStore, key: str
+    project: Project,
+    model: str,
+    config: Config,
+    protocol: TrainConfig,
+    samples: Samples,
+    store: FaceStore,
+    key: str,
 ) -> RunIdentity:
     """Return the identity of the run. Its key is a digest of everything that the results depend on."""
-    sections = {"train": config.train, "faces": config.faces, "flow": config.flow, "model": config.models[model]}
+    sections = {"train": protocol, "faces": config.faces, "flow": config.flow, "model": config.models[model]}
     return RunIdentity(
-        key=files.digest([], key, config.train.model_dump()),
+        key=files.digest([], key, protocol.model_dump()),
         dataset=config.clips.name,
         scheme=config.clips.scheme,
         model=model,
