@@ -7,9 +7,11 @@ import csv
 import io
 import math
 import re
+import struct
 from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, TypeVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -24,6 +26,7 @@ _T = TypeVar("_T")
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
+_ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22  # the last record of an archive without a comment
 _SHOWN = 40  # characters of a cell that a message shows
 _ARRAY_ERRORS = (  # numpy and zipfile raise these for damaged files
     ArithmeticError,
@@ -37,8 +40,10 @@ _ARRAY_ERRORS = (  # numpy and zipfile raise these for damaged files
     RecursionError,
     RuntimeError,
     SyntaxError,
+    TokenError,
     TypeError,
     ValueError,
+    struct.error,
 )
 
 
@@ -49,7 +54,8 @@ def parse_json(content: bytes) -> Any:
         content: bytes of the file.
 
     Raises:
-        DamagedError: the content is not JSON in UTF-8, or has a number that is not finite.
+        DamagedError: the content is not JSON in UTF-8, has a number that is not finite, or is one value without a line
+            end, as a number has whose last digits were cut off.
     """
     try:
         value = from_json(content, allow_inf_nan=False)
@@ -57,6 +63,8 @@ def parse_json(content: bytes) -> Any:
         raise DamagedError(f"not valid JSON: {error}") from None
     if _has_infinity(value):
         raise DamagedError("a number is larger than any that can be computed with")
+    if not isinstance(value, dict | list) and not content.endswith(b"\n"):
+        raise DamagedError("it is cut off")
     return value
 
 
@@ -90,7 +98,7 @@ def parse_record(content: bytes, kind: type[_T]) -> _T:
 
 
 @cache
-def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -195,8 +203,11 @@ def open_npz(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
         DamagedError: the file is not an uncompressed .npz file, lacks an array, or a number in it is not finite.
     """
     try:
-        with ZipFile(path) as archive:
+        with path.open("rb") as stream, ZipFile(stream) as archive:
             entries = archive.infolist()
+            stream.seek(-_ZIP_END_BYTES, io.SEEK_END)
+            if stream.read(4) != _ZIP_END or min((entry.header_offset for entry in entries), default=0) > 0:
+                raise DamagedError("bytes before or after the archive")
             if any(entry.compress_type != ZIP_STORED for entry in entries):
                 raise DamagedError("it is compressed")
             arrays = {

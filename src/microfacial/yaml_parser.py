@@ -121,7 +121,7 @@ def _walk(node: Node) -> Iterator[Node]:
 def _check_node(node: Node) -> None:
     line = _line(node)
     if node.tag not in _PLAIN:
-        raise DamagedError(f"{line}: {node.value} is a {node.tag.removeprefix(_PREFIX)}. Write it in quotes")
+        raise DamagedError(f"{line}: {node.value} is a {str(node.tag).removeprefix(_PREFIX)}. Write it in quotes")
     if isinstance(node, MappingNode):
         _check_keys(node)
     elif node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:

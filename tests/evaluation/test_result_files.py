@@ -121,7 +121,7 @@ def test_curves_are_read_by_fold_and_missing_ones_are_empty(tmp_path: Path, samp
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))
     assert read_curves(tmp_path / "m") == {fold.plan.key: fold.history for fold in folds}
-    without = [replace(fold, history=History()) for fold in folds]
+    without = [replace(fold, history=History(), chosen="") for fold in folds]
     write_training(tmp_path / "m", samples, without, pool("m", samples, folds, CONFIG))
     assert read_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
 

@@ -164,8 +164,9 @@ def read_oracle_uf1(path: Path) -> float:
     """
     content = read_json(path, OracleFile)
     with refuse_damaged(path):
-        if not 0 <= content.oracle_uf1 <= 1:
-            raise DamagedError(f"oracle_uf1 is {content.oracle_uf1}, not between 0 and 1")
+        for score in (content.oracle_uf1, content.oracle_uar):
+            if not 0 <= score <= 1:
+                raise DamagedError(f"a score is {score}, not between 0 and 1")
     return content.oracle_uf1
 
 

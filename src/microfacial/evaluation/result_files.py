@@ -38,7 +38,16 @@ from microfacial.records import Evaluation, FoldResult, History, Importances, Pr
 
 _IMPORTANCES = "importances.npz"
 _CURVE_COLUMNS = ("held_out", "repeat", "epoch", *CURVES)
-_FOLD_COLUMNS = ("held_out", "repeat", "held_out_clips", "chosen", "seed")
+_FOLD_COLUMNS = (
+    "held_out",
+    "repeat",
+    "held_out_subjects",
+    "held_out_clips",
+    "known_clips",
+    "validation_folds",
+    "chosen",
+    "seed",
+)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def check_evaluation(evaluation: Evaluation) -> None:
     classes, repeats = evaluation.classes, evaluation.repeats
     if not classes or len(set(classes)) < len(classes) or repeats < 1:
         raise DamagedError(f"classes {', '.join(classes)} and repeats {repeats} are not those of a training")
-    shares = {name: getattr(evaluation, name) for name in vars(evaluation) if name.startswith(("mean_", "ece"))}
+    means = ("mean_over_folds_uf1", "mean_over_folds_uar", "mean_over_folds_accuracy")
+    shares = {name: getattr(evaluation, name) for name in ("uf1_sd", "uar_sd", "ece", *means)}
     for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
         _check_score(name, score, len(classes), repeats)
         shares |= {f"{name}.{metric}": getattr(score, metric) for metric in ("uf1", "uar", "accuracy")}
@@ -217,6 +218,6 @@ def to_curves(rows: Sequence[Mapping[str, str]], folds: Mapping[str, str]) -> di
             values.extend([parse_decimal(row[name])] if row[name] else [])
     for key, chosen in folds.items():
         last = max(map(int, re.findall(r"[0-9]+", chosen)), default=0) if chosen.startswith("epoch") else 0
-        if epochs[key] and epochs[key] < last:
+        if epochs[key] < last:
             raise DamagedError(f"fold {key} has {epochs[key]} epochs and chose epoch {last}")
     return {key: History(**{name: tuple(values) for name, values in fold.items()}) for key, fold in curves.items()}
