@@ -16,7 +16,7 @@ test: setup ## quick tests, on all cores
 	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: browser ## tests that kill, clone, look, or run everything
-	@.venv/bin/python -m pytest -m slow
+	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist loadfile
 
 check: setup ## lint, format, types, import layers, dvc.lock
 	@.venv/bin/ruff check .

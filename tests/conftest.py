@@ -1,14 +1,18 @@
 """Fixtures: data in the layouts of the real releases, and projects on the demo."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import asdict
+from functools import partialmethod
+from io import TextIOBase
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from openpyxl import Workbook
 
@@ -26,6 +30,30 @@ from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import clips, faces, flow
 from microfacial.records import Samples
 from microfacial.tracking.store import connect
+
+_BLANK_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"/>'
+_BLANK_PNG = cv2.imencode(".png", np.full((1, 1), 255, np.uint8))[1].tobytes()
+
+
+@pytest.fixture(autouse=True)
+def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write PNG and SVG figures as blank images: matplotlib takes a second for each.
+
+    Tests with the marker `figures` or `slow` write the real figures.
+    """
+    if not any(map(request.node.get_closest_marker, ("figures", "slow"))):
+        monkeypatch.setattr(Figure, "savefig", partialmethod(_write_blank, Figure.savefig))
+
+
+def _write_blank(figure: Figure, save: Callable[..., None], target: Any, **options: Any) -> None:
+    form = options.get("format") or Path(target).suffix[1:]
+    blank = {"svg": _BLANK_SVG, "png": _BLANK_PNG}.get(form)
+    if blank is None:  # the pixels of a page of pictures
+        save(figure, target, **options)
+    elif isinstance(target, str | Path):
+        Path(target).write_bytes(blank)
+    else:
+        target.write(blank.decode() if isinstance(target, TextIOBase) else blank)
 
 
 @pytest.fixture

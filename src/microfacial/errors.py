@@ -34,3 +34,10 @@ class StorageError(MicrofacialError):
 
 class PipelineError(MicrofacialError):
     """DVC, MLflow, git or the file system is not in the required state."""
+
+
+class DamagedError(ValueError):
+    """The content of a file is not valid. The message is the reason, without the name of the file.
+
+    The function that opened the file catches it and raises a `MicrofacialError` with the file and a remedy.
+    """

@@ -1,25 +1,60 @@
 """Read and write the project's files: JSON, CSV, text, images and arrays. Compute digests of files.
 
-Every write is atomic: a file is complete, or it does not exist.
+Every write is atomic: a file is complete, or it does not exist. Every reader checks the content, because tools, people
+and disks damage files. It then raises a `StorageError` with the file, the reason and a remedy.
 """
 
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, TypeVar, overload
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from microfacial.errors import StorageError
+from microfacial.errors import DamagedError, StorageError
+from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
+
+_T = TypeVar("_T")
+
+REPAIR = "Delete it and run `dvc repro`"
+"""Remedy for a damaged file of a stage or of a cache."""
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def refuse_damaged(path: Path, remedy: str = REPAIR) -> Iterator[None]:
+    """Raise an error with the file, the reason and a remedy if the file is missing or damaged.
+
+    Args:
+        path: file that the body of the `with` statement reads. The body raises `DamagedError` with a reason.
+        remedy: what to do, as a sentence without a full stop.
+
+    Raises:
+        StorageError: the file is missing, cannot be read or is damaged.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        raise StorageError(f"{path} is damaged ({error}). {remedy}") from None
+    except FileNotFoundError:
+        raise StorageError(f"{path} is missing. {_when_missing(remedy)}") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror or error}). {remedy}") from None
+
+
+def _when_missing(remedy: str) -> str:
+    """Return the remedy for a missing file, which nobody can delete."""
+    return "Run `dvc repro`, which makes it" if remedy == REPAIR else remedy
+
 
 # --- atomic writing ---------------------------------------------------------------------------------------------------
 
@@ -70,19 +105,25 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+@overload
+def read_json(path: Path, *, remedy: str = REPAIR) -> Any: ...
+@overload
+def read_json(path: Path, kind: type[_T], remedy: str = REPAIR) -> _T: ...
+def read_json(path: Path, kind: Any = None, remedy: str = REPAIR) -> Any:
     """Return the content of a JSON file.
 
     Args:
         path: file to read.
+        kind: type of the content; see `parse_record`. None accepts any JSON.
+        remedy: what to do if the file is damaged.
 
     Raises:
-        StorageError: the file is missing or is not valid JSON.
+        StorageError: the file is missing, is not valid JSON, or has content of another type. The message names the
+            place in the file.
     """
-    try:
-        return json.loads(require_file(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise StorageError(f"{path} is damaged ({error}). Delete it and run `dvc repro`") from None
+    with refuse_damaged(path, remedy):
+        content = path.read_bytes()
+        return parse_json(content) if kind is None else parse_record(content, kind)
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -97,20 +138,22 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
         pd.DataFrame(list(rows), columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path, columns: Iterable[str] = (), remedy: str = REPAIR) -> list[dict[str, str]]:
     """Read a CSV file that `write_csv` wrote.
 
     Args:
         path: file to read.
+        columns: columns that the file must have.
+        remedy: what to do if the file is damaged.
 
     Returns:
         Cells of each row as text, by the name of their column.
 
     Raises:
-        StorageError: the file is missing.
+        StorageError: the file is missing, is not UTF-8, is cut off, or lacks a column. The message names the line.
     """
-    table = pd.read_csv(require_file(path), dtype=str, keep_default_na=False)
-    return [{str(column): cell for column, cell in row.items()} for row in table.to_dict("records")]
+    with refuse_damaged(path, remedy):
+        return parse_csv(path.read_bytes(), columns)
 
 
 def digest(paths: Iterable[Path], *facts: Any) -> str:
@@ -124,27 +167,13 @@ def digest(paths: Iterable[Path], *facts: Any) -> str:
         The first 16 hexadecimal digits.
 
     Raises:
-        StorageError: a file is missing.
+        StorageError: a file is missing or cannot be read.
     """
     total = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
     for path in paths:
-        with require_file(path).open("rb") as stream:
+        with refuse_damaged(path), path.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()[:16]
-
-
-def require_file(path: Path) -> Path:
-    """Return a path unchanged if it exists.
-
-    Args:
-        path: file or folder.
-
-    Raises:
-        StorageError: the path does not exist.
-    """
-    if not path.exists():
-        raise StorageError(f"{path} is missing. Run `dvc repro`, which makes it")
-    return path
 
 
 # --- images -----------------------------------------------------------------------------------------------------------
@@ -186,23 +215,38 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(scratch, allow_pickle=False, **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, names: Collection[str] = (), remedy: str = REPAIR) -> dict[str, NDArray[Any]]:
     """Read an .npz file that `write_arrays` wrote.
 
     Args:
         path: file to read.
+        names: arrays that the file must have.
+        remedy: what to do if the file is damaged.
 
     Returns:
-        Arrays by name.
+        Arrays by name. All numbers are finite.
 
     Raises:
-        StorageError: the file is missing or damaged.
+        StorageError: the file is missing or damaged, lacks an array, or has a number that is not finite.
     """
-    try:
-        with np.load(require_file(path), allow_pickle=False) as archive:
-            return dict(archive)
-    except (BadZipFile, ValueError, EOFError) as error:
-        raise StorageError(f"{path} is damaged ({error}). Delete it and run `dvc repro`") from None
+    with refuse_damaged(path, remedy):
+        return open_npz(path, names)
+
+
+def read_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...], remedy: str = REPAIR) -> NDArray[Any]:
+    """Open an .npy file as a read-only memory map. Its numbers are not checked.
+
+    Args:
+        path: file to read.
+        dtype: type of its numbers.
+        shape: shape of the array.
+        remedy: what to do if the file is damaged.
+
+    Raises:
+        StorageError: the file is missing or damaged, or has another type or shape.
+    """
+    with refuse_damaged(path, remedy):
+        return open_npy(path, dtype, shape)
 
 
 def as_file_name(key: str) -> str:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import Repr
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, DamagedError
+from microfacial.yaml_parser import parse_yaml
+
+MAX_SEED = 2**31 - 1
+"""Largest seed. The libraries that draw random numbers accept it."""
 
 
 class Section(BaseModel):
@@ -31,6 +35,10 @@ class Section(BaseModel):
 
 Kind = TypeVar("Kind", bound=Section)
 
+_MAX_FAULTS = 5  # that one message names
+_SHORT = Repr()  # shows values of any size and depth in messages
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 80
+
 
 def read_sections(path: Path) -> dict[str, Any]:
     """Read all sections of params.yaml without checking their keys.
@@ -42,20 +50,20 @@ def read_sections(path: Path) -> dict[str, Any]:
         The content of each section by its name.
 
     Raises:
-        ConfigError: the file is missing, is not valid YAML, or is not a mapping.
+        ConfigError: the file is missing or cannot be read, is not YAML 1.2 as `parse_yaml` reads it, or is not a
+            mapping. The message names the line.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"no {path} in {Path.cwd()}. Run the command from the project's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} is not valid YAML: {' '.join(str(error).split())}. Correct the file at the place given"
-        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}). Make it a readable file") from None
+    except DamagedError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path} is a {type(content).__name__}, not a mapping of sections. Write each section as `name:` with keys"
-        )
+        found = "empty" if content is None else f"a {type(content).__name__}"
+        raise ConfigError(f"{path} is {found}, not a mapping of sections. Write each section as `name:` with keys")
     return content
 
 
@@ -94,12 +102,13 @@ def check(content: Any, kind: type[Kind], where: str) -> Kind:
         ConfigError: a key, type or bound is wrong. The message names each wrong key after `where`.
     """
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{where} must be a mapping of keys, found {content!r}")
+        raise ConfigError(f"{where} must be a mapping of keys, found {_SHORT.repr(content)}")
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise ConfigError("; ".join(f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in faults)) from None
+        faults = [f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in error.errors(include_url=False)]
+        more = [f"and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
+        raise ConfigError("; ".join([*faults[:_MAX_FAULTS], *more])) from None
 
 
 def with_current_keys(stored: Mapping[str, Any], kind: type[Section]) -> dict[str, Any]:
@@ -125,4 +134,6 @@ def _reason(fault: Any, kind: type[Section]) -> str:
         return f"this key is now called {new}. Rename it" if new else "no such key; check its spelling"
     if fault["type"] == "missing":
         return "is missing"
-    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
+    if fault["type"] == "bool_type":
+        return f"must be true or false, found {_SHORT.repr(fault['input'])}"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {_SHORT.repr(fault['input'])}"

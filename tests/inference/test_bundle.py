@@ -1,13 +1,17 @@
 """Bundles: they predict as the written model did, and contain no executable code."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
-from microfacial.errors import StorageError
+from microfacial.errors import MicrofacialError, StorageError
 from microfacial.evaluation.experiment import Data
 from microfacial.inference.bundle import BUNDLE, find_bundle, measure_weights, read_bundle, write_bundle
 from microfacial.inference.cost import measure_costs
@@ -18,7 +22,7 @@ from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import FloatArray, Samples, TrainingData
+from microfacial.records import FloatArray, History, Samples, TrainingData
 from microfacial.training.fit import fit
 
 Settings = tuple[FacesConfig, FlowConfig]
@@ -42,6 +46,12 @@ def write(
     return samples, [fitted.predict(samples.inputs) for fitted in models]
 
 
+def write_without_digests(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the facts of a bundle as earlier releases did, which stored no digests."""
+    (folder / "SHA256SUMS").unlink()
+    (folder / "bundle.json").write_text(json.dumps({name: facts[name] for name in facts if name != "digests"}))
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_bundle_predicts_as_the_written_model_to_the_last_bit(
     model: str, data: Data, settings: Settings, tmp_path: Path
@@ -58,8 +68,8 @@ def test_a_bundle_is_json_and_arrays_and_equal_models_give_equal_bytes(
     for name in ("first", "second"):
         write(tmp_path / name, "roi_cnn", data, settings)
     first, second = tmp_path / "first", tmp_path / "second"
-    assert sorted(path.name for path in first.iterdir()) == ["bundle.json", "weights.safetensors"]
-    for file in ("bundle.json", "weights.safetensors"):
+    assert sorted(path.name for path in first.iterdir()) == ["SHA256SUMS", "bundle.json", "weights.safetensors"]
+    for file in ("bundle.json", "weights.safetensors", "SHA256SUMS"):
         assert (first / file).read_bytes() == (second / file).read_bytes()
     arrays = load_file(first / "weights.safetensors")
     assert all(array.dtype.kind in "fi" for array in arrays.values())
@@ -84,17 +94,104 @@ def test_a_model_of_published_maps_predicts_a_map(tmp_path: Path, data: Data, se
         "faces": {"method": "whole", "regions": "grid-28", "size_px": 28},
         "flow": {"method": "published"},
     }
-    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(facts))
+    write_without_digests(tmp_path / "bundle", facts)
     with open_requested_clip(make_example_map()["clip"]) as path:
         probabilities = read_bundle(tmp_path / "bundle").predict_clip(path)
     assert sum(probabilities.values()) == pytest.approx(1.0)
 
 
-def test_a_damaged_bundle_is_named(data: Data, settings: Settings, tmp_path: Path) -> None:
-    write(tmp_path / "bundle", "majority", data, settings)
-    (tmp_path / "bundle" / "weights.safetensors").write_bytes(b"cut")
-    with pytest.raises(StorageError, match=r"weights\.safetensors"):
-        read_bundle(tmp_path / "bundle")
+@pytest.fixture(scope="session")
+def bundle(data: Data, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle of a small model. Tests copy it."""
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    write(folder, "linear_svm", data, settings)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "weights.safetensors", "SHA256SUMS"])
+@pytest.mark.parametrize("place", [0, 7, 0.5, -1])
+def test_one_flipped_bit_anywhere_is_refused_with_the_file(
+    bundle: Path, tmp_path: Path, name: str, place: float
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    content = bytearray((folder / name).read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(StorageError, match=r"SHA256SUMS.*Register the model again") as caught:
+        read_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "weights.safetensors", "SHA256SUMS"])
+@pytest.mark.parametrize("content", [None, b"", b"cut", b"[]", b"{}", b"\xe9"])
+def test_a_missing_or_replaced_file_is_refused_by_its_name(
+    bundle: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(StorageError, match=name):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_without_digests_too(
+    bundle: Path, tmp_path: Path, value: float
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    write_without_digests(folder, json.loads((folder / "bundle.json").read_text()))
+    assert read_bundle(folder).model == "linear_svm"
+    arrays = load_file(folder / "weights.safetensors")
+    name = next(name for name, array in arrays.items() if array.dtype.kind == "f")
+    arrays[name].flat[0] = value
+    save_file(arrays, folder / "weights.safetensors")
+    with pytest.raises(StorageError, match=rf"weights\.safetensors is damaged \({name}"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": "1"}, "count"),
+        ({"classes": "xy"}, "classes"),
+        ({"text": []}, "text"),
+        ({"trained_with": {}}, "models"),
+        ({"trained_with": {"models": {"linear_svm": {}}}}, "faces"),
+        ({"trained_with": {"faces": {}, "flow": {}, "models": []}}, "models"),
+        ({"trained_with": {"faces": {}, "flow": {}, "models": {"a": {}, "b": {}}}}, "models"),
+        ({"trained_with": {"faces": [], "flow": {}, "models": {"linear_svm": {}}}}, "faces"),
+        ({"trained_with": {"faces": {}, "flow": {}, "models": {"mlp": {}}}}, "weights do not fit"),
+        ({"count": 0}, "1 checkpoints"),
+        ({"count": 10**12}, "1 checkpoints"),
+        ({"surplus": 1}, "surplus"),
+    ],
+)
+def test_facts_that_do_not_describe_the_weights_are_refused(
+    bundle: Path, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    write_without_digests(folder, {**json.loads((folder / "bundle.json").read_text()), **change})
+    with pytest.raises(MicrofacialError, match=rf"bundle\.json.*{message}"):
+        read_bundle(folder)
+
+
+def test_predictions_that_are_not_finite_are_refused(bundle: Path, data: Data, folder: Path) -> None:
+    model = read_bundle(bundle)
+
+    class Broken:
+        chosen, history = "", History()
+
+        def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+            return np.full((len(inputs), 2), np.nan)
+
+        def checkpoint(self) -> dict[str, NDArray[Any]]:
+            return {}
+
+    clip = data.clips[0]
+    with pytest.raises(StorageError, match="linear_svm"):
+        replace(model, fitted=(Broken(),)).predict_clip(folder, clip.onset, clip.apex, clip.offset)
 
 
 def test_a_bundle_with_its_former_name_and_former_keys_is_still_readable(
@@ -106,8 +203,8 @@ def test_a_bundle_with_its_former_name_and_former_keys_is_still_readable(
     section = facts["trained_with"]["models"]["roi_cnn"]
     section["hold_back"] = section.pop("early_stopping")
     facts["trained_with"]["faces"]["rois"] = facts["trained_with"]["faces"].pop("regions")
-    (folder / "pack.json").write_text(json.dumps(facts))
-    (folder / "bundle.json").unlink()
+    write_without_digests(folder, facts)
+    (folder / "bundle.json").rename(folder / "pack.json")
     assert find_bundle(tmp_path) == folder
     restored = read_bundle(folder)
     assert restored.faces == settings[0]

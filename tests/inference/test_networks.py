@@ -96,3 +96,21 @@ def test_without_an_offset_the_only_window_is_onset_to_apex(folder: Path, clip: 
 def test_a_hybrid_without_a_graph_takes_only_the_windows(folder: Path, clip: Clip) -> None:
     inputs = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, graph=False)
     assert create_model("hybrid", graph=False)(inputs.windows).shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "value"),
+    [
+        ("mlp", {"classes": 0}, "0"),
+        ("mlp", {"classes": 10**9}, "1000000000"),
+        ("mlp", {"shape": ()}, r"\(\)"),
+        ("mlp", {"shape": (3, -1, 14)}, "-1"),
+        ("mlp", {"shape": (10**6, 10**6)}, "1000000"),
+        ("roi_cnn", {"shape": (3,)}, r"\(3,\)"),
+    ],
+)
+def test_a_shape_or_number_of_classes_that_no_network_has_is_refused(
+    name: str, arguments: dict[str, Any], value: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name}: .*{value}"):
+        create_model(name, **arguments)

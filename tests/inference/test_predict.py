@@ -52,7 +52,7 @@ def test_inputs_of_another_shape_are_refused(
 
 
 def test_a_missing_fold_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"settings\.json"):
+    with pytest.raises(StorageError, match=r"evaluation\.json"):
         load_fold(tmp_path / "checkpoints" / "fold.npz")
 
 

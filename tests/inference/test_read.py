@@ -1,5 +1,6 @@
 """Reading a clip from outside the data sets."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,9 @@ def test_a_clip_without_a_face_is_refused(folder: Path, clip: Clip, monkeypatch:
 def test_settings_for_published_maps_are_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="published"):
         read_clip(folder, flow=FlowConfig(method="published"))
+
+
+@pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf"), 1e-300, 1e300])
+def test_an_impossible_frame_rate_is_refused(folder: Path, fps: float) -> None:
+    with pytest.raises(DatasetError, match=rf"fps .*{re.escape(str(fps))}"):
+        read_clip(folder, fps=fps)

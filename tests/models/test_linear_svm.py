@@ -1,15 +1,40 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from variants import training_data
 
+from microfacial.models import linear_svm
+from microfacial.models.inner_cv import PredictEach
 from microfacial.models.linear_svm import LINEAR_SVM, LinearSvmSettings
 from microfacial.records import Samples, TrainingData
+
+
+def reference(c: float) -> Pipeline:
+    """Return a machine that computes its own linear kernel."""
+    machine = SVC(kernel="linear", C=c, class_weight="balanced", break_ties=True)
+    return make_pipeline(StandardScaler(), machine)
+
+
+def whole_samples(inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Samples:
+    """Return samples with one subject per pair of rows."""
+    rows = np.arange(len(labels))
+    return Samples(
+        inputs=inputs,
+        labels=labels,
+        subjects=np.array([f"a/{row // 2}" for row in rows]),
+        corpora=np.repeat("a", len(rows)),
+        clips=rows.astype(str),
+        active=np.zeros((len(rows), 0), dtype=np.bool_),
+        classes=tuple("wxyz"[: labels.max() + 1]),
+    )
 
 
 @pytest.mark.parametrize("present", [(0, 1, 2), (0, 2), (1, 2)])
@@ -43,3 +68,62 @@ def test_c_is_the_best_over_groups_of_training_subjects(samples: Samples) -> Non
 
     fitted = LINEAR_SVM.fit(training_data(samples), LinearSvmSettings(c_values=candidates, inner_folds=2))
     assert fitted.chosen == f"C={max(candidates, key=inner_score):g}"
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_a_shared_kernel_gives_the_predictions_of_the_machine_with_a_linear_kernel(
+    classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random, candidates = np.random.default_rng(1), (3e-5, 1e-3, 1e-1)
+    labels = random.choice(classes, 60, p=np.arange(1, classes + 1) / np.arange(1, classes + 1).sum())
+    inputs = (random.normal(size=(60, 3, 8, 8)) + 0.1 * labels[:, None, None, None]).astype(np.float32)
+    faces, flat = whole_samples(inputs, labels), inputs.reshape(60, -1)
+    fit_rows, validation_rows = np.arange(40), np.arange(40, 60)
+    inner: list[Sequence[NDArray[np.int64]]] = []
+
+    def predict_once(_: object, predict_each: PredictEach, *__: object) -> float:
+        inner.append(predict_each(fit_rows, validation_rows))
+        return candidates[1]
+
+    monkeypatch.setattr(linear_svm, "choose_by_uf1", predict_once)
+    fitted = LINEAR_SVM.fit(training_data(faces, 60), LinearSvmSettings(c_values=candidates))
+    for c, predicted in zip(candidates, inner[0], strict=True):
+        assert np.array_equal(
+            predicted, reference(c).fit(flat[fit_rows], labels[fit_rows]).predict(flat[validation_rows])
+        )
+    machine = reference(candidates[1]).fit(flat, labels)
+    standard, svc = machine[0], machine[1]
+    weight = svc.coef_ / standard.scale_ * (-1 if classes == 2 else 1)
+    assert np.allclose(fitted.checkpoint()["weight"], weight, rtol=1e-9, atol=1e-12)
+
+
+def test_nothing_is_standardised_on_rows_that_are_predicted(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted_rows: list[NDArray[np.float32]] = []
+
+    class Recorder(StandardScaler):  # type: ignore[misc]
+        def fit(self, rows: NDArray[np.float32]) -> StandardScaler:
+            fitted_rows.append(rows)
+            return super().fit(rows)
+
+    monkeypatch.setattr(linear_svm, "StandardScaler", Recorder)
+    training = samples.take(np.arange(24))
+    LINEAR_SVM.fit(training_data(samples), LinearSvmSettings(inner_folds=3))
+    flat = training.inputs.reshape(24, -1)
+    folds = GroupKFold(3).split(training.labels, training.labels, training.subjects)
+    expected = [*(flat[fit_rows] for fit_rows, _ in folds), flat]
+    assert all(map(np.array_equal, fitted_rows, expected))
+    assert len(fitted_rows) == len(expected)
+
+
+def test_an_inner_fold_with_one_class_predicts_that_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    faces = whole_samples(np.random.default_rng(0).normal(size=(6, 3, 4, 4)).astype(np.float32), labels)
+    inner: list[Sequence[NDArray[np.int64]]] = []
+
+    def predict_once(candidates: Sequence[float], predict_each: PredictEach, *_: object) -> float:
+        inner.append(predict_each(np.arange(4), np.array([4, 5])))
+        return candidates[0]
+
+    monkeypatch.setattr(linear_svm, "choose_by_uf1", predict_once)
+    LINEAR_SVM.fit(training_data(faces, 6), LinearSvmSettings(c_values=(1e-3, 1e-2)))
+    assert [predicted.tolist() for predicted in inner[0]] == [[0, 0], [0, 0]]

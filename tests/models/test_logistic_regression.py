@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -36,6 +38,23 @@ def test_probabilities_match_scikit_learn_on_faces_and_their_mirror_images(whole
     fitted = LOGISTIC_REGRESSION.fit(training_data(whole_faces), settings)
     expected = expected_probabilities(reference(whole_faces.take(np.arange(24)), 0.01, 10), whole_faces.inputs)
     assert np.allclose(fitted.predict(whole_faces.inputs), expected, atol=1e-4)  # the tolerance of the solvers
+
+
+@pytest.mark.parametrize(("rows", "side"), [(24, 16), (25, 4), (24, 5)])  # fewer and more rows than pixels
+@pytest.mark.parametrize("components", [1, 12, 60])
+def test_even_parts_alone_give_the_probabilities_of_all_faces_and_mirror_images(
+    whole_faces: Samples, rows: int, side: int, components: int
+) -> None:
+    samples = replace(whole_faces, inputs=np.ascontiguousarray(whole_faces.inputs[..., :side, :side]))
+    fitted = LOGISTIC_REGRESSION.fit(
+        training_data(samples, rows), LogisticRegressionSettings(c_values=(0.1,), components=components, inner_folds=2)
+    )
+    faces = samples.inputs[:rows]
+    flat = np.concatenate([faces, mirror(faces)]).reshape(2 * rows, -1).astype(np.float64)
+    machine = LogisticRegression(C=0.1, class_weight="balanced", solver="newton-cholesky")
+    axes = PCA(min(components, *flat.shape), svd_solver="full")
+    pipeline = make_pipeline(StandardScaler(), axes, machine).fit(flat, np.tile(samples.labels[:rows], 2))
+    assert np.allclose(fitted.predict(faces), pipeline.predict_proba(flat[:rows]), rtol=0, atol=1e-10)
 
 
 def test_a_class_that_does_not_occur_has_the_probability_zero(whole_faces: Samples) -> None:

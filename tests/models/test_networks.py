@@ -185,7 +185,9 @@ def learnable_batches(name: str) -> Iterator[tuple[Tensor, Tensor]]:
         yield x, labels
 
 
-@pytest.mark.parametrize("name", MISSION)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "rgb" else name for name in MISSION]
+)
 def test_a_default_network_learns_a_class_that_one_place_determines(name: str) -> None:
     network, _ = make_network(name, {})
     criterion: Any = nn.CrossEntropyLoss()

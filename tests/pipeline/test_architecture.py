@@ -71,6 +71,7 @@ def run(root: Path, *arguments: str) -> str:
     return process.stdout
 
 
+@pytest.mark.slow
 def test_the_new_corpus_the_new_model_and_the_new_command_work(extended: Path) -> None:
     assert "(pilot 12) of 4 subjects" in run(extended, "clips")
     assert run(extended, "subjects").splitlines()[0] == "pilot/sub01: 3"

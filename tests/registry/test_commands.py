@@ -14,6 +14,7 @@ from microfacial.inference.bundle import EVIDENCE
 from microfacial.tracking.model_versions import Registry
 
 
+@pytest.mark.slow
 def test_register_promote_predict_and_roll_back(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("promote") == 2
     assert "tiny.casme2-4 has no challenger" in capsys.readouterr().err

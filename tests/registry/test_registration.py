@@ -96,7 +96,12 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
         imported = set() if lazy else graph.find_modules_directly_imported_by(module)
         waiting |= (imported | parents) - reached
     external = {name for name in reached if not name.startswith("microfacial")} - sys.stdlib_module_names
-    distributions = {"cv2": "opencv-python", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+    distributions = {
+        "cv2": "opencv-python",
+        "sklearn": "scikit-learn",
+        "ruamel": "ruamel-yaml",
+        "pydantic_core": "pydantic",
+    }
     required = {line.partition("==")[0] for line in requirements()}
     assert {distributions.get(name, name) for name in external} == required
     assert all(re.fullmatch(r"[\w-]+==\d[\w.]*", line) for line in requirements())

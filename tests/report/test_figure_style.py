@@ -11,6 +11,8 @@ from microfacial.report.figure_style import as_png, draw_cells, start_figure
 from microfacial.report.figures import draw_confusion, draw_curves, draw_reliability, draw_subjects
 from microfacial.report.hybrid_figures import draw_attention, draw_region_importances
 
+pytestmark = pytest.mark.figures
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion": lambda: draw_confusion(make_evaluation("m")),
     "curves": lambda: draw_curves("m", {"a#0": History(training_loss=(1.0, 0.5, 0.25))}),

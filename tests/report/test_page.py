@@ -60,10 +60,12 @@ def test_the_page_loads_nothing_and_escapes_names() -> None:
     assert "<b>" not in html
 
 
+@pytest.mark.figures
 def test_equal_results_give_equal_pages() -> None:
     assert render(make_hybrid(), make_result("m")) == render(make_hybrid(), make_result("m"))
 
 
+@pytest.mark.figures
 def test_tags_are_closed_in_order_and_ids_are_unique() -> None:
     compared = replace(make_result("m"), against_best=make_comparison("m", 0.1, 0.05, 0.2), oracle=0.9)
     content = make_content(compared, make_hybrid(), make_result("linear_svm"))

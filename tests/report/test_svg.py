@@ -1,12 +1,15 @@
 import re
 from xml.etree import ElementTree
 
+import pytest
 from matplotlib import rc_context
 
 from fake_results import make_evaluation
 from microfacial.report.figure_style import COLOURS
 from microfacial.report.figures import draw_confusion
 from microfacial.report.svg import as_svg
+
+pytestmark = pytest.mark.figures
 
 
 def make_svg(key: str = "k") -> str:

@@ -7,6 +7,7 @@ import pytest
 from fake_results import make_hybrid, make_predictions, make_result
 from fakes import make_clip
 from microfacial.errors import StorageError
+from microfacial.files import write_csv
 from microfacial.records import Predictions
 from microfacial.report.results import ModelResult
 from microfacial.report.tables import (
@@ -75,16 +76,26 @@ def test_facts_describe_the_data_set() -> None:
     assert "Onset to apex" not in dict(describe_clips([make_clip(onset=1, apex=1, offset=1)]))
 
 
+def write_ablation_table(path: Path, **cells: str) -> None:
+    """Write an ablation table with one row; cells that are not given are empty."""
+    differences = [f"_difference{end}" for end in ("", "_low", "_high")]
+    scores = [f"{score}{end}" for score in ("uf1", "uar") for end in ("", "_sd", *differences)]
+    row = {**dict.fromkeys([*scores, "note"], ""), "repeats": "1", **cells}
+    write_csv(path, [row], list(row))
+
+
 def test_an_ablation_is_read_only_if_its_digest_matches(tmp_path: Path) -> None:
-    for content in ("hybrid,uf1\nfull,0.5\n", "hybrid,uf1\nfull,0.6\n"):
-        (tmp_path / "ablation.csv").write_text(content)
+    for uf1 in ("0.5", "0.6"):
+        write_ablation_table(tmp_path / "ablation.csv", hybrid="full", uf1=uf1)
         digest = digest_ablation(tmp_path)
-    assert read_ablation(tmp_path, digest).parts == [{"hybrid": "full", "uf1": "0.6"}]
+    (full,) = read_ablation(tmp_path, digest).parts
+    assert (full["hybrid"], full["uf1"], full["uar_difference_low"]) == ("full", "0.6", "")
     assert read_ablation(tmp_path, digest).shifts == []
-    (tmp_path / "jitter.csv").write_text("shift_frames\n-8\n")
+    write_ablation_table(tmp_path / "jitter.csv", shift_frames="-8", uf1="0.5")
     with pytest.raises(StorageError, match=digest):
         read_ablation(tmp_path, digest)
-    assert read_ablation(tmp_path, digest_ablation(tmp_path)).shifts == [{"shift_frames": "-8"}]
+    (shift,) = read_ablation(tmp_path, digest_ablation(tmp_path)).shifts
+    assert shift["shift_frames"] == "-8"
     with pytest.raises(StorageError, match=rf"none.*{digest}"):
         read_ablation(tmp_path / "none", digest)
 

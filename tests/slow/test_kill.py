@@ -50,7 +50,7 @@ def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=project, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
 
 
-def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) -> None:
+def wait_for(condition: Callable[[], bool], event: str, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"timeout while waiting for {event}"
@@ -58,7 +58,8 @@ def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) ->
 
 
 def list_folds(project: Path) -> list[Path]:
-    return sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").rglob("*.npz"))
+    """Return the finished folds. A fold that is being written lies in a folder whose name starts with a dot."""
+    return sorted((project / ".microfacial" / "tiny" / "folds" / "roi_cnn").glob("*/[!.]*.npz"))
 
 
 def read_runs(project: Path) -> tuple[list[Run], list[Run]]:

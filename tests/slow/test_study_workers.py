@@ -80,7 +80,7 @@ def count(project: Path, storage: str, *states: TrialState) -> int:
     return sum(trial.state in states for trial in read_trials(project, storage))
 
 
-def wait_for(condition: Callable[[], bool], event: str, seconds: float = 180) -> None:
+def wait_for(condition: Callable[[], bool], event: str, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"timeout while waiting for {event}"

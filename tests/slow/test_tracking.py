@@ -43,7 +43,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def wait_for_answer(url: str, seconds: float = 180) -> None:
+def wait_for_answer(url: str, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

@@ -81,7 +81,7 @@ def test_an_identity_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_the_error_for_a_damaged_identity_names_its_folder(tmp_path: Path, content: dict[str, Any]) -> None:
     write_identity(tmp_path, make_identity("majority"))
     files.write_json(tmp_path / "run.json", content)
-    with pytest.raises(StorageError, match=rf"{re.escape(str(tmp_path))}.*run\.json.*settings\.json"):
+    with pytest.raises(StorageError, match=rf"{re.escape(str(tmp_path))}.*run\.json.*dvc repro"):
         read_identity(tmp_path)
 
 

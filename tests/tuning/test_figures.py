@@ -68,6 +68,7 @@ def test_slices_have_a_panel_for_each_parameter() -> None:
 @pytest.mark.parametrize(
     "draw", [lambda trials: draw_parallel_coordinates(trials, SPACE), lambda trials: draw_slices(trials, SPACE)]
 )
+@pytest.mark.figures
 def test_figures_are_the_same_every_time(draw: Callable[[Sequence[Trial]], Figure]) -> None:
     assert as_png(draw(TRIALS)) == as_png(draw(TRIALS))
 

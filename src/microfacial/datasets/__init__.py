@@ -91,7 +91,7 @@ class ClipsConfig(Section):
     scheme: SchemeName
     apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # source of the apex of all clips
     missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # replaces a missing or impossible annotated apex
-    max_frame_gap: int = Field(3, ge=0)  # frames; greatest distance of the frame that replaces a missing key frame
+    max_frame_gap: int = Field(3, ge=0, le=1000)  # greatest distance of the frame that replaces a missing key frame
     exclude: tuple[str, ...] = Field((), strict=False)  # clip ids, corpus/subject/name
 
     @property

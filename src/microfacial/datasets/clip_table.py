@@ -1,11 +1,14 @@
 """Write and read clips.csv, the table of clips that the stage `clips` writes and all later stages read."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import cast
+from pathlib import Path, PurePosixPath
+from typing import cast, get_args
 
-from microfacial.files import read_csv, write_csv
+from microfacial.errors import DamagedError
+from microfacial.files import read_csv, refuse_damaged, write_csv
+from microfacial.formats import parse_decimal, parse_whole
 from microfacial.records import ApexSource, Clip
 
 _CLIP_COLUMNS = [
@@ -26,6 +29,8 @@ _CLIP_COLUMNS = [
     "digest",
     "notes",
 ]
+
+_MAX_FRAMES = 1_000_000  # of one clip
 
 
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:
@@ -49,26 +54,56 @@ def read_clips(path: Path) -> tuple[Clip, ...]:
         Clips in the order of the rows.
 
     Raises:
-        StorageError: the file is missing.
+        StorageError: the file is missing or damaged. The message names the line.
     """
-    return tuple(_read_row(row) for row in read_csv(path))
+    rows = read_csv(path, _CLIP_COLUMNS)
+    with refuse_damaged(path):
+        clips = tuple(_read_row(row, line) for line, row in enumerate(rows, 2))
+        for clip, count in Counter(clip.id for clip in clips).most_common(1):
+            if count > 1:
+                raise DamagedError(f"the clip {clip} appears {count} times")
+        if not clips:
+            raise DamagedError("no clips")
+    return clips
 
 
-def _read_row(row: dict[str, str]) -> Clip:
+def _read_row(row: dict[str, str], line: int) -> Clip:
     texts = {column: row[column] for column in ("corpus", "subject", "name", "label", "emotion", "action_units")}
-    return Clip(
-        **texts,
-        frames=row["frames"],
-        numbers=_from_ranges(row["numbers"]),
-        onset=int(row["onset"]),
-        apex=int(row["apex"]),
-        offset=int(row["offset"]),
-        apex_source=cast(ApexSource, row["apex_source"]),
-        fps=float(row["fps"]),
-        cropped=row["cropped"] == "True",
-        digest=row["digest"],
-        notes=row["notes"],
-    )
+    try:
+        clip = Clip(
+            **texts,
+            frames=row["frames"],
+            numbers=_from_ranges(row["numbers"]),
+            onset=parse_whole(row["onset"]),
+            apex=parse_whole(row["apex"]),
+            offset=parse_whole(row["offset"]),
+            apex_source=cast(ApexSource, row["apex_source"]),
+            fps=parse_decimal(row["fps"]),
+            cropped=row["cropped"] == "True",
+            digest=row["digest"],
+            notes=row["notes"],
+        )
+        _check(clip, row["cropped"])
+    except DamagedError as error:
+        raise DamagedError(f"line {line}: {error}") from None
+    return clip
+
+
+def _check(clip: Clip, cropped: str) -> None:
+    """Check that the moments of a clip lie in its frames, and that its frames lie below the root of the corpora."""
+    if clip.apex_source not in get_args(ApexSource):
+        raise DamagedError(f"{clip.apex_source!r} is not a source of an apex")
+    if cropped not in ("True", "False"):
+        raise DamagedError(f"{cropped!r} is neither True nor False")
+    if clip.fps < 0 or not clip.onset <= clip.apex <= clip.offset:
+        raise DamagedError(
+            f"onset {clip.onset}, apex {clip.apex}, offset {clip.offset} and fps {clip.fps:g} contradict"
+        )
+    if not clip.numbers or list(clip.numbers) != sorted(set(clip.numbers)):
+        raise DamagedError("the numbers of the frames do not ascend")
+    path = PurePosixPath(clip.frames)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise DamagedError(f"{clip.frames!r} is not a path below the root of the corpora")
 
 
 def _as_ranges(numbers: Sequence[int]) -> str:
@@ -78,5 +113,10 @@ def _as_ranges(numbers: Sequence[int]) -> str:
 
 
 def _from_ranges(text: str) -> tuple[int, ...]:
-    spans = (span.split("-") for span in text.split())
-    return tuple(number for start, end in spans for number in range(int(start), int(end) + 1))
+    spans = []
+    for span in text.split():
+        first, _, last = span.partition("-")
+        spans.append(range(parse_whole(first), parse_whole(last) + 1))
+    if sum(map(len, spans)) > _MAX_FRAMES:
+        raise DamagedError(f"more than {_MAX_FRAMES} frames")
+    return tuple(number for span in spans for number in span)

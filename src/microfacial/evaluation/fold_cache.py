@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.files import as_file_name, digest, read_arrays, write_arrays
+from microfacial.evaluation.stored_results import CURVES, check_fold
+from microfacial.files import as_file_name, digest, read_arrays, refuse_damaged, write_arrays
 from microfacial.records import FoldPlan, FoldResult, History
 from microfacial.settings import Section
 from microfacial.training.fit import arithmetic
 
-_CURVES = ("training_loss", "validation_loss", "validation_uar")
 _CHECKPOINT, _IMPORTANCES = "checkpoint/", "importances/"
 
 
@@ -57,8 +58,13 @@ class FoldCache:
 
         Args:
             fold: the fold with its predictions, curves, importances and checkpoint.
+
+        Raises:
+            ConfigError: the predictions are not finite.
         """
-        curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in _CURVES}
+        if not np.isfinite(fold.probabilities).all():
+            raise ConfigError(f"training of fold {fold.plan.key} diverged. Lower the model's learning_rate")
+        curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in CURVES}
         prefixed = {
             f"{prefix}{name}": array
             for prefix, arrays in ((_CHECKPOINT, fold.checkpoint), (_IMPORTANCES, fold.importances))
@@ -82,18 +88,23 @@ class FoldCache:
             The fold as it was stored, or None.
 
         Raises:
-            StorageError: the file is damaged.
+            StorageError: the file is damaged, or belongs to another number of test rows.
         """
         path = self._path(plan)
         if not path.exists():
             return None
-        arrays = read_arrays(path)
+        arrays = read_arrays(path, ("truth", "probabilities", "chosen", "seconds", *CURVES))
+        with refuse_damaged(path):
+            check_fold(arrays, len(plan.test_rows), ("chosen",), ("seconds",))
+            for name in CURVES:
+                if arrays[name].dtype != np.float64 or arrays[name].ndim != 1:
+                    raise DamagedError(f"{name} is {arrays[name].dtype} {arrays[name].shape} instead of a curve")
         return FoldResult(
             plan=plan,
             truth=arrays["truth"],
             probabilities=arrays["probabilities"],
             chosen=str(arrays["chosen"]),
-            history=History(**{name: tuple(arrays[name].tolist()) for name in _CURVES}),
+            history=History(**{name: tuple(arrays[name].tolist()) for name in CURVES}),
             seconds=float(arrays["seconds"]),
             importances=_without_prefix(_IMPORTANCES, arrays),
             checkpoint=_without_prefix(_CHECKPOINT, arrays),

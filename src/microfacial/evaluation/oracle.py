@@ -9,16 +9,17 @@ arXiv:2211.11425. The paper describes the practice and how much it inflates scor
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.errors import ProtocolError, StorageError
+from microfacial.errors import DamagedError, ProtocolError, StorageError
 from microfacial.evaluation.folds import Chunk, MakeWatch
-from microfacial.files import as_file_name, read_arrays, write_arrays
+from microfacial.evaluation.stored_results import check_fold
+from microfacial.files import as_file_name, read_arrays, read_json, refuse_damaged, write_arrays
 from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
 from microfacial.training.fit import Predict, Watch
@@ -93,7 +94,7 @@ def read_oracle(folder: Path, plans: Sequence[FoldPlan]) -> list[OracleFold]:
     """Read the oracle of each plan.
 
     Args:
-        folder: folder of the files.
+        folder: folder of the files, `oracle/<model>/<key>` in the folder of the data set's caches.
         plans: the folds to read.
 
     Returns:
@@ -105,9 +106,11 @@ def read_oracle(folder: Path, plans: Sequence[FoldPlan]) -> list[OracleFold]:
     missing = [plan.key for plan in plans if not _path(folder, plan).exists()]
     if len(missing) == len(plans):
         return []
+    finished = folder.parents[2] / "folds" / folder.parent.name / folder.name  # without them, all folds train again
+    remedy = f"Delete {folder} and {finished}, and train again"
     if missing:
-        raise StorageError(f"{folder} has no oracle of fold {missing[0]}. Delete .microfacial/folds and train again")
-    return [_read(_path(folder, plan)) for plan in plans]
+        raise StorageError(f"{folder} has no oracle of fold {missing[0]}. {remedy}")
+    return [_read(_path(folder, plan), plan, remedy) for plan in plans]
 
 
 def pool_oracle(folds: Sequence[OracleFold], classes: int) -> OracleScore:
@@ -133,6 +136,39 @@ def pool_oracle(folds: Sequence[OracleFold], classes: int) -> OracleScore:
     return OracleScore(oracle_uf1=float(uf1(by_repeat).mean()), oracle_uar=float(uar(by_repeat).mean()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class OracleFile:
+    """Content of oracle.json.
+
+    Attributes:
+        note: the warning `ORACLE`.
+        model: name of the model.
+        oracle_uf1: see `OracleScore`.
+        oracle_uar: see `OracleScore`.
+    """
+
+    note: str
+    model: str
+    oracle_uf1: float
+    oracle_uar: float
+
+
+def read_oracle_uf1(path: Path) -> float:
+    """Read the oracle's UF1 from oracle.json.
+
+    Args:
+        path: the file.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    content = read_json(path, OracleFile)
+    with refuse_damaged(path):
+        if not 0 <= content.oracle_uf1 <= 1:
+            raise DamagedError(f"oracle_uf1 is {content.oracle_uf1}, not between 0 and 1")
+    return content.oracle_uf1
+
+
 def _hits(fold: OracleFold) -> int:
     return int((fold.probabilities.argmax(axis=1) == fold.truth).sum())
 
@@ -141,8 +177,12 @@ def _path(folder: Path, plan: FoldPlan) -> Path:
     return folder / f"{as_file_name(plan.key)}.npz"
 
 
-def _read(path: Path) -> OracleFold:
-    arrays = read_arrays(path)
+def _read(path: Path, plan: FoldPlan, remedy: str) -> OracleFold:
+    arrays = read_arrays(path, [field.name for field in fields(OracleFold)], remedy)
+    with refuse_damaged(path, remedy):
+        check_fold(arrays, len(plan.test_rows), ("name",), ("repeat", "epoch"))
+        if (str(arrays["name"]), int(arrays["repeat"])) != (plan.name, plan.repeat):
+            raise DamagedError(f"it belongs to fold {arrays['name']}#{arrays['repeat']}")
     return OracleFold(
         name=str(arrays["name"]),
         repeat=int(arrays["repeat"]),

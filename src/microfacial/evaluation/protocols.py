@@ -22,7 +22,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError
 from microfacial.records import FoldPlan, Samples
-from microfacial.settings import Section
+from microfacial.settings import MAX_SEED, Section
 
 _MIN_TRAINING_SUBJECTS = 2  # one to train on and one to validate on
 _Mask = NDArray[np.bool_]
@@ -36,10 +36,10 @@ class TrainConfig(Section):
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
     holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
-    seed: int = Field(0, ge=0)
-    repeats: int = Field(1, ge=1)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
-    validation_folds: int = Field(5, ge=2)  # groups of training subjects; early_stopping uses one of them
-    bootstrap_draws: int = Field(2000, ge=100)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+    repeats: int = Field(1, ge=1, le=1000)  # repetitions of the whole protocol, with seeds seed, seed + 1, …
+    validation_folds: int = Field(5, ge=2, le=1000)  # groups of training subjects; early_stopping uses one of them
+    bootstrap_draws: int = Field(2000, ge=100, le=100_000)
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
 

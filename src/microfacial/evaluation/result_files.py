@@ -5,29 +5,55 @@ for test subjects.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from microfacial.errors import StorageError
+from microfacial.errors import DamagedError
+from microfacial.evaluation.stored_results import (
+    CURVES,
+    PREDICTION_COLUMNS,
+    check_evaluation,
+    to_curves,
+    to_folds,
+    to_importances,
+    to_predictions,
+)
 from microfacial.files import (
+    REPAIR,
     as_file_name,
     atomic_write,
     read_arrays,
     read_csv,
     read_json,
+    refuse_damaged,
     write_arrays,
     write_csv,
     write_json,
 )
-from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples, Score
+from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
 
 _IMPORTANCES = "importances.npz"
-_CURVE_COLUMNS = ("held_out", "repeat", "epoch", "training_loss", "validation_loss", "validation_uar")
+_CURVE_COLUMNS = ("held_out", "repeat", "epoch", *CURVES)
+_FOLD_COLUMNS = ("held_out", "repeat", "held_out_clips", "chosen", "seed")
+
+
+@dataclass(frozen=True)
+class TrainedSettings:
+    """Content of settings.json: sections of params.yaml, with presets resolved and one model.
+
+    Attributes:
+        faces: the section `faces`.
+        flow: the section `flow`.
+        models: the settings of one model by its name.
+    """
+
+    faces: dict[str, Any]
+    flow: dict[str, Any]
+    models: dict[str, dict[str, Any]]
 
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
@@ -60,11 +86,12 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
                 write_arrays(scratch / "checkpoints" / f"{as_file_name(fold.plan.key)}.npz", fold.checkpoint)
 
 
-def read_evaluation(folder: Path) -> Evaluation:
+def read_evaluation(folder: Path, remedy: str = REPAIR) -> Evaluation:
     """Read the scores of one model.
 
     Args:
         folder: folder that `write_training` wrote.
+        remedy: what to do if the file is damaged.
 
     Returns:
         The scores.
@@ -72,26 +99,43 @@ def read_evaluation(folder: Path) -> Evaluation:
     Raises:
         StorageError: the file is missing or damaged, or another version wrote it.
     """
-    content = read_json(folder / "evaluation.json")
-    if content.keys() != {field.name for field in fields(Evaluation)}:
-        raise StorageError(f"{folder}: another version of microfacial wrote this. Run `dvc repro`")
-    return Evaluation(
-        **{
-            **content,
-            "classes": tuple(content["classes"]),
-            "overall": _read_score(content["overall"]),
-            "corpora": {name: _read_score(score) for name, score in content["corpora"].items()},
-            "uf1_interval": tuple(content["uf1_interval"]),
-            "uar_interval": tuple(content["uar_interval"]),
-        }
-    )
+    path = folder / "evaluation.json"
+    evaluation = read_json(path, Evaluation, remedy)
+    with refuse_damaged(path, remedy):
+        check_evaluation(evaluation)
+    return evaluation
 
 
-def read_predictions(folder: Path) -> Predictions:
+def read_trained_settings(folder: Path, model: str, remedy: str = REPAIR) -> dict[str, Any]:
+    """Read the settings that turn a clip into the input of a trained model.
+
+    Args:
+        folder: folder of a training.
+        model: name of the model.
+        remedy: what to do if the file is damaged.
+
+    Returns:
+        The sections `faces`, `flow` and `models`, with one model.
+
+    Raises:
+        StorageError: the file is missing or damaged, or is for another model.
+    """
+    path = folder / "settings.json"
+    content = read_json(path, TrainedSettings, remedy)
+    with refuse_damaged(path, remedy):
+        if set(content.models) != {model}:
+            raise DamagedError(f"models has {', '.join(content.models) or 'nothing'} instead of {model}")
+        if "method" not in content.flow:
+            raise DamagedError("flow has no method")
+    return {"faces": content.faces, "flow": content.flow, "models": content.models}
+
+
+def read_predictions(folder: Path, remedy: str = REPAIR) -> Predictions:
     """Read the predictions of one model.
 
     Args:
         folder: folder that `write_training` wrote.
+        remedy: what to do if a file is damaged.
 
     Returns:
         Predictions, sorted by the ids of clips. Probabilities are rounded to six digits.
@@ -99,27 +143,11 @@ def read_predictions(folder: Path) -> Predictions:
     Raises:
         StorageError: a file is missing or damaged, or another version wrote it.
     """
-    evaluation = read_evaluation(folder)
-    table = pd.DataFrame(read_csv(folder / "predictions.csv"))
-    table = table.assign(repeat=table["repeat"].astype(int)).sort_values(["repeat", "clip"])
-    shape = (evaluation.repeats, -1)
-    number = {label: index for index, label in enumerate(evaluation.classes)}
-    probabilities = table[[f"p_{label}" for label in evaluation.classes]].to_numpy(np.float64)
-    clips, subjects = (table[name].to_numpy(np.str_).reshape(shape)[0] for name in ("clip", "subject"))
-    truth, predicted = (
-        np.array([number[label] for label in table[name]], dtype=np.int64).reshape(shape)
-        for name in ("truth", "predicted")
-    )
-    return Predictions(
-        model=evaluation.model,
-        protocol=evaluation.protocol,
-        classes=evaluation.classes,
-        clips=clips,
-        subjects=subjects,
-        truth=truth[0],
-        predicted=predicted,
-        probabilities=probabilities.reshape(*shape, len(number)),
-    )
+    evaluation = read_evaluation(folder, remedy)
+    path = folder / "predictions.csv"
+    rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
+    with refuse_damaged(path, remedy):
+        return to_predictions(rows, evaluation)
 
 
 def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:
@@ -162,9 +190,10 @@ def read_importances(folder: Path) -> Importances | None:
     path = folder / _IMPORTANCES
     if not path.exists():
         return None
-    arrays: dict[str, Any] = read_arrays(path)
-    names = {name: tuple(arrays[name].tolist()) for name in ("region_names", "window_names")}
-    return Importances(**{**arrays, **names})
+    arrays = read_arrays(path, [field.name for field in fields(Importances)])
+    clips = read_evaluation(folder).overall.clips
+    with refuse_damaged(path):
+        return to_importances(arrays, clips)
 
 
 def read_curves(folder: Path) -> dict[str, History]:
@@ -179,18 +208,14 @@ def read_curves(folder: Path) -> dict[str, History]:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    curves: dict[str, dict[str, list[float]]] = {
-        f"{row['held_out']}#{row['repeat']}": {name: [] for name in _CURVE_COLUMNS[3:]}
-        for row in read_csv(folder / "folds.csv")
-    }
-    for row in read_csv(folder / "history.csv"):
-        for name, values in curves[f"{row['held_out']}#{row['repeat']}"].items():
-            values.extend([float(row[name])] if row[name] else [])
-    return {key: History(**{name: tuple(values) for name, values in fold.items()}) for key, fold in curves.items()}
-
-
-def _read_score(content: dict[str, Any]) -> Score:
-    return Score(**{**content, "confusion": tuple(map(tuple, content["confusion"]))})
+    evaluation = read_evaluation(folder)
+    audit, history = folder / "folds.csv", folder / "history.csv"
+    rows = read_csv(audit, _FOLD_COLUMNS)
+    with refuse_damaged(audit):
+        folds = to_folds(rows, evaluation)
+    rows = read_csv(history, _CURVE_COLUMNS)
+    with refuse_damaged(history):
+        return to_curves(rows, folds)
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:

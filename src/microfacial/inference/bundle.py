@@ -2,27 +2,52 @@
 
     bundle.json          variant, classes, settings that read clips, and the text in the checkpoints
     weights.safetensors  the arrays of all checkpoints, by the number of the checkpoint and the name of the array
+    SHA256SUMS           SHA-256 digests of both files, as `sha256sum --check` reads them
 
 A registered version contains a bundle. Text is stored apart from the arrays, because safetensors holds numbers only.
+Earlier releases wrote bundles without digests. They are still read, if all their weights are finite.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
 
-from microfacial.errors import StorageError
-from microfacial.files import atomic_write, read_json, write_json
+from microfacial.errors import DamagedError, StorageError
+from microfacial.files import atomic_write, read_json, refuse_damaged, write_json, write_text
 from microfacial.inference.predict import Checkpoint, TrainedModel, restore_model
 
 BUNDLE, EVIDENCE, CARD = Path("artifacts/bundle"), Path("evidence"), Path("model_card.md")  # in a version's folder
 
-_FACTS, _WEIGHTS = "bundle.json", "weights.safetensors"
+_FACTS, _WEIGHTS, _DIGESTS = "bundle.json", "weights.safetensors", "SHA256SUMS"
+_REMEDY = "Register the model again"
+_LIBRARY_ERRORS = (SafetensorError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
 _OLD_BUNDLE, _OLD_FACTS = Path("artifacts/pack"), "pack.json"  # names in versions from before the rename
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleFacts:
+    """Content of bundle.json.
+
+    Attributes:
+        classes: names of the classes, in the order of the model's outputs.
+        trained_with: the sections `faces`, `flow` and `models`, with one model.
+        count: number of checkpoints.
+        text: arrays of text, as lists, by the names that arrays have in the weights.
+        digests: name of the file with digests; None in bundles of earlier releases.
+    """
+
+    classes: tuple[str, ...]
+    trained_with: dict[str, Any]
+    count: int
+    text: dict[str, Any]
+    digests: Literal["SHA256SUMS"] | None = None
 
 
 def write_bundle(
@@ -41,10 +66,18 @@ def write_bundle(
     text = {name: array.tolist() for name, array in named.items() if array.dtype.kind == "U"}
     with atomic_write(folder) as fresh:
         fresh.mkdir()
-        facts = {"classes": list(classes), "trained_with": dict(sections), "count": len(checkpoints), "text": text}
+        facts = {
+            "classes": list(classes),
+            "trained_with": dict(sections),
+            "count": len(checkpoints),
+            "text": text,
+            "digests": _DIGESTS,
+        }
         write_json(fresh / _FACTS, facts)
         arrays = {name: np.array(array, order="C") for name, array in named.items() if name not in text}
         save_file(arrays, fresh / _WEIGHTS)
+        lines = [f"{_digest((fresh / name).read_bytes())}  {name}\n" for name in (_FACTS, _WEIGHTS)]
+        write_text(fresh / _DIGESTS, "".join(lines))
 
 
 def read_bundle(folder: Path) -> TrainedModel:
@@ -57,24 +90,63 @@ def read_bundle(folder: Path) -> TrainedModel:
         The model with its classes and settings.
 
     Raises:
-        StorageError: a file is missing or damaged.
+        StorageError: a file is missing, has another digest, or is damaged, or a weight is not finite.
         ConfigError: another version of microfacial wrote the settings.
     """
     path = folder / (_OLD_FACTS if (folder / _OLD_FACTS).exists() else _FACTS)
-    facts = read_json(path)
-    try:
-        arrays = load_file(folder / _WEIGHTS)
-    except (FileNotFoundError, SafetensorError) as error:
-        raise StorageError(f"{folder / _WEIGHTS} is missing or damaged ({error}). Register the model again") from None
-    if not isinstance(facts, dict) or not {"text", "count", "trained_with", "classes"} <= facts.keys():
-        raise StorageError(f"{path} is damaged. Register the model again")
-    text = {name: np.array(value, dtype=np.str_) for name, value in facts["text"].items()}
-    named: dict[str, NDArray[Any]] = {**arrays, **text}
+    digests = _read_digests(folder / _DIGESTS)
+    _check_digest(path, digests)
+    facts = read_json(path, BundleFacts, _REMEDY)
+    if facts.digests and not digests:
+        raise StorageError(f"{folder / facts.digests} is missing. {_REMEDY}")
+    weights = folder / _WEIGHTS
+    _check_digest(weights, digests)
+    with refuse_damaged(weights, _REMEDY):
+        named = _parse_weights(weights.read_bytes())
+    named |= {name: np.array(value, dtype=np.str_) for name, value in facts.text.items()}
+    written = len({name.partition("/")[0] for name in named})
+    if written != facts.count:
+        raise StorageError(f"{path} is damaged (there are {written} checkpoints, not {facts.count}). {_REMEDY}")
     checkpoints = [
         {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
-        for prefix in (f"{number}/" for number in range(facts["count"]))
+        for prefix in (f"{number}/" for number in range(facts.count))
     ]
-    return restore_model(facts["trained_with"], tuple(facts["classes"]), checkpoints, path)
+    return restore_model(facts.trained_with, facts.classes, checkpoints, path, _REMEDY)
+
+
+def _read_digests(path: Path) -> dict[str, str]:
+    """Return the digests of files by name. They are empty for a bundle of an earlier release."""
+    if not path.exists():
+        return {}
+    with refuse_damaged(path, _REMEDY):
+        *lines, rest = path.read_bytes().decode("ascii", errors="replace").split("\n")
+        digests = {name: value for value, _, name in (line.partition("  ") for line in lines)}
+        if digests.keys() != {_FACTS, _WEIGHTS} or rest:
+            raise DamagedError(f"it does not list {_FACTS} and {_WEIGHTS}")
+    return digests
+
+
+def _check_digest(path: Path, digests: Mapping[str, str]) -> None:
+    if digests:
+        with refuse_damaged(path, _REMEDY):
+            if _digest(path.read_bytes()) != digests.get(path.name):
+                raise DamagedError(f"its digest is not the one in {_DIGESTS}")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _parse_weights(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name. All numbers must be finite."""
+    try:
+        arrays: dict[str, NDArray[Any]] = load(content)
+    except _LIBRARY_ERRORS as error:
+        raise DamagedError(" ".join(str(error).split()) or type(error).__name__) from None
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DamagedError(f"{name} has weights that are not finite")
+    return arrays
 
 
 def find_bundle(version: Path) -> Path:

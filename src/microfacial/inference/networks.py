@@ -1,5 +1,6 @@
 """Create untrained networks, and compute the inputs of the hybrid network from a clip."""
 
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from microfacial.errors import ConfigError
 from microfacial.inference.read import read_clip
 from microfacial.models import MODELS, Task
 from microfacial.models.presets import find_network, resolve
@@ -15,6 +17,8 @@ from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import WINDOWS
 from microfacial.preprocessing.regions import face_boxes
 from microfacial.records import PHASE_WINDOWS, FaceStore
+
+_MAX_CLASSES, _MAX_INPUTS = 1000, 100_000_000  # of a network, and numbers in the inputs of one clip
 
 
 class HybridInputs(NamedTuple):
@@ -60,6 +64,10 @@ def create_model(
     Raises:
         ConfigError: the network, preset or key does not exist, or a value is wrong.
     """
+    if not 1 <= classes <= _MAX_CLASSES:
+        raise ConfigError(f"{name}: classes must be from 1 to {_MAX_CLASSES}, found {classes}")
+    if shape is not None and not (shape and min(shape) > 0 and prod(shape) <= _MAX_INPUTS):
+        raise ConfigError(f"{name}: shape must have 1 to {_MAX_INPUTS} numbers, found {shape}")
     network = find_network(name)
     resolved = resolve(name, {"preset": preset, **settings}, name)
     inputs = network.make_inputs(_motionless_face(), resolved)
@@ -69,7 +77,13 @@ def create_model(
         classes=classes,
         co_occurrence=np.zeros((regions, regions), np.float32),
     )
-    return network.build(task, resolved)
+    try:
+        return network.build(task, resolved)
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(
+            f"{name}: the shape {task.shape} does not fit this network and its settings: {reason}"
+        ) from None
 
 
 def hybrid_inputs(

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.errors import ConfigError, DatasetError
-from microfacial.evaluation.result_files import read_evaluation
-from microfacial.files import read_arrays, read_json
+from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageError
+from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
+from microfacial.files import REPAIR, read_arrays, refuse_damaged
 from microfacial.inference.read import read_clip, read_map
 from microfacial.models import MODELS
 from microfacial.preprocessing.faces import FacesConfig
@@ -22,6 +22,7 @@ from microfacial.training.fit import restore
 Checkpoint = Mapping[str, NDArray[Any]]
 """The arrays that a fitted model is restored from, by name. `shape` is the shape of one sample."""
 
+_RESTORE_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _Section = TypeVar("_Section", bound=Section)
 
 
@@ -72,6 +73,7 @@ class TrainedModel:
 
         Raises:
             DatasetError: the clip cannot be read (see `read_clip`), or its inputs have another shape than in training.
+            StorageError: the predictions are not finite.
         """
         if self.faces.method == "whole":
             store = read_map(path, faces=self.faces, flow=self.flow)
@@ -84,6 +86,8 @@ class TrainedModel:
                 "you gave onset and apex only, give the offset too: without it, only the motion of onset→apex is known"
             )
         probabilities = np.mean([fitted.predict(inputs)[0] for fitted in self.fitted], axis=0)
+        if not np.isfinite(probabilities).all():
+            raise StorageError(f"{path}: the predictions of {self.model} are not finite, so its weights are damaged")
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
 
@@ -103,14 +107,18 @@ def load_fold(path: Path | str) -> TrainedModel:
         ConfigError: another version of microfacial wrote the settings.
     """
     folder = Path(path).parent.parent
-    settings = folder / "settings.json"
-    sections = read_json(settings)
-    classes = read_evaluation(folder).classes
-    return restore_model(sections, classes, [read_arrays(Path(path))], settings)
+    evaluation = read_evaluation(folder)
+    sections = read_trained_settings(folder, evaluation.model)
+    remedy = "Delete it, set train.checkpoints: true and run `dvc repro`"
+    return restore_model(sections, evaluation.classes, [read_arrays(Path(path), ["shape"], remedy)], Path(path), remedy)
 
 
 def restore_model(
-    sections: Mapping[str, Any], classes: tuple[str, ...], checkpoints: Sequence[Checkpoint], source: Path
+    sections: Mapping[str, Any],
+    classes: tuple[str, ...],
+    checkpoints: Sequence[Checkpoint],
+    source: Path,
+    remedy: str = REPAIR,
 ) -> TrainedModel:
     """Restore a model from its checkpoints and from the settings of its training.
 
@@ -120,28 +128,45 @@ def restore_model(
         classes: names of the classes, in the order of the model's outputs.
         checkpoints: one checkpoint for each fitted model whose probabilities are averaged.
         source: the file that holds `sections`. Error messages name it.
+        remedy: what to do if the sections or the checkpoints are damaged.
 
     Returns:
         The model with its classes and settings.
 
     Raises:
         ConfigError: another version of microfacial wrote the settings. The message names the key.
+        StorageError: the sections are damaged, or the checkpoints do not fit them.
     """
-    ((model, content),) = sections["models"].items()
+    with refuse_damaged(source, remedy):
+        model, content = _only_model(sections)
     if model not in MODELS:
         raise ConfigError(f"{source}: models.{model} is not a known model. Choose from {', '.join(MODELS)}")
+    missing = [name for name in ("faces", "flow") if name not in sections]
+    if missing:
+        raise StorageError(f"{source} is damaged (no section {missing[0]}). {remedy}")
     settings = _check_stored(content, MODELS[model].settings, f"{source}: models.{model}")
+    faces = _check_stored(sections["faces"], FacesConfig, f"{source}: faces")
+    flow = _check_stored(sections["flow"], FlowConfig, f"{source}: flow")
+    with refuse_damaged(source, remedy):
+        try:
+            fitted = tuple(restore(model, settings, checkpoint) for checkpoint in checkpoints)
+            shape = tuple(int(size) for size in checkpoints[0]["shape"])
+        except _RESTORE_ERRORS as error:
+            raise DamagedError(f"its weights do not fit its settings: {' '.join(str(error).split())}") from None
     return TrainedModel(
-        model=model,
-        classes=classes,
-        settings=settings,
-        faces=_check_stored(sections["faces"], FacesConfig, f"{source}: faces"),
-        flow=_check_stored(sections["flow"], FlowConfig, f"{source}: flow"),
-        shape=tuple(checkpoints[0]["shape"].tolist()),
-        fitted=tuple(restore(model, settings, checkpoint) for checkpoint in checkpoints),
+        model=model, classes=classes, settings=settings, faces=faces, flow=flow, shape=shape, fitted=fitted
     )
 
 
-def _check_stored(content: Mapping[str, Any], kind: type[_Section], where: str) -> _Section:
+def _only_model(sections: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the name and the settings of the model in stored sections."""
+    models = sections.get("models")
+    if not isinstance(models, Mapping) or len(models) != 1:
+        raise DamagedError("models does not have exactly one model")
+    ((model, content),) = models.items()
+    return model, content
+
+
+def _check_stored(content: Any, kind: type[_Section], where: str) -> _Section:
     """Turn stored settings into a section. Keys that have been renamed since are accepted, unlike in params.yaml."""
-    return check(with_current_keys(content, kind), kind, where)
+    return check(with_current_keys(content, kind) if isinstance(content, Mapping) else content, kind, where)

@@ -1,4 +1,7 @@
-"""Open the clip in a request to a served model: the path of a file, or the file itself as base64."""
+"""Open the clip in a request to a served model: a video or a map as base64, within stated limits.
+
+A request never names a file of the server. Anyone who can reach the server could otherwise find out which files exist.
+"""
 
 import base64
 import binascii
@@ -7,48 +10,76 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+
 from microfacial.errors import DatasetError
+
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 3840 * 2160
+MAX_FRAMES = 3000
+MAX_SECONDS = 120
 
 _SUFFIXES = {b"RIFF": ".avi", b"GIF8": ".gif", b"\x89PNG": ".png"}  # by the first bytes of a file
 _MP4_BRAND = b"ftyp"  # from byte 4
-_MAX_SHOWN = 60  # characters of a wrong value that the error message repeats
+_PNG_SIDES = slice(16, 24)  # width and height in the header of a PNG, four bytes each
+_ACCEPTED = "base64 of a video (avi, gif, mov, mp4) or of a map (png)"
 
 
 @contextmanager
 def open_requested_clip(clip: str) -> Iterator[Path]:
-    """Yield the path of the clip. A clip in base64 is written to a temporary file, which is deleted afterwards.
+    """Write the clip of a request to a temporary file, which is deleted afterwards.
 
     Args:
-        clip: the path of a video, of a folder of frames or of a map, or a video or map as base64.
+        clip: a video or a map as base64.
 
     Yields:
-        The path of a file or folder that exists.
+        The path of the temporary file.
 
     Raises:
-        DatasetError: the value is neither an existing path nor base64 of a video or map.
+        DatasetError: the value is not base64 of a video or map, or the clip exceeds `MAX_BYTES`, `MAX_PIXELS`,
+            `MAX_FRAMES` or `MAX_SECONDS`. The message does not contain the value, nor a path of this machine.
     """
-    if _is_path(clip):
-        yield Path(clip)
-        return
+    if len(clip) > (MAX_BYTES + 2) // 3 * 4:
+        raise DatasetError(f"the clip is larger than {MAX_BYTES // 2**20} MB. Send a shorter or smaller clip")
     content = _decode(clip)
     suffix = _find_suffix(content)
     if not suffix:
-        shown = clip if len(clip) <= _MAX_SHOWN else f"{clip[:_MAX_SHOWN]}…"
-        raise DatasetError(
-            f"{shown!r} is neither a path that exists on this machine nor base64 of a video (avi, gif, mov, mp4) or of "
-            "a map (png). Send one of these"
-        )
+        raise DatasetError(f"the value of clip is not {_ACCEPTED}. Send the content of a file, not its path")
+    if suffix == ".png":
+        width, height = (int.from_bytes(content[_PNG_SIDES][start : start + 4], "big") for start in (0, 4))
+        _check_size(width, height)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"clip{suffix}"
         path.write_bytes(content)
+        if suffix != ".png":
+            _check_video(path)
         yield path
 
 
-def _is_path(clip: str) -> bool:
+def _check_video(path: Path) -> None:
+    """Refuse a video that is too large or too long. Its frames are counted, because its header can be wrong."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
-        return bool(clip) and Path(clip).exists()  # an empty path would mean the current folder
-    except (OSError, ValueError):  # too long for a file name, or with a null byte
-        return False
+        width, height, fps = (
+            capture.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
+        )
+        _check_size(round(width), round(height))
+        frames = 0
+        while capture.grab():
+            frames += 1
+            if frames > MAX_FRAMES:
+                raise DatasetError(f"the clip has more than {MAX_FRAMES} frames. Send a shorter clip")
+    finally:
+        capture.release()
+    if fps > 0 and frames / fps > MAX_SECONDS:
+        raise DatasetError(f"the clip takes {frames / fps:.0f} s, more than {MAX_SECONDS} s. Send a shorter clip")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DatasetError(
+            f"the clip has {width}×{height} px, more than {MAX_PIXELS / 1e6:.1f} megapixels. Send smaller frames"
+        )
 
 
 def _find_suffix(content: bytes) -> str:

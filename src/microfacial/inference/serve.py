@@ -1,17 +1,18 @@
 """Serve a registered version with MLflow. MLflow copies this file into the version, together with the package.
 
-The input is a table with the column `clip`, a path or base64 of a video. The columns `onset`, `apex`, `offset` and
-`fps` are optional; moments that are not given are spotted. The output has the column `label` and one column `p_<class>`
-for each class.
+The input is a table with the column `clip`, a video or map as base64; `inference.request` limits its size. The columns
+`onset`, `apex`, `offset` and `fps` are optional; moments that are not given are spotted. The output has the column
+`label` and one column `p_<class>` for each class.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from microfacial.errors import MicrofacialError
@@ -19,6 +20,7 @@ from microfacial.inference.bundle import read_bundle
 from microfacial.inference.predict import TrainedModel
 from microfacial.inference.request import open_requested_clip
 
+_LOG = logging.getLogger(__name__)
 _MOMENTS = ("onset", "apex", "offset")
 
 
@@ -47,7 +49,8 @@ class ServedModel(PythonModel):
             One row for each clip, with the columns `label` and `p_<class>`.
 
         Raises:
-            MlflowException: a clip cannot be read. A server then answers with status 400 and the reason.
+            MlflowException: a clip cannot be read. A server then answers with status 400 and the reason. For an error
+                of the program, it answers with status 500, and its log has the details.
         """
         rows = [
             _predict_row(self._model, {str(name): value for name, value in row.items()})
@@ -62,9 +65,15 @@ def _predict_row(model: TrainedModel, row: dict[str, Any]) -> dict[str, Any]:
     fps = float(given["fps"]) if "fps" in given else None
     try:
         with open_requested_clip(str(row["clip"])) as path:
-            probabilities = model.predict_clip(path, **moments, fps=fps)
+            try:
+                probabilities = model.predict_clip(path, **moments, fps=fps)
+            except MicrofacialError as error:  # the temporary path means nothing to the sender
+                raise MicrofacialError(str(error).replace(str(path), "the clip")) from None
     except MicrofacialError as error:
         raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from None
+    except Exception:  # noqa: BLE001 - MLflow would send the stack trace to the sender of the request
+        _LOG.exception("a clip could not be predicted")
+        raise MlflowException("the server failed on this clip. Its log has the reason", INTERNAL_ERROR) from None
     return {
         "label": max(probabilities, key=lambda label: probabilities[label]),
         **{f"p_{label}": probability for label, probability in probabilities.items()},

@@ -11,20 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 from scipy.special import softmax
-from sklearn.dummy import DummyClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
+from microfacial.models.settings import CValue
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
 
@@ -34,11 +33,11 @@ class LinearSvmSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4)
-    c_values: tuple[PositiveFloat, ...] = Field(  # candidates for C
-        (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1
+    input_px: int = Field(28, ge=4, le=512)
+    c_values: tuple[CValue, ...] = Field(  # candidates for C
+        (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1, max_length=100
     )
-    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
+    inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)
@@ -138,35 +137,79 @@ def _fit(training_data: TrainingData, settings: LinearSvmSettings) -> FittedSvm:
     inputs, labels = samples.inputs.reshape(len(samples.inputs), -1), samples.labels
 
     def predict_each(fit_rows: NDArray[np.int64], validation_rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        machines = (_fit_machine(c, inputs[fit_rows], labels[fit_rows]) for c in settings.c_values)
-        return [machine.predict(inputs[validation_rows]) for machine in machines]
+        fit_labels = labels[fit_rows]
+        if (fit_labels == fit_labels[0]).all():
+            return [np.full(len(validation_rows), fit_labels[0])] * len(settings.c_values)
+        standard = _StandardRows.of(inputs[fit_rows])
+        products = standard.products_with(inputs[validation_rows])
+        return [standard.fit_machine(c, fit_labels).predict(products) for c in settings.c_values]
 
     best = choose_by_uf1(settings.c_values, predict_each, samples, settings.inner_folds)
-    return _unfold(_fit_machine(best, inputs, labels), samples, f"C={best:g}")
+    standard = _StandardRows.of(inputs)
+    return _unfold(standard, standard.fit_machine(best, labels), samples, f"C={best:g}")
 
 
-def _fit_machine(c: float, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Pipeline | DummyClassifier:
-    """Fit a machine. If the rows of an inner fold have one class only, always predict that class."""
-    if len(np.unique(labels)) == 1:
-        return DummyClassifier().fit(inputs, labels)
-    machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=c, class_weight="balanced", break_ties=True))
-    return machine.fit(inputs, labels)
+@dataclass(frozen=True)
+class _StandardRows:
+    """The n rows of one fit, standardised on themselves, and their kernel.
+
+    The kernel is one matrix product, and the machines of all strengths share it. Without it, libsvm computes each value
+    by itself, again for each strength and each pair of classes. That takes most of the time of a fit.
+
+    Attributes:
+        scaler: computes in float32, like its inputs.
+        rows: standardised rows, `(n, P)` float64.
+        kernel: inner products of the rows, `(n, n)` float64.
+    """
+
+    scaler: StandardScaler
+    rows: FloatArray
+    kernel: FloatArray
+
+    @classmethod
+    def of(cls, inputs: NDArray[np.float32]) -> Self:
+        scaler = StandardScaler().fit(inputs)
+        rows = scaler.transform(inputs).astype(np.float64)
+        return cls(scaler, rows, rows @ rows.T)
+
+    def products_with(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return the inner products of m other inputs with the rows, `(m, n)`."""
+        products: FloatArray = self.scaler.transform(inputs).astype(np.float64) @ self.rows.T
+        return products
+
+    def fit_machine(self, c: float, labels: NDArray[np.int64]) -> SVC:
+        machine = SVC(kernel="precomputed", C=c, class_weight="balanced", break_ties=True)
+        return machine.fit(self.kernel, labels)
 
 
-def _unfold(machine: Pipeline, samples: Samples, chosen: str) -> FittedSvm:
-    """Turn a fitted scaler and machine into weights of raw pixels."""
-    scaler, svc = machine[0], machine[1]
-    weight = svc.coef_ / scaler.scale_  # (M, P)
-    bias = svc.intercept_ - weight @ scaler.mean_
-    sign = -1.0 if len(svc.classes_) == 2 else 1.0  # with two classes, scikit-learn reverses the sign of the margin
+def _unfold(standard: _StandardRows, machine: SVC, samples: Samples, chosen: str) -> FittedSvm:
+    """Turn a fitted machine into weights of raw pixels."""
+    weight = _dual_weights(machine) @ standard.rows[machine.support_] / standard.scaler.scale_  # (M, P)
+    bias = machine.intercept_ - weight @ standard.scaler.mean_
+    sign = -1.0 if len(machine.classes_) == 2 else 1.0  # with two classes, scikit-learn reverses the sign of the margin
     return FittedSvm(
         weight=sign * weight,
         bias=sign * bias,
-        present=svc.classes_.astype(np.int64),
+        present=machine.classes_.astype(np.int64),
         classes=len(samples.classes),
         shape=samples.inputs.shape[1:],
         chosen=chosen,
     )
+
+
+def _dual_weights(machine: SVC) -> FloatArray:
+    """Return the weight of each of the V support vectors in the machine of each pair of classes, `(M, V)`.
+
+    libsvm sorts support vectors by class, and leaves out the class itself in the list of opponents of each class. So a
+    column of `dual_coef_`, `(k − 1, V)`, has the weights against the other classes in ascending order.
+    """
+    classes = len(machine.classes_)
+    owner = np.repeat(np.arange(classes), machine.n_support_)  # class of each support vector
+    weights = np.zeros((classes * (classes - 1) // 2, len(owner)))
+    for weight, (first, second) in zip(weights, combinations(range(classes), 2), strict=True):
+        weight[owner == first] = machine.dual_coef_[second - 1, owner == first]
+        weight[owner == second] = machine.dual_coef_[first, owner == second]
+    return weights
 
 
 LINEAR_SVM = Estimator(

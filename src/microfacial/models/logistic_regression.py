@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
+from pydantic import Field
+from scipy.linalg import eigh
 from scipy.special import softmax
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -28,8 +28,11 @@ from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
 from microfacial.models.inputs import full_face
 from microfacial.models.mirror import mirror_image
+from microfacial.models.settings import CValue
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
+
+_LEAST_STRENGTH = 1e-12  # eigenvalues below this share of the largest one are rounding errors
 
 
 class LogisticRegressionSettings(Section):
@@ -37,10 +40,12 @@ class LogisticRegressionSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4)
-    components: int = Field(60, ge=1)  # at most the number of rows and of pixels
-    c_values: tuple[PositiveFloat, ...] = Field((1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1)  # for C
-    inner_folds: int = Field(10, ge=2)  # groups of subjects for the choice of C
+    input_px: int = Field(28, ge=4, le=512)
+    components: int = Field(60, ge=1, le=10_000)  # at most the number of rows and of pixels
+    c_values: tuple[CValue, ...] = Field(  # candidates for C
+        (1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1, max_length=100
+    )
+    inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 
 @dataclass(frozen=True)
@@ -107,21 +112,47 @@ def _fit(training_data: TrainingData, settings: LogisticRegressionSettings) -> F
 
 
 def _fit_each(samples: Samples, c_values: Sequence[float], components: int) -> list[FittedRegression]:
-    """Fit one regression for each C, on the same components of the faces and their mirror images."""
-    mirrored = mirror_image(torch.from_numpy(samples.inputs), (), "motion").numpy()
-    faces = np.concatenate([_flatten(samples.inputs), _flatten(mirrored)])  # (2n, P)
-    labels = np.tile(samples.labels, 2)
-    scaler = StandardScaler().fit(faces)
-    standard = scaler.transform(faces)
-    axes = PCA(min(components, *faces.shape), svd_solver="full").fit(standard)
-    coordinates = axes.transform(standard)
+    """Fit one regression for each C, on the same components of the faces and their mirror images.
+
+    Each face is the sum of an even part, which its mirror image shares, and an odd part, which has the opposite sign in
+    the mirror image. Each principal component is either even or odd. The solution gives the weight 0 to odd components,
+    because it is symmetric. So a fit on the even parts alone is the same fit, with half of the rows and twice the C.
+    """
+    faces = _flatten(samples.inputs)
+    mirrored = _flatten(mirror_image(torch.from_numpy(samples.inputs), (), "motion").numpy())
+    scaler = StandardScaler().fit(np.concatenate([faces, mirrored]))
+    faces, mirrored = scaler.transform(faces), scaler.transform(mirrored)
+    even = (faces + mirrored) / 2  # (n, P)
+    axes = _even_axes(even, (faces - mirrored) / 2, components)  # (D, P)
+    coordinates = even @ axes.T
     regressions = []
     for c in c_values:
-        slopes, constants = _regress(coordinates, labels, len(samples.classes), c)
-        weight = slopes @ axes.components_ / scaler.scale_
-        bias = constants - weight @ scaler.mean_ - slopes @ axes.components_ @ axes.mean_
+        slopes, constants = _regress(coordinates, samples.labels, len(samples.classes), 2 * c)
+        weight = slopes @ axes / scaler.scale_
+        bias = constants - weight @ scaler.mean_
         regressions.append(FittedRegression(weight, bias, samples.inputs.shape[1:], f"C={c:g}"))
     return regressions
+
+
+def _even_axes(even: FloatArray, odd: FloatArray, components: int) -> FloatArray:
+    """Return the even axes, `(D, P)`, among the first principal axes of faces and mirror images.
+
+    Args:
+        even: even parts of n standardised faces, `(n, P)`.
+        odd: their odd parts, `(n, P)`.
+        components: number of principal axes, even and odd together.
+    """
+    few_rows = len(even) <= even.shape[1]
+    products = [part @ part.T if few_rows else part.T @ part for part in (even, odd)]
+    count = len(products[0])
+    first = (max(0, count - components), count - 1)  # eigenvalues are in ascending order
+    strengths, vectors = eigh(products[0], subset_by_index=first)
+    odd_strengths = eigh(products[1], subset_by_index=first, eigvals_only=True)
+    both = np.sort(np.concatenate([strengths, odd_strengths]))[-components:]
+    chosen = strengths >= max(both[0], _LEAST_STRENGTH * both[-1])
+    if few_rows:
+        return vectors[:, chosen].T @ even / np.sqrt(strengths[chosen, None])
+    return vectors[:, chosen].T
 
 
 def _regress(
@@ -131,7 +162,7 @@ def _regress(
     slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, -np.inf)
     present = np.unique(labels)
     constants[present] = 0.0
-    if len(present) > 1:
+    if len(present) > 1 and coordinates.size:
         machine = LogisticRegression(C=c, class_weight="balanced", solver="newton-cholesky")
         machine.fit(coordinates, labels)
         fitted = present[1:] if len(present) == 2 else present  # with two classes, there is one row for the second

@@ -21,8 +21,8 @@ from microfacial.records import FaceStore, Inputs
 class MlpSettings(OptimiserSettings):
     """`models.mlp` in params.yaml."""
 
-    input_px: int = Field(14, ge=4)
-    hidden: int = Field(64, ge=1)  # units
+    input_px: int = Field(14, ge=4, le=512)
+    hidden: int = Field(64, ge=1, le=8192)  # units
     dropout: float = Field(0.5, ge=0, lt=1)
 
 

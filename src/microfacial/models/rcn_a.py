@@ -29,15 +29,15 @@ from microfacial.records import FaceStore, Inputs
 
 _GROUPS = 8
 _LEAST_SPREAD = 1e-6  # evidence with a smaller spread is not stretched; it gives almost no attention
-_Width = Annotated[int, Field(gt=0, multiple_of=_GROUPS)]
+_Width = Annotated[int, Field(gt=0, le=4096, multiple_of=_GROUPS)]
 
 
 class RcnASettings(OptimiserSettings):
     """`models.rcn_a` in params.yaml."""
 
-    input_px: int = Field(60, ge=28)
+    input_px: int = Field(60, ge=28, le=512)
     width: _Width = 32  # filters, F
-    pooled: int = Field(5, ge=2)  # side of the last maps, p
+    pooled: int = Field(5, ge=2, le=64)  # side of the last maps, p
     dropout: float = Field(0.5, ge=0, lt=1)
 
 

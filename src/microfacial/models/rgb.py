@@ -24,7 +24,7 @@ from microfacial.records import FaceStore, Inputs
 class RgbSettings(OptimiserSettings):
     """`models.rgb` in params.yaml."""
 
-    input_px: int = Field(48, ge=16)  # side of the image
+    input_px: int = Field(48, ge=16, le=512)  # side of the image
     backbone: Literal["small", "resnet18"] = "small"
     width: Width = 128  # D of the small backbone; the D of ResNet-18 is 512
     dropout: float = Field(0.5, ge=0, lt=1)

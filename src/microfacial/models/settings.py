@@ -11,7 +11,8 @@ from microfacial.settings import Section
 
 CHANNELS_PER_GROUP = 8  # of group normalisation; with one channel per group, a map of one pixel would become zero
 
-Width = Annotated[int, Field(gt=0, multiple_of=CHANNELS_PER_GROUP)]
+Width = Annotated[int, Field(gt=0, le=4096, multiple_of=CHANNELS_PER_GROUP)]
+CValue = Annotated[float, Field(gt=0, le=1e9)]  # C, the inverse strength of regularisation
 EncoderKind = Literal["linear", "conv"]
 Adjacency = Literal["learned", "action-units"]
 
@@ -31,33 +32,33 @@ class OptimiserSettings(Section):
         }
     )
 
-    epochs: int = Field(60, ge=1)
-    patience: int = Field(15, ge=1)  # epochs without a lower validation loss before training stops
+    epochs: int = Field(60, ge=1, le=100_000)
+    patience: int = Field(15, ge=1, le=100_000)  # epochs without a lower validation loss before training stops
     early_stopping: bool = False  # true: the validation fold chooses the epoch; false: train on all rows, use the last
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
+    batch_size: int = Field(32, ge=1, le=65_536)
+    learning_rate: float = Field(1e-3, gt=0, le=100)
+    weight_decay: float = Field(0.1, ge=0, le=100)
     schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
-    warmup_epochs: int = Field(6, ge=0)  # the learning rate rises from zero during these epochs
-    max_gradient_norm: float | None = Field(None, gt=0)  # longer gradients are shortened to this; null: never
+    warmup_epochs: int = Field(6, ge=0, le=100_000)  # the learning rate rises from zero during these epochs
+    max_gradient_norm: float | None = Field(None, gt=0, le=1e6)  # longer gradients are shortened to this; null: never
     ema_decay: float = Field(0.0, ge=0, lt=1)  # share of the moving average of weights that a step keeps; 0: no average
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
-    focal_gamma: float = Field(2.0, ge=0)
+    focal_gamma: float = Field(2.0, ge=0, le=100)
     class_weights: Literal["none", "root", "inverse"] = "inverse"  # of the class frequencies in the training rows
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    mixup_alpha: float = Field(0.0, ge=0)  # alpha of the Beta distribution; 0: off
+    mixup_alpha: float = Field(0.0, ge=0, le=100)  # alpha of the Beta distribution; 0: off
     flip: bool = True  # mirror half of the training faces
     test_time_flip: bool = True  # average the predictions for a face and its mirror image
-    shift_px: int = Field(0, ge=0)  # move inputs by up to this many of their pixels
+    shift_px: int = Field(0, ge=0, le=512)  # move inputs by up to this many of their pixels
     window_jitter: float = Field(0.0, ge=0, lt=1)  # move the ends of windows by up to this share of a window
-    ensemble_size: int = Field(1, ge=1)  # networks whose probabilities are averaged, each with its own validation fold
+    ensemble_size: int = Field(1, ge=1, le=100)  # networks that are averaged, each with its own validation fold
     precision: Literal["auto", "float32", "bfloat16"] = "float32"  # auto: bfloat16 if the processor supports it
 
 
 class RegionSettings(OptimiserSettings):
     """Settings of every model of regions."""
 
-    input_px: int = Field(14, ge=4)  # side of a region's map
+    input_px: int = Field(14, ge=4, le=512)  # side of a region's map
     whole_face: bool = True  # add the whole face as one more region
     encoder: EncoderKind = "linear"  # linear: one layer over the pixels of a map; conv: four convolution blocks
     shared_encoder: bool = False  # true: one encoder for all regions; false: one encoder per region
@@ -69,8 +70,8 @@ class AttentionSettings(RegionSettings):
     """Settings of every model of regions with attention."""
 
     width: Width = 32  # D
-    depth: int = Field(1, ge=1)  # attention layers
-    heads: int = Field(4, ge=1, validate_default=True)
+    depth: int = Field(1, ge=1, le=64)  # attention layers
+    heads: int = Field(4, ge=1, le=1024, validate_default=True)
     normalise: bool = False  # normalise tokens before each layer, which removes the strength of a motion
 
     @field_validator("heads")

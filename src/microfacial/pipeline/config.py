@@ -24,7 +24,7 @@ class Tuned(Section):
     """An entry of `tuned`: a study chose the settings of a model on the clips of these subjects."""
 
     study: str
-    trial: int | None = Field(None, ge=0)  # number of the trial with these settings
+    trial: int | None = Field(None, ge=0, le=1_000_000)  # number of the trial with these settings
     subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
 
 

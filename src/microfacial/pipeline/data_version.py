@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from microfacial.errors import PipelineError, StorageError
 from microfacial.files import read_json, write_json
 from microfacial.pipeline.project import STATE
 from microfacial.pipeline.tools import reason, run_module
+from microfacial.yaml_parser import parse_yaml
 
 DATA = Path("data")
 _PROOFS = STATE / "data-proofs.json"  # time of the last proof of equality, by .dvc file
@@ -108,9 +108,9 @@ def _read_proofs() -> dict[str, float]:
 
 def _read_hash(path: Path) -> str:
     try:
-        (output,) = yaml.safe_load(path.read_text(encoding="utf-8"))["outs"]
+        (output,) = parse_yaml(path.read_bytes())["outs"]
         value = output["md5"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError):
         value = None
     if not isinstance(value, str):
         raise PipelineError(f"{path} is damaged: it has no hash of one folder. Restore it with `git checkout {path}`")

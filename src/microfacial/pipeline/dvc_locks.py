@@ -4,15 +4,16 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import psutil
-import yaml
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock, is_held
+from microfacial.yaml_parser import parse_yaml
 
 _TMP = Path(".dvc/tmp")
 _RWLOCK, _LOCK = _TMP / "rwlock", _TMP / "lock"
@@ -49,7 +50,7 @@ def remove_damaged_files() -> None:
             f"{_DVC_LOCK} contains a merge conflict. Take one side with `git checkout --ours {_DVC_LOCK}` or "
             f"`git checkout --theirs {_DVC_LOCK}`"
         )
-    for path, parse in ((_RWLOCK, json.loads), (_DVC_LOCK, yaml.safe_load)):
+    for path, parse in ((_RWLOCK, json.loads), (_DVC_LOCK, partial(parse_yaml, max_bytes=None))):
         if path.exists() and not _is_mapping(path, parse):
             click.echo(f"{path} is damaged, probably by a killed process. It is written again")
             path.unlink()
@@ -147,9 +148,9 @@ def _name(pid: int, command: str) -> str:
     return f"process {pid} ({command[:80]})"
 
 
-def _is_mapping(path: Path, parse: Callable[[str], Any]) -> bool:
+def _is_mapping(path: Path, parse: Callable[[bytes], Any]) -> bool:
     """Return whether a file contains a mapping."""
     try:
-        return isinstance(parse(path.read_text(encoding="utf-8")), dict)
-    except (ValueError, yaml.YAMLError):
+        return isinstance(parse(path.read_bytes()), dict)
+    except ValueError:
         return False

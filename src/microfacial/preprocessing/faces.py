@@ -42,7 +42,7 @@ class FacesConfig(Section):
     method: Literal["landmarks", "template", "whole"] = "landmarks"
     fallback: Literal["template", "none"] = "template"
     regions: RegionSchemeName = "mission"
-    size_px: int = Field(224, ge=28)
+    size_px: int = Field(224, ge=28, le=1024)
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ class FlowConfig(Section):
 
     method: Literal["variational", "dis", "farneback", "tvl1", "published"] = "variational"
     head_motion: HeadMotion = "similarity-twice"
-    highpass_sigma_px: float | None = Field(8.0, gt=0)
-    blur_sigma_px: float | None = Field(0.8, gt=0)
+    highpass_sigma_px: float | None = Field(8.0, gt=0, le=512)
+    blur_sigma_px: float | None = Field(0.8, gt=0, le=100)
     variational: VariationalSettings = VariationalSettings()
     dis: DisSettings = DisSettings()
     farneback: FarnebackSettings = FarnebackSettings()

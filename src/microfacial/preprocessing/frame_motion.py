@@ -35,12 +35,12 @@ class SpottingConfig(Section):
         flank: onset and offset are where this fraction of the apex's motion is left.
     """
 
-    width_px: int = Field(224, ge=56)
-    highpass_sigma_px: float = Field(8.0, gt=0)
-    smoothing_s: float = Field(0.01, gt=0)
-    longest_s: float = Field(0.5, gt=0)
+    width_px: int = Field(224, ge=56, le=1920)
+    highpass_sigma_px: float = Field(8.0, gt=0, le=512)
+    smoothing_s: float = Field(0.01, gt=0, le=10)
+    longest_s: float = Field(0.5, gt=0, le=60)
     threshold: float = Field(0.55, ge=0, le=1)
-    least_rise: float = Field(1.9, gt=1)
+    least_rise: float = Field(1.9, gt=1, le=1000)
     flank: float = Field(0.1, gt=0, lt=1)
 
 

@@ -38,15 +38,15 @@ class VariationalSettings(Section):
     """
 
     levels: int = Field(3, ge=1, le=5)
-    calls_per_level: int = Field(3, ge=1)
-    alpha: float = Field(22.0, gt=0)
-    alpha_step: float = Field(1.5, ge=1)
-    gamma: float = Field(10.0, ge=0)
-    delta: float = Field(5.0, ge=0)
-    fixed_point_iterations: int = Field(5, ge=1)
-    sor_iterations: int = Field(10, ge=1)
+    calls_per_level: int = Field(3, ge=1, le=100)
+    alpha: float = Field(22.0, gt=0, le=10_000)
+    alpha_step: float = Field(1.5, ge=1, le=100)
+    gamma: float = Field(10.0, ge=0, le=10_000)
+    delta: float = Field(5.0, ge=0, le=10_000)
+    fixed_point_iterations: int = Field(5, ge=1, le=1000)
+    sor_iterations: int = Field(10, ge=1, le=1000)
     omega: float = Field(1.8, gt=0, lt=2)
-    smooth_sigma_px: float | None = Field(2.0, gt=0)
+    smooth_sigma_px: float | None = Field(2.0, gt=0, le=100)
 
 
 class DisSettings(Section):
@@ -75,11 +75,11 @@ class FarnebackSettings(Section):
     """
 
     pyramid_scale: float = Field(0.5, gt=0, lt=1)
-    levels: int = Field(3, ge=1)
-    winsize_px: int = Field(15, ge=3)
-    iterations: int = Field(3, ge=1)
-    neighbourhood_px: int = Field(5, ge=3)
-    neighbourhood_sigma_px: float = Field(1.1, gt=0)
+    levels: int = Field(3, ge=1, le=20)
+    winsize_px: int = Field(15, ge=3, le=255)
+    iterations: int = Field(3, ge=1, le=1000)
+    neighbourhood_px: int = Field(5, ge=3, le=31)
+    neighbourhood_sigma_px: float = Field(1.1, gt=0, le=100)
 
 
 class Tvl1Settings(Section):
@@ -102,15 +102,15 @@ class Tvl1Settings(Section):
         device: PyTorch device.
     """
 
-    lambda_: float = Field(0.3, gt=0)
+    lambda_: float = Field(0.3, gt=0, le=10_000)
     tau: float = Field(0.25, gt=0, le=0.25)
-    theta: float = Field(0.3, gt=0)
-    scales: int = Field(3, ge=1)
+    theta: float = Field(0.3, gt=0, le=10_000)
+    scales: int = Field(3, ge=1, le=20)
     scale_step: float = Field(0.8, gt=0, lt=1)
-    warps: int = Field(5, ge=1)
-    outer_iterations: int = Field(10, ge=1)
-    inner_iterations: int = Field(30, ge=1)
-    epsilon: float = Field(0.01, ge=0)
+    warps: int = Field(5, ge=1, le=100)
+    outer_iterations: int = Field(10, ge=1, le=1000)
+    inner_iterations: int = Field(30, ge=1, le=1000)
+    epsilon: float = Field(0.01, ge=0, le=1)
     median_px: Literal[1, 3, 5] = 5
     device: Literal["cpu", "cuda", "mps"] = "cpu"
 

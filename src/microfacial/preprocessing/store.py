@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import StorageError
-from microfacial.files import atomic_write, digest, read_json, require_file, write_json
+from microfacial.files import REPAIR, atomic_write, digest, read_array, read_json, refuse_damaged, write_json
+from microfacial.preprocessing.stored_features import FacesFile, FlowIndex
 from microfacial.records import Clip, Face, FaceStore, Image
 
 FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
@@ -72,54 +73,53 @@ def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
     Raises:
         StorageError: The file is missing or damaged.
     """
-    content = read_json(folder / "faces.json")
-    return tuple(_read_face(row) for row in content["faces"]), tuple(content["regions"]), content["size_px"]
+    path = folder / "faces.json"
+    content = read_json(path, FacesFile)
+    with refuse_damaged(path):
+        content.check()
+    return tuple(face.to_face() for face in content.faces), content.regions, content.size_px
 
 
-def read_faces_of(folder: Path, clips: Sequence[Clip]) -> tuple[list[Face], int]:
+def read_faces_of(folder: Path, clips: Sequence[Clip], *, only: bool = False) -> tuple[list[Face], int]:
     """Read the face of each of some clips.
 
     Args:
         folder: folder that `write_faces` wrote.
         clips: clips in any order.
+        only: refuse a file with faces of other clips.
 
     Returns:
         One face per clip, in the order of `clips`, and the side of the aligned square in px.
 
     Raises:
-        StorageError: The file is missing or damaged, or it has no face for one of the clips.
+        StorageError: The file is missing or damaged, or it does not belong to the clips.
     """
     faces, _, size_px = read_faces(folder)
     by_clip = {face.clip: face for face in faces}
     missing = [clip.id for clip in clips if clip.id not in by_clip]
     if missing:
         raise StorageError(f"{folder} does not belong to clips.csv: no face of {missing[0]}. Run `dvc repro`")
+    surplus = sorted(by_clip.keys() - {clip.id for clip in clips})
+    if only and surplus:
+        raise StorageError(f"{folder} does not belong to clips.csv, which has no clip {surplus[0]}. Run `dvc repro`")
     return [by_clip[clip.id] for clip in clips], size_px
 
 
-def read_crops(folder: Path) -> NDArray[np.uint8]:
+def read_crops(folder: Path, count: int, size_px: int) -> NDArray[np.uint8]:
     """Open the aligned onset and apex crops of all clips.
 
     Args:
         folder: folder that `write_faces` wrote.
+        count: number of clips, N.
+        size_px: side of the aligned square.
 
     Returns:
         `(N, 2, H, W, 3)` uint8 BGR, memory-mapped.
 
     Raises:
-        StorageError: The file is missing.
+        StorageError: The file is missing or damaged, or has another type or shape.
     """
-    return np.load(require_file(folder / "crops.npy"), mmap_mode="r")
-
-
-def _read_face(row: dict[str, Any]) -> Face:
-    return Face(
-        clip=row["clip"],
-        transform=np.array(row["transform"]),
-        boxes=tuple((top, left, bottom, right) for top, left, bottom, right in row["boxes"]),
-        source=row["source"],
-        confidence=row["confidence"],
-    )
+    return read_array(folder / "crops.npy", np.uint8, (count, 2, size_px, size_px, 3))
 
 
 # --- flow -------------------------------------------------------------------------------------------------------------
@@ -140,19 +140,24 @@ class FlowWriter:
         Args:
             folder: folder of the files.
             shape: shape of the flow of all clips, `(N, T, C, H, W)`.
+
+        Raises:
+            StorageError: The folder has a file of flow with another type or shape.
         """
         self.folder = folder
+        self._shape = shape
         self._log = folder / "done.txt"
         array = folder / "flow.npy"
         if not array.exists():
             self._log.unlink(missing_ok=True)  # the clips in it were lost with the array
             with atomic_write(array) as fresh:
                 np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float16, shape=shape).flush()
+        self.read()  # checks the file
         self._flow = np.lib.format.open_memmap(array, mode="r+")
 
     def done(self) -> set[str]:
-        """Return the keys of the clips that are done."""
-        return set(self._log.read_text().splitlines()) if self._log.exists() else set()
+        """Return the keys of the clips that are done. A damaged key belongs to no clip, which is computed again."""
+        return set(self._log.read_text(errors="replace").splitlines()) if self._log.exists() else set()
 
     def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
         """Write the flow of one clip and record that it is done.
@@ -169,8 +174,8 @@ class FlowWriter:
 
     def read(self) -> NDArray[np.float16]:
         """Return the flow of all clips, `(N, T, C, H, W)`, memory-mapped. Clips that are not done have zeros."""
-        flow: NDArray[np.float16] = np.load(self.folder / "flow.npy", mmap_mode="r")
-        return flow
+        remedy = f"Delete the folder {self.folder} and run the command again"
+        return read_array(self.folder / "flow.npy", np.float16, self._shape, remedy)
 
     def finish(self, out: Path, index: dict[str, Any]) -> None:
         """Move the flow to `out`, write its index there, and delete the folder.
@@ -200,19 +205,27 @@ def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
         The store. Its crops and its flow are memory-mapped.
 
     Raises:
-        StorageError: A file is missing or damaged, or faces and flow do not belong to the same clips.
+        StorageError: A file is missing or damaged, faces and flow do not belong to the same clips, or the flow of a
+            clip has numbers that are not finite. The message names the clip.
     """
-    index = read_json(flow_folder / "index.json")
-    faces, regions, _ = read_faces(faces_folder)
-    clips = tuple(index["clips"])
+    path = flow_folder / "index.json"
+    index = read_json(path, FlowIndex)
+    with refuse_damaged(path):
+        index.check()
+    faces, regions, size_px = read_faces(faces_folder)
+    clips = index.clips
     if clips != tuple(face.clip for face in faces):
         raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. Run `dvc repro`")
+    flow = read_array(flow_folder / "flow.npy", np.float16, index.shape(size_px))
+    for clip, sequence in zip(clips, flow, strict=True):
+        if not np.isfinite(sequence).all():
+            raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {REPAIR}")
     return FaceStore(
         clips=clips,
-        crops=read_crops(faces_folder),
-        flow=np.load(require_file(flow_folder / "flow.npy"), mmap_mode="r"),
-        windows=tuple(index["windows"]),
-        unit=index["unit"],
+        crops=read_crops(faces_folder, len(clips), size_px),
+        flow=flow,
+        windows=index.windows,
+        unit=index.unit,
         boxes=np.array([face.boxes for face in faces], dtype=np.int64),
         regions=regions,
     )

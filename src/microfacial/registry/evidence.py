@@ -5,14 +5,14 @@ no test clips of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copy
 
-from microfacial.errors import StorageError
+from microfacial.errors import DamagedError
 from microfacial.evaluation.result_files import read_predictions
 from microfacial.evaluation.significance import count_by_subject
-from microfacial.files import digest, read_json, write_json
+from microfacial.files import digest, read_json, refuse_damaged, write_json
 from microfacial.metrics import uf1
 from microfacial.records import Clip, Predictions
 from microfacial.registry.training_source import TrainingSource
@@ -59,6 +59,31 @@ class UntunedScore:
     uf1: float
     subjects: int
     clips: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceFacts:
+    """Content of evidence.json.
+
+    Attributes:
+        dataset: see `Evidence`.
+        scheme: see `Evidence`.
+        data: see `Evidence`.
+        tuned_on: see `Evidence`.
+        note: explanation for readers.
+        model: name of the variant.
+        study: name of the study that chose the settings. Empty without a study.
+        files: digests of the files that were copied from the training, by name.
+    """
+
+    dataset: str
+    scheme: str
+    data: str
+    tuned_on: tuple[str, ...]
+    note: str = ""
+    model: str = ""
+    study: str = ""
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def gather_evidence(source: TrainingSource) -> Evidence:
@@ -118,18 +143,20 @@ def read_evidence(folder: Path, name: str) -> Evidence:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    facts = read_json(folder / _FACTS)
-    try:
-        return Evidence(
-            name=name,
-            dataset=facts["dataset"],
-            scheme=facts["scheme"],
-            data=facts["data"],
-            tuned_on=tuple(facts["tuned_on"]),
-            predictions=read_predictions(folder),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{folder}: the evidence of {name} is damaged ({error!r}). Register it again") from None
+    path, remedy = folder / _FACTS, f"It belongs to the evidence of {name}. Register it again"
+    facts = read_json(path, EvidenceFacts, remedy)
+    with refuse_damaged(path, remedy):
+        for file, value in facts.files.items():
+            if file not in _RESULT_FILES or digest([folder / file]) != value:
+                raise DamagedError(f"the digest of {file} is not the one in {_FACTS}")
+    return Evidence(
+        name=name,
+        dataset=facts.dataset,
+        scheme=facts.scheme,
+        data=facts.data,
+        tuned_on=facts.tuned_on,
+        predictions=read_predictions(folder, remedy),
+    )
 
 
 def digest_data(clips: Sequence[Clip]) -> str:

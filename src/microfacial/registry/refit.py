@@ -40,7 +40,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
     Raises:
         StorageError: the features are missing, or the folds did not choose epochs.
     """
-    chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv")]
+    chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv", ("chosen",))]
     settings = fix_epochs(source.settings, chosen)
     store, clips = read_features(source.results)
     inputs = MODELS[source.model].make_inputs(store, settings)
@@ -60,14 +60,15 @@ def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
     Raises:
         StorageError: the training did not write checkpoints.
     """
-    keys = [f"{row['held_out']}#{row['repeat']}" for row in read_csv(source.folder / "folds.csv")]
+    rows = read_csv(source.folder / "folds.csv", ("held_out", "repeat"))
+    keys = [f"{row['held_out']}#{row['repeat']}" for row in rows]
     paths = [source.folder / "checkpoints" / f"{as_file_name(key)}.npz" for key in keys]
     if not all(path.exists() for path in paths):
         raise StorageError(
             f"{source.folder} has no checkpoints of its folds, but registry.bundle is ensemble. Set "
             "train.checkpoints: true and run `dvc repro`, or set registry.bundle: refit"
         )
-    return [read_arrays(path) for path in paths]
+    return [read_arrays(path, ["shape"]) for path in paths]
 
 
 def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int) -> Fitted:

@@ -9,13 +9,13 @@ from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.result_files import read_evaluation
-from microfacial.files import read_csv, read_json
+from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
+from microfacial.files import read_csv
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Clip
 from microfacial.settings import Section
-from microfacial.tracking.run_records import read_identity
+from microfacial.tracking.run_records import read_folds, read_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def require_current(source: TrainingSource) -> None:
             raise StorageError(f"{source.folder}: {name} has changed since this training. Run `dvc repro`")
     clips = source.read_clips()
     labels = {clip.id: clip.label for clip in clips}
-    predicted = {row["clip"]: row["truth"] for row in read_csv(source.folder / "predictions.csv")}
+    predicted = {row["clip"]: row["truth"] for row in read_csv(source.folder / "predictions.csv", ("clip", "truth"))}
     if source.train.protocol == "holdout":  # tests some clips only
         labels = {clip: label for clip, label in labels.items() if clip in predicted}
     if predicted != labels:
@@ -113,9 +113,9 @@ def require_current(source: TrainingSource) -> None:
 
 def _find_changed_settings(source: TrainingSource) -> Iterator[tuple[str, Any, Any]]:
     """Yield each setting that has changed since the training: key, value in params.yaml, value in the training."""
-    yield from _differences(source.sections, read_json(source.folder / "settings.json"))
+    yield from _differences(source.sections, read_trained_settings(source.folder, source.model))
     evaluation = read_evaluation(source.folder)
-    seed = min(int(row["repeat"]) for row in read_csv(source.folder / "folds.csv"))
+    seed = min(fold.repeat for fold in read_folds(source.folder))
     for key, current, used in (
         ("train.protocol", source.train.protocol, evaluation.protocol),
         ("train.repeats", source.train.repeats, evaluation.repeats),

@@ -16,7 +16,7 @@ SIMPLE_MODELS = ("majority", "linear_svm", "logistic_regression", "mlp")  # ever
 class ReportConfig(Section):
     """The `report` section of params.yaml."""
 
-    hardest_clips: int = Field(10, ge=0)  # how many clips the page shows of those that most models get wrong
+    hardest_clips: int = Field(10, ge=0, le=1000)  # how many clips the page shows of those that most models get wrong
     ablation: str | None = Field(None, pattern="^[0-9a-f]{16}$")  # digest of the tables of `microfacial ablate`
 
 

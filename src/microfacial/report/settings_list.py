@@ -67,8 +67,8 @@ def read_pinned_versions(path: Path) -> dict[str, str]:
     Raises:
         StorageError: The file is missing or does not pin one of the packages.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    pinned = dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
     for name in _PACKAGES:
         if name not in pinned:
             raise StorageError(f"{path} does not pin {name}. Restore the file: `git checkout {path}`")

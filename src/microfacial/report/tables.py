@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from microfacial import files
-from microfacial.errors import StorageError
+from microfacial.errors import DamagedError, StorageError
+from microfacial.formats import parse_decimal, parse_whole
 from microfacial.records import Clip, Predictions
 from microfacial.report.results import ModelResult
 
 _IGNORES_CLIPS = "majority"  # this model does not look at clips, so it cannot find one hard
 _PARTS, _SHIFTS = "ablation.csv", "jitter.csv"  # the second is missing for published maps
+_SCORES = ("", "_sd", "_difference", "_difference_low", "_difference_high")  # after uf1 and uar in names of columns
 
 
 # --- subjects and clips -----------------------------------------------------------------------------------------------
@@ -210,8 +212,25 @@ def read_ablation(folder: Path, digest: str) -> AblationTables:
             f"{folder} does not contain the tables that report.ablation names ({digest}). "
             "Run `microfacial ablate`, which prints the digest to set, or set report.ablation to null"
         )
-    parts, shifts = (files.read_csv(folder / name) if (folder / name).exists() else [] for name in (_PARTS, _SHIFTS))
+    parts = _read_ablation_table(folder / _PARTS, "hybrid")
+    shifts = _read_ablation_table(folder / _SHIFTS, "shift_frames") if (folder / _SHIFTS).exists() else []
     return AblationTables(parts=parts, shifts=shifts)
+
+
+def _read_ablation_table(path: Path, label: str) -> list[dict[str, str]]:
+    """Read a table of an ablation. Cells of rows without scores are empty."""
+    remedy = "Run `microfacial ablate` again, or set report.ablation to null"
+    scores = [f"{score}{end}" for score in ("uf1", "uar") for end in _SCORES]
+    rows = files.read_csv(path, (label, "repeats", *scores, "note"), remedy)
+    with files.refuse_damaged(path, remedy):
+        if not rows or not rows[0]["uf1"]:
+            raise DamagedError("the first row has no scores")
+        for row in rows:
+            parse_whole(row["repeats"])
+            for score in scores:
+                if row[score]:
+                    parse_decimal(row[score])
+    return rows
 
 
 def is_outdated(ablation: AblationTables, results: Sequence[ModelResult]) -> bool:

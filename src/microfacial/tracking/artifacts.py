@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
+from microfacial.files import read_csv
 from microfacial.report import figures, hybrid_figures
 from microfacial.report.figure_style import as_png
 
@@ -90,4 +91,5 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    read_csv(path)  # refuses a damaged file
     return pd.read_csv(path, keep_default_na=False)

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 _TEMPORARY = (".dvc", "tmp", "exps")  # folder in a project where DVC checks out queued experiments
 
@@ -38,7 +39,22 @@ def store_uri(root: Path) -> str:
     Args:
         root: root folder of the checkout.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database_path(root)}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _sqlite_uri(database_path(root))
+
+
+def local_address(path: Path) -> str:
+    """Return the address of a local folder as MLflow stores it. MLflow decodes `%20` in it, like a URL.
+
+    Args:
+        path: an absolute path.
+    """
+    return str(path).replace("%", "%25")
+
+
+def _sqlite_uri(database: Path) -> str:
+    """Return the address of a database. SQLAlchemy decodes `%20` in it, and options follow a question mark."""
+    path = str(database)
+    return f"sqlite:///{quote(path) if set(path) & set('%?') else path}"
 
 
 def is_served(uri: str) -> bool:

@@ -18,7 +18,7 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
     "opencv-python",
     "pandas",
     "pydantic",
-    "pyyaml",
+    "ruamel-yaml",
     "safetensors",
     "scikit-learn",
     "scipy",

@@ -6,14 +6,15 @@ results/<data set>/train/<model>/   identity, folds, curves, predictions, scores
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from microfacial import files
-from microfacial.errors import StorageError
-from microfacial.evaluation.result_files import read_curves
+from microfacial.errors import DamagedError
+from microfacial.evaluation.result_files import read_curves, read_predictions, read_trained_settings
+from microfacial.formats import parse_whole
 from microfacial.records import FoldResult, History
 
 _MAX_CHARACTERS = 5900  # of a parameter. The limit of MLflow is 6000
@@ -174,22 +175,17 @@ def read_folds(folder: Path) -> Iterator[TrainedFold]:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    try:
-        curves, predictions = read_curves(folder), files.read_csv(folder / "predictions.csv")
-        audit = files.read_csv(folder / "folds.csv")
-        whole = sum(int(row["held_out_clips"]) for row in audit) == len(predictions)
-    except (KeyError, ValueError) as error:
-        raise StorageError(f"{folder} has a damaged table ({error}). Delete it and run `dvc repro`") from None
-    if not whole:
-        raise StorageError(f"{folder}/predictions.csv is damaged. Delete {folder} and run `dvc repro`")
+    read_predictions(folder)  # checks the table, and that it has as many rows as the folds
+    curves, predictions = read_curves(folder), files.read_csv(folder / "predictions.csv")
+    audit = files.read_csv(folder / "folds.csv")
     remaining = iter(predictions)
     for row in audit:
-        clips = int(row["held_out_clips"])
+        clips = parse_whole(row["held_out_clips"])  # read_curves checked it
         test_clips = list(islice(remaining, clips))
         yield TrainedFold(
             name=row["held_out"],
-            repeat=int(row["repeat"]),
-            seed=int(row["seed"]),
+            repeat=parse_whole(row["repeat"]),
+            seed=parse_whole(row["seed"]),
             chosen=row["chosen"],
             clips=clips,
             hits=sum(clip["truth"] == clip["predicted"] for clip in test_clips),
@@ -219,27 +215,14 @@ def read_identity(folder: Path) -> RunIdentity:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    content, shown = files.read_json(folder / _IDENTITY), files.read_json(folder / _SETTINGS)
-    try:
-        model_settings = shown["models"][content["model"]]
-        flow = content["flow"]
-        return RunIdentity(
-            **{
-                **content,
-                "corpora": tuple(content["corpora"]),
-                "flow": FlowDigest(**{**flow, "shape": tuple(flow["shape"])}),
-                "settings": {
-                    **content["settings"],
-                    "faces": shown["faces"],
-                    "flow": shown["flow"],
-                    "model": model_settings,
-                },
-            }
-        )
-    except (KeyError, TypeError):
-        raise StorageError(
-            f"{folder}: {_IDENTITY} or {_SETTINGS} is damaged, or of another version. Delete it and run `dvc repro`"
-        ) from None
+    path = folder / _IDENTITY
+    identity = files.read_json(path, RunIdentity)
+    with files.refuse_damaged(path):
+        if not {"protocol", "seed"} <= identity.settings.get("train", {}).keys():
+            raise DamagedError("settings.train has no protocol or no seed")
+    shown = read_trained_settings(folder, identity.model)
+    settings = {"faces": shown["faces"], "flow": shown["flow"], "model": shown["models"][identity.model]}
+    return replace(identity, settings={**identity.settings, **settings})
 
 
 def find_trained(results: Path) -> list[Path]:
@@ -270,7 +253,8 @@ def read_metadata(state: Path, identity: RunIdentity) -> RunMetadata:
         identity: name, data and settings of the run.
     """
     path = _metadata_path(state, identity)
-    return RunMetadata(**files.read_json(path)) if path.exists() else UNKNOWN_METADATA
+    remedy = "Delete it; the run then has no times and no commit"
+    return files.read_json(path, RunMetadata, remedy) if path.exists() else UNKNOWN_METADATA
 
 
 def _metadata_path(state: Path, identity: RunIdentity) -> Path:

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
-from microfacial.tracking.location import hide_password, is_served, store_owner, store_uri
+from microfacial.tracking.location import database_path, hide_password, is_served, local_address, store_owner, store_uri
+from microfacial.tracking.moved_store import correct_addresses
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -24,6 +26,8 @@ _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # open
 
 def connect(root: Path) -> MlflowClient:
     """Open the tracking store, and create it on first use. A lock ensures that only one process creates it.
+
+    If the project was moved or copied, the addresses of artifacts in its own store are corrected first.
 
     Args:
         root: root folder of the project.
@@ -41,11 +45,23 @@ def connect(root: Path) -> MlflowClient:
     uri = store_uri(root)
     try:
         with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
+            if "MLFLOW_TRACKING_URI" not in os.environ:
+                _follow_project(root)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, ImportError) as error:  # MLflow does not translate errors of the database
         raise PipelineError(_reason(uri, error)) from None
     return client
+
+
+def _follow_project(root: Path) -> None:
+    former = correct_addresses(database_path(root))
+    if former is not None:
+        click.echo(
+            f"microfacial: this project was moved or copied from {former}. MLflow's store now names the artifacts in "
+            f"{store_owner(root) / 'mlruns'}",
+            err=True,
+        )
 
 
 @contextmanager
@@ -85,7 +101,7 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
     if experiment is not None:
         return str(experiment.experiment_id)
     local = client.tracking_uri.startswith("sqlite:")
-    location = (store_owner(root) / "mlruns" / "artifacts").as_uri() if local else None
+    location = local_address(store_owner(root) / "mlruns" / "artifacts") if local else None
     try:
         return str(client.create_experiment(name, location, _EXPERIMENT_TAGS))
     except MlflowException:  # another process, such as a queued experiment, may have created it

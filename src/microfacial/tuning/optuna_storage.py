@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
+from microfacial.tuning.journal import repair_journal
 from microfacial.tuning.settings import StudyConfig
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
 
@@ -85,6 +86,7 @@ class StudyStorage:
         """
         (self.root / "mlruns").mkdir(exist_ok=True)
         if not self.shared:
+            repair_journal(Path(self.url))
             try:
                 return JournalStorage(JournalFileBackend(self.url))
             except (ValueError, KeyError, TypeError) as error:  # Optuna raises these for a line that it cannot read

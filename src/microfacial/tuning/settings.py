@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from microfacial.errors import ConfigError
-from microfacial.settings import Section
+from microfacial.settings import MAX_SEED, Section
 
 
 class StudyConfig(Section):
@@ -19,20 +19,22 @@ class StudyConfig(Section):
 
     mode: Literal["split", "nested"] = "split"
     tuning_subjects: tuple[str, ...] = Field((), strict=False)  # split; empty: every second subject of each corpus
-    outer_groups: int = Field(4, ge=2)  # nested: groups of subjects; each is predicted with settings tuned without it
-    inner_folds: int = Field(10, ge=2)  # groups of tuning subjects, tested in turn; at most one group per subject
-    repeats: int = Field(1, ge=1)  # repetitions of the inner folds, each with its own seeds
-    seed: int = Field(0, ge=0)
-    trials: int = Field(40, ge=2)  # number of trials, including trial 0
-    max_minutes: float | None = Field(None, gt=0)  # start no trial after this time; null: no limit
+    outer_groups: int = Field(
+        4, ge=2, le=1000
+    )  # nested: groups of subjects, predicted with settings tuned without them
+    inner_folds: int = Field(10, ge=2, le=1000)  # groups of tuning subjects, tested in turn; at most one per subject
+    repeats: int = Field(1, ge=1, le=1000)  # repetitions of the inner folds, each with its own seeds
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+    trials: int = Field(40, ge=2, le=100_000)  # number of trials, including trial 0
+    max_minutes: float | None = Field(None, gt=0, le=525_600)  # start no trial after this time; null: no limit
     sampler: Literal["tpe", "random"] = "tpe"
-    startup_trials: int = Field(10, ge=1)  # random trials before the TPE sampler uses earlier results
+    startup_trials: int = Field(10, ge=1, le=100_000)  # random trials before the TPE sampler uses earlier results
     prune: bool = True  # stop trials that are clearly worse than trial 0
     prune_p: float = Field(0.1, gt=0, lt=0.5)  # level of the one-sided Wilcoxon signed-rank test over folds
     fixed_parameters: tuple[str, ...] = Field((), strict=False)  # parameters that are not searched
     storage: str = Field("journal", min_length=1)  # journal: one worker; sqlite or an SQLAlchemy URL: several workers
-    workers: int = Field(1, ge=1)  # processes that share the trials
-    heartbeat_seconds: int = Field(10, ge=1)  # interval of heartbeats; a worker that misses six of them counts as dead
+    workers: int = Field(1, ge=1, le=1024)  # processes that share the trials
+    heartbeat_seconds: int = Field(10, ge=1, le=3600)  # of heartbeats; a worker that misses six of them counts as dead
 
     def require_storage_for(self, workers: int) -> None:
         """Check that the storage can be shared by a number of workers.

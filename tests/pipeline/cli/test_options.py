@@ -1,8 +1,13 @@
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from command_line import run
+from microfacial.pipeline.cli.models import predict_command
+from microfacial.pipeline.cli.stages import flow_command
+from microfacial.pipeline.cli.studies import ablate_command, study_run_command
 
 
 def test_the_environment_sets_the_number_of_processes(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
@@ -11,3 +16,25 @@ def test_the_environment_sets_the_number_of_processes(monkeypatch: pytest.Monkey
     for processes, code in (("0", 2), ("1", 0)):
         monkeypatch.setenv("MICROFACIAL_PROCESSES", processes)
         assert run(monkeypatch, "flow") == code
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "option"),
+    [
+        *(
+            (predict_command, ["clip.avi", "--fps", text], "--fps")
+            for text in ("nan", "inf", "1e-300", "1e300", "0", "x")
+        ),
+        *((predict_command, ["clip.avi", "--apex", text], "--apex") for text in ("-1", "1e3", str(2**70), "9" * 5000)),
+        (predict_command, ["clip.avi", "--version", str(2**70)], "--version"),
+        *((flow_command, ["--processes", text], "--processes") for text in ("0", "nan", "1000000")),
+        (ablate_command, ["--repeats", str(10**12)], "--repeats"),
+        (study_run_command, ["mlp", "--workers", str(10**12)], "--workers"),
+    ],
+)
+def test_a_number_beyond_its_bounds_is_refused_by_its_option(
+    command: click.Command, arguments: list[str], option: str
+) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.output

@@ -22,8 +22,8 @@ def test_the_leaderboard_fits_into_80_columns(project_with_flow: Path, monkeypat
     Path("params.yaml").write_text(yaml.safe_dump({**params, "models": {"majority": {}, "linear_svm": {}}}))
     long_names = {"majority": "logistic_regression"}
 
-    def read_renamed(folder: Path) -> Evaluation:
-        evaluation = read_evaluation(folder)
+    def read_renamed(folder: Path, *remedy: str) -> Evaluation:
+        evaluation = read_evaluation(folder, *remedy)
         return replace(evaluation, model=long_names.get(evaluation.model, evaluation.model))
 
     monkeypatch.setattr("microfacial.evaluation.result_files.read_evaluation", read_renamed)

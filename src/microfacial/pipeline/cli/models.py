@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from microfacial.pipeline.cli.options import REFUSED, USER_ERROR, fps_option, locked_project
+from microfacial.pipeline.cli.options import REFUSED, USER_ERROR, fps_option, frame_number, locked_project
 from microfacial.pipeline.project import open_project
 
 
@@ -69,12 +69,12 @@ def lineage_command() -> None:
 
 @click.command("predict")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--onset", type=int, help="Number of the frame before the movement. Default: found automatically.")
-@click.option("--apex", type=int, help="Number of the frame at the peak of the movement.")
-@click.option("--offset", type=int, help="Number of the frame at the end of the movement.")
+@click.option("--onset", type=frame_number, help="Number of the frame before the movement. Default: spotted.")
+@click.option("--apex", type=frame_number, help="Number of the frame at the peak of the movement.")
+@click.option("--offset", type=frame_number, help="Number of the frame at the end of the movement.")
 @fps_option
 @click.option("--alias", type=click.Choice(["champion", "challenger"]), default="champion", show_default=True)
-@click.option("--version", type=click.IntRange(min=1), help="Number of a version. Replaces --alias.")
+@click.option("--version", type=click.IntRange(1, 1_000_000), help="Number of a version. Replaces --alias.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per clip.")
 def predict_command(
     paths: tuple[Path, ...],

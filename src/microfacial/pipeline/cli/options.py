@@ -1,9 +1,11 @@
 """Options that several commands share, and the lock that every stage holds."""
 
+import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -17,6 +19,26 @@ USER_ERROR = 2
 """Exit code of an error that the user can repair."""
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers without nan, which every comparison of click lets pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number.
+
+        Args:
+            value: text from the command line or from the environment, or a default.
+            param: the option.
+            ctx: the command.
+
+        Raises:
+            BadParameter: the text is not a number in the range.
+        """
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def available_cores() -> int:
     """Return how many processor cores this process may use."""
     if sys.platform == "linux":
@@ -26,16 +48,19 @@ def available_cores() -> int:
 
 processes_option = click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     default=available_cores,
     envvar="MICROFACIAL_PROCESSES",
     show_default="all cores",
     help="Number of processes. It changes the time, not the results.",
 )
 
+frame_number = click.IntRange(0, 1_000_000_000)
+"""Type of an option with the number of a frame."""
+
 fps_option = click.option(
     "--fps",
-    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    type=FiniteRange(1, 100_000),
     help="Frames per second. Needed if the files do not contain it, or contain the speed of playback.",
 )
 

@@ -19,7 +19,7 @@ def compare_command(model: str, baseline: str) -> None:
 @click.command("ablate")
 @click.option(
     "--repeats",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     show_default="train.repeats",
     help="Repetitions of the protocol, with the seeds train.seed, train.seed + 1, …",
 )
@@ -52,7 +52,7 @@ def study_group() -> None:
 @study_group.command("run")
 @click.argument("model")
 @click.option(
-    "--workers", type=click.IntRange(min=1), show_default="study.workers", help="Processes that share the trials."
+    "--workers", type=click.IntRange(1, 1024), show_default="study.workers", help="Processes that share the trials."
 )
 @click.option("--no-conclusion", is_flag=True, hidden=True, help="Run trials, but do not score the best settings.")
 @click.option("--parent", type=int, hidden=True, help="Process that started this worker. The worker ends with it.")

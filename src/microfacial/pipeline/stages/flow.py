@@ -27,7 +27,7 @@ def run_flow(project: Project, processes: int) -> None:
     """
     clips = read_clips(project.results / "clips.csv")
     config = read_section(PARAMS, "flow", FlowConfig)
-    faces, size_px = read_faces_of(project.results / "faces", clips)
+    faces, size_px = read_faces_of(project.results / "faces", clips, only=True)
     with clip_progress("flow") as report:
         writer = compute_flow_of_clips(
             clips,

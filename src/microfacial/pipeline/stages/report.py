@@ -7,7 +7,9 @@ from rich.table import Table
 
 from microfacial import files
 from microfacial.datasets import ClipsConfig
+from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation import result_files
+from microfacial.evaluation.oracle import read_oracle_uf1
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.significance import compare_predictions
 from microfacial.pipeline.project import PARAMS, Project
@@ -64,10 +66,13 @@ def read_results(folder: Path) -> list[ModelResult]:
 
     Raises:
         StorageError: A file of the train stage is missing or damaged.
-        ConfigError: The section `train` of params.yaml is wrong.
+        ConfigError: The section `train` or `models` of params.yaml is wrong.
     """
     train = read_section(PARAMS, "train", TrainConfig)
-    results = [_read_result(folder / "train" / model) for model in read_sections(PARAMS)["models"]]
+    models = read_sections(PARAMS).get("models")
+    if not isinstance(models, dict):
+        raise ConfigError(f"{PARAMS}: models must map names of models to their settings")
+    results = [_read_result(folder / "train" / model) for model in models]
     return add_comparisons(
         results, lambda model, baseline: compare_predictions(model, baseline, train.bootstrap_draws, train.seed)
     )
@@ -80,8 +85,8 @@ def _read_result(folder: Path) -> ModelResult:
         predictions=result_files.read_predictions(folder),
         curves=result_files.read_curves(folder),
         importances=result_files.read_importances(folder),
-        settings=files.read_json(folder / "settings.json"),
-        oracle=files.read_json(oracle)["oracle_uf1"] if oracle.exists() else None,
+        settings=result_files.read_trained_settings(folder, folder.name),
+        oracle=read_oracle_uf1(oracle) if oracle.exists() else None,
     )
 
 
@@ -97,5 +102,15 @@ def read_leaderboard(project: Project) -> Table:
     """
     results = read_results(project.results)
     paths = {result.model: project.state / "seconds" / f"{result.model}.json" for result in results}
-    seconds = {model: files.read_json(path) for model, path in paths.items() if path.exists()}
+    seconds = {model: _read_seconds(path) for model, path in paths.items() if path.exists()}
     return draw_leaderboard(project.clips.name, project.clips.scheme, results, seconds)
+
+
+def _read_seconds(path: Path) -> float:
+    """Return the duration of a training on this machine."""
+    remedy = f"Delete it; without it, {path.stem} has no time in the leaderboard"
+    seconds = files.read_json(path, float, remedy)
+    with files.refuse_damaged(path, remedy):
+        if seconds < 0:
+            raise DamagedError(f"{seconds} seconds")
+    return seconds

@@ -1,0 +1,222 @@
+"""Turn the rows of result files into records, and check that they belong together."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microfacial.errors import DamagedError
+from microfacial.formats import parse_decimal, parse_whole
+from microfacial.records import Evaluation, History, Importances, Predictions, Score
+
+PREDICTION_COLUMNS = ("clip", "subject", "repeat", "truth", "predicted")
+"""Columns of predictions.csv, before one column of probabilities for each class."""
+
+CURVES = tuple(field.name for field in fields(History))
+"""Names of the curves of a training."""
+
+_ROUNDING = 1e-6  # of probabilities in predictions.csv
+_SUM_TOLERANCE = 1e-3  # of probabilities, which some models compute as float32
+_NAMES = ("clips", "region_names", "window_names")
+
+
+def check_evaluation(evaluation: Evaluation) -> None:
+    """Check that scores lie between 0 and 1 and that confusion matrices have the stated numbers of classes and clips.
+
+    Args:
+        evaluation: the content of evaluation.json.
+
+    Raises:
+        DamagedError: they do not. The message names the attribute.
+    """
+    classes, repeats = evaluation.classes, evaluation.repeats
+    if not classes or len(set(classes)) < len(classes) or repeats < 1:
+        raise DamagedError(f"classes {', '.join(classes)} and repeats {repeats} are not those of a training")
+    shares = {name: getattr(evaluation, name) for name in vars(evaluation) if name.startswith(("mean_", "ece"))}
+    for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
+        _check_score(name, score, len(classes), repeats)
+        shares |= {f"{name}.{metric}": getattr(score, metric) for metric in ("uf1", "uar", "accuracy")}
+    for metric in ("uf1_interval", "uar_interval"):
+        low, high = getattr(evaluation, metric)
+        shares |= {f"{metric}.0": low, f"{metric}.1": high}
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise DamagedError(f"{name} is {value}, not between 0 and 1")
+
+
+def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
+    counts = np.array(score.confusion) if len({len(row) for row in score.confusion}) == 1 else np.empty(0)
+    if counts.shape != (classes, classes) or (counts < 0).any():
+        raise DamagedError(f"{name}.confusion is not a matrix of {classes} × {classes} counts")
+    if counts.sum() != score.clips * repeats:
+        raise DamagedError(f"{name}.confusion counts {counts.sum()} clips, not {score.clips} × {repeats}")
+
+
+def to_predictions(rows: Sequence[Mapping[str, str]], evaluation: Evaluation) -> Predictions:
+    """Return the predictions in the rows of predictions.csv.
+
+    Args:
+        rows: cells by the name of their column.
+        evaluation: scores of the same training.
+
+    Returns:
+        Predictions, sorted by the ids of clips.
+
+    Raises:
+        DamagedError: a cell is wrong, a clip is missing or surplus, or repetitions contradict each other.
+    """
+    classes, repeats, clips = evaluation.classes, evaluation.repeats, evaluation.overall.clips
+    if len(rows) != repeats * clips:
+        raise DamagedError(f"{len(rows)} rows instead of {repeats} × {clips}, as evaluation.json says")
+    ordered = sorted(rows, key=lambda row: (parse_whole(row["repeat"]), row["clip"]))
+    number = {label: index for index, label in enumerate(classes)}
+    unknown = [row[name] for row in rows for name in ("truth", "predicted") if row[name] not in number]
+    if unknown:
+        raise DamagedError(f"{unknown[0]!r} is not one of the classes {', '.join(classes)}")
+    shape = (repeats, clips)
+    ids, subjects, repeat, truth, predicted = (
+        np.array([row[name] for row in ordered], dtype=np.str_).reshape(shape) for name in PREDICTION_COLUMNS
+    )
+    if len({*repeat[:, 0]}) < repeats or (repeat != repeat[:, :1]).any():
+        raise DamagedError("a repetition has too few or too many rows")
+    if len({*ids[0]}) < clips or any((names != names[0]).any() for names in (ids, subjects, truth)):
+        raise DamagedError("a clip appears twice in a repetition, or differs between repetitions")
+    probabilities = np.array([[parse_decimal(row[f"p_{label}"]) for label in classes] for row in ordered])
+    indices = np.array([number[label] for label in predicted.ravel()])
+    _check_probabilities(probabilities, indices, ids.ravel())
+    return Predictions(
+        model=evaluation.model,
+        protocol=evaluation.protocol,
+        classes=classes,
+        clips=ids[0],
+        subjects=subjects[0],
+        truth=np.array([number[label] for label in truth[0]], dtype=np.int64),
+        predicted=indices.reshape(shape),
+        probabilities=probabilities.reshape(*shape, len(classes)),
+    )
+
+
+def _check_probabilities(
+    probabilities: NDArray[np.float64], predicted: NDArray[np.int64], clips: NDArray[np.str_]
+) -> None:
+    """Check that probabilities sum to 1 and that the most probable class is the predicted one."""
+    tolerance = _ROUNDING * (probabilities.shape[1] + 1)
+    highest = probabilities[np.arange(len(predicted)), predicted]
+    wrong = (
+        (probabilities < 0).any(axis=1)
+        | (np.abs(probabilities.sum(axis=1) - 1) > tolerance)
+        | (highest < probabilities.max(axis=1) - 2 * _ROUNDING)
+    )
+    if wrong.any():
+        raise DamagedError(f"the probabilities of {clips[wrong.argmax()]} contradict each other or the prediction")
+
+
+def check_fold(arrays: Mapping[str, NDArray[Any]], rows: int, texts: Sequence[str], numbers: Sequence[str]) -> None:
+    """Check the predictions of a fold in a cache.
+
+    Args:
+        arrays: arrays by name, with finite numbers. `truth` and `probabilities` are those of `FoldResult`.
+        rows: number of test rows.
+        texts: names of arrays that hold one text.
+        numbers: names of arrays that hold one number.
+
+    Raises:
+        DamagedError: an array has another type or shape, or probabilities do not sum to 1. The message names it.
+    """
+    truth, probabilities = arrays["truth"], arrays["probabilities"]
+    if truth.dtype != np.int64 or truth.shape != (rows,) or (truth < 0).any():
+        raise DamagedError(f"truth is {truth.dtype} {truth.shape} instead of the classes of {rows} rows")
+    if probabilities.dtype != np.float64 or probabilities.ndim != 2 or len(probabilities) != rows:
+        raise DamagedError(f"probabilities are {probabilities.dtype} {probabilities.shape} instead of {rows} rows")
+    if (truth >= probabilities.shape[1]).any() or (np.abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
+        raise DamagedError("probabilities do not sum to 1, or lack a class")
+    for name in (*texts, *numbers):
+        if arrays[name].shape != () or arrays[name].dtype.kind not in ("U" if name in texts else "if"):
+            raise DamagedError(f"{name} is {arrays[name].dtype} {arrays[name].shape} instead of a single value")
+
+
+def to_importances(arrays: Mapping[str, NDArray[Any]], clips: int) -> Importances:
+    """Return the importances in importances.npz.
+
+    Args:
+        arrays: arrays by name, with all names of `Importances`.
+        clips: number of test clips.
+
+    Raises:
+        DamagedError: an array is surplus, or has another type or shape than the names of clips, regions and windows
+            need.
+    """
+    regions, windows = arrays["region_names"].size, arrays["window_names"].size
+    shapes = {
+        "clips": (clips,),
+        "region_names": (regions,),
+        "window_names": (windows,),
+        "fusion": (clips, 2),
+        "graph_regions": (clips, regions),
+        "transformer_regions": (clips, regions),
+        "windows": (clips, windows),
+        "attention": (clips, regions, regions),
+    }
+    for name, array in arrays.items():
+        right_type = array.dtype.kind == "U" if name in _NAMES else array.dtype == np.float64
+        if array.shape != shapes.get(name) or not right_type:
+            raise DamagedError(f"{name} is {array.dtype} {array.shape}, which is wrong for {clips} clips")
+    names = {name: tuple(arrays[name].tolist()) for name in ("region_names", "window_names")}
+    content: dict[str, Any] = {**arrays, **names}
+    return Importances(**content)
+
+
+def to_folds(rows: Sequence[Mapping[str, str]], evaluation: Evaluation) -> dict[str, str]:
+    """Return the choice of each fold in the rows of folds.csv.
+
+    Args:
+        rows: cells by the name of their column.
+        evaluation: scores of the same training.
+
+    Returns:
+        The choice in words by the key of the fold; see `Fitted.chosen`.
+
+    Raises:
+        DamagedError: a fold appears twice, or the folds do not have as many test clips as the scores.
+    """
+    for row in rows:
+        parse_whole(row["seed"])
+    folds = {f"{row['held_out']}#{parse_whole(row['repeat'])}": row["chosen"] for row in rows}
+    clips, expected = sum(parse_whole(row["held_out_clips"]) for row in rows), evaluation.overall.clips
+    if len(folds) < len(rows) or clips != expected * evaluation.repeats:
+        raise DamagedError(f"the folds have {clips} test clips instead of {expected} × {evaluation.repeats}")
+    return folds
+
+
+def to_curves(rows: Sequence[Mapping[str, str]], folds: Mapping[str, str]) -> dict[str, History]:
+    """Return the curves in the rows of history.csv.
+
+    Args:
+        rows: cells by the name of their column.
+        folds: the choice of each fold by its key.
+
+    Returns:
+        Curves by the key of the fold. They are empty for a model without epochs.
+
+    Raises:
+        DamagedError: a row belongs to no fold, or an epoch is missing or appears twice.
+    """
+    curves: dict[str, dict[str, list[float]]] = {key: {name: [] for name in CURVES} for key in folds}
+    epochs = dict.fromkeys(folds, 0)
+    for row in rows:
+        key = f"{row['held_out']}#{parse_whole(row['repeat'])}"
+        if key not in curves:
+            raise DamagedError(f"folds.csv has no fold {key}")
+        epochs[key] += 1
+        if parse_whole(row["epoch"]) != epochs[key]:
+            raise DamagedError(f"fold {key} has epoch {row['epoch']} instead of {epochs[key]}")
+        for name, values in curves[key].items():
+            values.extend([parse_decimal(row[name])] if row[name] else [])
+    for key, chosen in folds.items():
+        last = max(map(int, re.findall(r"[0-9]+", chosen)), default=0) if chosen.startswith("epoch") else 0
+        if epochs[key] and epochs[key] < last:
+            raise DamagedError(f"fold {key} has {epochs[key]} epochs and chose epoch {last}")
+    return {key: History(**{name: tuple(values) for name, values in fold.items()}) for key, fold in curves.items()}
