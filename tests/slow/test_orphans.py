@@ -45,8 +45,9 @@ def kill_only(process: "subprocess.Popen[bytes]") -> None:
 @pytest.mark.parametrize("command", [("train", "roi_cnn"), ("study", "roi_cnn", "--workers", "2")])
 def test_workers_of_a_killed_command_end(computed_checkout: Path, command: tuple[str, ...]) -> None:
     if command[0] == "study":
+        subjects = ", ".join(f"demo/sub0{number}" for number in (1, 2, 3))
         with (computed_checkout / "params.yaml").open("a") as params:
-            params.write("study: {storage: sqlite, trials: 4, inner_folds: 2}\n")
+            params.write(f"study: {{storage: sqlite, trials: 4, inner_folds: 3, tuning_subjects: [{subjects}]}}\n")
     process = start(computed_checkout, *command, "--processes", "2")
 
     def count_busy() -> int:
