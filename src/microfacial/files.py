@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from microfacial.disk import explain_full_disk
 from microfacial.errors import DamagedError, StorageError
 from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
@@ -71,12 +72,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Yields:
         A scratch path in the same folder. Write a file there, or make it a folder. On success it is renamed to `path`;
         on an error it is deleted.
+
+    Raises:
+        StorageError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".scratch-{path.name}-"  # .dvcignore has it too: DVC must not count the remains of a killed write
     for remains in path.parent.glob(f"{prefix}*"):
         shutil.rmtree(remains)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
+    with explain_full_disk(path), tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
         scratch = Path(folder) / path.name
         yield scratch
         if scratch.is_dir() and path.exists():

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
+from microfacial.disk import create_array, move_file, reserve
 from microfacial.errors import StorageError
 from microfacial.files import REPAIR, atomic_write, digest, read_array, read_json, refuse_damaged, write_json
 from microfacial.preprocessing.stored_features import FacesFile, FlowIndex
@@ -52,7 +53,8 @@ def write_faces(
     with atomic_write(folder) as fresh:
         fresh.mkdir()
         shape = (count, 2, size_px, size_px, 3)
-        crops = np.lib.format.open_memmap(fresh / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+        create_array(fresh / "crops.npy", np.uint8, shape, folder / "crops.npy")
+        crops = np.lib.format.open_memmap(fresh / "crops.npy", mode="r+")
         rows = []
         for row, (face, pair) in enumerate(located):
             crops[row] = pair
@@ -142,7 +144,7 @@ class FlowWriter:
             shape: shape of the flow of all clips, `(N, T, C, H, W)`.
 
         Raises:
-            StorageError: The folder has a file of flow with another type or shape.
+            StorageError: The folder has a file of flow with another type or shape, or the disk is full.
         """
         self.folder = folder
         self._shape = shape
@@ -151,8 +153,9 @@ class FlowWriter:
         if not array.exists():
             self._log.unlink(missing_ok=True)  # the clips in it were lost with the array
             with atomic_write(array) as fresh:
-                np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float16, shape=shape).flush()
+                create_array(fresh, np.float16, shape, array)
         self.read()  # checks the file
+        reserve(array, array)  # earlier versions did not reserve space
         self._flow = np.lib.format.open_memmap(array, mode="r+")
 
     def done(self) -> set[str]:
@@ -187,7 +190,7 @@ class FlowWriter:
         with atomic_write(out) as fresh:
             fresh.mkdir()
             write_json(fresh / "index.json", index)
-            (self.folder / "flow.npy").replace(fresh / "flow.npy")
+            move_file(self.folder / "flow.npy", fresh / "flow.npy", out / "flow.npy")
         shutil.rmtree(self.folder)
 
 

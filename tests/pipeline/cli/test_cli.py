@@ -53,7 +53,8 @@ def test_the_same_stages_process_published_flow_maps(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_maps({"sub01": 4, "sub02": 4, "sub03": 4, "s01": 4, "s02": 4, "s03": 4})
-    set_params("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
+    (project / "flow_maps").rename(project / "data" / "flow_maps")
+    set_params("clips", name="maps", corpora=["flow_maps"], scheme="megc2019-3")
     set_params("faces", method="whole", regions="grid-28", size_px=28)
     set_params("flow", method="published")
     for stage in ("clips", "faces", "flow"):

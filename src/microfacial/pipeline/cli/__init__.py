@@ -6,6 +6,8 @@ neither.
 
 import gc
 import sys
+import tempfile
+from pathlib import Path
 
 import click
 
@@ -58,10 +60,8 @@ def run_command_line() -> None:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)
     except OSError as error:  # a full or read-only disk, a folder without permission
-        click.echo(
-            f"microfacial: {error.strerror or error}: {error.filename or 'unknown file'}. Repair it and try again",
-            err=True,
-        )
+        place = error.filename or f"a file below {Path.cwd()} or {tempfile.gettempdir()}"
+        click.echo(f"microfacial: {error.strerror or error}: {place}. Repair it and try again", err=True)
         sys.exit(USER_ERROR)
     finally:
         gc.freeze()  # the process ends: collecting garbage would take a second with torch and MLflow

@@ -1,10 +1,12 @@
 """Stage `flow`: compute the flow of every clip and write `flow/`."""
 
 import shutil
+from pathlib import Path
 
 import click
 
 from microfacial.datasets.clip_table import read_clips
+from microfacial.disk import on_same_file_system
 from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
@@ -22,19 +24,20 @@ def run_flow(project: Project, processes: int) -> None:
         processes: number of worker processes.
 
     Raises:
-        StorageError: Clips or faces are missing, or the faces do not belong to the clips.
+        StorageError: Clips or faces are missing, the faces do not belong to the clips, or the disk is full.
         DatasetError: A frame cannot be read, or a clip has no flow.
     """
     clips = read_clips(project.results / "clips.csv")
     config = read_section(PARAMS, "flow", FlowConfig)
     faces, size_px = read_faces_of(project.results / "faces", clips, only=True)
+    scratch = _choose_scratch(project)
     with clip_progress("flow") as report:
         writer = compute_flow_of_clips(
             clips,
             faces,
             size_px,
             config,
-            folder=project.state / "flow",
+            folder=scratch,
             frames_root=project.frames,
             processes=processes,
             code=code_digest("flow"),
@@ -42,5 +45,11 @@ def run_flow(project: Project, processes: int) -> None:
         )
     windows, _, unit = flow_layout(config)
     writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
-    shutil.rmtree(project.state / "flow")  # delete unfinished flow of other clips or settings
+    shutil.rmtree(scratch)  # delete unfinished flow of other clips or settings
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
+
+
+def _choose_scratch(project: Project) -> Path:
+    """Return the folder of finished clips. It is on the file system of the results, where the flow will be moved."""
+    usual, with_results = project.state / "flow", project.results / ".unfinished-flow"
+    return usual if on_same_file_system(usual, project.results) else with_results

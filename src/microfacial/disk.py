@@ -1,0 +1,130 @@
+"""Space on disk: reserve it before it is written, move files between file systems, and explain a full disk.
+
+A memory map of a file without reserved space ends the process with SIGBUS, without a message, when the disk is full.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from microfacial.errors import StorageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # answers of file systems that cannot reserve space
+
+
+def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...], shown: Path) -> None:
+    """Write a .npy file of zeros whose space on disk is reserved.
+
+    Args:
+        path: file to write.
+        dtype: type of the numbers.
+        shape: shape of the array.
+        shown: path for messages, if `path` is a scratch path.
+
+    Raises:
+        StorageError: the file system has too little space.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    with explain_full_disk(shown, size):
+        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
+    reserve(path, shown)
+
+
+def reserve(path: Path, shown: Path) -> None:
+    """Reserve space for all bytes of an existing file, whose content does not change.
+
+    Args:
+        path: file, which may have holes.
+        shown: path for messages, if `path` is a scratch path.
+
+    Raises:
+        StorageError: the file system has too little space.
+    """
+    status = path.stat()
+    missing = max(0, status.st_size - status.st_blocks * 512)
+    with explain_full_disk(shown, missing), path.open("r+b") as stream:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, status.st_size)
+                return
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+        if shutil.disk_usage(path.parent).free < missing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def move_file(source: Path, target: Path, shown: Path) -> None:
+    """Move a file, also to another file system.
+
+    Args:
+        source: file to move.
+        target: new path of the file.
+        shown: path for messages, if `target` is a scratch path.
+
+    Raises:
+        StorageError: the other file system has too little space.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with explain_full_disk(shown, source.stat().st_size):
+            shutil.copyfile(source, target)
+        source.unlink()
+
+
+@contextmanager
+def explain_full_disk(path: Path, size: int | None = None) -> Iterator[None]:
+    """Translate errors of a full disk in the context.
+
+    Args:
+        path: file or folder that is written.
+        size: needed space in bytes. None if it is not known.
+
+    Raises:
+        StorageError: in place of an OSError about space. It has the path, the needed and the free space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        free = shutil.disk_usage(existing_parent(path)).free
+        needed = "more space" if size is None else _megabytes(size)
+        raise StorageError(
+            f"{path} needs {needed}, and its file system has {_megabytes(free)} free "
+            f"({os.strerror(error.errno or 0)}). Make room or raise the limit, then run the command again"
+        ) from None
+
+
+def on_same_file_system(first: Path, second: Path) -> bool:
+    """Return whether two paths lie on the same file system. They need not exist.
+
+    Args:
+        first: a path.
+        second: another path.
+    """
+    return existing_parent(first).stat().st_dev == existing_parent(second).stat().st_dev
+
+
+def existing_parent(path: Path) -> Path:
+    """Return a path if it exists, and otherwise its nearest parent that exists.
+
+    Args:
+        path: a path.
+    """
+    path = path.absolute()
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
