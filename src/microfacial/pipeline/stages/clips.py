@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets import list_clips
+from microfacial.datasets import DATASETS, list_clips
 from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
@@ -26,9 +26,10 @@ def run_clips(project: Project) -> None:
 
     Raises:
         DatasetError: Annotations or frames are missing or damaged.
-        PipelineError: There is a symbolic link at or below `clips.root`.
+        PipelineError: There is a symbolic link at or below the folder of a corpus, or on the way to it.
     """
-    refuse_links(project.frames)
+    for corpus in project.clips.corpora:
+        refuse_links(project.frames / DATASETS[corpus].folder)
     listing = list_clips(project.clips)
     with progress_bar(listing.clips, "clips") as bar:
         clips = [_add_digest_and_apex(clip, project) for clip in bar]
