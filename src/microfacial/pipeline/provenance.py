@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from microfacial.errors import DamagedError
+from microfacial.files import refuse_damaged
 from microfacial.yaml_parser import parse_yaml
 
 
@@ -23,9 +25,20 @@ def git_tags() -> dict[str, str]:
 
 
 def data_version() -> str:
-    """Return DVC's hash of data/, or `unversioned` if data.dvc does not exist."""
+    """Return DVC's hash of data/, or `unversioned` if data.dvc does not exist.
+
+    Raises:
+        StorageError: data.dvc is damaged.
+    """
     path = Path("data.dvc")
-    return str(parse_yaml(path.read_bytes())["outs"][0]["md5"]) if path.exists() else "unversioned"
+    if not path.exists():
+        return "unversioned"
+    with refuse_damaged(path, "Restore it with `git checkout data.dvc`, or run `dvc add data`"):
+        content = parse_yaml(path.read_bytes())
+        try:
+            return str(content["outs"][0]["md5"])
+        except (IndexError, KeyError, TypeError):
+            raise DamagedError("it has no outs with an md5") from None
 
 
 def dvc_hash(folder: Path) -> str:
