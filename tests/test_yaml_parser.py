@@ -81,6 +81,7 @@ def test_the_files_of_the_project_are_read_as_dvc_reads_them(name: str) -> None:
         (b"1: a", 1, r"\b1\b"),
         (b"on: 1\nnull: 2", 2, "null"),
         (b"? [1, 2]\n: 3", 1, "key"),
+        (b'a: 1\n"b\\n": 2', 2, r"b\\n"),
         (b"a: 2024-01-31", 1, "2024-01-31"),
         (b"a: " + b"9" * 5000, 1, "5000"),
         (b"a:\n\tb: 1", 2, "\\\\t"),

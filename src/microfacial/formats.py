@@ -9,7 +9,6 @@ import math
 import re
 import struct
 from collections.abc import Collection, Iterable
-from functools import cache
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, TypeVar
@@ -88,18 +87,13 @@ def parse_record(content: bytes, kind: type[_T]) -> _T:
     """
     parse_json(content)  # has the better messages for content that is not JSON
     try:
-        return _adapter(kind).validate_json(content, strict=True, extra="forbid")
+        return TypeAdapter(kind).validate_json(content, strict=True, extra="forbid")
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(level) for level in fault["loc"]) or "the whole file"
         keys_differ = fault["type"] in ("missing", "missing_argument", "unexpected_keyword_argument", "extra_forbidden")
         reason = "; another version of microfacial wrote it" if keys_differ else ""
         raise DamagedError(f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}{reason}") from None
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def parse_csv(content: bytes, columns: Iterable[str]) -> list[dict[str, str]]:

@@ -137,6 +137,8 @@ def _check_keys(node: MappingNode) -> None:
         if key.tag != _TEXT:
             value = key.value if isinstance(key, ScalarNode) else "a list or a mapping"
             raise DamagedError(f"line {line}: a key must be text, found {value}. Write it in quotes if it is text")
+        if not key.value.isprintable():
+            raise DamagedError(f"line {line}: the key {key.value!r} has a line end or a control character. Remove it")
         if key.value in lines:
             raise DamagedError(f"line {line}: {key.value} is already in line {lines[key.value]}. Remove one of them")
         lines[key.value] = line

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import create_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import microfacial
-from fakes import TINY_PARAMS
-from microfacial.errors import ConfigError
+from fakes import ROOT, TINY_PARAMS
+from microfacial.errors import ConfigError, MicrofacialError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.pipeline.config import load
 from microfacial.settings import Section, check
@@ -84,15 +85,9 @@ def test_every_number_beyond_its_bounds_is_refused_by_its_key(value: float) -> N
         schema = kind.model_json_schema()["properties"][name]
         listed = schema.get("type") == "array"
         content = [value] * max(1, schema.get("minItems", 1)) if listed else value
-        with pytest.raises(ConfigError, match=rf"^file\.{name}\b") as caught:
-            check({name: content}, _only(kind, name), "file")
+        with pytest.raises(ConfigError, match=rf"\bfile\.{name}\b") as caught:
+            check({name: content}, kind, "file")
         assert "\n" not in str(caught.value)
-
-
-def _only(kind: type[Section], name: str) -> type[Section]:
-    """Return a section with one field of another, so that required fields are not missing."""
-    field = kind.model_fields[name]
-    return create_model(kind.__name__, __base__=Section, **{name: (field.annotation, field)})
 
 
 @pytest.mark.parametrize(
@@ -138,3 +133,61 @@ def test_a_value_of_any_depth_is_shortened_in_messages() -> None:
     with pytest.raises(ConfigError, match=r"file\.seed: ") as caught:
         check({"seed": deep}, TrainConfig, "file")
     assert len(str(caught.value)) < 300
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.binary(max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=5,
+)
+WHOLE = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def places(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every section and key."""
+    if path:
+        yield path
+    for key in content if isinstance(content, dict) else ():
+        yield from places(content[key], (*path, key))
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("params") / "params.yaml"
+
+
+def load_or_refuse(path: Path) -> None:
+    message = ""
+    try:
+        load(path)
+    except MicrofacialError as error:
+        message = str(error)
+    assert "\n" not in message
+    assert len(message) < 3000
+
+
+@given(place=st.sampled_from(list(places(WHOLE))), value=VALUES)
+@settings(deadline=None, max_examples=40)
+def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(
+    params: Path, place: tuple[str, ...], value: object
+) -> None:
+    *levels, key = place
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    section = content
+    for level in levels:
+        section = section[level]
+    section[key] = value
+    params.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8", errors="replace")
+    load_or_refuse(params)
+
+
+@given(start=st.floats(0, 1), length=st.integers(0, 40), new=st.one_of(st.binary(max_size=20), st.text(max_size=9)))
+@settings(deadline=None, max_examples=50)
+def test_any_bytes_in_params_yaml_are_accepted_or_refused_in_one_line(
+    params: Path, start: float, length: int, new: bytes | str
+) -> None:
+    content = TINY_PARAMS.encode()
+    place = int(start * len(content))
+    changed = new.encode("utf-8", errors="replace") if isinstance(new, str) else new
+    params.write_bytes(content[:place] + changed + content[place + length :])
+    load_or_refuse(params)

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.pipeline.provenance import dvc_hash, git_tags, is_tracked_by_git
+from microfacial.errors import StorageError
+from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, is_tracked_by_git
 
 
 def test_the_hash_of_a_folder_equals_the_hash_of_dvc(tmp_path: Path) -> None:
@@ -41,3 +42,16 @@ def test_a_file_is_tracked_if_a_checkout_contains_it_and_does_not_ignore_it(tmp_
     assert is_tracked_by_git(path)
     (tmp_path / ".gitignore").write_text("/pages/\n")
     assert not is_tracked_by_git(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "outs: []", "outs: [{path: data}]", "outs: 1", "outs: [", "a: 1\na: 2", "\x00"]
+)
+def test_a_damaged_data_dvc_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data_version() == "unversioned"
+    Path("data.dvc").write_text(content)
+    with pytest.raises(StorageError, match=r"data\.dvc.*git checkout"):
+        data_version()

@@ -48,13 +48,16 @@ class LogisticRegressionSettings(Section):
     inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 
+_ABSENT = -1e12  # constant of a class that does not occur: its probability is exactly 0, and weights stay finite
+
+
 @dataclass(frozen=True)
 class FittedRegression:
     """A fitted regression.
 
     Attributes:
         weight: weights of raw pixels, `(K, P)` float64.
-        bias: constants, `(K,)` float64. The constant of a class that does not occur in the fold is −∞.
+        bias: constants, `(K,)` float64. The constant of a class that does not occur in the fold is `_ABSENT`.
         shape: shape of one sample.
         chosen: the chosen C in words.
         history: empty, because the model has no epochs.
@@ -159,7 +162,7 @@ def _regress(
     coordinates: FloatArray, labels: NDArray[np.int64], classes: int, c: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return slopes `(K, D)` and constants `(K,)` for coordinates `(n, D)`. A single class is always predicted."""
-    slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, -np.inf)
+    slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, _ABSENT)
     present = np.unique(labels)
     constants[present] = 0.0
     if len(present) > 1 and coordinates.size:
