@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from microfacial.errors import PipelineError
 from microfacial.pipeline.provenance import dvc_hash, git_tags, is_tracked_by_git
 
 
@@ -41,3 +42,30 @@ def test_a_file_is_tracked_if_a_checkout_contains_it_and_does_not_ignore_it(tmp_
     assert is_tracked_by_git(path)
     (tmp_path / ".gitignore").write_text("/pages/\n")
     assert not is_tracked_by_git(path)
+
+
+@pytest.mark.parametrize("fault", ["git is missing", "HEAD is damaged", "no commit", "no checkout"])
+def test_origin_is_unknown_if_git_gives_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    if fault != "no checkout":
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if fault == "HEAD is damaged":
+        (tmp_path / ".git" / "HEAD").write_bytes(b"\xff\x00")
+    if fault == "git is missing":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    tags = git_tags()
+    assert tags["microfacial.git_commit"] == "unknown"
+    assert tags["microfacial.git_dirty"] == ("false" if fault == "no commit" else "unknown")
+
+
+@pytest.mark.parametrize("fault", ["git is missing", "HEAD is damaged"])
+def test_a_missing_answer_of_git_is_no_proof_that_a_file_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if fault == "HEAD is damaged":
+        (tmp_path / ".git" / "HEAD").write_bytes(b"\xff\x00")
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PipelineError, match="git"):
+        is_tracked_by_git(tmp_path / "pages" / "page.png")
