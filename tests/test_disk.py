@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microfacial import disk
 from microfacial.disk import create_array, explain_full_disk, move_file, on_same_file_system, reserve
 from microfacial.errors import StorageError
 from microfacial.files import write_text
@@ -71,7 +70,7 @@ def test_a_file_system_that_cannot_reserve_space_is_measured(
 
     Usage.free = free  # type: ignore[attr-defined]
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: fail(errno.EOPNOTSUPP))
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
     path = tmp_path / "a.npy"
     if fits:
         create_array(path, np.float16, SHAPE, path)

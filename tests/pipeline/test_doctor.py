@@ -80,3 +80,71 @@ def test_doctor_continues_after_a_frame_that_may_not_be_read(
     output = capsys.readouterr().out
     assert "reg_img1.jpg cannot be read: Permission denied" in output
     assert "2 rows, 1 give a clip" in output
+
+
+# --- groups of remarks ------------------------------------------------------------------------------------------------
+
+
+def test_remarks_of_a_kind_are_counted_and_three_are_shown_unless_all_are_asked_for(
+    write_casme2: WriteCasme2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[Row] = [("01", f"slow{number}", 1, 60, 130 + number, "12", "happiness") for number in range(5)]
+    root = write_casme2([*rows, ("02", "gone", 1, 3, 5, "12", "happiness")])
+    shutil.rmtree(root / "Cropped" / "sub02")
+    assert run(monkeypatch, "doctor", str(root)) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("missing     casme2/sub02/gone ")
+    assert lines[1].startswith("FAIL casme2 in ")
+    slow = [line for line in lines if line.startswith("suspicious  ")]
+    assert len(slow) == 4
+    assert [f"slow{number}" in line for number, line in enumerate(slow)] == [True, True, True, False]
+    assert slow[3].startswith("suspicious  2 more of 5 like these (--all ")
+    assert "longer than a micro-expression" in slow[3]
+
+    assert run(monkeypatch, "doctor", str(root), "--all") == 2
+    output = capsys.readouterr().out
+    assert output.count("longer than a micro-expression") == 5
+    assert "more of" not in output
+
+
+# --- lists of damaged frames ------------------------------------------------------------------------------------------
+
+
+def test_listed_frames_and_clips_are_marked_and_lines_without_a_match_are_named(
+    write_casme2: WriteCasme2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[Row] = [("01", name, 1, 3, 5, "12", "happiness") for name in ("a", "b", "c", "d")]
+    root = write_casme2([*rows, ("02", "d", 1, 3, 5, "12", "happiness")])
+    lists = root / "exception"
+    lists.mkdir()
+    (lists / "frames.txt").write_bytes(
+        b"\xef\xbb\xbfCropped/sub01/a/reg_img2.jpg\r\n\r\nE:\\CASME2\\Cropped\\sub01\\a\\reg_img4\r\n"
+        b"sub01/a/reg_img99.jpg\nsub01/b\nd\n"
+    )
+    (lists / "picture.jpg").write_bytes(b"\xff\xd8\x00")
+    assert run(monkeypatch, "doctor", str(root), "--all") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "exception/" in line]
+    assert len(lines) == 5
+    assert "casme2/sub01/a " in lines[0]
+    assert "2 of its frames are listed as damaged in exception/frames.txt" in lines[0]
+    assert "casme2/sub01/b " in lines[1]
+    assert "listed as damaged in exception/frames.txt" in lines[1]
+    assert "exception/picture.jpg" in lines[2]
+    assert "line 4: 'sub01/a/reg_img99.jpg' matches no clip" in lines[3]
+    assert "line 6: 'd' matches 2 clips" in lines[4]
+
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_that_stops_several_checks_is_printed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "doctor") == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("FAIL")] == lines[:1]
+    assert "params.yaml" in lines[0]
+    skipped = [line.split(":")[0] for line in lines if line.startswith("skip")]
+    assert skipped == ["skip data version", "skip clips", "skip MLflow store", "skip disk"]
+    assert list(tmp_path.iterdir()) == []

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.errors import StorageError
-from microfacial.pipeline.provenance import data_version, dvc_hash, git_tags, is_tracked_by_git
+from microfacial.errors import PipelineError
+from microfacial.pipeline.provenance import dvc_hash, git_tags, is_tracked_by_git
 
 
 def test_the_hash_of_a_folder_equals_the_hash_of_dvc(tmp_path: Path) -> None:
@@ -44,14 +44,28 @@ def test_a_file_is_tracked_if_a_checkout_contains_it_and_does_not_ignore_it(tmp_
     assert not is_tracked_by_git(path)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "outs: []", "outs: [{path: data}]", "outs: 1", "outs: [", "a: 1\na: 2", "\x00"]
-)
-def test_a_damaged_data_dvc_is_refused_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
+@pytest.mark.parametrize("fault", ["git is missing", "HEAD is damaged", "no commit", "no checkout"])
+def test_origin_is_unknown_if_git_gives_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    if fault != "no checkout":
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if fault == "HEAD is damaged":
+        (tmp_path / ".git" / "HEAD").write_bytes(b"\xff\x00")
+    if fault == "git is missing":
+        monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert data_version() == "unversioned"
-    Path("data.dvc").write_text(content)
-    with pytest.raises(StorageError, match=r"data\.dvc.*git checkout"):
-        data_version()
+    tags = git_tags()
+    assert tags["microfacial.git_commit"] == "unknown"
+    assert tags["microfacial.git_dirty"] == ("false" if fault == "no commit" else "unknown")
+
+
+@pytest.mark.parametrize("fault", ["git is missing", "HEAD is damaged"])
+def test_a_missing_answer_of_git_is_no_proof_that_a_file_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if fault == "HEAD is damaged":
+        (tmp_path / ".git" / "HEAD").write_bytes(b"\xff\x00")
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PipelineError, match="git"):
+        is_tracked_by_git(tmp_path / "pages" / "page.png")

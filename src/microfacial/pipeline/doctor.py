@@ -1,39 +1,28 @@
-"""Checks of a set-up and of releases on disk. A failed check does not stop the other checks."""
+"""Checks of a set-up. A failed check does not stop the other checks."""
 
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from microfacial.datasets import DATASETS, ClipsConfig, list_clips
-from microfacial.datasets.folders import translate_os_errors
-from microfacial.datasets.frames import read_frames
-from microfacial.datasets.validation import (
-    CheckedRow,
-    FoundRelease,
-    Remark,
-    check_release,
-    count_classes,
-    find_releases,
-)
-from microfacial.errors import DatasetError, MicrofacialError
+from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.disk import existing_parent
+from microfacial.errors import MicrofacialError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.data_version import check_data
-from microfacial.pipeline.project import PARAMS
+from microfacial.pipeline.project import PARAMS, RESULTS
 from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.flow import FlowConfig, flow_layout, key_frames
-from microfacial.records import Clip
+from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.settings import read_section, read_sections
 from microfacial.tracking.store import connect
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
-_MAX_GAP = 3  # frames, the default of clips.max_frame_gap
+_CACHE = Path(".dvc/cache")
 
 
 @dataclass(frozen=True)
@@ -42,45 +31,33 @@ class CheckResult:
 
     Attributes:
         subject: name of the check, such as `disk`.
-        sound: whether the check passed.
+        sound: whether the check passed, or could not be made because of a fault that was printed.
         detail: the observation, or the fault and its remedy.
+        word: first word of the line, in place of `ok` or `FAIL`.
     """
 
     subject: str
     sound: bool
     detail: str
+    word: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.sound else 'FAIL'} {self.subject}: {self.detail}"
-
-
-@dataclass(frozen=True)
-class RowReport:
-    """A remark about one row of a release, printed as one line.
-
-    Attributes:
-        remark: the remark.
-        row: name of the row, or an empty text for a remark about the whole release.
-    """
-
-    remark: Remark
-    row: str
-
-    @property
-    def sound(self) -> bool:
-        """Whether the row can still be used in a data set."""
-        return self.remark.sound
-
-    def __str__(self) -> str:
-        return f"{self.remark.kind:<10}  {self.row}{': ' if self.row else ''}{self.remark.text}"
+        return f"{self.word or ('ok' if self.sound else 'FAIL'):<4} {self.subject}: {self.detail}"
 
 
 def examine() -> Iterator[CheckResult]:
     """Check packages, tools, settings, data, tracking and disk.
 
     Yields:
-        One result per check. A failed check does not stop the others.
+        One result per check, failed checks first. A failed check does not stop the others. A fault that stops several
+        checks is printed once.
     """
+    results = [*_run_checks()]
+    yield from (result for result in results if not result.sound)
+    yield from (result for result in results if result.sound)
+
+
+def _run_checks() -> Iterator[CheckResult]:
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("packages", _check_packages),
         ("tools", _check_tools),
@@ -90,11 +67,17 @@ def examine() -> Iterator[CheckResult]:
         ("MLflow store", _check_tracking),
         ("disk", _check_disk),
     )
+    faults: dict[str, str] = {}
     for subject, check in checks:
         try:
             yield CheckResult(subject, True, check())
         except MicrofacialError as error:
-            yield CheckResult(subject, False, str(error))
+            cause = next((earlier for earlier, fault in faults.items() if str(error) in fault), None)
+            if cause is None:
+                faults[subject] = str(error)
+                yield CheckResult(subject, False, str(error))
+            else:
+                yield CheckResult(subject, True, f"not checked, because {cause} failed", "skip")
 
 
 def _check_packages() -> str:
@@ -136,7 +119,7 @@ def _check_data_version() -> str:
 
 
 def _check_clips() -> str:
-    listing = list_clips(load(PARAMS).clips)
+    listing = list_clips(read_section(PARAMS, "clips", ClipsConfig))
     noted = sum(bool(clip.notes) for clip in listing.clips)
     return f"{len(listing.clips)} clips of {len({clip.person for clip in listing.clips})} subjects, {noted} with notes"
 
@@ -147,89 +130,27 @@ def _check_tracking() -> str:
 
 
 def _check_disk() -> str:
-    config = load(PARAMS)
-    needed = _built_gb(len(list_clips(config.clips).clips), config.flow, config.faces.size_px)
-    free = shutil.disk_usage(Path()).free / 1e9
-    if free < needed:
-        raise MicrofacialError(f"{free:.1f} GB free, faces and flow need {needed:.1f} GB. Make room")
-    return f"{free:.0f} GB free, faces and flow need {needed:.1f} GB"
+    clips = list_clips(read_section(PARAMS, "clips", ClipsConfig)).clips
+    flow, faces = read_section(PARAMS, "flow", FlowConfig), read_section(PARAMS, "faces", FacesConfig)
+    needed = built_gb(len(clips), flow, faces.size_px)
+    folders = {existing_parent(folder).stat().st_dev: folder for folder in (_CACHE, RESULTS)}
+    share = needed / len(folders)  # one copy on each file system, or both on one
+    for folder in folders.values():
+        free = shutil.disk_usage(existing_parent(folder)).free / 1e9
+        if free < share:
+            place = f" for {folder}/" if len(folders) > 1 else ""
+            raise MicrofacialError(f"{free:.1f} GB free{place}, faces and flow need {share:.1f} GB. Make room")
+    return f"{free:.0f} GB free, faces and flow need {share:.1f} GB"
 
 
-def _built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
-    """Return the disk space of faces and flow, with DVC's copies, in GB."""
+def built_gb(clips: int, flow: FlowConfig, size_px: int) -> float:
+    """Return the disk space of faces and flow, with DVC's copies, in GB.
+
+    Args:
+        clips: number of clips.
+        flow: settings of flow.
+        size_px: side of the aligned square.
+    """
     windows, channels, _ = flow_layout(flow)
     bytes_per_pixel = len(windows) * channels * _FLOW_BYTES + _CROP_BYTES
     return clips * size_px**2 * bytes_per_pixel * _COPIES / 1e9
-
-
-# --- a release --------------------------------------------------------------------------------------------------------
-
-
-def examine_releases(path: Path) -> Iterator[CheckResult | RowReport]:
-    """Check every release in a folder row by row, then count its classes and its disk space.
-
-    Args:
-        path: a release, or a folder of releases.
-
-    Yields:
-        Remarks about rows, then one result per release, label scheme and disk.
-
-    Raises:
-        DatasetError: the folder contains no release of a known corpus.
-    """
-    releases = find_releases(path)
-    if not releases:
-        raise DatasetError(
-            f"{path}: no release of {', '.join(DATASETS)} in it or in its folders of these names. Give another folder"
-        )
-    clips = 0
-    for release in releases:
-        clips += yield from _examine_release(release)
-    folders = {release.folder for release in releases if not isinstance(release.release, DatasetError)}
-    yield _need_disk(folders, path, clips)
-
-
-def _examine_release(release: FoundRelease) -> Generator[CheckResult | RowReport, None, int]:
-    """Yield remarks about the rows of a release, then a summary. Return how many clips the release has."""
-    subject = f"{release.corpus} in {release.folder}"
-    if isinstance(release.release, DatasetError):
-        yield CheckResult(subject, False, str(release.release))
-        return 0
-    rows = []
-    for row in check_release(release.release, _MAX_GAP, partial(_decode_key_frames, folder=release.folder)):
-        rows.append(row)
-        yield from (RowReport(remark, row.name) for remark in row.remarks)
-    usable = [row.clip for row in rows if row.clip is not None]
-    sound = all(remark.sound for row in rows for remark in row.remarks)
-    noted = sum(bool(row.remarks) for row in rows)
-    yield CheckResult(subject, sound, f"{len(rows)} rows, {len(usable)} give a clip, {noted} with remarks")
-    yield from _count_schemes(rows)
-    return len(usable)
-
-
-def _decode_key_frames(clip: Clip, folder: Path) -> object:
-    """Decode the key frames of a clip, as the stage `flow` does."""
-    return read_frames(clip, folder, key_frames(clip))
-
-
-def _count_schemes(rows: list[CheckedRow]) -> Iterator[CheckResult]:
-    for scheme, counts in count_classes(rows).items():
-        people = {row.clip.person for row in rows if row.clip is not None and scheme in row.labels}
-        classes = ", ".join(f"{label} {count}" for label, count in counts.items())
-        yield CheckResult(scheme, True, f"{counts.total()} clips of {len(people)} subjects: {classes}")
-
-
-def _need_disk(folders: set[Path], path: Path, clips: int) -> CheckResult:
-    try:
-        raw = sum(_size_gb(folder) for folder in folders)
-    except DatasetError as error:
-        return CheckResult("disk", False, str(error))
-    built = _built_gb(clips, FlowConfig(), FacesConfig().size_px)
-    free = shutil.disk_usage(path).free / 1e9
-    detail = f"{free:.0f} GB free; DVC's copy of all releases needs {raw:.1f} GB, faces and flow {built:.1f} GB"
-    return CheckResult("disk", free > raw + built, detail if free > raw + built else f"{detail}. Make room")
-
-
-def _size_gb(folder: Path) -> float:
-    with translate_os_errors(folder):
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9

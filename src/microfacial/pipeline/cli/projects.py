@@ -58,12 +58,14 @@ def demo_command(contact_sheet: Path | None, processes: int) -> None:
 
 @click.command("doctor")
 @click.argument("path", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
-def doctor_command(path: Path | None) -> None:
+@click.option("--all", "show_all", is_flag=True, help="With PATH: show every remark, and not three of each kind.")
+def doctor_command(path: Path | None, show_all: bool) -> None:
     """Check set-up, data and disk. With PATH, check the releases in that folder row by row."""
-    from microfacial.pipeline.doctor import examine, examine_releases
+    from microfacial.pipeline.doctor import examine
+    from microfacial.pipeline.release_check import examine_releases
 
     results = []
-    for result in examine() if path is None else examine_releases(path):
+    for result in examine() if path is None else examine_releases(path, show_all=show_all):
         results.append(result)
         click.echo(str(result))
     if not all(result.sound for result in results):
