@@ -191,23 +191,41 @@ def smic_e_rows() -> list[SheetRow]:
 
 # --- CAS(ME)^3, part A ---
 
-CASME3_UNKNOWN_OFFSETS = ("spNO.40/e_1838", "spNO.40/e_2396")
+CASME3_SUBJECTS = (*range(1, 93), 214, 216)
+CASME3_CORRECTED = {  # onset, apex and offset after the correction; an apex on the onset becomes the midpoint
+    "a_119": (119, 123, 126),
+    "c_5": (5, 20, 34),
+    "d_2647": (2647, 2650, 2655),
+    "f_1": (1, 6, 10),
+    "e_1838": (1838, 1840, 1845),
+    "e_2396": (2396, 2398, 2403),
+}
 
 
 def casme3_rows() -> list[SheetRow]:
-    """Return the 860 rows of 94 subjects. Most videos hold two clips. Two rows lack an offset, 59 have a wrong apex."""
-    named = [
-        make_row(40, "e", "disgust", onset, offset=0, frames=range(onset - 2, onset + 9), video="e")
-        for onset in (1838, 2396)
-    ]
-    dealt = []
-    for place, (subject, emotion, index) in enumerate(number_within(deal_rest(CASME3, named, lambda _: range(1, 95)))):
+    """Return the 860 rows of 94 subjects. Most videos hold two clips.
+
+    Six rows have impossible moments at the places of the real table, and 59 others have a wrong apex.
+    """
+    named = {
+        708: make_row(214, "c", "disgust", 5, apex=20, offset=3455, frames=range(5, 36), video="c"),
+        749: make_row(216, "d", "disgust", 26470, apex=2650, offset=2655, frames=range(2645, 2657), video="d"),
+        750: make_row(216, "f", "disgust", 16, apex=17, offset=10, frames=range(1, 12), video="f"),
+        796: make_row(40, "e", "disgust", 1838, offset=0, frames=range(1836, 1847), video="e"),
+        798: make_row(40, "e", "disgust", 2396, offset=0, frames=range(2394, 2405), video="e"),
+    }
+    rows = []
+    counts = deal_rest(CASME3, list(named.values()), lambda _: CASME3_SUBJECTS)
+    for place, (subject, emotion, index) in enumerate(number_within(counts)):
         video = "ajbcdfghiklm"[index // 2]
         name = "J" if video == "j" and index % 2 and subject < 4 else video
         row = make_row(subject, name, emotion, 8 * (index % 2) + 1, video=video)
         apex = row.onset if place < 55 else row.onset + 9 if place < 59 else row.apex
-        dealt.append(replace(row, apex=apex))
-    return [*dealt, *named]
+        rows.append(replace(row, apex=apex))
+    rows[128] = replace(rows[128], name="a", video="a", onset=119, apex=1234, offset=126, frames=range(117, 130))
+    for place, row in named.items():
+        rows.insert(place, row)
+    return rows
 
 
 # --- MMEW ---

@@ -170,13 +170,12 @@ def test_the_composite_has_442_clips_of_68_subjects_with_either_sheet(root: Path
 
 
 @pytest.mark.parametrize(("scheme", "total"), [("casme3-3", 699), ("casme3-4", 860), ("casme3-7", 860)])
-def test_casme3_has_the_published_counts_without_the_two_clips_without_offset(
-    casme3: Path, scheme: str, total: int
-) -> None:
-    without_offset = tuple(f"casme3/{clip}" for clip in census.CASME3_UNKNOWN_OFFSETS)
-    listing = read(casme3, "casme3", scheme, exclude=without_offset)
-    assert len(listing.clips) == total - len(without_offset)
+def test_casme3_has_the_published_counts_with_the_corrections(casme3: Path, scheme: str, total: int) -> None:
+    listing = read(casme3, "casme3", scheme)
+    assert len(listing.clips) == total
     assert len(subjects(listing)) == 94
+    corrected = {clip.name: (clip.onset, clip.apex, clip.offset) for clip in listing.clips if "published" in clip.notes}
+    assert corrected == census.CASME3_CORRECTED
 
 
 def test_videos_of_casme3_hold_several_clips(casme3: Path) -> None:

@@ -197,7 +197,8 @@ def _choose_apex(row: Annotation) -> tuple[int, ApexSource, list[str]]:
     if row.apex is not None and row.onset < row.apex <= row.offset:
         return row.apex, "annotated", []
     middle = (row.onset + row.offset + 1) // 2
-    reason = "" if row.apex is None else f"annotated apex {row.apex} is outside onset–offset, "
+    place = "is the onset" if row.apex == row.onset else "is outside onset–offset"
+    reason = "" if row.apex is None else f"annotated apex {row.apex} {place}, "
     return middle, "midpoint", [f"{reason}took the midpoint {middle} as apex"]
 
 

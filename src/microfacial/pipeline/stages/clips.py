@@ -37,6 +37,12 @@ def run_clips(project: Project) -> None:
     for clip in clips:
         if clip.notes:
             click.echo(f"clips: {clip.id}: {clip.notes}")
+    midpoints = sum(clip.apex_source == "midpoint" for clip in clips)
+    if midpoints and project.clips.apex == "annotated":
+        click.echo(
+            f"clips: {midpoints} clips have the midpoint as apex. Set clips.missing_apex: spotted to search for the "
+            "apex between onset and offset"
+        )
     dropped = ", ".join(f"{emotion} {count}" for emotion, count in sorted(listing.dropped.items()))
     subjects = len({clip.person for clip in listing.clips})
     exclusions = f"; left out of scheme {project.clips.scheme}: {dropped}" if dropped else ""
