@@ -75,7 +75,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_learning_rat
     fit_tiny: FitTiny, early_stopping: bool
 ) -> None:
     with pytest.raises(ConfigError, match=r"epoch \d .*learning_rate"):
-        fit_tiny(learning_rate=1e30, early_stopping=early_stopping)
+        fit_tiny(learning_rate=1e6, early_stopping=early_stopping)
 
 
 def test_the_message_names_the_loss_that_is_not_finite(fit_tiny: FitTiny, samples: Samples) -> None:

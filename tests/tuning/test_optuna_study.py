@@ -21,6 +21,7 @@ from microfacial.tuning.trials import Trial, choose_best
 MakeRunner = Callable[..., TrialRunner]
 BASE = {"epochs": 2, "flip": False, "test_time_flip": False, "input_px": 7}
 PARAMS_YAML = Candidate("mlp", resolve("mlp", {**BASE, "hidden": 8}, "mlp"))
+DIVERGES = {"learning_rate": 1e6, "weight_decay": 100.0, "epochs": 20, "warmup_epochs": 0}
 OUTSIDE_OF_SPACE = Candidate("mlp", resolve("mlp", {**BASE, "hidden": 5}, "mlp"))
 
 
@@ -135,14 +136,14 @@ def test_the_sampler_uses_trial_0_if_it_is_in_the_space(make_runner: MakeRunner)
 
 
 def test_settings_that_cannot_be_trained_give_a_failed_trial_with_a_reason(make_runner: MakeRunner) -> None:
-    space: Space = {"learning_rate": Categorical((1e30,))}
+    space: Space = {key: Categorical((value,)) for key, value in DIVERGES.items()}
     trials = list(make_runner(space=space, trials=3).run())
     assert [trial.state for trial in trials] == ["complete", "failed", "failed"]
     assert "training diverged" in trials[1].reason
 
 
 def test_a_trial_0_that_cannot_be_trained_ends_the_study(make_runner: MakeRunner) -> None:
-    untrainable = Candidate("mlp", resolve("mlp", {**BASE, "learning_rate": 1e30}, "mlp"))
+    untrainable = Candidate("mlp", resolve("mlp", {**BASE, **DIVERGES}, "mlp"))
     with pytest.raises(ConfigError, match=r"trial 0 .*diverged"):
         list(make_runner(untrainable).run())
 

@@ -5,17 +5,17 @@ for test subjects.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from microfacial.errors import DamagedError
 from microfacial.evaluation.stored_results import (
     CURVES,
     PREDICTION_COLUMNS,
+    TrainedSettings,
     check_evaluation,
     to_curves,
     to_folds,
@@ -48,21 +48,6 @@ _FOLD_COLUMNS = (
     "chosen",
     "seed",
 )
-
-
-@dataclass(frozen=True)
-class TrainedSettings:
-    """Content of settings.json: sections of params.yaml, with presets resolved and one model.
-
-    Attributes:
-        faces: the section `faces`.
-        flow: the section `flow`.
-        models: the settings of one model by its name.
-    """
-
-    faces: dict[str, Any]
-    flow: dict[str, Any]
-    models: dict[str, dict[str, Any]]
 
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
@@ -132,10 +117,7 @@ def read_trained_settings(folder: Path, model: str, remedy: str = REPAIR) -> dic
     path = folder / "settings.json"
     content = read_json(path, TrainedSettings, remedy)
     with refuse_damaged(path, remedy):
-        if set(content.models) != {model}:
-            raise DamagedError(f"models has {', '.join(content.models) or 'nothing'} instead of {model}")
-        if "method" not in content.flow:
-            raise DamagedError("flow has no method")
+        content.check(model)
     return {"faces": content.faces, "flow": content.flow, "models": content.models}
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,35 @@ CURVES = tuple(field.name for field in fields(History))
 _ROUNDING = 1e-6  # of probabilities in predictions.csv
 _SUM_TOLERANCE = 1e-3  # of probabilities, which some models compute as float32
 _NAMES = ("clips", "region_names", "window_names")
+
+
+@dataclass(frozen=True)
+class TrainedSettings:
+    """Content of settings.json: sections of params.yaml, with presets resolved and one model.
+
+    Attributes:
+        faces: the section `faces`.
+        flow: the section `flow`.
+        models: the settings of one model by its name.
+    """
+
+    faces: dict[str, Any]
+    flow: dict[str, Any]
+    models: dict[str, dict[str, Any]]
+
+    def check(self, model: str) -> None:
+        """Check the names in the sections.
+
+        Args:
+            model: name of the model.
+
+        Raises:
+            DamagedError: the settings are those of another model, or the method of flow is missing.
+        """
+        if set(self.models) != {model}:
+            raise DamagedError(f"models has {', '.join(self.models) or 'nothing'} instead of {model}")
+        if "method" not in self.flow:
+            raise DamagedError("flow has no method")
 
 
 def check_evaluation(evaluation: Evaluation) -> None:

@@ -36,7 +36,7 @@ class OptimiserSettings(Section):
     patience: int = Field(15, ge=1, le=100_000)  # epochs without a lower validation loss before training stops
     early_stopping: bool = False  # true: the validation fold chooses the epoch; false: train on all rows, use the last
     batch_size: int = Field(32, ge=1, le=65_536)
-    learning_rate: float = Field(1e-3, gt=0, le=100)
+    learning_rate: float = Field(1e-3, gt=0, le=1e6)
     weight_decay: float = Field(0.1, ge=0, le=100)
     schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
     warmup_epochs: int = Field(6, ge=0, le=100_000)  # the learning rate rises from zero during these epochs
