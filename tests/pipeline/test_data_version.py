@@ -89,11 +89,12 @@ def test_junk_in_files_of_dvc_and_git_is_no_proof(cloned: Path, file: str, conte
         check_data()
     assert "\n" not in str(caught.value)
     assert "data.dvc" in str(caught.value)
+    assert file in str(caught.value).rpartition(". ")[2]  # the remedy
 
 
 def test_a_folder_without_a_dvc_repository_is_no_proof(cloned: Path) -> None:
     shutil.rmtree(".dvc")
-    with pytest.raises(PipelineError, match=r"data\.dvc"):
+    with pytest.raises(PipelineError, match=r"data\.dvc.*`dvc init`"):
         check_data()
 
 

@@ -123,8 +123,9 @@ def test_a_held_repository_lock_is_waited_for_and_a_free_lock_is_not(
     assert ".dvc/tmp/lock" in capsys.readouterr().out
 
 
-def test_a_lock_by_hard_links_is_removed_if_no_dvc_runs_in_the_project() -> None:
-    path, claim = Path(".dvc/tmp/lock"), Path(".dvc/tmp/0123.lock")
+@pytest.mark.parametrize("name", ["lock", "rwlock.lock"])
+def test_a_lock_by_hard_links_is_removed_if_no_dvc_runs_in_the_project(name: str) -> None:
+    path, claim = RWLOCK.with_name(name), Path(".dvc/tmp/0123.lock")
     claim.write_text("0123.lock")
     os.link(claim, path)
     clear_locks()

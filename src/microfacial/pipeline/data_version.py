@@ -18,6 +18,15 @@ from microfacial.yaml_parser import parse_yaml
 
 DATA = Path("data")
 _PROOFS = STATE / "data-proofs.json"  # time of the last proof of equality, by .dvc file
+_RESTORE = "Restore {file} with `git checkout {file}`, or record the data again with `dvc add`"
+_REMEDIES = {
+    "config file error": "Correct .dvc/config and .dvc/config.local, or restore them with `git checkout .dvc/config`",
+    "not inside of a DVC repository": "Restore the folder .dvc with `git checkout .dvc`, or run `dvc init`",
+    ".dvcignore": "Remove the line from .dvcignore",
+    "No module named": "Run `make setup`",
+    "Permission denied": "Correct the permissions of the file",
+}
+"""Remedies by words in DVC's message."""
 _CACHED_FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}$")  # name of a file in DVC's cache, which depends on its content
 
 
@@ -91,10 +100,9 @@ def _compare(file: Path, proven_at: float) -> dict[str, Any]:
             return {"equal": None, **json.loads(done.stdout)}
     except ValueError:
         pass
-    raise PipelineError(
-        f"DVC cannot compare {file.with_suffix('')}/ with {file}: {reason(done.stderr)}. "
-        f"If {file} is damaged, restore it with `git checkout {file}`"
-    )
+    cause = reason(done.stderr).rstrip(".")
+    remedy = next((remedy for word, remedy in _REMEDIES.items() if word in cause), _RESTORE)
+    raise PipelineError(f"DVC cannot compare {file.with_suffix('')}/ with {file}: {cause}. {remedy.format(file=file)}")
 
 
 def _read_proofs() -> dict[str, float]:

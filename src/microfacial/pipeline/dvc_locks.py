@@ -16,7 +16,7 @@ from microfacial.locks import exclusive_lock, is_held
 from microfacial.yaml_parser import parse_yaml
 
 _TMP = Path(".dvc/tmp")
-_RWLOCK, _LOCK = _TMP / "rwlock", _TMP / "lock"
+_RWLOCK, _RWLOCK_GUARD, _LOCK = _TMP / "rwlock", _TMP / "rwlock.lock", _TMP / "lock"
 _DVC_LOCK = Path("dvc.lock")
 
 
@@ -31,7 +31,7 @@ def clear_locks(seconds: float = 1.0) -> None:
     """
     remove_damaged_files()
     announced = False
-    while holders := [*_remove_stale_entries(), *_remove_stale_lock()]:
+    while holders := [*_remove_stale_lock(_RWLOCK_GUARD), *_remove_stale_entries(), *_remove_stale_lock(_LOCK)]:
         if not announced:
             names = ", ".join(sorted(set(holders)))
             click.echo(f"DVC is at work here: {names}. Waiting until it ends (Ctrl-C to give up)")
@@ -60,7 +60,7 @@ def _remove_stale_entries() -> list[str]:
     """Remove the locks of dead processes from DVC's rwlock. Return the processes that still hold locks."""
     if not _RWLOCK.exists():
         return []
-    with exclusive_lock(_TMP / "rwlock.lock", None):  # DVC holds this lock while it edits the file
+    with exclusive_lock(_RWLOCK_GUARD, None):  # DVC holds this lock while it edits the file
         written_at = _RWLOCK.stat().st_mtime
         try:
             content = json.loads(_RWLOCK.read_text(encoding="utf-8"))
@@ -116,22 +116,22 @@ def _mentions_dvc(words: list[str]) -> bool:
     return any(Path(word).name in ("dvc", "dvc.exe") for word in words)
 
 
-def _remove_stale_lock() -> list[str]:
-    """Remove DVC's lock of the repository if no process holds it. Return the processes that hold it.
+def _remove_stale_lock(lock: Path) -> list[str]:
+    """Remove a lock of DVC if no process holds it. Return the processes that hold it.
 
     The operating system releases the usual lock. It cannot release a lock by hard links (`core.hardlink_lock`).
     """
-    if not _LOCK.exists():
+    if not lock.exists():
         return []
-    if _LOCK.stat().st_nlink == 1:
-        return [f"a process that holds {_LOCK}"] if is_held(_LOCK) else []
+    if lock.stat().st_nlink == 1:
+        return [f"a process that holds {lock}"] if is_held(lock) else []
     working = [_name(process.pid, " ".join(process.info["cmdline"])) for process in _find_dvc_here()]
     if not working:
-        inode = _LOCK.stat().st_ino
+        inode = lock.stat().st_ino
         for path in _TMP.iterdir():
             if path.stat().st_ino == inode:
                 path.unlink()
-        click.echo(f"{_LOCK}: removed, because no DVC process runs here")
+        click.echo(f"{lock}: removed, because no DVC process runs here")
     return working
 
 
