@@ -60,7 +60,7 @@ def test_a_change_that_keeps_size_and_time_is_found_after_a_proof(cloned: Path) 
         check_data()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "data.dvc", "{} trailing"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "{} trailing", '{"data.dvc": NaN}', '{"data.dvc": 1e15}'])
 def test_a_damaged_record_of_proofs_proves_nothing(cloned: Path, content: str) -> None:
     Path(".microfacial").mkdir()
     Path(".microfacial/data-proofs.json").write_text(content)
@@ -171,6 +171,14 @@ def test_a_link_above_a_root_outside_of_the_project_is_allowed(tmp_path: Path, m
     monkeypatch.chdir(tmp_path / "project")
     refuse_links(tmp_path / "mounted" / "corpora")
     assert "outside" in check_data(tmp_path / "mounted" / "corpora")
+
+
+def test_a_root_inside_of_the_project_by_another_name_needs_its_version(cloned: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(cloned)
+    assert find_version_file(tmp_path / "linked" / "data") == Path("data.dvc")
+    shutil.rmtree("data/other")
+    with pytest.raises(PipelineError, match=r"data\.dvc"):
+        check_data(tmp_path / "linked" / "data")
 
 
 def test_the_stage_clips_refuses_a_linked_corpus(

@@ -36,10 +36,10 @@ def find_version_file(root: Path) -> Path | None:
     Args:
         root: folder of the corpora, `clips.root`.
     """
-    if not _is_inside(root):
+    inside = _relative(root)
+    if inside is None:
         return None
-    root = Path(os.path.relpath(root))
-    candidates = (Path(f"{folder}.dvc") for folder in (root, *root.parents[:-1]))
+    candidates = (Path(f"{folder}.dvc") for folder in (inside, *inside.parents[:-1]))
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -72,7 +72,7 @@ def check_data(root: Path = DATA) -> str:
     if not root.exists() and not root.is_symlink():
         raise PipelineError(f"{root}/ is missing. Fetch it with `dvc pull`, or put your corpus there (see README.md)")
     refuse_links(root)
-    if not _is_inside(root):
+    if _relative(root) is None:
         return f"{root} lies outside of the project: it has no version, and DVC only records its hash in dvc.lock"
     file = find_version_file(root)
     if file is None:
@@ -106,10 +106,10 @@ def _compare(file: Path, proven_at: float) -> dict[str, Any]:
 
 
 def _read_proofs() -> dict[str, float]:
-    """Return the times of proofs. A missing or damaged file proves nothing."""
+    """Return the times of proofs. A missing or damaged file and a time in the future prove nothing."""
     try:
         content = read_json(_PROOFS)
-        return {str(file): float(seconds) for file, seconds in content.items()}
+        return {str(file): float(seconds) for file, seconds in content.items() if float(seconds) <= time.time()}
     except (StorageError, AttributeError, TypeError, ValueError):
         return {}
 
@@ -125,10 +125,10 @@ def _read_hash(path: Path) -> str:
     return value
 
 
-def _is_inside(root: Path) -> bool:
-    """Return whether a folder lies in the current project, by its name and whether or not links lead there."""
-    relative = Path(os.path.relpath(root))
-    return relative.parts[:1] != ("..",)
+def _relative(root: Path) -> Path | None:
+    """Return the path of a folder from the current project, by its name or its real place. None if it lies outside."""
+    paths = (Path(os.path.relpath(path)) for path in (root, root.resolve()))
+    return next((path for path in paths if path.parts[:1] != ("..",)), None)
 
 
 # --- links ------------------------------------------------------------------------------------------------------------
@@ -145,7 +145,8 @@ def refuse_links(root: Path) -> None:
     Raises:
         PipelineError: there is such a link. The message names it.
     """
-    parents = Path(os.path.relpath(root)).parents if _is_inside(root) else ()
+    inside = _relative(root)
+    parents = inside.parents if inside else ()
     links = [folder for folder in (root, *parents) if folder.is_symlink()] or list(_find_links(root))
     if not links:
         return
