@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from microfacial.errors import PipelineError
+
 
 @contextmanager
 def exclusive_lock(path: Path, holder: str | None) -> Iterator[int]:
@@ -18,6 +20,9 @@ def exclusive_lock(path: Path, holder: str | None) -> Iterator[int]:
 
     Yields:
         The file descriptor of the lock. A child process that inherits it also holds the lock until it ends.
+
+    Raises:
+        PipelineError: the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
@@ -27,6 +32,11 @@ def exclusive_lock(path: Path, holder: str | None) -> Iterator[int]:
             if holder:
                 click.echo(f"{holder} is at work here: waiting until it ends (Ctrl-C to give up)")
             fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            raise PipelineError(
+                f"{path} cannot be locked ({error.strerror}). Move the project to a file system with locks, such as a "
+                "local disk"
+            ) from None
         yield stream.fileno()
 
 

@@ -60,7 +60,7 @@ def test_a_change_that_keeps_size_and_time_is_found_after_a_proof(cloned: Path) 
         check_data()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "data.dvc", "{} trailing"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "{} trailing", '{"data.dvc": NaN}', '{"data.dvc": 1e15}'])
 def test_a_damaged_record_of_proofs_proves_nothing(cloned: Path, content: str) -> None:
     Path(".microfacial").mkdir()
     Path(".microfacial/data-proofs.json").write_text(content)
@@ -89,11 +89,12 @@ def test_junk_in_files_of_dvc_and_git_is_no_proof(cloned: Path, file: str, conte
         check_data()
     assert "\n" not in str(caught.value)
     assert "data.dvc" in str(caught.value)
+    assert file in str(caught.value).rpartition(". ")[2]  # the remedy
 
 
 def test_a_folder_without_a_dvc_repository_is_no_proof(cloned: Path) -> None:
     shutil.rmtree(".dvc")
-    with pytest.raises(PipelineError, match=r"data\.dvc"):
+    with pytest.raises(PipelineError, match=r"data\.dvc.*`dvc init`"):
         check_data()
 
 
@@ -170,6 +171,14 @@ def test_a_link_above_a_root_outside_of_the_project_is_allowed(tmp_path: Path, m
     monkeypatch.chdir(tmp_path / "project")
     refuse_links(tmp_path / "mounted" / "corpora")
     assert "outside" in check_data(tmp_path / "mounted" / "corpora")
+
+
+def test_a_root_inside_of_the_project_by_another_name_needs_its_version(cloned: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(cloned)
+    assert find_version_file(tmp_path / "linked" / "data") == Path("data.dvc")
+    shutil.rmtree("data/other")
+    with pytest.raises(PipelineError, match=r"data\.dvc"):
+        check_data(tmp_path / "linked" / "data")
 
 
 def test_the_stage_clips_refuses_a_linked_corpus(

@@ -1,12 +1,15 @@
 """`doctor PATH` checks releases. tests/slow/test_fresh_clone.py checks `doctor` without a path."""
 
 import shutil
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from command_line import run
 from fakes import Row, WriteCasme2
+from microfacial.pipeline.doctor import CheckResult, examine
 
 
 def test_doctor_checks_a_release_and_names_missing_frames(
@@ -148,3 +151,38 @@ def test_a_fault_that_stops_several_checks_is_printed_once(
     skipped = [line.split(":")[0] for line in lines if line.startswith("skip")]
     assert skipped == ["skip data version", "skip clips", "skip MLflow store", "skip disk"]
     assert list(tmp_path.iterdir()) == []
+
+
+def find_result(subject: str) -> CheckResult:
+    return next(result for result in examine() if result.subject == subject)
+
+
+@pytest.mark.parametrize("fault", ["not installed", "no requirements"])
+def test_unknown_requirements_are_no_proof_that_packages_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def requires(name: str) -> None:
+        if fault == "not installed":
+            raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(metadata, "requires", requires)
+    result = find_result("packages")
+    assert (result.sound, "`make setup`" in result.detail) == (False, True)
+
+
+def test_a_git_that_does_not_run_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, code in (("git", 1), ("make", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho broken installation >&2\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = find_result("tools")
+    assert (result.sound, "broken installation" in result.detail) == (False, True)
+
+
+def test_a_disk_without_room_for_faces_and_flow_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microfacial.pipeline.doctor.check_data", lambda _: "")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    result = find_result("disk")
+    assert (result.sound, result.detail.startswith("0.0 GB free, ")) == (False, True)

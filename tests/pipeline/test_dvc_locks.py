@@ -26,11 +26,26 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_truncated_file_of_dvc_is_removed_and_a_complete_file_is_not(name: str, share: float) -> None:
     path, text = Path(name), COMPLETE_FILES[name]
     path.write_text(text if share == 1 else text[: round(share * len(text))] + "\x00")
+    before = path.read_bytes()
     remove_damaged_files()
     assert path.exists() == (share == 1)
+    if name == "dvc.lock" and share < 1:
+        assert Path("dvc.lock.damaged").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", ['{"read": []}', '{"write": {"a": {}}}', '{"read": {"a": [5]}}', '{"write": 5}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"read": []}',
+        '{"write": {"a": {}}}',
+        '{"write": {"a": {"pid": -1, "cmd": "dvc"}}}',
+        '{"write": {"a": {"pid": 1e99, "cmd": "dvc"}}}',
+        '{"write": {"a": {"pid": 99999999999999999999999, "cmd": "dvc"}}}',
+        '{"write": {"a": ' + "[" * 5000 + "]" * 5000 + "}}",
+        '{"read": {"a": [5]}}',
+        '{"write": 5}',
+    ],
+)
 def test_an_rwlock_of_another_form_is_removed(content: str) -> None:
     RWLOCK.write_text(content)
     clear_locks()
@@ -123,8 +138,9 @@ def test_a_held_repository_lock_is_waited_for_and_a_free_lock_is_not(
     assert ".dvc/tmp/lock" in capsys.readouterr().out
 
 
-def test_a_lock_by_hard_links_is_removed_if_no_dvc_runs_in_the_project() -> None:
-    path, claim = Path(".dvc/tmp/lock"), Path(".dvc/tmp/0123.lock")
+@pytest.mark.parametrize("name", ["lock", "rwlock.lock"])
+def test_a_lock_by_hard_links_is_removed_if_no_dvc_runs_in_the_project(name: str) -> None:
+    path, claim = RWLOCK.with_name(name), Path(".dvc/tmp/0123.lock")
     claim.write_text("0123.lock")
     os.link(claim, path)
     clear_locks()

@@ -18,6 +18,15 @@ from microfacial.yaml_parser import parse_yaml
 
 DATA = Path("data")
 _PROOFS = STATE / "data-proofs.json"  # time of the last proof of equality, by .dvc file
+_RESTORE = "Restore {file} with `git checkout {file}`, or record the data again with `dvc add`"
+_REMEDIES = {
+    "config file error": "Correct .dvc/config and .dvc/config.local, or restore them with `git checkout .dvc/config`",
+    "not inside of a DVC repository": "Restore the folder .dvc with `git checkout .dvc`, or run `dvc init`",
+    ".dvcignore": "Remove the line from .dvcignore",
+    "No module named": "Run `make setup`",
+    "Permission denied": "Correct the permissions of the file",
+}
+"""Remedies by words in DVC's message."""
 _CACHED_FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}$")  # name of a file in DVC's cache, which depends on its content
 
 
@@ -27,10 +36,10 @@ def find_version_file(root: Path) -> Path | None:
     Args:
         root: folder of the corpora, `clips.root`.
     """
-    if not _is_inside(root):
+    inside = _relative(root)
+    if inside is None:
         return None
-    root = Path(os.path.relpath(root))
-    candidates = (Path(f"{folder}.dvc") for folder in (root, *root.parents[:-1]))
+    candidates = (Path(f"{folder}.dvc") for folder in (inside, *inside.parents[:-1]))
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -63,13 +72,14 @@ def check_data(root: Path = DATA) -> str:
     if not root.exists() and not root.is_symlink():
         raise PipelineError(f"{root}/ is missing. Fetch it with `dvc pull`, or put your corpus there (see README.md)")
     refuse_links(root)
-    if not _is_inside(root):
+    if _relative(root) is None:
         return f"{root} lies outside of the project: it has no version, and DVC only records its hash in dvc.lock"
     file = find_version_file(root)
     if file is None:
         raise PipelineError(f"{root}/ has no version. Run `dvc add {root}`, or restore {root}.dvc with `git checkout`")
     folder = file.with_suffix("")
-    refuse_links(folder)
+    if folder != root:
+        refuse_links(folder)
     proofs, start = _read_proofs(), time.time()
     if str(file) not in proofs:
         click.echo(f"comparing all files in {folder}/ with {file}. Later only changed files are read", err=True)
@@ -91,17 +101,16 @@ def _compare(file: Path, proven_at: float) -> dict[str, Any]:
             return {"equal": None, **json.loads(done.stdout)}
     except ValueError:
         pass
-    raise PipelineError(
-        f"DVC cannot compare {file.with_suffix('')}/ with {file}: {reason(done.stderr)}. "
-        f"If {file} is damaged, restore it with `git checkout {file}`"
-    )
+    cause = reason(done.stderr).rstrip(".")
+    remedy = next((remedy for word, remedy in _REMEDIES.items() if word in cause), _RESTORE)
+    raise PipelineError(f"DVC cannot compare {file.with_suffix('')}/ with {file}: {cause}. {remedy.format(file=file)}")
 
 
 def _read_proofs() -> dict[str, float]:
-    """Return the times of proofs. A missing or damaged file proves nothing."""
+    """Return the times of proofs. A missing or damaged file and a time in the future prove nothing."""
     try:
         content = read_json(_PROOFS)
-        return {str(file): float(seconds) for file, seconds in content.items()}
+        return {str(file): float(seconds) for file, seconds in content.items() if float(seconds) <= time.time()}
     except (StorageError, AttributeError, TypeError, ValueError):
         return {}
 
@@ -117,10 +126,10 @@ def _read_hash(path: Path) -> str:
     return value
 
 
-def _is_inside(root: Path) -> bool:
-    """Return whether a folder lies in the current project, by its name and whether or not links lead there."""
-    relative = Path(os.path.relpath(root))
-    return relative.parts[:1] != ("..",)
+def _relative(root: Path) -> Path | None:
+    """Return the path of a folder from the current project, by its name or its real place. None if it lies outside."""
+    paths = (Path(os.path.relpath(path)) for path in (root, root.resolve()))
+    return next((path for path in paths if path.parts[:1] != ("..",)), None)
 
 
 # --- links ------------------------------------------------------------------------------------------------------------
@@ -137,7 +146,8 @@ def refuse_links(root: Path) -> None:
     Raises:
         PipelineError: there is such a link. The message names it.
     """
-    parents = Path(os.path.relpath(root)).parents if _is_inside(root) else ()
+    inside = _relative(root)
+    parents = inside.parents if inside else ()
     links = [folder for folder in (root, *parents) if folder.is_symlink()] or list(_find_links(root))
     if not links:
         return

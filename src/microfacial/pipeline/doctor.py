@@ -15,6 +15,7 @@ from microfacial.errors import MicrofacialError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.data_version import check_data
 from microfacial.pipeline.project import PARAMS, RESULTS
+from microfacial.pipeline.tools import reason, run_git
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.settings import read_section, read_sections
@@ -81,8 +82,13 @@ def _run_checks() -> Iterator[CheckResult]:
 
 
 def _check_packages() -> str:
-    lines = (Requirement(line) for line in metadata.requires("microfacial") or ())
+    try:
+        lines = [Requirement(line) for line in metadata.requires("microfacial") or ()]
+    except metadata.PackageNotFoundError:
+        lines = []
     requirements = [line for line in lines if line.marker is None]
+    if not requirements:
+        raise MicrofacialError("microfacial is not installed, so its requirements are unknown. Run `make setup`")
     faults = [fault for line in requirements if (fault := _package_fault(line))]
     if faults:
         raise MicrofacialError(f"{'; '.join(faults)}. Run `make setup`")
@@ -106,6 +112,9 @@ def _check_tools() -> str:
     missing = [tool for tool in ("git", "make") if shutil.which(tool) is None]
     if missing:
         raise MicrofacialError(f"{' and '.join(missing)} not found. Install with your system's package manager")
+    answer = run_git("--version")
+    if answer.returncode != 0:
+        raise MicrofacialError(f"git does not run ({reason(answer.stderr)}). Install it again")
     return "git, make"
 
 

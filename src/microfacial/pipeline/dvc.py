@@ -51,7 +51,7 @@ def reproduce(project: Project, processes: int) -> None:
         if "demo" in project.clips.corpora and project.frames == DATA and not DEMO.exists():
             click.echo(f"{DEMO} does not exist: writing the demo data")
             make_demo(processes)
-        check_data(project.frames)
+        click.echo(check_data(project.frames))
         version = data_version(project.frames)
         clear_locks()
         os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # the stages that DVC starts read it

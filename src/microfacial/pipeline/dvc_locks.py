@@ -12,12 +12,14 @@ import click
 import psutil
 
 from microfacial.errors import PipelineError
+from microfacial.formats import parse_json
 from microfacial.locks import exclusive_lock, is_held
 from microfacial.yaml_parser import parse_yaml
 
 _TMP = Path(".dvc/tmp")
-_RWLOCK, _LOCK = _TMP / "rwlock", _TMP / "lock"
+_RWLOCK, _RWLOCK_GUARD, _LOCK = _TMP / "rwlock", _TMP / "rwlock.lock", _TMP / "lock"
 _DVC_LOCK = Path("dvc.lock")
+_PIDS = 2**31  # process ids are smaller
 
 
 def clear_locks(seconds: float = 1.0) -> None:
@@ -31,7 +33,7 @@ def clear_locks(seconds: float = 1.0) -> None:
     """
     remove_damaged_files()
     announced = False
-    while holders := [*_remove_stale_entries(), *_remove_stale_lock()]:
+    while holders := [*_remove_stale_lock(_RWLOCK_GUARD), *_remove_stale_entries(), *_remove_stale_lock(_LOCK)]:
         if not announced:
             names = ", ".join(sorted(set(holders)))
             click.echo(f"DVC is at work here: {names}. Waiting until it ends (Ctrl-C to give up)")
@@ -50,24 +52,27 @@ def remove_damaged_files() -> None:
             f"{_DVC_LOCK} contains a merge conflict. Take one side with `git checkout --ours {_DVC_LOCK}` or "
             f"`git checkout --theirs {_DVC_LOCK}`"
         )
-    for path, parse in ((_RWLOCK, json.loads), (_DVC_LOCK, partial(parse_yaml, max_bytes=None))):
-        if path.exists() and not _is_mapping(path, parse):
-            click.echo(f"{path} is damaged, probably by a killed process. It is written again")
-            path.unlink()
+    if _RWLOCK.exists() and not _is_mapping(_RWLOCK, parse_json):
+        _remove_rwlock()
+    if _DVC_LOCK.exists() and not _is_mapping(_DVC_LOCK, partial(parse_yaml, max_bytes=None)):
+        aside = _DVC_LOCK.with_name("dvc.lock.damaged")
+        _DVC_LOCK.replace(aside)
+        click.echo(
+            f"{_DVC_LOCK} is damaged, probably by a killed process. It is written again. Its content is in {aside}"
+        )
 
 
 def _remove_stale_entries() -> list[str]:
     """Remove the locks of dead processes from DVC's rwlock. Return the processes that still hold locks."""
     if not _RWLOCK.exists():
         return []
-    with exclusive_lock(_TMP / "rwlock.lock", None):  # DVC holds this lock while it edits the file
+    with exclusive_lock(_RWLOCK_GUARD, None):  # DVC holds this lock while it edits the file
         written_at = _RWLOCK.stat().st_mtime
         try:
-            content = json.loads(_RWLOCK.read_text(encoding="utf-8"))
+            content = parse_json(_RWLOCK.read_bytes())
             entries = list(_list_entries(content))
         except (ValueError, KeyError, TypeError, AttributeError):
-            click.echo(f"{_RWLOCK} is damaged, probably by a killed process. It is written again")
-            _RWLOCK.unlink()
+            _remove_rwlock()
             return []
         holders = [entry for entry in entries if _is_alive(entry, written_at)]
         stale = [entry for entry in entries if entry not in holders]
@@ -78,11 +83,18 @@ def _remove_stale_entries() -> list[str]:
     return [_name(*entry) for entry in holders]
 
 
+def _remove_rwlock() -> None:
+    click.echo(f"{_RWLOCK} is damaged, probably by a killed process. It is written again")
+    _RWLOCK.unlink()
+
+
 def _list_entries(content: Any) -> Iterator[tuple[int, str]]:
     """Yield process id and command of every lock."""
     for infos in (content.get("write", {}).values(), *content.get("read", {}).values()):
         for info in infos:
-            yield int(info["pid"]), str(info["cmd"])
+            if not isinstance(info["pid"], int) or not 0 < info["pid"] < _PIDS:
+                raise ValueError(f"{info['pid']!r} is no process id")
+            yield info["pid"], str(info["cmd"])
 
 
 def _keep(content: Any, holders: list[tuple[int, str]]) -> dict[str, Any]:
@@ -116,22 +128,22 @@ def _mentions_dvc(words: list[str]) -> bool:
     return any(Path(word).name in ("dvc", "dvc.exe") for word in words)
 
 
-def _remove_stale_lock() -> list[str]:
-    """Remove DVC's lock of the repository if no process holds it. Return the processes that hold it.
+def _remove_stale_lock(lock: Path) -> list[str]:
+    """Remove a lock of DVC if no process holds it. Return the processes that hold it.
 
     The operating system releases the usual lock. It cannot release a lock by hard links (`core.hardlink_lock`).
     """
-    if not _LOCK.exists():
+    if not lock.exists():
         return []
-    if _LOCK.stat().st_nlink == 1:
-        return [f"a process that holds {_LOCK}"] if is_held(_LOCK) else []
+    if lock.stat().st_nlink == 1:
+        return [f"a process that holds {lock}"] if is_held(lock) else []
     working = [_name(process.pid, " ".join(process.info["cmdline"])) for process in _find_dvc_here()]
     if not working:
-        inode = _LOCK.stat().st_ino
+        inode = lock.stat().st_ino
         for path in _TMP.iterdir():
             if path.stat().st_ino == inode:
                 path.unlink()
-        click.echo(f"{_LOCK}: removed, because no DVC process runs here")
+        click.echo(f"{lock}: removed, because no DVC process runs here")
     return working
 
 

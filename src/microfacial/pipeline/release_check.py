@@ -1,6 +1,5 @@
 """`doctor PATH`: check releases row by row, and print remarks in groups. Problems that stop the pipeline come first."""
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,15 +21,14 @@ from microfacial.datasets.validation import (
 )
 from microfacial.errors import DatasetError
 from microfacial.pipeline.doctor import CheckResult, built_gb
+from microfacial.pipeline.message_groups import SHOWN, group_messages, list_group
 from microfacial.pipeline.progress import progress_bar
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, key_frames
 from microfacial.records import Clip
 
 _MAX_GAP = 3  # frames, the default of clips.max_frame_gap
-_SHOWN = 3  # remarks of a group that are printed without `--all`
 _ORDER: tuple[RemarkKind, ...] = ("missing", "refused", "suspicious", "changed", "dropped")
-_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")  # parts of a message that differ between rows
 
 
 @dataclass(frozen=True)
@@ -38,31 +36,20 @@ class RemarkGroup:
     """Remarks of one kind that differ only in names and numbers.
 
     Attributes:
-        rows: name of the row of each remark, and the remark. The name is empty for a remark about a release.
-        shown: greatest number of remarks to print. None prints all.
+        remark: first remark of the group.
+        lines: texts to print.
     """
 
-    rows: Sequence[tuple[str, Remark]]
-    shown: int | None
-
-    @property
-    def kind(self) -> RemarkKind:
-        """Kind of all remarks of the group."""
-        return self.rows[0][1].kind
+    remark: Remark
+    lines: Sequence[str]
 
     @property
     def sound(self) -> bool:
         """Whether a data set can be made in spite of the remarks."""
-        return self.rows[0][1].sound
+        return self.remark.sound
 
     def __str__(self) -> str:
-        shown = self.rows[: self.shown]
-        lines = [f"{self.kind:<10}  {row}{': ' if row else ''}{remark.text}" for row, remark in shown]
-        more = len(self.rows) - len(shown)
-        if more:
-            message = _VARIABLE.sub("…", self.rows[0][1].text)
-            lines.append(f"{self.kind:<10}  {more} more of {len(self.rows)} like these (--all shows them): {message}")
-        return "\n".join(lines)
+        return "\n".join(f"{self.remark.kind:<10}  {line}" for line in self.lines)
 
 
 def examine_releases(path: Path, *, show_all: bool = False) -> Iterator[CheckResult | RemarkGroup]:
@@ -94,7 +81,7 @@ def examine_releases(path: Path, *, show_all: bool = False) -> Iterator[CheckRes
         clips += sum(row.clip is not None for row in rows)
     folders = {release.folder for release in releases if not isinstance(release.release, DatasetError)}
     results.append(_need_disk(folders, path, clips))
-    groups = _group(remarks, None if show_all else _SHOWN)
+    groups = list(_group(remarks, None if show_all else SHOWN))
     yield from (group for group in groups if not group.sound)
     yield from (result for result in results if not result.sound)
     yield from (group for group in groups if group.sound)
@@ -117,13 +104,12 @@ def _check_rows(release: FoundRelease) -> tuple[list[CheckedRow], list[tuple[str
     return rows, [(f"{release.corpus}", Remark("suspicious", text)) for text in (*unread, *unmatched)]
 
 
-def _group(remarks: Sequence[tuple[str, Remark]], shown: int | None) -> list[RemarkGroup]:
+def _group(remarks: Sequence[tuple[str, Remark]], shown: int | None) -> Iterator[RemarkGroup]:
     """Group remarks by their kind and by their message without names and numbers."""
-    groups: dict[tuple[int, str], list[tuple[str, Remark]]] = {}
-    for row, remark in remarks:
-        key = _ORDER.index(remark.kind), _VARIABLE.sub("…", remark.text)
-        groups.setdefault(key, []).append((row, remark))
-    return [RemarkGroup(rows, shown) for (order, _), rows in sorted(groups.items(), key=lambda item: item[0][0])]
+    for kind in _ORDER:
+        of_kind = [(row, remark.text) for row, remark in remarks if remark.kind == kind]
+        for group in group_messages(of_kind):
+            yield RemarkGroup(Remark(kind, group[0][1]), list_group(group, shown, "--all shows them"))
 
 
 def _summarise(release: FoundRelease, rows: Sequence[CheckedRow]) -> Iterator[CheckResult]:

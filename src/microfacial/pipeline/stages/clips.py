@@ -11,6 +11,7 @@ from microfacial.datasets.clip_table import write_clips
 from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError
 from microfacial.pipeline.data_version import refuse_links
+from microfacial.pipeline.message_groups import SHOWN, group_messages, list_group
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import Project
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
@@ -34,9 +35,10 @@ def run_clips(project: Project) -> None:
     with progress_bar(listing.clips, "clips") as bar:
         clips = [_add_digest_and_apex(clip, project) for clip in bar]
     write_clips(project.results / "clips.csv", clips)
-    for clip in clips:
-        if clip.notes:
-            click.echo(f"clips: {clip.id}: {clip.notes}")
+    notes = ((clip.id, note) for clip in clips for note in filter(None, clip.notes.split("; ")))
+    for group in group_messages(notes):
+        for line in list_group(group, SHOWN, "all are in clips.csv"):
+            click.echo(f"clips: {line}")
     midpoints = sum(clip.apex_source == "midpoint" for clip in clips)
     if midpoints and project.clips.apex == "annotated":
         click.echo(

@@ -45,11 +45,17 @@ def run_flow(project: Project, processes: int) -> None:
         )
     windows, _, unit = flow_layout(config)
     writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
-    shutil.rmtree(scratch)  # delete unfinished flow of other clips or settings
+    for folder in _scratch_folders(project):  # they have unfinished flow of other clips or settings
+        shutil.rmtree(folder, ignore_errors=True)
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
 
 
 def _choose_scratch(project: Project) -> Path:
     """Return the folder of finished clips. It is on the file system of the results, where the flow will be moved."""
-    usual, with_results = project.state / "flow", project.results / ".unfinished-flow"
+    usual, with_results = _scratch_folders(project)
     return usual if on_same_file_system(usual, project.results) else with_results
+
+
+def _scratch_folders(project: Project) -> tuple[Path, Path]:
+    """Return the usual folder of finished clips, and the folder next to the results."""
+    return project.state / "flow", project.results / ".unfinished-flow"
