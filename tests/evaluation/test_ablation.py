@@ -214,9 +214,10 @@ def test_impossible_ablations_have_a_note_in_the_table_and_the_report(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_maps({"sub01": 3, "sub02": 3, "sub03": 3})
+    (project / "flow_maps").rename(project / "data" / "flow_maps")
     write_params(
         project,
-        clips={"name": "maps", "root": ".", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
+        clips={"name": "maps", "root": "data", "corpora": ["flow_maps"], "scheme": "megc2019-3"},
         faces={"method": "whole", "regions": "grid-28", "size_px": 28},
         flow={"method": "published"},
         models={"hybrid": {**TINY_HYBRID, "graph": False, "flip": False, "test_time_flip": False, "epochs": 1}},

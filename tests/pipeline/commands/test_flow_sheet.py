@@ -34,7 +34,8 @@ def test_contact_sheets_of_people_are_not_written_into_a_folder_that_git_tracks(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_maps({"sub01": 2})
-    set_params("clips", name="maps", root=".", corpora=["flow_maps"], scheme="megc2019-3")
+    (project / "flow_maps").rename(project / "data" / "flow_maps")
+    set_params("clips", name="maps", corpora=["flow_maps"], scheme="megc2019-3")
     set_params("faces", method="whole", regions="grid-28", size_px=28)
     set_params("flow", method="published")
     for stage in ("clips", "faces", "flow"):
