@@ -306,9 +306,11 @@ def test_a_repeated_column_is_refused_with_its_name(write_casme2: WriteCasme2) -
         read(root)
 
 
-def test_a_message_names_a_frame_with_another_extension(write_casme2: WriteCasme2) -> None:
+@pytest.mark.parametrize("extension", [".JPG", ".png", ".Jpeg"])
+def test_frames_may_have_any_extension_of_an_image(write_casme2: WriteCasme2, extension: str) -> None:
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     for frame in (root / "Cropped/sub01/a").iterdir():
-        frame.rename(frame.with_suffix(".JPG"))
-    with pytest.raises(DatasetError, match=r"reg_img<N>\.jpg .*reg_img1\.JPG"):
-        read(root)
+        frame.rename(frame.with_suffix(extension))
+    (clip,) = read(root).clips
+    assert clip.frame(3) == f"casme2/Cropped/sub01/a/reg_img3{extension}"
+    assert clip.numbers == (1, 2, 3, 4, 5)

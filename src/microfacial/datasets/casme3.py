@@ -20,9 +20,11 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotation_table import Columns, find_table, read_annotations, read_number
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
+from microfacial.datasets.cells import require_name
 from microfacial.datasets.clips import make_release
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 
 _FPS = 30.0
 _MAX_SECONDS = 10.0  # an annotation of a longer micro-expression is a mistake
@@ -37,7 +39,15 @@ _CORRECTIONS: Mapping[int, _Correction] = MappingProxyType(  # row from 0: subje
         798: ("spNO.40", "e", {"offset": 2403}),
     }
 )
-_COLUMNS = Columns(onset="Onset", apex="Apex", offset="Offset", action_units="AU", emotion="emotion")
+_COLUMNS = Columns(
+    onset="Onset",
+    apex="Apex",
+    offset="Offset",
+    action_units="AU",
+    emotion="emotion",
+    clip_names="[A-Za-z]",
+)
+_SHEET = "label"
 
 
 def open_casme3(folder: Path) -> Release:
@@ -49,15 +59,17 @@ def open_casme3(folder: Path) -> Release:
     Raises:
         DatasetError: the table is missing, unreadable or lacks a column.
     """
-    table = find_table(folder, "CAS(ME)^3", "cas(me)3_part_A_ME_label_JpgIndex*.xlsx")
+    pattern = "cas(me)3_part_A_ME_label_JpgIndex*.xlsx"
+    table = find_table(folder, "CAS(ME)^3", pattern, columns=_COLUMNS, sheet=_SHEET)
     corpus = name_corpus(folder, "casme3")
-    published = read_annotations(table, _COLUMNS, corpus, "casme3", _FPS, identify=_identify, sheet="label")
+    published = read_annotations(table, _COLUMNS, corpus, "casme3", _FPS, identify=_identify, sheet=_SHEET)
     rows = tuple(_correct(position, row) for position, row in enumerate(published))
     videos = {row.where: _video(row) for row in rows if isinstance(row, Annotation)}
 
     def locate(row: Annotation) -> str:
         video = _find_video(folder / "part_A" / row.subject, videos[row.where])
-        return f"part_A/{row.subject}/{video}/color/{{}}.jpg"
+        place = f"part_A/{row.subject}/{video}/color"
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{}.jpg', prefer_default=True)}"
 
     return make_release(tuple(_make_names_unique(rows)), folder, locate)
 
@@ -86,7 +98,8 @@ def _is_possible(row: Annotation) -> bool:
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return cells[_COLUMNS.subject], f"{cells[_COLUMNS.name].lower()}_{cells[_COLUMNS.onset]}"
+    video = require_name(cells[_COLUMNS.name].lower(), _COLUMNS.name, where)
+    return cells[_COLUMNS.subject], f"{video}_{read_number(cells, _COLUMNS.onset, where)}"
 
 
 def _video(row: Annotation) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release
 from microfacial.datasets.corrections import Correction, find_corrections, find_exclusion
-from microfacial.datasets.folders import find_frames, list_folder, translate_os_errors
+from microfacial.datasets.folders import find_frames, is_inside, list_folder, translate_os_errors
 from microfacial.datasets.label_schemes import Scheme
+from microfacial.datasets.missing_frames import no_frame_near, no_frames
 from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames
 from microfacial.errors import DatasetError
-from microfacial.records import FRAME_NUMBER, ApexSource, Clip
+from microfacial.records import ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------
 
@@ -123,17 +124,15 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
 
 def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple[int, ...]]:
     """Return the path of a row's frames below the release, and their numbers. A video can replace the folder."""
+    if not is_inside(frames):
+        raise DatasetError(f"{row.id}: {frames!r} is not below {folder}. Correct the annotation")
     place = (folder / frames).parent
     video = find_video(place)
     if video is not None:
         return video.relative_to(folder).as_posix(), tuple(range(1, count_frames(video) + 1))
     numbers = find_frames(place, Path(frames).name)
     if not numbers:
-        others = sorted(path.name for path in list_folder(place))
-        raise DatasetError(
-            f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)}"
-            f"{f' (found {others[0]})' if others else ''}. Re-extract the clip or list it under clips.exclude"
-        )
+        raise no_frames(row.id, folder, place, Path(frames).name)
     return frames, numbers
 
 
@@ -183,7 +182,7 @@ def _find_key_frames(
     if moments["apex"] == moments["onset"]:
         raise DatasetError(
             f"{row.id}: too many frames are missing in {place}: onset and apex fall together. "
-            "Re-extract the clip or list it under clips.exclude"
+            "Copy the clip again from the release or list it under clips.exclude"
         )
     return moments, [
         f"{moment} frame {number} is missing, took {moments[moment]}"
@@ -216,8 +215,5 @@ def _nearest(numbers: tuple[int, ...], wanted: int, max_gap: int, moment: str, p
     """Return the number that is nearest to a wanted one. Refuse a distance above `max_gap`."""
     nearest = min(numbers, key=lambda number: abs(number - wanted))
     if abs(nearest - wanted) > max_gap:
-        raise DatasetError(
-            f"{moment}: no frame {wanted} in {place} (found {numbers[0]}–{numbers[-1]}, nearest {nearest}). "
-            "Re-extract the clip or list it under clips.exclude"
-        )
+        raise no_frame_near(moment, wanted, nearest, numbers, place)
     return nearest
