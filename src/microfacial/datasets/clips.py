@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release
-from microfacial.datasets.corrections import Correction, find_corrections, find_exclusion
+from microfacial.datasets.corrections import Correction, find_corrections, find_disagreements, find_exclusion
 from microfacial.datasets.folders import find_frames, is_inside, list_folder, translate_os_errors
 from microfacial.datasets.label_schemes import Scheme
 from microfacial.datasets.missing_frames import no_frame_near, no_frames
@@ -40,26 +40,35 @@ def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
 
 
 def correct(row: Annotation, scheme: str) -> Annotation:
-    """Return an annotation with the known corrections, and a note for each of them.
+    """Return an annotation with the known corrections, and a note for each of them and for each disagreement.
 
     Args:
         row: annotation of one clip.
         scheme: name of the label scheme. Empty for the corrections that apply under all schemes.
     """
+    corrected = row
     for correction in find_corrections(row.vocabulary, row.subject, row.name, scheme):
-        row = _apply(correction, row)
-    return row
+        corrected = _apply(correction, corrected)
+    disagreements = (entry.note for entry in find_disagreements(row.vocabulary, row.subject, row.name))
+    return replace(corrected, notes=(*corrected.notes, *disagreements))
 
 
 def _apply(correction: Correction, row: Annotation) -> Annotation:
     """Return the corrected annotation, or the same annotation if its value is not the wrong one."""
-    note = f"{correction.field} {correction.wrong} corrected to {correction.right}: {correction.reason}"
+    notes = (*row.notes, correction.note)
+    value = getattr(row, correction.field)
     match correction.field, correction.right:
-        case "apex", int(apex) if row.apex == correction.wrong:
-            return replace(row, apex=apex, notes=(*row.notes, note))
-        case "emotion", str(emotion) if row.emotion == correction.wrong:
-            return replace(row, emotion=emotion, notes=(*row.notes, note))
-    return row
+        case _ if value != correction.wrong:
+            return row
+        case "onset", int(onset):
+            return replace(row, onset=onset, notes=notes)
+        case "apex", int(apex):
+            return replace(row, apex=apex, notes=notes)
+        case "offset", int(offset):
+            return replace(row, offset=offset, notes=notes)
+        case "emotion", str(emotion):
+            return replace(row, emotion=emotion, notes=notes)
+    raise AssertionError(f"{correction.field} cannot be {correction.right!r}")
 
 
 # --- clips ------------------------------------------------------------------------------------------------------------
