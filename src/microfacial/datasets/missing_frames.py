@@ -15,12 +15,12 @@ class MissingFolderError(DatasetError):
     """A folder of frames, or a folder above it, does not exist. Several clips can lie in it.
 
     Attributes:
-        folder: the highest folder that does not exist.
+        cause: the missing folder, what is there instead, and a remedy, without the name of the clip.
     """
 
-    def __init__(self, message: str, folder: Path) -> None:
-        super().__init__(message)
-        self.folder = folder
+    def __init__(self, clip: str, cause: str) -> None:
+        super().__init__(f"{clip}: annotated, but {cause}, {_EXCLUDE}")
+        self.cause = cause
 
 
 def no_frames(clip: str, root: Path, place: Path, pattern: str) -> DatasetError:
@@ -36,10 +36,11 @@ def no_frames(clip: str, root: Path, place: Path, pattern: str) -> DatasetError:
         missing = place
         while missing.parent != root and root in missing.parents and not missing.parent.is_dir():
             missing = missing.parent
+        there = f"{missing.parent} has {_list_names(missing.parent)}"
         return MissingFolderError(
-            f"{clip}: annotated, but there is no folder {missing} for frames {_show(pattern)} ({missing.parent} has "
-            f"{_list_names(missing.parent)}). Copy it from the release, correct its name, {_EXCLUDE}",
-            missing,
+            clip,
+            f"there is no folder {missing} for frames {_show(pattern)} ({there}). Copy it from the release, correct "
+            "its name",
         )
     names = _list_names(place)
     remedy = "Copy the clip again" if names == "nothing" else "Rename its frames as in the release"
