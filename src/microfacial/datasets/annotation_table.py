@@ -104,9 +104,19 @@ def find_table(
     if recognised:
         names = " and ".join(path.name for path in recognised[:_FILES_TO_NAME])
         raise DatasetError(f"{root}: {names} are tables of {corpus}. Name the correct one as in the release: {pattern}")
-    others = ", ".join(path.name for path in spreadsheets[:_FILES_TO_NAME])
-    found = f", and none of its columns in {others}" if others else ""
-    raise AbsentError(f"{corpus}: no {pattern} in {root}{found}. Put the release there or correct clips in params.yaml")
+    raise AbsentError(f"{corpus}: no {pattern} in {root}{_describe_others(spreadsheets, columns)}")
+
+
+def _describe_others(spreadsheets: list[Path], columns: Columns | None) -> str:
+    """Return the end of a message about a missing table: the spreadsheets that are there, and a remedy."""
+    remedy = "Put the release there or correct clips in params.yaml"
+    names = ", ".join(path.name for path in spreadsheets[:_FILES_TO_NAME])
+    if not names:
+        return f". {remedy}"
+    wanted = f" with the columns {', '.join(columns.required())}" if columns is not None else ""
+    old = next((path.name for path in spreadsheets if path.suffix.lower() not in _RECOGNISED), None)
+    save = f"Save {old} as .xlsx if it is the table. " if old else ""
+    return f" (found {names}, no .xlsx file{wanted}). {save}{remedy}"
 
 
 def _version_and_date(table: Path) -> tuple[int, str, str]:
@@ -230,7 +240,7 @@ def read_rows(
 def _table_rows(table: Path, columns: Columns, sheet: str | None) -> "Iterator[tuple[str, pd.Series[str]]]":
     """Yield the place of each row and its cells. Refuse a table that lacks a column or repeats one."""
     rows = read_table(table, heading=columns.name, sheet=sheet)
-    rows.columns = _match_names(rows.columns.tolist(), columns)  # type: ignore[assignment]
+    rows.columns = _match_names(rows.columns.tolist(), columns)
     missing = [column for column in columns.required() if column not in rows.columns]
     if missing:
         raise DatasetError(

@@ -192,6 +192,6 @@ def _find_header(rows: list[list[str]], heading: str) -> pd.DataFrame | None:
     width = max(map(len, rows[number:]))
     body = [row + [""] * (width - len(row)) for row in rows[number + 1 :]]
     table = pd.DataFrame(body, columns=range(width), dtype=str)
-    table.columns = names + [""] * (width - len(names))  # type: ignore[assignment]
+    table.columns = names + [""] * (width - len(names))
     table.index = pd.RangeIndex(number + 2, len(rows) + 1)
     return table
