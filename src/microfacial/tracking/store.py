@@ -75,6 +75,19 @@ def _follow_project(root: Path) -> None:
         )
 
 
+def describe_store(client: MlflowClient, root: Path) -> str:
+    """Return the number of experiments, and where runs and artifacts are stored.
+
+    Args:
+        client: client of the store.
+        root: root folder of the project.
+    """
+    local = client.tracking_uri.startswith("sqlite:")
+    artifacts = f", artifacts of new experiments in {store_owner(root) / 'mlruns' / 'artifacts'}" if local else ""
+    count = len(client.search_experiments())
+    return f"{count} experiments, runs in {hide_password(client.tracking_uri)}{artifacts}"
+
+
 @contextmanager
 def mlflow_errors_as_pipeline_errors() -> Iterator[None]:
     """Translate errors of MLflow in the context into an error with one line.
