@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.tracking.location import hide_password, is_served
 
+_LOCK_SECONDS = 60  # how long another program may write
 _STATUS = re.compile(r"error code (\d{3})")  # in MLflow's messages on answers of a server
 _SCHEMA = ("out-of-date database schema", "Can't locate revision")
 _UNSET = "or unset MLFLOW_TRACKING_URI to use the project's own store"
@@ -61,8 +62,8 @@ def find_fault(path: Path) -> str:
             "" if path.parent.is_dir() else f"{path} cannot be made: its folder is missing. Make the folder, {_UNSET}"
         )
     try:
-        with closing(sqlite3.connect(path, timeout=5)) as connection:
-            connection.execute("PRAGMA quick_check(1)").fetchall()
+        with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as connection:
+            connection.execute("PRAGMA schema_version").fetchall()  # reads the header; a check of all pages is slow
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
     except sqlite3.Error as error:

@@ -47,20 +47,15 @@ def connect(root: Path) -> MlflowClient:
     uri = store_uri(root)
     try:
         with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
-            if "MLFLOW_TRACKING_URI" not in os.environ:
-                _follow_project(root)
             path = database_file(uri)
             fault = find_fault(path) if path else ""  # MLflow would try for a minute
             if fault:
                 raise PipelineError(f"MLflow's store {fault}")
+            if "MLFLOW_TRACKING_URI" not in os.environ:
+                _follow_project(root)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-    except (
-        MlflowException,
-        SQLAlchemyError,
-        CommandError,
-        ImportError,
-    ) as error:  # MLflow does not translate errors of the database
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:  # MLflow translates few errors
         raise PipelineError(describe_failure(uri, error)) from None
     return client
 
