@@ -5,6 +5,7 @@ counted by decoding them, because the metadata can be wrong. A damaged video rai
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +51,27 @@ def read_fps(path: Path) -> float | None:
     """
     fps = _property(path, cv2.CAP_PROP_FPS)
     return fps if fps > 0 else None
+
+
+def read_times(path: Path) -> tuple[float, ...]:
+    """Return the time of each frame of a video, in seconds from its first frame.
+
+    Phones record with a variable frame rate, so the number of a frame divided by the mean rate is not its time.
+
+    Args:
+        path: file of the video.
+
+    Returns:
+        One time per frame, ascending. Without timestamps in the file, times follow from its frame rate.
+
+    Raises:
+        DatasetError: the file is missing, truncated or not a video.
+    """
+    stamps = [capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 for capture in _grab(path)]
+    if any(later <= earlier for earlier, later in pairwise(stamps)):
+        fps = read_fps(path)
+        return tuple(number / fps for number in range(len(stamps))) if fps else ()
+    return tuple(stamp - stamps[0] for stamp in stamps)
 
 
 def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]]:
@@ -113,6 +135,7 @@ def _open(path: Path) -> cv2.VideoCapture:
     return capture
 
 
+_UNKNOWN_LENGTHS = (0, 2**32 - 1)  # a program that writes into a pipe cannot return to the start to fill in the length
 _BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid".split())
 
 
@@ -136,7 +159,8 @@ def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
     stream.seek(start)
     head = stream.read(16)
     if head.startswith(b"RIFF"):
-        return start + 8 + int.from_bytes(head[4:8], "little")
+        length = int.from_bytes(head[4:8], "little")
+        return size if length in _UNKNOWN_LENGTHS else start + 8 + length
     length, name = int.from_bytes(head[:4], "big"), head[4:8]
     if length == 1:  # the length follows the name, in eight bytes
         length = int.from_bytes(head[8:16], "big")
