@@ -127,14 +127,25 @@ def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple
     video = find_video(place)
     if video is not None:
         return video.relative_to(folder).as_posix(), tuple(range(1, count_frames(video) + 1))
-    numbers = find_frames(place, Path(frames).name)
-    if not numbers:
-        others = sorted(path.name for path in list_folder(place))
-        raise DatasetError(
-            f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)}"
-            f"{f' (found {others[0]})' if others else ''}. Re-extract the clip or list it under clips.exclude"
-        )
-    return frames, numbers
+    stem, extension = Path(frames).stem, Path(frames).suffix
+    for name in (f"{stem}{extension}", f"{stem}{extension.upper()}"):
+        numbers = find_frames(place, name)
+        if numbers:
+            return Path(frames).with_name(name).as_posix(), numbers
+    raise DatasetError(
+        f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)} "
+        f"({_describe_content(place)}). Correct the names on disk, or list the clip under clips.exclude"
+    )
+
+
+def _describe_content(place: Path) -> str:
+    """Return the first entry of a folder, or the entries beside it if it is empty or missing."""
+    others = sorted(path.name for path in list_folder(place))
+    if others:
+        return f"it has {others[0]}"
+    parent = next(folder for folder in place.parents if folder.is_dir())
+    beside = ", ".join(sorted(path.name for path in list_folder(parent))[:3]) or "nothing"
+    return f"the folder is {'empty' if place.is_dir() else 'missing'}; {parent} has {beside}"
 
 
 def find_video(folder: Path) -> Path | None:
