@@ -314,3 +314,10 @@ def test_frames_may_have_any_extension_of_an_image(write_casme2: WriteCasme2, ex
     (clip,) = read(root).clips
     assert clip.frame(3) == f"casme2/Cropped/sub01/a/reg_img3{extension}"
     assert clip.numbers == (1, 2, 3, 4, 5)
+
+
+def test_a_missing_folder_is_named_with_the_folders_beside_it(write_casme2: WriteCasme2) -> None:
+    root = write_casme2([("01", "EP01_01", 98, 100, 102, 12, "happiness"), ("01", "EP02_01", 1, 2, 3, 12, "happiness")])
+    shutil.rmtree(root / "Cropped" / "sub01" / "EP01_01")
+    with pytest.raises(DatasetError, match=r"no folder .*sub01/EP01_01 .*sub01 has EP02_01\)"):
+        read(root)

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fakes import make_clip
+from fakes import make_clip, texture
 from microfacial.datasets.frames import frame_files, open_clip, read_frames, stream_clip
-from microfacial.datasets.video import count_frames, read_fps
+from microfacial.datasets.video import count_frames, read_fps, read_times, read_video
 from microfacial.errors import DatasetError
 
 GREY_STEP = 15  # difference between consecutive frames of a test video; no codec here blurs as much
@@ -134,3 +134,60 @@ def test_a_video_is_rotated_by_its_rotation_matrix(tmp_path: Path) -> None:
 
 def test_the_frame_rate_is_read_from_the_file(write_video: Write) -> None:
     assert read_fps(write_video("a.mp4", 3)) == 25.0
+
+
+def test_times_are_those_of_the_frames_and_not_of_the_mean_rate(tmp_path: Path) -> None:
+    frames = [Image.fromarray(texture(32, 32, seed)) for seed in range(5)]
+    path = tmp_path / "variable.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[30, 60, 120, 40, 40])
+    assert read_times(path) == pytest.approx((0.0, 0.030, 0.090, 0.210, 0.250))
+
+
+@pytest.mark.parametrize("length", [0, 2**32 - 1])
+def test_an_avi_that_was_written_into_a_pipe_is_read(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "pipe.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (32, 32))
+    for seed in range(5):
+        writer.write(texture(32, 32, seed))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    content[4:8] = length.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert count_frames(path) == 5
+    assert read_times(path) == pytest.approx((0.0, 0.04, 0.08, 0.12, 0.16))
+
+
+def test_an_interlaced_video_is_refused_with_a_remedy(capfd: pytest.CaptureFixture[str]) -> None:
+    """OpenCV returns True and pixels of another picture for its frames.
+
+    The video was drawn by `ffmpeg -f lavfi -i testsrc=size=64x64:rate=25 -frames:v 2 -c:v libx264 -pix_fmt yuv420p
+    -flags +ildct+ilme`.
+    """
+    path = Path(__file__).with_name("interlaced.mp4")
+    with pytest.raises(DatasetError, match=r"interlaced\.mp4 is an interlaced video.*yadif"):
+        list(read_video(path, [1]))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_codec_that_cannot_be_decoded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether AV1 can be decoded depends on the processor and on OpenCV, so a capture without frames replaces it."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(Path(__file__).with_name("interlaced.mp4").read_bytes())
+    values = {cv2.CAP_PROP_FRAME_COUNT: 3.0, cv2.CAP_PROP_FOURCC: float(int.from_bytes(b"av01", "little"))}
+
+    class Undecodable:
+        def __init__(self, *_: object) -> None:
+            self.isOpened = self.set = lambda *_: True
+
+        def grab(self) -> bool:
+            return False
+
+        def get(self, key: int) -> float:
+            return values.get(key, 0.0)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Undecodable)
+    with pytest.raises(DatasetError, match=r"film\.mp4: none of its 3 frames .*av01.*libx264"):
+        count_frames(path)

@@ -53,14 +53,25 @@ def test_predict_continues_after_a_clip_that_cannot_be_read(
     place: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("predict", "x") == 2
-    assert re.search("tiny.casme2-4 has no champion.*microfacial promote", capsys.readouterr().err)
+    error = capsys.readouterr().err
+    assert re.search("tiny.casme2-4 has no champion.*microfacial register MODEL.*microfacial promote", error)
     assert run("register", "linear_svm") == 0
+    assert run("predict", "x") == 2
+    assert "register" not in capsys.readouterr().err  # there is a challenger, so `promote` is enough
+    assert run("promote", "--dry-run", "--bootstrap") == 0
+    assert "interrupted" not in capsys.readouterr().out
     clip = clips_of(place)[0]
     capsys.readouterr()
     assert run("predict", "nothing", frames_of(clip), "--alias", "challenger", *describe_moments(clip)) == 2
     output = capsys.readouterr()
     assert re.fullmatch(r"microfacial: nothing .*\.avi.*\n", output.err)
     assert re.search(rf"{re.escape(frames_of(clip))}  \w+  \(happiness 0\.\d+", output.out)
+    moments = describe_moments(clip)
+    assert run("predict", "nothing", frames_of(clip), "gone", "--json", "--alias", "challenger", *moments) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["clip"] for line in lines] == ["nothing", frames_of(clip), "gone"]
+    assert ["error" in line for line in lines] == [True, False, True]
+    assert "gone" in lines[2]["error"]
     assert run("predict", frames_of(clip), "--version", "7", *describe_moments(clip)) == 2
     assert "version 7" in capsys.readouterr().err
 

@@ -153,7 +153,7 @@ def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> N
 def test_a_demo_that_was_interrupted_by_a_kill_is_complete_after_the_next_run(project: Path) -> None:
     shutil.rmtree(project / "data")
     run = start(project, sys.executable, "-m", "microfacial", "demo", "--processes", "1")
-    wait_for(lambda: any((project / ".microfacial").rglob("reg_img*.jpg")), "the first frames")
+    wait_for(lambda: any((project / "data").rglob("reg_img*.jpg")), "the first frames")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert not (project / "data" / "demo").exists()

@@ -99,12 +99,12 @@ def test_a_project_works_in_a_folder_with_any_name(project: Path, name: str) -> 
 
 def test_a_folder_in_place_of_the_database_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "mlruns" / "mlflow.db").mkdir(parents=True)
-    with pytest.raises(PipelineError, match=r"mlflow\.db is not a file"):
+    with pytest.raises(PipelineError, match=r"mlflow\.db is a folder"):
         connect(tmp_path)
 
 
 def test_a_damaged_database_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"no database" * 100)
-    with pytest.raises(PipelineError, match=r"mlflow\.db cannot be read \(file is not a database\).*microfacial sync"):
+    with pytest.raises(PipelineError, match=r"mlflow\.db is damaged \(file is not a database\).*microfacial sync"):
         connect(tmp_path)

@@ -14,7 +14,8 @@ from microfacial.records import Clip
 _MAX_DURATION_S = 0.5  # of a micro-expression: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
 _MAX_MACRO_DURATION_S = 4.0  # of any expression: Ekman, Emotions Revealed, 2003
 _OUTLIER = 3  # times the median of the corpus
-_SEARCH = "Set clips.missing_apex: spotted to search for the apex between onset and offset"
+SEARCH_APEX = "Set clips.missing_apex: spotted to search for the apex between onset and offset"
+"""Remedy for a clip whose apex is missing or impossible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Habits:
     @property
     def midpoint_cause(self) -> str:
         """Text for all clips with the midpoint as apex. Empty if some rows have an apex."""
-        return "" if self.has_apexes else f"the release has no apexes, took the midpoint of each clip. {_SEARCH}"
+        return "" if self.has_apexes else f"the release has no apexes, took the midpoint of each clip. {SEARCH_APEX}"
 
     def judge_duration(self, clip: Clip) -> Iterator[tuple[str, str]]:
         """Yield a text about a clip that lasts long, and a text for all clips with the same cause.

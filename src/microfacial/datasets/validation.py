@@ -13,7 +13,7 @@ from microfacial.datasets import DATASETS, CorpusName
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release
 from microfacial.datasets.clips import classify, correct
-from microfacial.datasets.habits import Habits, observe_habits
+from microfacial.datasets.habits import SEARCH_APEX, Habits, observe_habits
 from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.datasets.missing_frames import MissingFolderError
 from microfacial.errors import AbsentError, DatasetError
@@ -169,7 +169,9 @@ def _check_row(
         return CheckedRow(name=name, clip=None, labels={}, remarks=(missing, *repetition))
     labels, label_remarks = _check_labels(row, corrected)
     changes = [
-        Remark("changed", note, habits.midpoint_cause if _MIDPOINT in note else "")
+        Remark("changed", f"{note}. {SEARCH_APEX}", habits.midpoint_cause)
+        if _MIDPOINT in note
+        else Remark("changed", note)
         for note in filter(None, clip.notes.split("; "))
     ]
     suspicions = [

@@ -4,8 +4,11 @@ A video is always decoded from its first frame, because seeking lands on a wrong
 counted by decoding them, because the metadata can be wrong. A damaged video raises an error.
 """
 
+import os
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import cv2
@@ -27,9 +30,15 @@ def count_frames(path: Path) -> int:
         DatasetError: the file is missing, truncated, damaged or not a video, or it has no frame.
     """
     count = sum(1 for _ in _grab(path))
+    announced = int(_property(path, cv2.CAP_PROP_FRAME_COUNT))
+    if not count and announced > 0:
+        codec = int(_property(path, cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
+        raise DatasetError(
+            f"{path}: none of its {announced} frames can be decoded (codec {codec}). Convert it, for example with "
+            "`ffmpeg -i in.mp4 -c:v libx264 out.mp4`"
+        )
     if not count:
         raise DatasetError(f"{path} is a video without frames. Record or convert it again")
-    announced = int(_property(path, cv2.CAP_PROP_FRAME_COUNT))
     # An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
     if path.suffix.lower() == ".avi" and count < announced:
         raise DatasetError(f"{path} is damaged: only {count} of {announced} frames can be decoded. Copy it again")
@@ -52,6 +61,27 @@ def read_fps(path: Path) -> float | None:
     return fps if fps > 0 else None
 
 
+def read_times(path: Path) -> tuple[float, ...]:
+    """Return the time of each frame of a video, in seconds from its first frame.
+
+    Phones record with a variable frame rate, so the number of a frame divided by the mean rate is not its time.
+
+    Args:
+        path: file of the video.
+
+    Returns:
+        One time per frame, ascending. Without timestamps in the file, times follow from its frame rate.
+
+    Raises:
+        DatasetError: the file is missing, truncated or not a video.
+    """
+    stamps = [capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 for capture in _grab(path)]
+    if any(later <= earlier for earlier, later in pairwise(stamps)):
+        fps = read_fps(path)
+        return tuple(number / fps for number in range(len(stamps))) if fps else ()
+    return tuple(stamp - stamps[0] for stamp in stamps)
+
+
 def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]]:
     """Yield frames of a video in ascending order.
 
@@ -63,13 +93,13 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
         The number of a frame, and the frame, `(H, W, 3)` uint8, BGR.
 
     Raises:
-        DatasetError: the file is missing, truncated or not a video, or it lacks one of the frames.
+        DatasetError: the file is missing, truncated, interlaced or not a video, or it lacks one of the frames.
     """
     remaining, number = set(numbers), 0
     for number, capture in enumerate(_grab(path) if remaining else (), 1):
         if number in remaining:
             remaining.remove(number)
-            yield number, capture.retrieve()[1]
+            yield number, _retrieve(capture, path)
         if not remaining:
             return
     if remaining:
@@ -77,6 +107,33 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
             f"{path} has no frame {min(remaining)}: it has frames 1–{number}, or it is damaged. "
             "Copy it again or correct the numbers"
         )
+
+
+def _retrieve(capture: cv2.VideoCapture, path: Path) -> Image:
+    """Return the frame at which a video is positioned.
+
+    OpenCV cannot convert interlaced frames. It then returns True and the pixels of another picture, and FFmpeg prints a
+    message. Only this message tells that the pixels are wrong, so the file descriptor of stderr is read meanwhile.
+    """
+    with TemporaryFile() as messages:
+        stderr = os.dup(2)
+        try:
+            os.dup2(messages.fileno(), 2)
+            decoded, image = capture.retrieve()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        messages.seek(0)
+        text = messages.read()
+    if b"interlaced" in text:
+        raise DatasetError(
+            f"{path} is an interlaced video, which cannot be decoded. Deinterlace it first, for example with "
+            "`ffmpeg -i in.mp4 -vf yadif out.mp4`"
+        )
+    os.write(2, text)
+    if not decoded:
+        raise DatasetError(f"{path} is damaged: a frame cannot be decoded. Copy it again, or convert it to MP4")
+    return image
 
 
 def _grab(path: Path) -> Iterator[cv2.VideoCapture]:
@@ -113,6 +170,7 @@ def _open(path: Path) -> cv2.VideoCapture:
     return capture
 
 
+_UNKNOWN_LENGTHS = (0, 2**32 - 1)  # a program that writes into a pipe cannot return to the start to fill in the length
 _BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid".split())
 
 
@@ -136,7 +194,8 @@ def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
     stream.seek(start)
     head = stream.read(16)
     if head.startswith(b"RIFF"):
-        return start + 8 + int.from_bytes(head[4:8], "little")
+        length = int.from_bytes(head[4:8], "little")
+        return size if length in _UNKNOWN_LENGTHS else start + 8 + length
     length, name = int.from_bytes(head[:4], "big"), head[4:8]
     if length == 1:  # the length follows the name, in eight bytes
         length = int.from_bytes(head[8:16], "big")

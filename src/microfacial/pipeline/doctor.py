@@ -19,7 +19,7 @@ from microfacial.pipeline.tools import reason, run_git
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.settings import read_section, read_sections
-from microfacial.tracking.store import connect
+from microfacial.tracking.store import connect, describe_store
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
@@ -135,7 +135,7 @@ def _check_clips() -> str:
 
 def _check_tracking() -> str:
     read_sections(PARAMS)  # raises outside of a project, where no store must be created
-    return f"{len(connect(Path()).search_experiments())} experiments"
+    return describe_store(connect(Path()), Path())
 
 
 def _check_disk() -> str:

@@ -39,6 +39,7 @@ from microfacial.registry.stored_decisions import (
     read_decisions,
     write_decision,
 )
+from microfacial.registry.versions import describe_missing
 from microfacial.tracking.model_versions import ModelVersionRecord, Registry
 
 _SHOWN = 20  # decisions in the description of the registered model
@@ -109,7 +110,7 @@ def promote_challenger(
         if not request.dry_run:
             _complete_interrupted(registry, champion)
         if challenger is None or challenger == champion:
-            raise PipelineError(f"{registry.name} has no challenger. Register one with `microfacial register MODEL`")
+            raise PipelineError(describe_missing(registry, "challenger"))
         decision = _decide(registry, challenger, champion, request, sources)
         return decision if request.dry_run else _carry_out(registry, decision)
 
@@ -131,7 +132,7 @@ def roll_back(registry: Registry, justification: str, root: Path) -> Decision:
     with registry_lock(root):
         champion = registry.find("champion")
         if champion is None:
-            raise PipelineError(f"{registry.name} has no champion. Make one with `microfacial promote`")
+            raise PipelineError(describe_missing(registry, "champion"))
         _complete_interrupted(registry, champion)
         decisions = read_decisions(registry)
         promotions = [

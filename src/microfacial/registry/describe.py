@@ -9,11 +9,12 @@ from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Regis
 _ALIASES: tuple[Alias, ...] = ("champion", "challenger")
 
 
-def describe_decision(decision: Decision) -> str:
+def describe_decision(decision: Decision, *, dry_run: bool = False) -> str:
     """Return one line with the time, version, outcome and reasons of a decision.
 
     Args:
         decision: the decision.
+        dry_run: whether the decision was made without writing it. Such a decision is not called interrupted.
     """
     against = f" against version {decision.against}" if decision.against else ""
     outcome = {
@@ -26,7 +27,7 @@ def describe_decision(decision: Decision) -> str:
     reasons = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
     justification = f" (reason: {decision.justification})" if decision.justification else ""
     attempts = f" [attempt {decision.attempts} on this data]" if decision.kind != "rolled back" else ""
-    interrupted = "" if decision.done else " – interrupted before it was done"
+    interrupted = "" if decision.done or dry_run else " – interrupted before it was done"
     return f"{decision.time} version {decision.version} {outcome}{reasons}{justification}{attempts}{interrupted}"
 
 

@@ -28,9 +28,23 @@ def choose_version(registry: Registry, alias: Alias, version: int | None) -> Mod
         return registry.get(version)
     target = registry.find(alias)
     if target is None:
-        command = "microfacial promote" if alias == "champion" else "microfacial register MODEL"
-        raise PipelineError(f"{registry.name} has no {alias}. Make one with `{command}`")
+        raise PipelineError(describe_missing(registry, alias))
     return target
+
+
+def describe_missing(registry: Registry, alias: Alias) -> str:
+    """Return the message for an alias that points to no version. Its remedy depends on the registered versions.
+
+    Args:
+        registry: the registered model.
+        alias: the alias that is missing.
+    """
+    register = "Run `microfacial register MODEL` with a trained model"
+    if alias == "challenger":
+        return f"{registry.name} has no challenger. {register}"
+    if registry.find("challenger") is None:
+        return f"{registry.name} has no champion and no challenger. {register}, then `microfacial promote`"
+    return f"{registry.name} has no champion. Run `microfacial promote` to compare its challenger with the rule"
 
 
 def has_current_code(folder: Path) -> bool:

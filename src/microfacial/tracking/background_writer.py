@@ -91,14 +91,15 @@ class BackgroundWriter:
             return
         from mlflow.exceptions import MlflowException
 
-        from microfacial.tracking.store import first_line
+        from microfacial.tracking.failures import first_line
 
         try:
             write()
         except (MlflowException, PipelineError, OSError) as error:  # OSError: errors of HTTP, a full disk
             self._failed = True
+            reason = str(error) if isinstance(error, PipelineError) else first_line(error)  # it ends with a remedy
             click.echo(
-                f"microfacial: MLflow failed ({first_line(error)}). The training continues and writes "
+                f"microfacial: MLflow failed ({reason}). The training continues and writes "
                 "all results to results/. Run `microfacial sync` when MLflow works again",
                 err=True,
             )

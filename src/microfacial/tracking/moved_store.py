@@ -39,8 +39,6 @@ def correct_addresses(database: Path) -> Path | None:
     """
     if not database.exists():
         return None
-    if not database.is_file():
-        raise PipelineError(f"{database} is not a file. Move it to another place, and run `microfacial sync`")
     root, former = database.parent.parent, None
     try:
         with closing(sqlite3.connect(database, timeout=60)) as connection, connection:

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
-from microfacial.tracking.location import database_path, hide_password, is_served, local_address, store_owner, store_uri
+from microfacial.tracking.failures import database_file, describe_failure, find_fault, first_line
+from microfacial.tracking.location import database_path, hide_password, local_address, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
 
 _ENVIRONMENT = {
@@ -45,12 +47,16 @@ def connect(root: Path) -> MlflowClient:
     uri = store_uri(root)
     try:
         with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
+            path = database_file(uri)
+            fault = find_fault(path) if path else ""  # MLflow would try for a minute
+            if fault:
+                raise PipelineError(f"MLflow's store {fault}")
             if "MLFLOW_TRACKING_URI" not in os.environ:
                 _follow_project(root)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, ImportError) as error:  # MLflow does not translate errors of the database
-        raise PipelineError(_reason(uri, error)) from None
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:  # MLflow translates few errors
+        raise PipelineError(describe_failure(uri, error)) from None
     return client
 
 
@@ -62,6 +68,19 @@ def _follow_project(root: Path) -> None:
             f"{store_owner(root) / 'mlruns'}",
             err=True,
         )
+
+
+def describe_store(client: MlflowClient, root: Path) -> str:
+    """Return the number of experiments, and where runs and artifacts are stored.
+
+    Args:
+        client: client of the store.
+        root: root folder of the project.
+    """
+    local = client.tracking_uri.startswith("sqlite:")
+    artifacts = f", artifacts of new experiments in {store_owner(root) / 'mlruns' / 'artifacts'}" if local else ""
+    count = len(client.search_experiments())
+    return f"{count} experiments, runs in {hide_password(client.tracking_uri)}{artifacts}"
 
 
 @contextmanager
@@ -77,18 +96,6 @@ def mlflow_errors_as_pipeline_errors() -> Iterator[None]:
         raise PipelineError(f"MLflow failed ({first_line(error)}). Repair it and run the command again") from error
 
 
-def _reason(uri: str, error: Exception) -> str:
-    kind, state = ("server", "does not answer") if is_served(uri) else ("store", "cannot be opened")
-    place = hide_password(uri)
-    return f"MLflow's {kind} {place} {state} ({first_line(error)}). Correct MLFLOW_TRACKING_URI, or start the server"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without passwords and at most 160 characters long."""
-    line = hide_password(str(error).strip().partition("\n")[0])
-    return line if len(line) <= 160 else f"{line[:160]} …"
-
-
 def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
     """Return the id of an experiment, and create the experiment if it does not exist.
 
@@ -96,9 +103,17 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
         client: client of the store.
         name: name of the experiment.
         root: root folder of the project. Artifacts of a local store are written below it.
+
+    Raises:
+        PipelineError: the experiment was deleted.
     """
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
+        if experiment.lifecycle_stage != "active":
+            raise PipelineError(
+                f"the experiment {name!r} was deleted in MLflow. Restore it: MLFLOW_TRACKING_URI="
+                f"'{hide_password(client.tracking_uri)}' mlflow experiments restore -x {experiment.experiment_id}"
+            )
         return str(experiment.experiment_id)
     local = client.tracking_uri.startswith("sqlite:")
     location = local_address(store_owner(root) / "mlruns" / "artifacts") if local else None

@@ -75,7 +75,7 @@ def describe_study(conclusion: Conclusion, studies: Sequence[StoredStudy]) -> li
         times = "once" if conclusion.looks == 1 else f"{conclusion.looks} times"
         lines.append(
             "Only subjects that tuning never saw show what the settings are worth, because the best of "
-            f"{len(trials)} trials was chosen on the others. This study scored them {times}."
+            f"{states.count('complete')} complete trials was chosen on the others. This study scored them {times}."
         )
     return [*lines, describe_difference(claim.difference)]
 

@@ -27,7 +27,8 @@ def run_predict(
 ) -> bool:
     """Print the label and the probabilities of each clip.
 
-    A clip that cannot be read gives one line on standard error. The remaining clips are still predicted.
+    A clip that cannot be read gives one line on standard error, and with `as_json` also a line with the key `error`
+    instead of `label` and `probabilities`. The remaining clips are still predicted.
 
     Args:
         project: the project.
@@ -67,7 +68,10 @@ def _predict(
     try:
         probabilities = model.predict_clip(path, **moments, fps=fps)
     except MicrofacialError as error:
-        click.echo(f"microfacial: {error}", err=True)
+        reason = str(error) if str(path) in str(error) else f"{path}: {error}"
+        click.echo(f"microfacial: {reason}", err=True)
+        if as_json:
+            click.echo(json.dumps({"clip": str(path), "error": reason}, ensure_ascii=False))
         return False
     label = max(probabilities, key=lambda name: probabilities[name])
     if as_json:

@@ -48,7 +48,7 @@ def run_promote(project: Project, *, bootstrap: bool, force: str, dry_run: bool)
     decision = promote_challenger(registry, request, sources, Path())
     if dry_run:
         click.echo("promote: dry run. Nothing is changed, and the attempt is not counted. The decision would be:")
-    for line in [*describe_scores_and_costs(decision), describe_decision(decision)]:
+    for line in [*describe_scores_and_costs(decision), describe_decision(decision, dry_run=dry_run)]:
         click.echo(f"promote: {line}")
     return decision
 

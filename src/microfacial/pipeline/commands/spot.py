@@ -1,10 +1,12 @@
 """Command `spot`: find onset, apex and offset of the strongest movement in a video or a folder of frames."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from microfacial.datasets.frames import Recording, open_clip, stream_clip
+from microfacial.datasets.video import VIDEO_EXTENSIONS, read_times
 from microfacial.errors import NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
@@ -31,8 +33,9 @@ def run_spot(path: Path, fps: float | None) -> None:
             err=True,
         )
     spotting = _spot(recording, known_fps or _DEFAULT_FPS)
+    times = _read_times(recording, fps)
     moments = ("onset", "apex", "offset")
-    click.echo("spot: " + ", ".join(_describe(moment, spotting, known_fps) for moment in moments))
+    click.echo("spot: " + ", ".join(_describe(moment, getattr(spotting, moment), times) for moment in moments))
     if spotting.peaks[1:]:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
 
@@ -49,9 +52,18 @@ def _spot(recording: Recording, fps: float) -> Spotting:
     return spot_interval(frames, fps, config, skin)
 
 
-def _describe(moment: str, spotting: Spotting, fps: float | None) -> str:
-    """Return the name of a moment, its frame number, and its time if the frame rate is known."""
-    number: int = getattr(spotting, moment)
-    if fps is None:
-        return f"{moment} {number}"
-    return f"{moment} {number} ({spotting.numbers.index(number) / fps:.3f} s)"
+def _read_times(recording: Recording, fps: float | None) -> dict[int, float]:
+    """Return the seconds from the first frame by frame number: the timestamps of a video, unless the user gives a rate.
+
+    The result is empty for a folder of frames without a known rate.
+    """
+    path = recording.root / recording.frames
+    if fps is None and path.suffix.lower() in VIDEO_EXTENSIONS:
+        return dict(zip(recording.numbers, read_times(path), strict=False))
+    rate = fps or recording.fps
+    return {number: index / rate for index, number in enumerate(recording.numbers)} if rate else {}
+
+
+def _describe(moment: str, number: int, times: Mapping[int, float]) -> str:
+    """Return the name of a moment, its frame number, and its time if it is known."""
+    return f"{moment} {number} ({times[number]:.3f} s)" if number in times else f"{moment} {number}"
