@@ -71,7 +71,7 @@ junk = st.one_of(
 def write(folder: Path, corpus: CorpusName, rows: Sequence[Sequence[Any]], header: Sequence[Any]) -> bytes:
     book = Workbook()
     for cells in (header, *rows):
-        book.worksheets[0].append(cells)
+        book.worksheets[0].append(list(cells))
     content = io.BytesIO()
     book.save(content)
     (folder / TABLES[corpus][0]).write_bytes(content.getvalue())
