@@ -8,7 +8,7 @@ unchanged.
 from dataclasses import dataclass
 from typing import Literal
 
-Field = Literal["onset", "apex", "offset", "emotion"]
+AnnotationField = Literal["onset", "apex", "offset", "emotion"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Correction:
     corpus: str
     subject: str
     clip: str
-    field: Field
+    field: AnnotationField
     wrong: int | str
     right: int | str
     reason: str
@@ -62,7 +62,7 @@ class Disagreement:
     corpus: str
     subject: str
     clip: str
-    field: Field
+    field: AnnotationField
     values: tuple[int, ...]
     source: str
 
@@ -111,7 +111,7 @@ def _correct_samm(subject: str, clip: str, wrong: int, right: int, other: int) -
 
 
 def _correct_casme3(
-    subject: str, clip: str, field: Field, wrong: int, right: int, reason: str, others: tuple[int, ...] = ()
+    subject: str, clip: str, field: AnnotationField, wrong: int, right: int, reason: str, others: tuple[int, ...] = ()
 ) -> Correction:
     return Correction(
         corpus="casme3",

@@ -19,9 +19,7 @@ from openpyxl import load_workbook
 from microfacial.datasets.cells import show_cell
 from microfacial.errors import DatasetError
 
-MAX_BYTES = 50_000_000
-"""Size of the largest spreadsheet that is read, also after decompression. Real annotation tables have about 1 MB."""
-
+_MAX_BYTES = 50_000_000  # also after decompression; real annotation tables have about 1 MB
 _MAX_ROWS = 100_000
 _MAX_COLUMNS = 1_000
 _MAX_CELLS = 10_000_000  # a few bytes can stand for many blank cells
@@ -102,7 +100,7 @@ def _refuse_other_formats(file: BinaryIO, path: Path) -> None:
     """Refuse a file that is not an .xlsx file of moderate size. Name its format and the remedy."""
     size = file.seek(0, 2)
     file.seek(0)
-    if size > MAX_BYTES:
+    if size > _MAX_BYTES:
         _refuse_size(path, f"{size / 1e6:.0f} MB")
     content = file.read()
     if not content.startswith(b"PK"):
@@ -115,7 +113,7 @@ def _refuse_other_formats(file: BinaryIO, path: Path) -> None:
     if other is not None:
         raise DatasetError(f"{path} is not a readable spreadsheet: it is {other}. {_SAVE_AS_XLSX}")
     unpacked = sum(part.file_size for part in parts)
-    if unpacked > MAX_BYTES or len(parts) > _MAX_PARTS:
+    if unpacked > _MAX_BYTES or len(parts) > _MAX_PARTS:
         _refuse_size(path, f"{unpacked / 1e6:.0f} MB in {len(parts)} parts after decompression")
     file.seek(0)
 
@@ -144,7 +142,7 @@ def _describe(content: bytes) -> tuple[str, str]:
 
 def _refuse_size(path: Path, size: str) -> None:
     raise DatasetError(
-        f"{path} has {size}, more than a spreadsheet of annotations needs (at most {MAX_BYTES / 1e6:.0f} MB, "
+        f"{path} has {size}, more than a spreadsheet of annotations needs (at most {_MAX_BYTES / 1e6:.0f} MB, "
         f"{_MAX_ROWS} rows and {_MAX_COLUMNS} columns). Save the sheet with the annotations in a file of its own"
     )
 
