@@ -91,17 +91,19 @@ def test_every_correction_has_a_reason_a_source_and_a_value_of_its_own() -> None
         assert len(set(entries)) == len(entries)
     assert all(entry.reason for entry in (*CORRECTIONS, *EXCLUSIONS))
     assert all(entry.source for entry in (*CORRECTIONS, *DISAGREEMENTS))
-    assert all(type(entry.wrong) is type(entry.right) for entry in CORRECTIONS)
+    assert all(entry.wrong is None or type(entry.wrong) is type(entry.right) for entry in CORRECTIONS)
 
 
-@pytest.mark.parametrize("correction", CORRECTIONS, ids=lambda entry: f"{entry.clip} {entry.field}")
+@pytest.mark.parametrize("correction", CORRECTIONS, ids=lambda entry: f"{entry.subject} {entry.clip} {entry.field}")
 def test_every_correction_applies_to_the_wrong_value_only(correction: Correction) -> None:
-    row = annotate(correction.subject, correction.clip, "others", vocabulary=correction.corpus)
-    wrong = replace(row, **{correction.field: correction.wrong})  # type: ignore[arg-type]
+    row = annotate(correction.subject, correction.clip.replace("*", "9"), "others", vocabulary=correction.corpus)
+    published = row.offset + 1 if correction.wrong is None else correction.wrong
+    wrong = replace(row, **{correction.field: published})  # type: ignore[arg-type]
     corrected = correct(wrong, correction.scheme or "")
     assert getattr(corrected, correction.field) == correction.right
-    assert correction.note in corrected.notes
-    assert "; " not in correction.note  # it separates notes
+    note = correction.describe(published)
+    assert note in corrected.notes
+    assert "; " not in note  # it separates notes
     assert correct(row, correction.scheme or "") == row
 
 

@@ -55,10 +55,11 @@ def correct(row: Annotation, scheme: str) -> Annotation:
 
 def _apply(correction: Correction, row: Annotation) -> Annotation:
     """Return the corrected annotation, or the same annotation if its value is not the wrong one."""
-    notes = (*row.notes, correction.note)
     value = getattr(row, correction.field)
+    is_wrong = row.onset > row.offset if correction.wrong is None else value == correction.wrong
+    notes = (*row.notes, correction.describe(value))
     match correction.field, correction.right:
-        case _ if value != correction.wrong:
+        case _ if not is_wrong:
             return row
         case "onset", int(onset):
             return replace(row, onset=onset, notes=notes)

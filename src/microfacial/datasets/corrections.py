@@ -6,6 +6,7 @@ unchanged.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 AnnotationField = Literal["onset", "apex", "offset", "emotion"]
@@ -18,9 +19,9 @@ class Correction:
     Attributes:
         corpus: corpus of the clip.
         subject: subject of the clip.
-        clip: name of the clip, with the published numbers.
+        clip: name of the clip, with the published numbers. `*` stands for a number that is not known.
         field: field of the annotation.
-        wrong: value in the published sheet.
+        wrong: value in the published sheet. None if it is known only that the onset is after the offset.
         right: correct value.
         reason: reason for the correction.
         source: public code or publication that has the correct value.
@@ -32,18 +33,21 @@ class Correction:
     subject: str
     clip: str
     field: AnnotationField
-    wrong: int | str
+    wrong: int | str | None
     right: int | str
     reason: str
     source: str
     others: tuple[int | str, ...] = ()
     scheme: str | None = None
 
-    @property
-    def note(self) -> str:
-        """The correction in words, for the notes of the clip."""
+    def describe(self, published: int | str | None) -> str:
+        """Return the correction in words, for the notes of the clip.
+
+        Args:
+            published: value in the published sheet.
+        """
         others = f", other public tables have {' or '.join(map(str, self.others))}" if self.others else ""
-        return f"{self.field} {self.wrong} corrected to {self.right}: {self.reason} ({self.source}{others})"
+        return f"{self.field} {published} corrected to {self.right}: {self.reason} ({self.source}{others})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,13 @@ def _correct_samm(subject: str, clip: str, wrong: int, right: int, other: int) -
 
 
 def _correct_casme3(
-    subject: str, clip: str, field: AnnotationField, wrong: int, right: int, reason: str, others: tuple[int, ...] = ()
+    subject: str,
+    clip: str,
+    field: AnnotationField,
+    wrong: int | None,
+    right: int,
+    reason: str,
+    others: tuple[int, ...] = (),
 ) -> Correction:
     return Correction(
         corpus="casme3",
@@ -152,7 +162,7 @@ CORRECTIONS = (
     _correct_casme2("sub24", "EP10_03"),
     _correct_casme3("spNO.149", "d_112", "apex", wrong=83, right=123, reason=_OUTSIDE, others=(160,)),
     _correct_casme3("spNO.214", "c_5", "offset", wrong=3460, right=34, reason="a clip of 115 s"),
-    _correct_casme3("spNO.216", "d_3647", "onset", wrong=3647, right=2647, reason="the onset is after the offset"),
+    _correct_casme3("spNO.216", "d_*", "onset", wrong=None, right=2647, reason="the onset is after the offset"),
     _correct_casme3("spNO.216", "e_0", "onset", wrong=0, right=1, reason="frames count from 1"),
     _correct_casme3("spNO.216", "e_0", "apex", wrong=0, right=1, reason="frames count from 1"),
     _correct_casme3("spNO.40", "e_1812", "offset", wrong=0, right=1845, reason="the published table has no offset"),
@@ -180,7 +190,8 @@ def find_corrections(corpus: str, subject: str, clip: str, scheme: str) -> tuple
     return tuple(
         correction
         for correction in CORRECTIONS
-        if (correction.corpus, correction.subject, correction.clip) == (corpus, subject, clip)
+        if (correction.corpus, correction.subject) == (corpus, subject)
+        and fnmatchcase(clip, correction.clip)
         and correction.scheme in (None, scheme)
     )
 
