@@ -8,7 +8,7 @@ to 14-bit levels. Changed bytes in a file of full length can remain unnoticed, b
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from microfacial.datasets.folders import (
     require_frame,
     translate_os_errors,
 )
-from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames, read_fps, read_video
+from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
 from microfacial.records import FRAME_NUMBER, Image, frame_path
@@ -51,13 +51,29 @@ class Recording:
         root: folder that `frames` starts from.
         frames: path below `root`, as in `Clip.frames`.
         numbers: numbers of the frames, ascending. The first frame of a video is number 1.
-        fps: frames per second; None if the files give no rate.
+        fps: frames per second; None if the files give no rate. The mean rate if a video's rate varies.
+        seconds: time of each frame, in seconds from the first frame; empty if the files give no times.
     """
 
     root: Path
     frames: str
     numbers: tuple[int, ...]
     fps: float | None
+    seconds: tuple[float, ...] = ()
+
+
+class TimedFrame(NamedTuple):
+    """One frame of a recording.
+
+    Attributes:
+        number: number of the frame.
+        seconds: time from the first frame; None if it is unknown.
+        image: the frame, `(H, W, 3)` uint8, BGR.
+    """
+
+    number: int
+    seconds: float | None
+    image: Image
 
 
 # --- clips ------------------------------------------------------------------------------------------------------------
@@ -106,6 +122,37 @@ def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[t
                 f"{first_size}. Re-extract the clip or list it under clips.exclude"
             )
         yield number, image
+
+
+def frame_times(recording: Recording, fps: float | None = None) -> dict[int, float]:
+    """Return the time of each frame of a recording.
+
+    Args:
+        recording: the recording.
+        fps: frames per second. None means the timestamps of a video.
+
+    Returns:
+        Seconds from the first frame, by frame number. Empty for a folder of frames if `fps` is None, because its files
+        have no timestamps. Numbers that are missing in a folder do not count as time.
+    """
+    if fps is not None:
+        return {number: index / fps for index, number in enumerate(recording.numbers)}
+    return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
+
+
+def stream_recording(recording: Recording, fps: float | None = None) -> Iterator[TimedFrame]:
+    """Yield all frames of a recording one by one, with their times. Only one frame is in memory at a time.
+
+    Args:
+        recording: the recording.
+        fps: see `frame_times`.
+
+    Raises:
+        DatasetError: see `stream_clip`.
+    """
+    times = frame_times(recording, fps)
+    for number, image in stream_clip(recording, recording.root, recording.numbers):
+        yield TimedFrame(number, times.get(number), image)
 
 
 def frame_files(clip: Footage, root: Path, numbers: Iterable[int]) -> list[Path]:
@@ -165,8 +212,9 @@ def open_clip(path: Path) -> Recording:
         raise DatasetError(
             f"{path} is neither a folder of frames nor a video ({', '.join(VIDEO_EXTENSIONS)}). Correct the path"
         )
-    numbers = tuple(range(1, count_frames(path) + 1))
-    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=read_fps(path))
+    facts = scan_video(path)
+    numbers = tuple(range(1, facts.count + 1))
+    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=facts.fps, seconds=facts.seconds)
 
 
 def _is_video(clip: Footage) -> bool:

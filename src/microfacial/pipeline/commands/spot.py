@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.frames import Recording, open_clip, stream_clip
-from microfacial.datasets.video import VIDEO_EXTENSIONS, read_times
+from microfacial.datasets.frames import Recording, frame_times, open_clip, stream_clip
 from microfacial.errors import NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
@@ -33,7 +32,7 @@ def run_spot(path: Path, fps: float | None) -> None:
             err=True,
         )
     spotting = _spot(recording, known_fps or _DEFAULT_FPS)
-    times = _read_times(recording, fps)
+    times = frame_times(recording, fps)
     moments = ("onset", "apex", "offset")
     click.echo("spot: " + ", ".join(_describe(moment, getattr(spotting, moment), times) for moment in moments))
     if spotting.peaks[1:]:
@@ -50,18 +49,6 @@ def _spot(recording: Recording, fps: float) -> Spotting:
         stream = stream_clip(recording, recording.root, recording.numbers)
         return spot_interval({number: shrink(frame, config) for number, frame in stream}, fps, config)
     return spot_interval(frames, fps, config, skin)
-
-
-def _read_times(recording: Recording, fps: float | None) -> dict[int, float]:
-    """Return the seconds from the first frame by frame number: the timestamps of a video, unless the user gives a rate.
-
-    The result is empty for a folder of frames without a known rate.
-    """
-    path = recording.root / recording.frames
-    if fps is None and path.suffix.lower() in VIDEO_EXTENSIONS:
-        return dict(zip(recording.numbers, read_times(path), strict=False))
-    rate = fps or recording.fps
-    return {number: index / rate for index, number in enumerate(recording.numbers)} if rate else {}
 
 
 def _describe(moment: str, number: int, times: Mapping[int, float]) -> str:
