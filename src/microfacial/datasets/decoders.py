@@ -22,8 +22,10 @@ _T = TypeVar("_T")
 _STDERR = 2
 _ONE_CALL = Lock()  # stderr belongs to the whole process, so only one thread at a time may redirect it
 _FAULTS = re.compile(
-    r"error while decoding|error in decod|corrupt|invalid (data|nal|mb)|no frame!|missing reference|overread"
-    r"|could not find ref|slice_header|slice header|image data not found|premature end|error splitting|decode error",
+    r"error while decoding|error in decod|decode error|decode failed|decode_slice|slice header|slice end not reached"
+    r"|corrupt|damaged|premature end|overread|image data not found|no frame!|error (splitting|parsing|at mb|dc|y=)"
+    r"|invalid (data|nal|mb|compressed header)|bad vlc|failed to read frame header|too large in superframe"
+    r"|missing reference|could not find ref|not all references|exceeds containing master element|moov atom not found",
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(r"extraneous bytes")  # of JPEGs from many cameras; all pixels are decoded

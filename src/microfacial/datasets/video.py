@@ -164,8 +164,12 @@ class _Video:
         if fault:
             raise DatasetError(f"{self.path} is damaged ({fault}). Copy it again")
         pass_on(self._messages)
-        check_frame_size(self.path, self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.check_size()
         return True
+
+    def check_size(self) -> None:
+        """Refuse frames that are too large. Frames can become larger within a video."""
+        check_frame_size(self.path, self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
     def retrieve(self) -> Image:
         """Return the frame that was decoded last, `(H, W, 3)` uint8, BGR.
@@ -218,4 +222,10 @@ def _open(path: Path) -> _Video:
             f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return _Video(path, capture)
+    video = _Video(path, capture)
+    try:
+        video.check_size()
+    except DatasetError:
+        capture.release()
+        raise
+    return video
