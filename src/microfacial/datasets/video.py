@@ -19,7 +19,7 @@ from microfacial.errors import DatasetError
 from microfacial.records import Image
 
 VIDEO_EXTENSIONS = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
-_DECODER_THREADS = 4  # each thread holds a frame
+_DECODER_THREADS = 1  # others print messages at any time, so a fault could go unnoticed
 _RATE_TOLERANCE = 0.01  # between the rate in the header and the rate of the timestamps
 
 
@@ -140,6 +140,7 @@ class _Video:
         self.path = path
         self._capture = capture
         self._messages = ""
+        self._grabbed = False
 
     def __enter__(self) -> "_Video":
         return self
@@ -158,14 +159,15 @@ class _Video:
             DatasetError: the frame is damaged or too large.
         """
         grabbed, self._messages = call_decoder(self.path, self._capture.grab)
-        if not grabbed:
-            return False
         fault = find_fault(self._messages)
+        if not grabbed and not self._grabbed:
+            return False  # `explain_absence` gives the reason
+        self._grabbed = True
         if fault:
             raise DatasetError(f"{self.path} is damaged ({fault}). Copy it again")
         pass_on(self._messages)
         self.check_size()
-        return True
+        return grabbed
 
     def check_size(self) -> None:
         """Refuse frames that are too large. Frames can become larger within a video."""
