@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from microfacial.errors import DatasetError
@@ -54,8 +55,18 @@ def require_frame(path: Path) -> Path:
     """
     with translate_os_errors(path):
         if not path.is_file():
-            raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
+            raise DatasetError(f"no frame {path}. {_suggest(path)} or list the clip under clips.exclude")
     return path
+
+
+def _suggest(path: Path) -> str:
+    """Return what to do about a missing frame, given the files next to its place."""
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent}. Copy it again or correct its name,"
+    similar = get_close_matches(path.name, sorted(file.name for file in list_folder(path.parent)), n=1)
+    return (
+        f"If {similar[0]} is this frame, rename it. Otherwise extract the clip again" if similar else "Extract it again"
+    )
 
 
 def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""Tell whether the file of a video is complete. Decoders show the rest of a truncated file without an error."""
+"""Check the file of a video before it is decoded.
+
+Decoders show the rest of a truncated file without an error. They also follow playlists, which are text, to other files.
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +16,8 @@ _FRAME_CHUNK = re.compile(rb"\d\dd[bc]")
 _CHUNK_NAME = re.compile(rb"[ -~]{4}")
 _LEAST_FRAME_BYTES = 8  # shorter chunks repeat the frame before them
 _MOST_CHUNKS = 1_000_000
+_HEAD_BYTES = 64
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def is_truncated(path: Path) -> bool:
@@ -29,9 +34,22 @@ def is_truncated(path: Path) -> bool:
         if stream.read(4) == b"GIF8":
             stream.seek(-1, 2)
             return stream.read(1) != b";"
-        while 0 <= end < size:
+        for _ in range(_MOST_CHUNKS):
+            if end >= size:
+                break
             end = _chunk_end(stream, end, size)
     return size == 0 or end > size
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a file starts with text. The headers of all videos have bytes that are not text.
+
+    Args:
+        path: file of a video. It exists.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return bool(head) and not _BINARY.search(head)
 
 
 def count_avi_frames(path: Path) -> int:
