@@ -1,5 +1,7 @@
 """Videos of common writers are read, and damaged ones are refused. `videos/draw.sh` drew the videos."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microfacial.datasets.frames import TimedFrame, frame_times, open_clip, stream_recording
+from microfacial.datasets.frames import TimedFrame, frame_times, open_clip, require_fps, stream_recording
 from microfacial.datasets.video import read_video, scan_video
 from microfacial.datasets.video_files import count_avi_frames, is_truncated
 from microfacial.errors import DatasetError
@@ -160,3 +162,37 @@ def test_closing_a_recording_early_leaves_no_decoder_open(monkeypatch: pytest.Mo
     assert [capture.isOpened() for capture in captures] == [False, True]
     frames.close()
     assert not captures[1].isOpened()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ffconcat version 1.0\nfile other.mp4\n", "#EXTM3U\n#EXTINF:1,\nother.mp4\n", "http://example.org/a.mp4", "ü ä"],
+)
+def test_a_text_file_is_not_a_video_and_leads_to_no_other_file(tmp_path: Path, text: str) -> None:
+    """FFmpeg would follow a playlist."""
+    (tmp_path / "other.mp4").write_bytes((VIDEOS / "fragmented.mp4").read_bytes())
+    (tmp_path / "a.mp4").write_text(text)
+    assert "text file" in refuse(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("name", ["a%03d b?c#d.mp4", "-i.mp4", "file:a.mp4", "Bär 1.mp4", "a\nb.mp4"])
+def test_any_name_of_a_video_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes((VIDEOS / "faststart.mp4").read_bytes())
+    assert open_clip(tmp_path / name).numbers == (1, 2, 3, 4, 5, 6)
+
+
+def test_a_name_with_the_placeholder_of_frame_numbers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a{}.mp4").write_bytes((VIDEOS / "faststart.mp4").read_bytes())
+    with pytest.raises(DatasetError, match="Rename"):
+        open_clip(tmp_path / "a{}.mp4")
+
+
+def test_the_rate_of_a_recording_is_its_own_or_the_given_one() -> None:
+    recording = open_clip(VIDEOS / "variable.mp4")
+    assert require_fps(recording) == pytest.approx(16.0)
+    assert require_fps(recording, 30.0) == 30.0
+    for fps in (0.999, 100_001.0, math.nan, math.inf):
+        with pytest.raises(DatasetError, match=str(fps)):
+            require_fps(recording, fps)
+    with pytest.raises(DatasetError, match="--fps"):
+        require_fps(replace(recording, fps=None))

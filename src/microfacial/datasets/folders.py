@@ -100,7 +100,8 @@ def find_pattern(folder: Path, extensions: tuple[str, ...], default: str) -> str
         The name of a frame with `{}` at its number, or with `{:05d}` if numbers are padded to five digits.
 
     Raises:
-        DatasetError: the folder mixes two patterns or two paddings, or it cannot be read.
+        DatasetError: the folder mixes two patterns or two paddings, a name contains a placeholder, or the folder cannot
+            be read.
     """
     name = re.compile(r"(?!\.)(.*?)(\d+)((?i:" + "|".join(map(re.escape, extensions)) + "))")
     matches = [match for path in list_folder(folder) if (match := name.fullmatch(path.name))]
@@ -111,6 +112,10 @@ def find_pattern(folder: Path, extensions: tuple[str, ...], default: str) -> str
         names = " and ".join(f"{prefix}<N>{extension}" for prefix, extension in forms)
         raise DatasetError(f"{folder} mixes frames {names}. Keep the frames of one pattern only")
     (prefix, extension), numbers = forms[0], sorted(match[2] for match in matches)
+    if FRAME_NUMBER.search(prefix):
+        raise DatasetError(
+            f"{folder} has frames {prefix}<N>{extension}, but such braces stand for the number of a frame. Rename them"
+        )
     padded = any(digits.startswith("0") and len(digits) > 1 for digits in numbers)
     width = min(map(len, numbers)) if padded else 0
     odd = next((digits for digits in numbers if digits != str(int(digits)).zfill(width)), None)

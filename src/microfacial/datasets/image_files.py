@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
+from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
 from microfacial.datasets.folders import require_frame, translate_os_errors
 from microfacial.datasets.limits import LARGEST_FRAME_PX, check_frame_size
 from microfacial.errors import DatasetError
@@ -62,7 +62,7 @@ def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
     """Return an image. Refuse bytes that are truncated, damaged or not an image."""
     image: NDArray[Any] | None
     image, messages = call_decoder(path, lambda: cv2.imdecode(np.frombuffer(content, np.uint8), flags))
-    fault = find_fault(messages)
+    fault = find_damage_message(messages)
     if image is None or fault:
         raise DatasetError(
             f"{path} cannot be read as an image{f' ({fault})' if fault else ''}. "

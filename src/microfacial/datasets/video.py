@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
+from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
 from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
 from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
@@ -162,7 +162,7 @@ class _Video:
             DatasetError: the frame is damaged or too large.
         """
         grabbed, self._messages = call_decoder(self.path, self._capture.grab)
-        fault = find_fault(self._messages)
+        fault = find_damage_message(self._messages)
         if not grabbed and not self._grabbed:
             return False  # `explain_absence` gives the reason
         self._grabbed = True
@@ -199,7 +199,7 @@ class _Video:
     def explain_absence(self, announced: float) -> str:
         """Return why the video gave no frame, with a remedy."""
         codec = int(self.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace")
-        fault = find_fault(self._messages)
+        fault = find_damage_message(self._messages)
         if fault or announced > 0:
             name = codec if codec.isprintable() else "unknown"
             count = f"{announced:.0f} " if 0 < announced < MOST_FRAMES else ""
@@ -225,7 +225,7 @@ def _open(path: Path, most_px: int | None = None) -> _Video:
     options = [cv2.CAP_PROP_N_THREADS, _DECODER_THREADS]
     capture, messages = call_decoder(path, lambda: cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options))
     if not capture.isOpened():
-        reason = find_fault(messages)
+        reason = find_damage_message(messages)
         raise DatasetError(
             f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
         )
