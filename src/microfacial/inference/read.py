@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial.datasets.frames import Recording, open_clip, read_frames, require_fps
+from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
@@ -87,7 +87,7 @@ def _spot(
 ) -> tuple[int, int, int]:
     """Return onset, apex and offset. Spot the apex alone if onset and offset are given, and all three otherwise."""
     path = recording.root / recording.frames
-    fps = require_fps(recording, fps)
+    known_fps = require_fps(recording, fps)
     if apex is not None or (onset is None) != (offset is None):
         raise DatasetError(
             f"{path}: these moments cannot be completed by spotting: onset {onset}, apex {apex}, offset {offset}. Give "
@@ -96,9 +96,9 @@ def _spot(
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
-        return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
+        return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
     frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    interval = spot_interval(frames, fps, skin=skin)
+    interval = spot_interval(frames, known_fps, skin=skin, seconds=frame_times(recording, fps))
     return interval.onset, interval.apex, interval.offset
 
 

@@ -1,5 +1,6 @@
 """Command `spot`: find onset, apex and offset of the strongest movement in a video or a folder of frames."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -23,8 +24,9 @@ def run_spot(path: Path, fps: float | None) -> None:
             found.
     """
     recording = open_clip(path)
-    spotting = _spot(recording, require_fps(recording, fps))
+    known_fps = require_fps(recording, fps)
     times = frame_times(recording, fps)
+    spotting = _spot(recording, known_fps, times)
     moments = ("onset", "apex", "offset")
     numbers = {moment: getattr(spotting, moment) for moment in moments}
     click.echo("spot: " + ", ".join(f"{moment} {n} ({times[n]:.3f} s)" for moment, n in numbers.items()))
@@ -32,7 +34,7 @@ def run_spot(path: Path, fps: float | None) -> None:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
 
 
-def _spot(recording: Recording, fps: float) -> Spotting:
+def _spot(recording: Recording, fps: float, times: Mapping[int, float]) -> Spotting:
     """Spot on the skin that the first frame shows. If no face is found there, spot on whole frames and say so."""
     config = SpottingConfig()
     try:
@@ -40,5 +42,6 @@ def _spot(recording: Recording, fps: float) -> Spotting:
     except NoFaceError:
         click.echo("spot: no face was found in the first frame, so whole frames are used", err=True)
         stream = stream_clip(recording, recording.root, recording.numbers)
-        return spot_interval({number: shrink(frame, config) for number, frame in stream}, fps, config)
-    return spot_interval(frames, fps, config, skin)
+        gray = {number: shrink(frame, config) for number, frame in stream}
+        return spot_interval(gray, fps, config, seconds=times)
+    return spot_interval(frames, fps, config, skin, times)
