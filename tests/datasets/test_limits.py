@@ -121,7 +121,7 @@ def test_a_picture_of_900_megapixels_takes_no_memory(tmp_path: Path, name: str) 
     path = tmp_path / name
     path.write_bytes(BOMBS[name]())
     assert path.stat().st_size < 2000
-    messages = []
+    messages: list[str] = []
     assert peak_growth_mb(lambda: messages.append(refuse(lambda: read_image(path), path))) < 30
     assert "more than 33.2 megapixels" in messages[0]
 
@@ -184,7 +184,7 @@ def test_a_video_of_large_frames_takes_little_memory(tmp_path: Path, header_px: 
     Image.new("L", (6000, 6000)).save(stream, "JPEG", quality=1)
     path = tmp_path / "a.avi"
     path.write_bytes(make_avi(stream.getvalue(), header_px))
-    messages = []
+    messages: list[str] = []
     assert peak_growth_mb(lambda: messages.append(refuse(lambda: scan_video(path), path))) < 250
     assert "more than 33.2 megapixels" in messages[0]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microfacial.datasets.frames import TimedFrame, frame_times, open_clip, require_fps, stream_recording
+from microfacial.datasets.frames import frame_times, open_clip, require_fps, stream_recording
 from microfacial.datasets.video import read_video, scan_video
 from microfacial.datasets.video_files import count_avi_frames, is_truncated
 from microfacial.errors import DatasetError
@@ -70,7 +70,7 @@ def test_frames_of_common_writers_are_read_in_order_with_their_own_times(
 def test_a_given_rate_replaces_the_times_of_a_video() -> None:
     recording = open_clip(VIDEOS / "variable.mp4")
     assert list(frame_times(recording, 100.0).values()) == pytest.approx([0.0, 0.01, 0.02, 0.03, 0.04])
-    assert next(iter(stream_recording(recording, 100.0)))[:2] == TimedFrame(1, 0.0, np.empty(0))[:2]
+    assert next(iter(stream_recording(recording, 100.0)))[:2] == (1, 0.0)
 
 
 def test_av1_is_decoded_or_its_codec_is_named() -> None:
@@ -149,7 +149,7 @@ def test_a_sound_file_and_a_folder_are_not_videos(tmp_path: Path) -> None:
 
 
 def test_closing_a_recording_early_leaves_no_decoder_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    captures = []
+    captures: list[cv2.VideoCapture] = []
     open_capture = cv2.VideoCapture
 
     def record(*arguments: Any) -> cv2.VideoCapture:
@@ -160,7 +160,7 @@ def test_closing_a_recording_early_leaves_no_decoder_open(monkeypatch: pytest.Mo
     frames = stream_recording(open_clip(VIDEOS / "late.mp4"))
     next(frames)
     assert [capture.isOpened() for capture in captures] == [False, True]
-    frames.close()
+    del frames
     assert not captures[1].isOpened()
 
 
