@@ -5,6 +5,7 @@ import os
 import re
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
         path = tmp_path / name
         with path.open("wb") as stream:
             stream.truncate(2**40)
-        assert peak_growth_mb(lambda path=path, read=read: refuse(lambda: read(path), path)) < 30
+        assert peak_growth_mb(partial(refuse, partial(read, path), path)) < 30
 
 
 def test_a_folder_with_too_many_frames_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
