@@ -29,13 +29,13 @@ class Cost:
 
 
 def measure_costs(folders: Sequence[Path]) -> list[Cost]:
-    """Measure the cost of several bundles in this process, in turns, on the same example, with one thread.
+    """Measure the time and the size of bundles in this process, in turns, on the same example, with one thread.
 
     Args:
         folders: the folders of the bundles.
 
     Returns:
-        One cost for each bundle. The time is the median over five rounds.
+        One cost for each bundle, in the order of the folders. The time is the median over five rounds.
     """
     models = [read_bundle(folder) for folder in folders]
     timings: list[list[float]] = [[] for _ in models]

@@ -269,9 +269,10 @@ def _zeros(like: Tensor, *shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
 
 
 def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
-    """Motion of each region, `(N, W, R, 3, input_px, input_px)`: onset→apex for the graph, then the phase windows.
+    """Return u, v and strain of each region, `(N, W, R, 3, input_px, input_px)`.
 
-    No window occurs twice, and each window is used by a branch.
+    The windows are onset→apex for the graph, then the phase windows. No window occurs twice, and each window
+    is used by a branch.
     """
     phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
     windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)

@@ -13,13 +13,17 @@ _PACKAGES = ("numpy", "opencv-python", "pandas", "scikit-learn", "scipy", "torch
 def list_settings(
     sections: Mapping[str, Mapping[str, Any]], results: Sequence[ModelResult]
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the name of each section of params.yaml with its keys and values.
+    """Yield the sections `clips`, `faces`, `flow` and `train` in this order, then one section per model.
 
-    The sections `faces`, `flow` and `models` contain the settings that the models were trained with.
+    The sections `faces` and `flow` are those that the first model was trained with. The section of a model, such as
+    `models.hybrid`, contains the settings that it was trained with.
 
     Args:
-        sections: Sections `clips` and `train`.
+        sections: Sections `clips` and `train` of params.yaml, by name.
         results: Results of all models.
+
+    Yields:
+        Name of a section, and its keys and values as `flatten_settings` gives them.
     """
     trained = results[0].settings
     used = {**sections, "faces": trained["faces"], "flow": drop_unused_methods(trained["flow"])}
@@ -35,6 +39,9 @@ def flatten_settings(section: Mapping[str, Any], prefix: str = "") -> Iterator[t
     Args:
         section: Settings; values may be mappings.
         prefix: Text before each key.
+
+    Yields:
+        Key, such as `variational.levels`, and value.
     """
     for key, value in section.items():
         if isinstance(value, Mapping):
