@@ -280,7 +280,7 @@ def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
 
 
 def _explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:
-    """Return the weights for inputs `(N, W, R, C, s, s)`. Attention is the mean over layers and heads, `(N, R, R)`."""
+    """Return `HybridImportances` by attribute for inputs `(N, W, R, C, s, s)`. Attention is a mean, `(N, R, R)`."""
     importances = network.importances(x)
     attention = importances.attention.flatten(1, 2)  # (N, depth·heads, R, R)
     return {**vars(importances), "attention": attention.sum(1) / max(1, attention.shape[1])}

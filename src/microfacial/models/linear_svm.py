@@ -80,7 +80,7 @@ class FittedSvm:
         return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the machines as arrays, with the shape of one sample."""
+        """Return the attributes of this object as arrays, by name."""
         return {
             "weight": self.weight,
             "bias": self.bias,

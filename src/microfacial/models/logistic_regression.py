@@ -82,7 +82,7 @@ class FittedRegression:
         return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the weights as arrays, with the shape of one sample."""
+        """Return the attributes of this object as arrays, by name."""
         shape, chosen = np.array(self.shape, dtype=np.int64), np.array(self.chosen)
         return {"weight": self.weight, "bias": self.bias, "shape": shape, "chosen": chosen}
 

@@ -188,7 +188,7 @@ class FlowWriter:
 
         Args:
             out: folder to write. An existing folder is replaced.
-            index: content of index.json: unit, windows and ids of the clips.
+            index: content of index.json: `unit`, `windows` and `clips`, the ids of the clips.
         """
         with atomic_write(out) as fresh:
             fresh.mkdir()

@@ -37,7 +37,7 @@ def flatten_settings(section: Mapping[str, Any], prefix: str = "") -> Iterator[t
     """Yield keys, with dots between levels, and values as params.yaml writes them.
 
     Args:
-        section: Settings; values may be mappings.
+        section: Settings by key. A value that is a mapping has settings of its own.
         prefix: Text before each key.
 
     Yields:
@@ -60,7 +60,7 @@ def drop_unused_methods(flow: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flow section without the settings of methods that were not chosen.
 
     Args:
-        flow: The section; each method has a mapping with its own settings.
+        flow: The section. Under the name of each method, it has a mapping with the settings of that method.
     """
     return {key: value for key, value in flow.items() if key == flow["method"] or not isinstance(value, Mapping)}
 
