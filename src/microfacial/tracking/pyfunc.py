@@ -16,6 +16,7 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
     "mlflow",
     "numpy",
     "opencv-python",
+    "openpyxl",
     "pandas",
     "pydantic",
     "ruamel-yaml",
