@@ -13,10 +13,10 @@ repro: setup ## data → clips → faces → flow → every model → report
 	@.venv/bin/microfacial repro
 
 test: setup ## quick tests, on all cores
-	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+	@.venv/bin/python -m pytest --numprocesses auto --dist worksteal
 
 test-slow: browser ## tests that kill, clone, look, or run everything
-	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist loadfile
+	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist worksteal
 
 check: setup ## lint, format, types, import layers, dvc.lock
 	@.venv/bin/ruff check .

@@ -50,7 +50,7 @@ TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "members": {"ensemble_size": 3},
     "all train": {"early_stopping": False},
-    "early stopping": {"patience": 4, "epochs": 30, "learning_rate": 0.03, "weight_decay": 0.0},
+    "early stopping": {"patience": 3, "epochs": 20, "learning_rate": 0.03, "weight_decay": 0.0},
     "flips": {"flip": True, "test_time_flip": True},
     "mixtures in one batch": {"mixup_alpha": 0.4, "batch_size": 64},
     "mixtures in many batches": {"mixup_alpha": 0.4, "batch_size": 4},
@@ -113,6 +113,12 @@ def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) 
     chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
     folds = train_chunk(samples, chunk, model, settings)
     return next(fold for fold in folds if fold.plan.name == name)
+
+
+@cache
+def run_unchanged(name: str, model: str, protocol: str, option: str = "") -> FoldResult:
+    """Train a fold on the unchanged data, once for all tests that compare it with a fold on changed data."""
+    return run(samples_of(model), name, model, protocol, **(OPTIONS[option] if option else {}))
 
 
 def fold_with_most_test_rows(samples: Samples, protocol: str) -> tuple[str, NDArray[np.int64]]:

@@ -5,6 +5,7 @@ import io
 import shutil
 import tokenize
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -31,9 +32,15 @@ def has_influence(module: str) -> bool:
     return module not in WITHOUT_INFLUENCE and module.split(".")[0] not in PACKAGES_WITHOUT_INFLUENCE
 
 
+@cache
+def import_graph() -> grimp.ImportGraph:
+    """Build the graph of all imports of the package once."""
+    return grimp.build_graph("microfacial", cache_dir=None)
+
+
 def imports_below(*start: str) -> set[str]:
     """Modules that the start modules import directly or indirectly, by grimp, an independent implementation."""
-    graph = grimp.build_graph("microfacial", cache_dir=None)
+    graph = import_graph()
     modules: set[str] = set()
     waiting = {f"microfacial.{module}" for module in start}
     while waiting:

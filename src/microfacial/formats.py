@@ -191,7 +191,10 @@ def open_npz(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
 
     Args:
         path: the file.
-        names: arrays that it must have.
+        names: names of the arrays that it must have.
+
+    Returns:
+        All arrays of the file by name.
 
     Raises:
         DamagedError: the file is not an uncompressed .npz file, lacks an array, or a number in it is not finite.

@@ -67,7 +67,7 @@ def modules_digest(modules: Collection[str]) -> str:
 
 
 def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
-    """Return one digest of all Python files below a folder, wherever the folder lies.
+    """Return one digest of the statements of all Python files below a folder, wherever the folder lies.
 
     Args:
         package: folder of a copy of this package.

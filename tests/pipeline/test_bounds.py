@@ -4,6 +4,8 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,12 @@ def all_sections(base: type[Section] = Section) -> Iterator[type[Section]]:
         yield from all_sections(kind)
 
 
+@cache
+def properties(kind: type[Section]) -> dict[str, Any]:
+    """Return the schema of each field of a section."""
+    return dict(kind.model_json_schema()["properties"])
+
+
 def numbers_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the schema of every number in a field: the field, one of its alternatives, or an item of its list."""
     if schema.get("type") in ("integer", "number") and "enum" not in schema:
@@ -44,7 +52,7 @@ def numeric_fields() -> list[tuple[type[Section], str]]:
     return [
         (kind, name)
         for kind in sorted(set(all_sections()), key=lambda kind: kind.__qualname__)
-        for name, field in kind.model_json_schema()["properties"].items()
+        for name, field in properties(kind).items()
         if list(numbers_in(field))
     ]
 
@@ -74,7 +82,7 @@ def test_the_walk_finds_the_fields_of_all_packages() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=[f"{kind.__name__}.{name}" for kind, name in FIELDS])
 def test_every_number_has_finite_bounds(kind: type[Section], name: str) -> None:
-    for schema in numbers_in(kind.model_json_schema()["properties"][name]):
+    for schema in numbers_in(properties(kind)[name]):
         assert "minimum" in schema or "exclusiveMinimum" in schema
         assert "maximum" in schema or "exclusiveMaximum" in schema
 
@@ -82,7 +90,7 @@ def test_every_number_has_finite_bounds(kind: type[Section], name: str) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 2**70, -(2**70)])
 def test_every_number_beyond_its_bounds_is_refused_by_its_key(value: float) -> None:
     for kind, name in FIELDS:
-        schema = kind.model_json_schema()["properties"][name]
+        schema = properties(kind)[name]
         listed = schema.get("type") == "array"
         content = [value] * max(1, schema.get("minItems", 1)) if listed else value
         with pytest.raises(ConfigError, match=rf"\bfile\.{name}\b") as caught:
@@ -167,13 +175,12 @@ def load_or_refuse(path: Path) -> None:
 
 
 @given(place=st.sampled_from(list(places(WHOLE))), value=VALUES)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(
     params: Path, place: tuple[str, ...], value: object
 ) -> None:
     *levels, key = place
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    section = content
+    section = content = deepcopy(WHOLE)
     for level in levels:
         section = section[level]
     section[key] = value
@@ -182,7 +189,7 @@ def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(
 
 
 @given(start=st.floats(0, 1), length=st.integers(0, 40), new=st.one_of(st.binary(max_size=20), st.text(max_size=9)))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_any_bytes_in_params_yaml_are_accepted_or_refused_in_one_line(
     params: Path, start: float, length: int, new: bytes | str
 ) -> None:

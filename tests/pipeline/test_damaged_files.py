@@ -243,7 +243,7 @@ def mutations(draw: st.DrawFn) -> Callable[[bytes], bytes]:
 
 @pytest.mark.parametrize("pattern", READERS)
 @given(change=mutations())
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_bytes_are_read_or_refused_with_one_line(
     finished: Path, pattern: str, change: Callable[[bytes], bytes]
 ) -> None:

@@ -76,9 +76,8 @@ def test_predict_continues_after_a_clip_that_cannot_be_read(
     assert "version 7" in capsys.readouterr().err
 
 
-def test_a_video_is_predicted_as_its_frames_are(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("register", "linear_svm") == 0
-    clip = clips_of(place)[0]
+def test_a_video_is_predicted_as_its_frames_are(svm_place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = clips_of(svm_place)[0]
     images = [read_image(Path("data") / clip.frame(number)) for number in clip.numbers]
     height, width = images[0].shape[:2]
     video = cv2.VideoWriter("clip.avi", cv2.VideoWriter.fourcc(*"FFV1"), 200.0, (width, height))  # lossless
@@ -108,20 +107,20 @@ def test_predict_warns_if_a_version_has_other_code(place: Path, run: Run, capsys
     assert re.search("majority, version 1 .*mlflow models predict -m", capsys.readouterr().err)
 
 
-def test_damaged_evidence_is_named(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert [run("register", "linear_svm"), run("promote", "--bootstrap"), run("register", "roi_cnn")] == [0, 0, 0]
-    (folder_of(place) / EVIDENCE / "evidence.json").write_text("{}")
+def test_damaged_evidence_is_named(svm_place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [run("promote", "--bootstrap"), run("register", "roi_cnn")] == [0, 0]
+    (folder_of(svm_place) / EVIDENCE / "evidence.json").write_text("{}")
     assert run("promote") == 2
     assert re.search("evidence of linear_svm, version 1", capsys.readouterr().err)
 
 
+@pytest.mark.usefixtures("svm_place")
 def test_an_mlflow_failure_has_another_exit_code_than_a_refusal(
-    place: Path, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise MlflowException("the server is gone")
 
-    assert run("register", "linear_svm") == 0
     monkeypatch.setattr(Registry, "set_alias", fail)
     assert run("promote", "--bootstrap") == 2
     assert "the server is gone" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_versions import NAME, Run, clips_of, folder_of
+from fake_versions import NAME, clips_of, folder_of
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.inference.bundle import CARD
 from microfacial.records import SYNTHETIC, Evaluation
@@ -30,14 +30,13 @@ def evaluation(computed_models: Path) -> Evaluation:
     return read_evaluation(computed_models / "results/tiny/train/roi_cnn")
 
 
-def test_the_card_names_forbidden_uses_and_is_the_description_of_the_version(place: Path, run: Run) -> None:
-    assert run("register", "linear_svm") == 0
-    card = (folder_of(place) / CARD).read_text()
+def test_the_card_names_forbidden_uses_and_is_the_description_of_the_version(svm_place: Path) -> None:
+    card = (folder_of(svm_place) / CARD).read_text()
     assert SYNTHETIC in card
     assert "**no lie detector**" in card.replace("\n", " ")
     for word in ("hiring", "border", "court", "public-domain photograph", "commit", "trained on every subject"):
         assert word in card
-    description = connect(place).get_model_version(NAME, "1").description
+    description = connect(svm_place).get_model_version(NAME, "1").description
     assert description == card
     assert len(description) < 5000  # every database accepts this length
 

@@ -18,9 +18,8 @@ from microfacial.tracking.pyfunc import requirements
 from microfacial.tracking.store import connect
 
 
-def test_a_version_has_bundle_evidence_card_and_code_and_no_pickle(place: Path, run: Run) -> None:
-    assert run("register", "roi_cnn") == 0
-    folder = folder_of(place)
+def test_a_version_has_bundle_evidence_card_and_code_and_no_pickle(roi_cnn_place: Path) -> None:
+    folder = folder_of(roi_cnn_place)
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"MLmodel", "serve.py", "requirements.txt", "model_card.md", "input_example.json"} <= files
     code = "code/microfacial"
@@ -28,12 +27,12 @@ def test_a_version_has_bundle_evidence_card_and_code_and_no_pickle(place: Path, 
     assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib|npy|npz)$", name)]
     assert not [name for name in files if (folder / name).read_bytes()[:1] == b"\x80"]  # first byte of a pickle
     assert load_file(folder / BUNDLE / "weights.safetensors")
-    training = place / "results/tiny/train/roi_cnn"
+    training = roi_cnn_place / "results/tiny/train/roi_cnn"
     for name in ("predictions.csv", "evaluation.json", "folds.csv", "settings.json"):
         assert (folder / EVIDENCE / name).read_bytes() == (training / name).read_bytes()
     facts = json.loads((folder / EVIDENCE / "evidence.json").read_text())
     assert "the registered model was trained on all subjects" in facts["note"]
-    assert facts["data"] == digest_data(clips_of(place))
+    assert facts["data"] == digest_data(clips_of(roi_cnn_place))
 
 
 def test_a_version_stores_its_settings_and_its_origin(
@@ -76,10 +75,9 @@ def test_an_ensemble_without_checkpoints_is_refused(place: Path, run: Run, capsy
     assert "train.checkpoints: true" in capsys.readouterr().err
 
 
-def test_registering_the_same_training_twice_gives_equal_bytes(place: Path, run: Run) -> None:
-    for _ in range(2):
-        assert run("register", "roi_cnn") == 0
-    first, second = (folder_of(place, version) / BUNDLE for version in (1, 2))
+def test_registering_the_same_training_twice_gives_equal_bytes(roi_cnn_place: Path, run: Run) -> None:
+    assert run("register", "roi_cnn") == 0
+    first, second = (folder_of(roi_cnn_place, version) / BUNDLE for version in (1, 2))
     for name in ("weights.safetensors", "bundle.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
@@ -107,9 +105,8 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
     assert all(re.fullmatch(r"[\w-]+==\d[\w.]*", line) for line in requirements())
 
 
-def test_every_number_in_the_card_is_a_measured_one(place: Path, run: Run) -> None:
-    assert run("register", "roi_cnn") == 0
-    card = (folder_of(place) / CARD).read_text()
+def test_every_number_in_the_card_is_a_measured_one(roi_cnn_place: Path) -> None:
+    card = (folder_of(roi_cnn_place) / CARD).read_text()
     content = json.loads(Path("results/tiny/train/roi_cnn/evaluation.json").read_text())
     scores = card.partition("## Scores")[2].partition("## Tuning")[0]
     numbers = re.findall(r"[-+]?\d+\.\d+", scores)

@@ -10,6 +10,7 @@ import pytest
 
 from fakes import ROOT, TINY_PARAMS
 from processes import MakeCheckout, dvc, git
+from shared_folders import build_once
 
 
 def copy_tree(folder: Path) -> None:
@@ -20,8 +21,13 @@ def copy_tree(folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / entry, target, follow_symlinks=False)
     git(folder, "init", "--quiet")
+    commit(folder, "Start")
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit all files."""
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Start")
+    git(folder, "commit", "--quiet", "--message", message)
 
 
 @pytest.fixture
@@ -38,22 +44,61 @@ def checkout(tmp_path: Path) -> MakeCheckout:
 @pytest.fixture(scope="session")
 def tiny_template(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
     """Return a checkout whose committed data version is the tiny demo. Tests copy it and do not run in it."""
-    folder = tmp_path_factory.mktemp("template") / "a clone"
-    copy_tree(folder)
-    (folder / "params.yaml").write_text(TINY_PARAMS)
-    shutil.copytree(tiny_demo, folder / "data" / "demo")
-    for name in ("data.dvc", "dvc.lock"):
-        (folder / name).unlink()
-    assert dvc(folder, "add", "data").returncode == 0
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Take the tiny demo")
-    return folder
+
+    def build(folder: Path) -> None:
+        copy_tree(folder)
+        (folder / "params.yaml").write_text(TINY_PARAMS)
+        shutil.copytree(tiny_demo, folder / "data" / "demo")
+        for name in ("data.dvc", "dvc.lock"):
+            (folder / name).unlink()
+        assert dvc(folder, "add", "data").returncode == 0
+        commit(folder, "Take the tiny demo")
+
+    return build_once(tmp_path_factory, "a clone", build)
+
+
+@pytest.fixture(scope="session")
+def flow_template(tmp_path_factory: pytest.TempPathFactory, tiny_template: Path) -> Path:
+    """Return a checkout on the tiny demo in which DVC ran the stages up to the flow. Tests do not run in it."""
+
+    def build(folder: Path) -> None:
+        shutil.copytree(tiny_template, folder, symlinks=True)
+        done = dvc(folder, "repro", "flow")
+        assert done.returncode == 0, done.stdout + done.stderr
+        commit(folder, "Compute the flow")
+
+    return build_once(tmp_path_factory, "a clone with flow", build)
+
+
+@pytest.fixture(scope="session")
+def finished_template(tmp_path_factory: pytest.TempPathFactory, flow_template: Path) -> Path:
+    """Return a checkout on the tiny demo in which DVC ran all stages. Tests copy it and do not run in it."""
+
+    def build(folder: Path) -> None:
+        shutil.copytree(flow_template, folder, symlinks=True)
+        done = dvc(folder, "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+        commit(folder, "Train and report")
+
+    return build_once(tmp_path_factory, "a finished clone", build)
 
 
 @pytest.fixture
 def tiny_checkout(tmp_path: Path, tiny_template: Path) -> Path:
     """Return a checkout on the tiny demo. Tests run in it."""
     return Path(shutil.copytree(tiny_template, tmp_path / "a clone", symlinks=True))
+
+
+@pytest.fixture
+def flow_checkout(tmp_path: Path, flow_template: Path) -> Path:
+    """Return a checkout on the tiny demo with committed results up to the flow. Tests run in it."""
+    return Path(shutil.copytree(flow_template, tmp_path / "a clone", symlinks=True))
+
+
+@pytest.fixture
+def finished_checkout(tmp_path: Path, finished_template: Path) -> Path:
+    """Return a checkout on the tiny demo with committed results of all stages. Tests run in it."""
+    return Path(shutil.copytree(finished_template, tmp_path / "a clone", symlinks=True))
 
 
 @pytest.fixture

@@ -34,14 +34,11 @@ def test_make_repro_leaves_the_committed_lock_and_a_clean_tree(checkout: MakeChe
     assert "Running stage" not in again.stdout
 
 
-def test_two_clones_end_with_the_same_lock(tiny_checkout: Path, tmp_path: Path) -> None:
+def test_two_clones_end_with_the_same_lock(finished_template: Path, tmp_path: Path) -> None:
     """The second clone has the lock that the first clone computed. It computes everything again."""
-    assert microfacial(tiny_checkout, "repro").returncode == 0
-    git(tiny_checkout, "add", "--all")
-    git(tiny_checkout, "commit", "--quiet", "--message", "Run on this processor")
-    git(tmp_path, "clone", "--quiet", str(tiny_checkout), "second clone")
+    git(tmp_path, "clone", "--quiet", str(finished_template), "second clone")
     second = tmp_path / "second clone"
-    shutil.copytree(tiny_checkout / "data", second / "data")
+    shutil.copytree(finished_template / "data", second / "data")
     done = microfacial(second, "repro")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Running stage 'flow'" in done.stdout
@@ -74,23 +71,23 @@ def list_run_stages(output: str) -> list[str]:
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
-def test_a_changed_setting_of_one_model_trains_only_that_model(tiny_checkout: Path) -> None:
-    assert dvc(tiny_checkout, "repro").returncode == 0
-    params = tiny_checkout / "params.yaml"
+def test_a_changed_setting_of_one_model_trains_only_that_model(finished_checkout: Path) -> None:
+    params = finished_checkout / "params.yaml"
     params.write_text(params.read_text().replace("input_px: 14", "input_px: 12"))
-    done = dvc(tiny_checkout, "repro")
+    done = dvc(finished_checkout, "repro")
     assert done.returncode == 0, done.stderr
     assert list_run_stages(done.stdout) == ["train@linear_svm", "report"]
 
 
-def test_an_edited_comment_runs_only_the_stage_code_and_an_edited_statement_its_own_stage(tiny_checkout: Path) -> None:
+def test_an_edited_comment_runs_only_the_stage_code_and_an_edited_statement_its_own_stage(
+    finished_checkout: Path,
+) -> None:
     """The appended statement does not change the flow, so the stages after `flow` do not run."""
-    assert dvc(tiny_checkout, "repro").returncode == 0
-    module = tiny_checkout / "src/microfacial/preprocessing/flow.py"
+    module = finished_checkout / "src/microfacial/preprocessing/flow.py"
     for addition, stages in (("# A comment.\n", ["code"]), ("_UNUSED = 1\n", ["code", "flow"])):
         with module.open("a") as code:
             code.write(addition)
-        done = dvc(tiny_checkout, "repro")
+        done = dvc(finished_checkout, "repro")
         assert done.returncode == 0, done.stderr
         assert list_run_stages(done.stdout) == stages
 
@@ -150,11 +147,9 @@ def post(url: str, body: dict[str, object]) -> dict[str, object]:
 @pytest.mark.usefixtures("no_strays")
 @pytest.mark.parametrize("command", [("microfacial", "ui", "--port"), ("mlflow", "ui", "--workers", "1", "--port")])
 def test_the_page_of_mlflow_shows_the_experiment_of_the_project(
-    tiny_checkout: Path, unused_port: int, command: tuple[str, ...]
+    finished_checkout: Path, unused_port: int, command: tuple[str, ...]
 ) -> None:
-    for stage in (["clips"], ["faces"], ["flow"], ["train", "majority"]):
-        assert microfacial(tiny_checkout, *stage).returncode == 0
-    with serving(tiny_checkout, sys.executable, "-m", *command, str(unused_port)):
+    with serving(finished_checkout, sys.executable, "-m", *command, str(unused_port)):
         api = f"http://127.0.0.1:{unused_port}/api/2.0/mlflow/experiments/search"
         experiments = post(api, {"max_results": 10})["experiments"]
         assert isinstance(experiments, list)

@@ -15,6 +15,7 @@ from fakes import ROOT
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import report, train
 from microfacial.report.tables import digest_ablation
+from shared_folders import build_once
 
 pytestmark = pytest.mark.slow
 Scheme = Literal["light", "dark"]
@@ -44,21 +45,23 @@ without graph,2,0.4,0.01,0.4,0.01,-0.1,-0.2,-0.05,-0.1,-0.2,-0.05,
 @pytest.fixture(scope="session")
 def page_path(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report with all sections."""
-    root = tmp_path_factory.mktemp("reported") / "project"
-    shutil.copytree(computed, root, symlinks=True)
-    shutil.copy(ROOT / "constraints.txt", root)
-    (root / "mlruns").mkdir()
-    shutil.copy(empty_store, root / "mlruns")
-    (root / "results/tiny/ablation").mkdir()
-    (root / "results/tiny/ablation/ablation.csv").write_text(ABLATION)
-    digest = digest_ablation(root / "results/tiny/ablation")
-    (root / "params.yaml").write_text(PARAMS.replace("DIGEST", f'"{digest}"'))
-    with chdir(root), pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        for model in ("majority", "linear_svm", "flow_cnn", "hybrid"):
-            train.run_train(open_project(), model, processes=1)
-        report.run_report(open_project())
-    return root / "results/tiny/reports/index.html"
+
+    def build(root: Path) -> None:
+        shutil.copytree(computed, root, symlinks=True)
+        shutil.copy(ROOT / "constraints.txt", root)
+        (root / "mlruns").mkdir()
+        shutil.copy(empty_store, root / "mlruns")
+        (root / "results/tiny/ablation").mkdir()
+        (root / "results/tiny/ablation/ablation.csv").write_text(ABLATION)
+        digest = digest_ablation(root / "results/tiny/ablation")
+        (root / "params.yaml").write_text(PARAMS.replace("DIGEST", f'"{digest}"'))
+        with chdir(root), pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            for model in ("majority", "linear_svm", "flow_cnn", "hybrid"):
+                train.run_train(open_project(), model, processes=1)
+            report.run_report(open_project())
+
+    return build_once(tmp_path_factory, "reported", build) / "results/tiny/reports/index.html"
 
 
 @pytest.fixture(scope="session")

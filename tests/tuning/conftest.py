@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from microfacial.models.presets import resolve
 from microfacial.pipeline.cli import main
 from microfacial.pipeline.config import load
 from microfacial.pipeline.project import PARAMS
+from microfacial.tracking.store import connect
 from microfacial.tuning.candidates import Candidate, CandidateTrainer
 from microfacial.tuning.objective import InnerFolds
 from microfacial.tuning.optuna_storage import StudyStorage, find_studies
@@ -24,6 +26,7 @@ from microfacial.tuning.settings import StudyConfig
 from microfacial.tuning.study_spec import StudySpec
 from microfacial.tuning.subjects import choose_tuning_subjects
 from microfacial.tuning.trials import StoredStudy
+from shared_folders import build_once
 
 SPACE: Space = {
     "learning_rate": Float(1e-4, 1e-1, log=True),
@@ -79,32 +82,61 @@ def make_runner(
     return make
 
 
-@pytest.fixture
-def study_project(tmp_path: Path, computed: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with computed flow and a small multilayer perceptron. It is the current folder of the test."""
-    root = tmp_path / "project"
+def write_study_project(root: Path, computed: Path, empty_store: Path) -> None:
+    """Write a project with computed flow and a small multilayer perceptron."""
     shutil.copytree(computed, root, symlinks=True)
     head, _, tail = TINY_PARAMS.partition("models:")
     (root / PARAMS).write_text(f"{head}{MODELS}report:{tail.partition('report:')[2]}{STUDY}")
     (root / "mlruns").mkdir()
     shutil.copy(empty_store, root / "mlruns")
+
+
+@pytest.fixture
+def study_project(tmp_path: Path, computed: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with computed flow and a small multilayer perceptron. It is the current folder of the test."""
+    root = tmp_path / "project"
+    write_study_project(root, computed, empty_store)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(root)
     return root
 
 
+@pytest.fixture(scope="session")
+def concluded_template(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project with a finished study in which trial 2 won, and the output of the study in output.txt."""
+
+    def build(root: Path) -> None:
+        write_study_project(root, computed, empty_store)
+        with chdir(root), pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            raise_trial(patch, 2)
+            (root / "output.txt").write_text(run_study("mlp"))
+
+    return build_once(tmp_path_factory, "concluded-study", build)
+
+
+@pytest.fixture
+def concluded(study_project: Path, concluded_template: Path) -> str:
+    """Add a finished study in which trial 2 won to `study_project`. Return the output of the study."""
+    for name in ("mlruns", ".microfacial"):
+        shutil.copytree(concluded_template / name, study_project / name, dirs_exist_ok=True)
+    connect(study_project)  # the addresses of artifacts follow the copy
+    return (concluded_template / "output.txt").read_text()
+
+
+def run_study(*arguments: str) -> str:
+    """Run `microfacial study` in the current folder. Return its output, or raise the error of the command."""
+    options = ["--processes", "1"] if arguments[0] == "mlp" else []
+    result = CliRunner().invoke(main, ["study", *arguments, *options])
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
 @pytest.fixture
 def study(study_project: Path) -> Callable[..., str]:
-    """Run `microfacial study` with some arguments. Return its output, or raise the error of the command."""
-
-    def run(*arguments: str) -> str:
-        options = ["--processes", "1"] if arguments[0] == "mlp" else []
-        result = CliRunner().invoke(main, ["study", *arguments, *options])
-        if result.exception:
-            raise result.exception
-        return result.output
-
-    return run
+    """Return `run_study`. The current folder is a project."""
+    return run_study
 
 
 @pytest.fixture
@@ -128,12 +160,14 @@ def latest_study(study_project: Path) -> Callable[[], StoredStudy]:
 @pytest.fixture
 def let_win(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make the trial with a given number the best, whatever its folds give."""
+    return lambda number: raise_trial(monkeypatch, number)
+
+
+def raise_trial(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Raise the score of one trial above all others."""
     train = TrialRunner._train
 
-    def choose(number: int) -> None:
-        def train_and_raise(self: TrialRunner, trial: optuna.Trial, candidate: Candidate) -> float:
-            return train(self, trial, candidate) + number * (trial.number == number)
+    def train_and_raise(self: TrialRunner, trial: optuna.Trial, candidate: Candidate) -> float:
+        return train(self, trial, candidate) + number * (trial.number == number)
 
-        monkeypatch.setattr(TrialRunner, "_train", train_and_raise)
-
-    return choose
+    patch.setattr(TrialRunner, "_train", train_and_raise)

@@ -16,11 +16,10 @@ LatestStudy = Callable[[], StoredStudy]
 LetWin = Callable[[int], None]
 
 
+@pytest.mark.usefixtures("concluded")
 def test_the_best_settings_are_written_into_params_yaml_and_comments_stay(
-    study: RunStudy, latest_study: LatestStudy, let_win: LetWin
+    study: RunStudy, latest_study: LatestStudy
 ) -> None:
-    let_win(2)
-    study("mlp")
     before = PARAMS.read_text()
     output = study("apply", "mlp")
     best = choose_best(latest_study().trials)
@@ -37,9 +36,8 @@ def test_the_best_settings_are_written_into_params_yaml_and_comments_stay(
     assert "trial 2 of" in output
 
 
-def test_a_study_of_other_data_is_not_applied(study: RunStudy, study_project: Path, let_win: LetWin) -> None:
-    let_win(2)
-    study("mlp")
+@pytest.mark.usefixtures("concluded")
+def test_a_study_of_other_data_is_not_applied(study: RunStudy, study_project: Path) -> None:
     path = study_project / "results/tiny/flow/flow.npy"
     np.save(path, np.load(path) * 2)
     with pytest.raises(PipelineError, match=r"other data.*microfacial study mlp"):

@@ -49,9 +49,8 @@ def tracked_runs() -> tuple[MlflowClient, list[Run]]:
     return client, list(client.search_runs([experiment.experiment_id]))
 
 
-def test_a_study_prints_its_trials_and_the_scores_of_the_best_settings(study: RunStudy, let_win: LetWin) -> None:
-    let_win(2)
-    output = study("mlp")
+def test_a_study_prints_its_trials_and_the_scores_of_the_best_settings(concluded: str) -> None:
+    output = concluded
     assert "4 trials on 3 inner folds of 3 subjects, trial 0 from params.yaml" in output
     assert [f"trial {number}, {number + 1} of 4 done" in output for number in range(4)] == [True] * 4
     assert "never seen by tuning, 1 subjects, 3 clips: UF1" in output
@@ -71,11 +70,9 @@ def test_a_study_reads_no_file_of_the_train_stage(study: RunStudy, study_project
 
 
 def test_unseen_subjects_are_scored_once_per_winner_and_the_count_is_printed(
-    study: RunStudy, set_study: SetStudy, latest_study: LatestStudy, let_win: LetWin
+    concluded: str, study: RunStudy, set_study: SetStudy, latest_study: LatestStudy, let_win: LetWin
 ) -> None:
-    let_win(2)
-    first = study("mlp")
-    assert "\n".join(study("mlp").splitlines()[1:]) in first  # the second run trains and scores nothing
+    assert "\n".join(study("mlp").splitlines()[1:]) in concluded  # the second run trains and scores nothing
     conclusion = latest_study().conclusion
     assert conclusion is not None
     assert (conclusion.best, conclusion.looks) == ((2,), 1)
@@ -96,9 +93,8 @@ def test_other_subjects_are_not_scored_if_no_trial_beats_trial_0(
     assert (conclusion.findings, conclusion.looks) == ((), 0)
 
 
-def test_trials_are_children_of_the_studys_run_in_mlflow(study: RunStudy, let_win: LetWin) -> None:
-    let_win(2)
-    study("mlp")
+@pytest.mark.usefixtures("concluded")
+def test_trials_are_children_of_the_studys_run_in_mlflow() -> None:
     client, runs = tracked_runs()
     (parent,) = [run for run in runs if run.data.tags["microfacial.role"] == "study"]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
@@ -141,11 +137,8 @@ def test_trial_0_has_the_champions_settings_and_the_champions_tuning_subjects_ar
     assert second.settings["hidden"] == 8
 
 
-def test_other_data_starts_another_study(
-    study: RunStudy, study_project: Path, latest_study: LatestStudy, let_win: LetWin
-) -> None:
-    let_win(2)
-    study("mlp")
+@pytest.mark.usefixtures("concluded")
+def test_other_data_starts_another_study(study: RunStudy, study_project: Path, latest_study: LatestStudy) -> None:
     old = latest_study().name
     path = study_project / "results/tiny/flow/flow.npy"
     np.save(path, np.load(path) * 2)

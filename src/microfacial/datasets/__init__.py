@@ -2,6 +2,8 @@
 
 This package holds everything that depends on the layout of a corpus, on its annotations, or on the format of its
 frames. It does not locate faces and does not compute flow. Each corpus has one module; `DATASETS` lists them.
+
+Axes: N frames · H, W height and width of a frame in pixels.
 """
 
 from collections import Counter

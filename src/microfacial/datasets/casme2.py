@@ -36,7 +36,9 @@ _VARIANTS = (_CROPPED, "CASME2_RAW", "CASME2-RAW", "CASME2_RAW_selected")
 
 
 def open_casme2(folder: Path) -> Release:
-    """Read a release of CASME II: the latest sheet, and the first variant of the frames that is on disk.
+    """Read a release of CASME II: its table, and the first of `_VARIANTS` of the frames that is on disk.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
 
     Args:
         folder: folder of the release.

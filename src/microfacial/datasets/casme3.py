@@ -38,7 +38,9 @@ _SHEET = "label"
 
 
 def open_casme3(folder: Path) -> Release:
-    """Read a release of CAS(ME)^3: the latest table, and the colour frames of the videos.
+    """Read the table of a release of CAS(ME)^3. The colour frames of the videos are found, and read later.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
 
     Args:
         folder: folder of the release.

@@ -98,7 +98,15 @@ def _make_clip(row: Annotation, label: str, frames: str) -> Clip:
 
 
 def _check_counts(clips: Counter[str], folder: Path) -> None:
-    """Refuse a wrong number of clips if all three corpora of the composite are there."""
+    """Refuse other numbers of clips than `_COMPOSITE_CLIPS` if all three corpora of the composite are present.
+
+    Args:
+        clips: number of clips by corpus.
+        folder: folder of the release, for the message.
+
+    Raises:
+        DatasetError: a corpus has another number of clips.
+    """
     if set(clips) == set(_COMPOSITE_CLIPS) and clips != _COMPOSITE_CLIPS:
         counts = ", ".join(f"{corpus} {clips[corpus]} of {count}" for corpus, count in _COMPOSITE_CLIPS.items())
         raise DatasetError(

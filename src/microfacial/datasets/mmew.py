@@ -34,7 +34,9 @@ _FRAMES = "MMEW_Final/Micro_Expression"
 
 
 def open_mmew(folder: Path) -> Release:
-    """Read a release of MMEW: the latest table, and the frames in the folders of the emotions.
+    """Read a release of MMEW: its table, and the frames in the folders of the emotions.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
 
     Args:
         folder: folder of the release.

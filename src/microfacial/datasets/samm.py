@@ -33,7 +33,9 @@ _VARIANTS = (_CROPPED, "SAMM")
 
 
 def open_samm(folder: Path) -> Release:
-    """Read a release of SAMM: the latest sheet, and the first variant of the frames that is on disk.
+    """Read a release of SAMM: its table, and the first of `_VARIANTS` of the frames that is on disk.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
 
     Args:
         folder: folder of the release.

@@ -39,7 +39,9 @@ _COLUMNS = Columns(
 
 
 def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
-    """Read a release of SMIC-E: the latest table of a camera, and its long clips.
+    """Read a release of SMIC-E: the table of a camera, and its long clips.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
 
     Args:
         folder: folder of the release.

@@ -103,7 +103,7 @@ def _shift_rows(shifts: Sequence[AblationRow], repeats: int) -> Iterator[dict[st
 
 
 def _cells(row: AblationRow) -> dict[str, Any]:
-    """Return the cells of the columns `_SCORES`. Values that do not exist are left out."""
+    """Return the cells of a row by column, for the columns `_SCORES`. Values that do not exist are left out."""
     cells: dict[str, Any] = {"note": row.note}
     if evaluation := row.evaluation:
         for score in ("uf1", "uar"):

@@ -109,7 +109,7 @@ def read_trained_settings(folder: Path, model: str, remedy: str = REPAIR) -> dic
         remedy: what to do if the file is damaged.
 
     Returns:
-        The sections `faces`, `flow` and `models`, with one model.
+        The sections `faces`, `flow` and `models` by name. `models` has one model.
 
     Raises:
         StorageError: the file is missing or damaged, or is for another model.
@@ -228,7 +228,7 @@ def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, A
 
 
 def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
-    """Return the test subjects of a fold and the subjects in each of its validation folds."""
+    """Return a row of folds.csv by column: the test subjects of a fold, and the subjects in each validation fold."""
     plan = fold.plan
     return {
         "held_out": plan.name,

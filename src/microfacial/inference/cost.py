@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from microfacial.inference.bundle import measure_weights, read_bundle
 from microfacial.inference.example_input import make_example_input
@@ -29,27 +30,27 @@ class Cost:
 
 
 def measure_costs(folders: Sequence[Path]) -> list[Cost]:
-    """Measure the cost of several bundles in this process, in turns, on the same example, with one thread.
+    """Measure the time and the size of bundles in this process, in turns, on the same example, with one thread.
 
     Args:
         folders: the folders of the bundles.
 
     Returns:
-        One cost for each bundle. The time is the median over five rounds.
+        One cost for each bundle, in the order of the folders. The time is the median over five rounds.
     """
     models = [read_bundle(folder) for folder in folders]
+    examples = [make_example_input(model) for model in models]
     timings: list[list[float]] = [[] for _ in models]
     with one_thread():
         for _ in range(1 + _ROUNDS):
-            for seconds, model in zip(timings, models, strict=True):
-                seconds.append(_time_prediction(model))
+            for seconds, model, example in zip(timings, models, examples, strict=True):
+                seconds.append(_time_prediction(model, **example))
     sizes = map(measure_weights, folders)
     return [Cost(seconds=median(seconds[1:]), size=size) for seconds, size in zip(timings, sizes, strict=True)]
 
 
-def _time_prediction(model: TrainedModel) -> float:
-    example = make_example_input(model)
-    with open_requested_clip(example.pop("clip")) as path:
+def _time_prediction(model: TrainedModel, clip: str, **moments: Any) -> float:
+    with open_requested_clip(clip) as path:
         start = time.perf_counter()
-        model.predict_clip(path, **example)
+        model.predict_clip(path, **moments)
         return time.perf_counter() - start

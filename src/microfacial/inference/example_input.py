@@ -20,10 +20,10 @@ _MAP_PX = 28
 
 
 def make_example_input(model: TrainedModel) -> dict[str, Any]:
-    """Return an example input that suits a model.
+    """Return an example input of the kind that a model reads: a video, or a flow map that others published.
 
     Args:
-        model: a model of clips or of published maps.
+        model: a model of clips or of published flow maps.
 
     Returns:
         The result of `make_example_map` for a model of maps, and of `make_example_clip` otherwise.

@@ -1,6 +1,9 @@
 """Model variants, one file each, their shared layers and settings, and the inputs that they compute from a face store.
 
 `MODELS` lists all variants by name. Training loops, protocols and scores do not belong here.
+
+Axes: N or n samples, one per clip · W windows · R regions · C channels · s or H, W pixels along a side of a map ·
+D numbers of a token · K classes · P numbers of a sample as one vector.
 """
 
 from collections.abc import Mapping

@@ -43,10 +43,13 @@ class HtNetSettings(OptimiserSettings):
 
 
 class HtNet(nn.Module):
-    """Patches, three levels with a merge after the first two, and one linear layer over the mean token.
+    """Patches as tokens, three levels of transformer layers, and one linear layer over the mean token.
+
+    A level attends within each of its square blocks of tokens. After each of the first two levels, a merge halves the
+    number of tokens along a side and doubles their width.
 
     Args:
-        task: shape `(C, s, s)` of one sample, and number of classes.
+        task: shape `(C, s, s)` of one sample, with C channels and s px along a side, and number of classes.
         settings: settings of the network.
     """
 
@@ -148,7 +151,7 @@ class _Merge(nn.Module):
 
 
 def _make_inputs(store: FaceStore, settings: HtNetSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`, for N clips."""
     return full_face(store, settings.input_px)
 
 

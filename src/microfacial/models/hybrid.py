@@ -269,9 +269,10 @@ def _zeros(like: Tensor, *shapes: tuple[int, ...]) -> tuple[Tensor, ...]:
 
 
 def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
-    """Motion of each region, `(N, W, R, 3, input_px, input_px)`: onset→apex for the graph, then the phase windows.
+    """Return u, v and strain of each region, `(N, W, R, 3, input_px, input_px)`.
 
-    No window occurs twice, and each window is used by a branch.
+    The windows are onset→apex for the graph, then the phase windows. No window occurs twice, and each window
+    is used by a branch.
     """
     phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
     windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)
@@ -279,7 +280,7 @@ def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
 
 
 def _explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:
-    """Return the weights for inputs `(N, W, R, C, s, s)`. Attention is the mean over layers and heads, `(N, R, R)`."""
+    """Return `HybridImportances` by attribute for inputs `(N, W, R, C, s, s)`. Attention is a mean, `(N, R, R)`."""
     importances = network.importances(x)
     attention = importances.attention.flatten(1, 2)  # (N, depth·heads, R, R)
     return {**vars(importances), "attention": attention.sum(1) / max(1, attention.shape[1])}

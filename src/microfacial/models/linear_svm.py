@@ -80,7 +80,7 @@ class FittedSvm:
         return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the machines as arrays, with the shape of one sample."""
+        """Return the attributes of this object as arrays, by name."""
         return {
             "weight": self.weight,
             "bias": self.bias,
@@ -103,7 +103,7 @@ def _restore(settings: LinearSvmSettings, arrays: Mapping[str, NDArray[Any]]) ->
 
 
 def _vote(margins: FloatArray, classes: int) -> FloatArray:
-    """Return the support for each class, `(n, k)`, from the margins `(n, M)` of all pairs.
+    """Return the support for each of k classes, `(n, k)`, from the margins of the M pairs of classes, `(n, M)`.
 
     The support is the number of votes. Margins decide between equal numbers of votes. With two classes, the support is
     the margin itself for one class and its negative for the other.
@@ -122,7 +122,7 @@ def _vote(margins: FloatArray, classes: int) -> FloatArray:
 
 
 def _make_inputs(store: FaceStore, settings: LinearSvmSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`, for N clips."""
     return full_face(store, settings.input_px)
 
 
@@ -198,7 +198,7 @@ def _unfold(standard: _StandardRows, machine: SVC, samples: Samples, chosen: str
 
 
 def _dual_weights(machine: SVC) -> FloatArray:
-    """Return the weight of each of the V support vectors in the machine of each pair of classes, `(M, V)`.
+    """Return the weight of each of the V support vectors in the machines of the M pairs of classes, `(M, V)`.
 
     libsvm sorts support vectors by class, and leaves out the class itself in the list of opponents of each class. So a
     column of `dual_coef_`, `(k − 1, V)`, has the weights against the other classes in ascending order.

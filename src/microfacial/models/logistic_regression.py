@@ -82,7 +82,7 @@ class FittedRegression:
         return probabilities
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the weights as arrays, with the shape of one sample."""
+        """Return the attributes of this object as arrays, by name."""
         shape, chosen = np.array(self.shape, dtype=np.int64), np.array(self.chosen)
         return {"weight": self.weight, "bias": self.bias, "shape": shape, "chosen": chosen}
 
@@ -93,7 +93,7 @@ def _restore(settings: LogisticRegressionSettings, arrays: Mapping[str, NDArray[
 
 
 def _make_inputs(store: FaceStore, settings: LogisticRegressionSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
 
 
@@ -138,7 +138,9 @@ def _fit_each(samples: Samples, c_values: Sequence[float], components: int) -> l
 
 
 def _even_axes(even: FloatArray, odd: FloatArray, components: int) -> FloatArray:
-    """Return the even axes, `(D, P)`, among the first principal axes of faces and mirror images.
+    """Return the D even axes, `(D, P)`, among the first principal axes of faces and mirror images.
+
+    An even axis is its own mirror image. An odd axis is the negative of its mirror image. A face has P numbers.
 
     Args:
         even: even parts of n standardised faces, `(n, P)`.
@@ -161,7 +163,10 @@ def _even_axes(even: FloatArray, odd: FloatArray, components: int) -> FloatArray
 def _regress(
     coordinates: FloatArray, labels: NDArray[np.int64], classes: int, c: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return slopes `(K, D)` and constants `(K,)` for coordinates `(n, D)`. A single class is always predicted."""
+    """Return slopes `(K, D)` and constants `(K,)` of K classes for the D coordinates of n rows, `(n, D)`.
+
+    If the rows have a single class, the constants are such that it is always predicted.
+    """
     slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, _ABSENT)
     present = np.unique(labels)
     constants[present] = 0.0

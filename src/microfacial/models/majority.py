@@ -45,7 +45,7 @@ class FittedMajority:
         return np.tile(self.frequencies, (len(inputs), 1))
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the frequencies, and the shape `(0,)` of one sample."""
+        """Return `frequencies`, and `shape`, the shape `(0,)` of one sample."""
         return {"frequencies": self.frequencies, "shape": np.array([0])}
 
 

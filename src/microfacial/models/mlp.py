@@ -49,7 +49,7 @@ class Mlp(nn.Module):
 
 
 def _make_inputs(store: FaceStore, settings: MlpSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, input_px, input_px)`."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`."""
     return full_face(store, settings.input_px)
 
 

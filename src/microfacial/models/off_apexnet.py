@@ -69,7 +69,7 @@ def _stream() -> nn.Sequential:
 
 
 def _make_inputs(store: FaceStore, settings: OffApexNetSettings) -> Inputs:
-    """Motion of the whole face without strain, `(N, 2, 28, 28)`."""
+    """Return u and v of the whole face from onset to apex, `(N, 2, 28, 28)`."""
     return Inputs(values=full_face(store, _INPUT_PX).values[:, :2])
 
 

@@ -97,7 +97,10 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _make_inputs(store: FaceStore, settings: RcnASettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, input_px, input_px)`. Published maps of 28×28 are enlarged."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`.
+
+    Published maps of 28×28 are enlarged.
+    """
     return full_face(store, settings.input_px)
 
 

@@ -46,7 +46,7 @@ class RoiCnn(nn.Module):
 
 
 def _make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
-    """Motion of each region, `(N, R, 3, input_px, input_px)`."""
+    """Return u, v and strain of each region from onset to apex, `(N, R, 3, input_px, input_px)`."""
     return face_regions(store, settings.input_px, whole_face=settings.whole_face)
 
 

@@ -67,7 +67,7 @@ class RoiGraph(nn.Module):
 
 
 def _make_inputs(store: FaceStore, settings: RoiGraphSettings) -> Inputs:
-    """Motion of each region, `(N, R, 3, input_px, input_px)`."""
+    """Return u, v and strain from onset to apex, `(N, R, 3, input_px, input_px)`, for N clips and R regions."""
     return face_regions(store, settings.input_px, whole_face=settings.whole_face)
 
 

@@ -71,7 +71,7 @@ class RoiTransformer(nn.Module):
 
 
 def _make_inputs(store: FaceStore, settings: RoiTransformerSettings) -> Inputs:
-    """Motion of each region in each window, `(N, W, R, 3, input_px, input_px)`."""
+    """Return u, v and strain of each region in each window, `(N, W, R, 3, input_px, input_px)`."""
     windows = phase_windows(store, settings.windows_per_phase)
     return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
 

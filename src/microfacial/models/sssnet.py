@@ -73,7 +73,10 @@ def _block(before: int, after: int, *, kernel: int, pool: int, dropout: float) -
 
 
 def _make_inputs(store: FaceStore, settings: SssNetSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, 64, 64)`. Published maps of 28×28 are enlarged."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, 64, 64)`.
+
+    Published maps of 28×28 are enlarged.
+    """
     return full_face(store, _INPUT_PX)
 
 

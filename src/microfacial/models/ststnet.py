@@ -63,7 +63,7 @@ def _stream(channels: int, filters: int, dropout: float) -> nn.Sequential:
 
 
 def _make_inputs(store: FaceStore, settings: StstNetSettings) -> Inputs:
-    """Motion of the whole face, `(N, 3, 28, 28)`."""
+    """Return u, v and strain of the whole face from onset to apex, `(N, 3, 28, 28)`."""
     return full_face(store, _INPUT_PX)
 
 

@@ -42,7 +42,7 @@ def compare(file: Path, proven_at: float) -> dict[str, Any]:
         proven_at: time in seconds of the last comparison that proved equality, or 0.
 
     Returns:
-        `equal`, `recorded` and `actual`.
+        `equal`, whether the two are equal, and `recorded` and `actual`, DVC's hashes of both.
 
     Raises:
         ValueError: the file does not name its folder, or no version of it.

@@ -107,7 +107,7 @@ def _compare(file: Path, proven_at: float) -> dict[str, Any]:
 
 
 def _read_proofs() -> dict[str, float]:
-    """Return the times of proofs. A missing or damaged file and a time in the future prove nothing."""
+    """Return the times of proofs, by .dvc file. A missing or damaged file and a time in the future prove nothing."""
     try:
         content = read_json(_PROOFS)
         return {str(file): float(seconds) for file, seconds in content.items() if float(seconds) <= time.time()}

@@ -159,16 +159,19 @@ class FlowWriter:
         self._flow = np.lib.format.open_memmap(array, mode="r+")
 
     def done(self) -> set[str]:
-        """Return the keys of the clips that are done. A damaged key belongs to no clip, which is computed again."""
+        """Return the keys in done.txt: those given to `add` for each clip whose flow has been written.
+
+        A key that was damaged belongs to no clip, so the flow of its clip is computed again.
+        """
         return set(self._log.read_text(errors="replace").splitlines()) if self._log.exists() else set()
 
     def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
         """Write the flow of one clip and record that it is done.
 
         Args:
-            row: index of the clip.
-            key: key of the clip.
-            flow: `(T, C, H, W)`.
+            row: index of the clip in the array.
+            key: text that identifies the clip and all that its flow depends on.
+            flow: flow of the clip, `(T, C, H, W)`.
         """
         self._flow[row] = flow
         self._flow.flush()
@@ -185,7 +188,7 @@ class FlowWriter:
 
         Args:
             out: folder to write. An existing folder is replaced.
-            index: content of index.json: unit, windows and ids of the clips.
+            index: content of index.json: `unit`, `windows` and `clips`, the ids of the clips.
         """
         with atomic_write(out) as fresh:
             fresh.mkdir()

@@ -3,7 +3,8 @@
 This package holds records, the constants that several packages share, and the protocols of a trained model. It reads
 no files and computes no scores.
 
-Axes: N clips or samples · T windows · R regions · C channels · H, W pixels · K classes · S subjects.
+Axes: N clips or samples · n, m selected rows of them · T windows · R regions · C channels · H, W or s pixels along a
+side · K classes · S subjects · P numbers of a sample as one vector.
 
     Clip ──locate──▶ Face ──compute_flow──▶ FlowSequence ──make_inputs──▶ Samples
                                                                             │ plan_folds

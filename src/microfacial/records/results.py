@@ -57,7 +57,7 @@ class Predictions:
         return self.probabilities.mean(axis=0).argmax(axis=1)
 
     def of_subjects(self, subjects: Collection[str]) -> Self:
-        """Return the predictions for the clips of some subjects.
+        """Return the predictions for the clips of the named subjects.
 
         Args:
             subjects: persons, as in `subjects`.

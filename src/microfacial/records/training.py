@@ -56,7 +56,7 @@ class Samples:
     mirror: tuple[int, ...] = ()
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """Return a copy with some of the rows only.
+        """Return a copy with the selected rows only.
 
         Args:
             rows: indices of the rows, `(n,)`.

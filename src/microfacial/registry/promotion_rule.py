@@ -106,8 +106,8 @@ def apply_promotion_rule(
     """Decide whether a challenger passes.
 
     The lower bound of the difference must reach the margin, and the challenger must not cost more than allowed. A
-    challenger may lack proof that it is better, because the margin is negative or both predict the same. It must then
-    be clearly smaller or faster, because a change of champions needs a benefit.
+    challenger may lack proof that it is better, because the margin is negative or both predict the same. Its weights or
+    its time must then be at most `_CLEARLY_LESS` times the champion's, because a change of champions needs a benefit.
 
     Args:
         comparison: the scores of both.
@@ -207,7 +207,7 @@ def _restrict(challenger: Evidence, champion: Evidence, min_subjects: int) -> tu
 
 
 def _find_savings(challenger: Cost, champion: Cost) -> list[str]:
-    """Name each cost that is clearly lower for the challenger."""
+    """Describe each cost of the challenger that is at most `_CLEARLY_LESS` times the champion's, in words."""
     ratios = {
         "smaller": challenger.size / champion.size,
         "faster": challenger.seconds / champion.seconds,
@@ -216,7 +216,7 @@ def _find_savings(challenger: Cost, champion: Cost) -> list[str]:
 
 
 def _find_excess(challenger: Cost, champion: Cost, config: RegistryConfig) -> list[str]:
-    """Name each cost of the challenger that is above its limit."""
+    """Describe each cost of the challenger that is above its limit in the section `registry`, in words."""
     limits = {
         "latency": (challenger.seconds / champion.seconds, config.latency_ratio),
         "size": (challenger.size / champion.size, config.size_ratio),

@@ -35,7 +35,7 @@ def open_sources(
         cache: folder for versions that are downloaded from a remote store.
         baseline: name of the baseline's variant.
         trained_baseline: returns the evidence of the baseline in `results/`, or None if it is not trained there. Its
-            latest registered version is then used.
+            registered version with the highest number is then used.
     """
 
     def evidence(version: ModelVersionRecord) -> Evidence:

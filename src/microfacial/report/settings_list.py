@@ -13,13 +13,17 @@ _PACKAGES = ("numpy", "opencv-python", "pandas", "scikit-learn", "scipy", "torch
 def list_settings(
     sections: Mapping[str, Mapping[str, Any]], results: Sequence[ModelResult]
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the name of each section of params.yaml with its keys and values.
+    """Yield the sections `clips`, `faces`, `flow` and `train` in this order, then one section per model.
 
-    The sections `faces`, `flow` and `models` contain the settings that the models were trained with.
+    The sections `faces` and `flow` are those that the first model was trained with. The section of a model, such as
+    `models.hybrid`, contains the settings that it was trained with.
 
     Args:
-        sections: Sections `clips` and `train`.
+        sections: Sections `clips` and `train` of params.yaml, by name.
         results: Results of all models.
+
+    Yields:
+        Name of a section, and its keys and values as `flatten_settings` gives them.
     """
     trained = results[0].settings
     used = {**sections, "faces": trained["faces"], "flow": drop_unused_methods(trained["flow"])}
@@ -33,8 +37,11 @@ def flatten_settings(section: Mapping[str, Any], prefix: str = "") -> Iterator[t
     """Yield keys, with dots between levels, and values as params.yaml writes them.
 
     Args:
-        section: Settings; values may be mappings.
+        section: Settings by key. A value that is a mapping has settings of its own.
         prefix: Text before each key.
+
+    Yields:
+        Key, such as `variational.levels`, and value.
     """
     for key, value in section.items():
         if isinstance(value, Mapping):
@@ -53,7 +60,7 @@ def drop_unused_methods(flow: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flow section without the settings of methods that were not chosen.
 
     Args:
-        flow: The section; each method has a mapping with its own settings.
+        flow: The section. Under the name of each method, it has a mapping with the settings of that method.
     """
     return {key: value for key, value in flow.items() if key == flow["method"] or not isinstance(value, Mapping)}
 

@@ -66,7 +66,7 @@ class ModelVersionRecord:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags of the version in MLflow. `read_version` reads them."""
+        """Tags of the version in MLflow, by name. `read_version` reads them."""
         facts = {f"microfacial.{fact}": str(getattr(self, fact)) for fact in _FACTS}
         written = {
             _SETTINGS: json.dumps(dict(self.settings), sort_keys=True),

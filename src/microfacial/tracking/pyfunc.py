@@ -16,6 +16,7 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
     "mlflow",
     "numpy",
     "opencv-python",
+    "openpyxl",
     "pandas",
     "pydantic",
     "ruamel-yaml",
@@ -28,13 +29,13 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
 
 
 def save_model(folder: Path, bundle: Path, classes: Sequence[str], example: Mapping[str, Any]) -> None:
-    """Write a model of MLflow: a bundle, a copy of this package, the required packages and an example.
+    """Write a model of MLflow: a bundle, a copy of this package, the list of required packages and an example.
 
     Args:
-        folder: folder to create.
+        folder: folder to create. MLflow refuses a folder that has files.
         bundle: folder that `write_bundle` wrote.
-        classes: names of the classes.
-        example: one row of input.
+        classes: names of the classes that the bundle predicts. The columns of the output are named after them.
+        example: one row of input: values by the names of the columns in `make_signature`.
     """
     logging.getLogger(pyfunc.__name__).setLevel(logging.WARNING)  # it logs every step
     pyfunc.save_model(
@@ -56,8 +57,11 @@ def requirements() -> list[str]:
 def make_signature(classes: Sequence[str]) -> ModelSignature:
     """Return the names and types of a bundle's input and output.
 
+    The input has the columns clip, onset, apex, offset and fps. The output has the predicted label, and `p_<class>`,
+    the probability of each class.
+
     Args:
-        classes: names of the classes.
+        classes: names of the classes that the bundle predicts.
     """
     optional = {"onset": DataType.long, "apex": DataType.long, "offset": DataType.long, "fps": DataType.double}
     inputs = [

@@ -68,7 +68,7 @@ class RunIdentity:
 
     @property
     def facts(self) -> dict[str, str]:
-        """The main facts about the run. They are tags and parameters of the model's run and of its folds."""
+        """The main facts about the run, by name. They are tags and parameters of the model's run and of its folds."""
         return {
             "model": self.model,
             "dataset": self.dataset,

@@ -112,7 +112,7 @@ def arithmetic(settings: Section) -> dict[str, str]:
         settings: settings of the variant.
 
     Returns:
-        The version of torch and, for `precision: auto`, the number type that this processor gets.
+        `torch`, its version, and for `precision: auto` also `precision`, the number type that this processor gets.
     """
     facts = {"torch": str(torch.__version__).partition("+")[0]}  # "+cpu" names a build of the same release
     if isinstance(settings, OptimiserSettings) and settings.precision == "auto":

@@ -85,7 +85,7 @@ class FittedNetwork:
         }
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that `restore_network` needs: the weights, their scale, and the task."""
+        """Return what `restore_network` needs, by name: the task, the layout, the scale of inputs, and each tensor."""
         tensors = {**self.stack.parameters, **self.stack.buffers}
         return {
             "shape": np.array(self.task.shape),

@@ -157,7 +157,8 @@ class NetworkStack:
         """Switch dropout on or off.
 
         Args:
-            training: true to switch it on. Its masks then come from the keys, which `logits` needs among its tensors.
+            training: true to switch it on. Each `Dropout` module then computes its mask from its random key, an integer
+                `(L,)`. The caller adds these keys to the tensors of `logits`, under `<name in dropouts>.key`.
         """
         self._network.train(training)
         for module in self._network.modules():
@@ -180,8 +181,8 @@ def flatten_gradients(gradients: Sequence[Tensor], out: Tensor) -> None:
     """Write the gradients of all parameters into one matrix, in the order of `NetworkStack.weights`.
 
     Args:
-        gradients: gradients in the order of `NetworkStack.parameters`, each `(L, …)`.
-        out: the matrix, `(L, P)`.
+        gradients: gradients of L networks, in the order of `NetworkStack.parameters`, each `(L, …)`.
+        out: the matrix to fill, `(L, P)`: one row per network, one column per number in its P parameters.
     """
     torch.cat([_to_rows(gradient) for gradient in gradients], dim=1, out=out)
 

@@ -23,18 +23,18 @@ _TUNED_COMMENT = (
 
 
 def choose_study(studies: Sequence[StoredStudy], model: str | None, dataset: str) -> StoredStudy:
-    """Return the latest study, if its settings can be applied.
+    """Return the study that was started last, if its settings can be applied.
 
     Args:
-        studies: studies of the data set, the latest last.
+        studies: studies of the data set, in the order in which they were started.
         model: the model that they were filtered by, for the message.
         dataset: name of the data set, for the message.
 
     Returns:
-        The latest study.
+        The last of the studies.
 
     Raises:
-        PipelineError: there is no study, or the latest is nested.
+        PipelineError: there is no study, or the last is nested.
     """
     if not studies:
         raise PipelineError(f"no study of {model or 'any model'} on {dataset}. Run `microfacial study MODEL`")

@@ -19,12 +19,12 @@ _LABEL_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.
 
 
 def draw_study(trials: Sequence[Trial], space: Space, importances: Mapping[str, float]) -> dict[str, Figure]:
-    """Draw all figures of a study. Figures for which there are too few trials are left out.
+    """Draw all figures of a study. If all trials have one score, only the history is drawn.
 
     Args:
         trials: all trials of the study.
         space: the searched parameters.
-        importances: share of variance that each parameter explains; empty if it is unknown.
+        importances: share of variance that each parameter explains, by its name; empty if it is unknown.
 
     Returns:
         Figures by name.

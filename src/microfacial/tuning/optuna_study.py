@@ -58,7 +58,7 @@ _WAIT_SECONDS = 1.0
 
 
 class PairedPruner(BasePruner):
-    """Stop a trial if its folds are clearly worse than the same folds of trial 0.
+    """Stop a trial if its folds are worse than the same folds of trial 0, by `pruning_rule.is_clearly_worse`.
 
     Args:
         folds: number of inner folds in one repetition.
@@ -247,7 +247,7 @@ class TrialRunner:
         """Train the inner folds. Return UF1, pooled over all folds and averaged over repetitions.
 
         Raises:
-            TrialPruned: the folds so far are clearly worse than those of trial 0.
+            TrialPruned: the folds so far are worse than those of trial 0, by `pruning_rule.is_clearly_worse`.
         """
         steps = {plan.key: step for step, plan in enumerate(self.inner_folds.plans)}
         folds: list[FoldResult] = []

@@ -1,4 +1,4 @@
-"""Decide from the folds so far whether a trial is clearly worse than trial 0.
+"""Decide from the folds so far whether a trial is significantly worse than trial 0.
 
 Source: the signed-rank test, Wilcoxon 1945, doi:10.2307/3001968.
 """
@@ -51,7 +51,7 @@ def paired_differences(scores: Mapping[int, float], reference: Mapping[int, floa
 
 
 def is_clearly_worse(scores: Mapping[int, float], reference: Mapping[int, float], folds: int, p: float) -> bool:
-    """Return whether a trial is clearly worse than trial 0, by the exact one-sided signed-rank test over folds.
+    """Return whether a trial is worse than trial 0 by the exact one-sided signed-rank test over folds, at level `p`.
 
     The test is repeated while a trial runs. Therefore the share of good trials that are stopped is greater than `p`.
 
@@ -62,7 +62,7 @@ def is_clearly_worse(scores: Mapping[int, float], reference: Mapping[int, float]
         p: level of the test.
 
     Returns:
-        True if p is below the level. False if fewer than five folds differ.
+        True if the p-value of the test is below `p`. False if fewer than five folds differ.
     """
     differences = paired_differences(scores, reference, folds)
     differences = differences[differences != 0]  # a difference is zero only if the settings are equal

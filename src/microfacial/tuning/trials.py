@@ -15,7 +15,7 @@ class Trial:
 
     Attributes:
         number: number of the trial in its study, from 0.
-        state: `complete`: all folds are trained. `pruned`: stopped because it was clearly worse than trial 0. `failed`:
+        state: `complete`: all folds are trained. `pruned`: stopped as worse than trial 0. `failed`:
             the settings cannot be trained. `died`: the worker ended, and a trial with another number replaces this one.
         model: name of the model; empty until the settings are known.
         settings: all settings of the model; empty until they are known.

@@ -32,11 +32,11 @@ class Bump:
     dy: float
 
     def mirrored(self) -> "Bump":
-        """Return the mirror image of the shift, on the other half of the face."""
+        """Return the mirror image of the bump, on the other half of the face."""
         return replace(self, x=2 * MIDLINE - self.x, dx=-self.dx)
 
     def scaled(self, gain: float) -> "Bump":
-        """Return the shift multiplied by a gain.
+        """Return the same bump with its shift multiplied by a gain.
 
         Args:
             gain: Factor for `dx` and `dy`.
@@ -44,10 +44,10 @@ class Bump:
         return replace(self, dx=gain * self.dx, dy=gain * self.dy)
 
     def rotated(self, half_tangent: float) -> "Bump":
-        """Return the shift in a direction that is turned clockwise on the screen.
+        """Return the same bump with its shift `(dx, dy)` turned clockwise on the screen. Its centre and radii stay.
 
         Args:
-            half_tangent: Tangent of half the angle.
+            half_tangent: Tangent of half the angle of the turn.
         """
         square = half_tangent * half_tangent
         cosine, sine = (1 - square) / (1 + square), 2 * half_tangent / (1 + square)

@@ -43,7 +43,10 @@ class _RunByDefault(click.Group):
 
 @click.group("study", cls=_RunByDefault)
 def study_group() -> None:
-    """Search settings: `study MODEL`, then `study apply MODEL`. `study show` lists the results.
+    """Search the settings of a model.
+
+    `study MODEL` runs the search. `study apply MODEL` writes its best settings into params.yaml. `study show` lists the
+    results.
 
     The section `study` of params.yaml configures the search.
     """
@@ -75,7 +78,7 @@ def study_run_command(model: str, workers: int | None, no_conclusion: bool, pare
 @click.argument("model", required=False)
 @click.option("--force", is_flag=True, help="Apply even if the data has changed or no trial is better than trial 0.")
 def study_apply_command(model: str | None, force: bool) -> None:
-    """Write the best settings of the latest study into params.yaml. MODEL limits the choice to its studies."""
+    """Write the best settings of the study that was started last into params.yaml. MODEL limits it to its studies."""
     from microfacial.pipeline.commands.study_apply import run_study_apply
 
     run_study_apply(open_project(), model, force=force)

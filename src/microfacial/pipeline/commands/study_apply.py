@@ -15,7 +15,7 @@ from microfacial.tuning.optuna_storage import StudyStorage, find_studies
 
 
 def show_studies(model: str | None) -> None:
-    """Print the result of each study so far. The latest study is last.
+    """Print the result of each study so far. The study that was started last is printed last.
 
     Args:
         model: print only studies of this model. None prints studies of all models.
@@ -34,11 +34,11 @@ def show_studies(model: str | None) -> None:
 
 
 def run_study_apply(project: Project, model: str | None, *, force: bool) -> None:
-    """Write the best settings of the latest study, and the subjects they were tuned on, into params.yaml.
+    """Write the best settings of the study that was started last, and its tuning subjects, into params.yaml.
 
     Args:
         project: the data set.
-        model: use the latest study of this model. None uses the latest study of any model.
+        model: use only studies of this model. None uses studies of any model.
         force: apply the settings even if the data have changed, the study has no conclusion, or trial 0 is the best.
 
     Raises:

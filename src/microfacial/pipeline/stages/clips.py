@@ -62,7 +62,15 @@ def _add_digest_and_apex(clip: Clip, project: Project) -> Clip:
 
 
 def _spot(clip: Clip, root: Path) -> Clip:
-    """Replace the midpoint by a spotted apex. Keep the midpoint if no apex can be spotted."""
+    """Search the apex in the frames of a clip whose apex is the midpoint of onset and offset.
+
+    Args:
+        clip: clip without an annotated apex.
+        root: folder of the corpora, `clips.root`.
+
+    Returns:
+        The clip with the spotted apex, or with the midpoint if no apex could be spotted. A note names the result.
+    """
     try:
         frames, skin = read_aligned_frames(clip, root, clip.numbers)
         apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, skin=skin)

@@ -57,5 +57,5 @@ def _choose_scratch(project: Project) -> Path:
 
 
 def _scratch_folders(project: Project) -> tuple[Path, Path]:
-    """Return the usual folder of finished clips, and the folder next to the results."""
+    """Return the folder of finished clips below .microfacial/, and the folder next to the results."""
     return project.state / "flow", project.results / ".unfinished-flow"
