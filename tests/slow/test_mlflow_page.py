@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import chromium
 from fakes import TINY_PARAMS
 from microfacial.tracking.experiments import ensure_experiment
+from microfacial.tracking.model_versions import ModelVersionRecord, Registry, registered_name
 from microfacial.tracking.run_records import experiment_name
 from microfacial.tracking.store import connect
 from mlflow_server import stop, wait_for_answer
@@ -39,10 +40,25 @@ def write_runs(client: MlflowClient, root: Path) -> None:
         client.set_terminated(number)
         return number
 
+    runs: dict[str, str] = {}
     for model, uf1 in MODELS.items():
-        parent = write(trainings, "model", model, {"uf1": uf1, "uar": uf1, "accuracy": uf1})
+        runs[model] = parent = write(trainings, "model", model, {"uf1": uf1, "uar": uf1, "accuracy": uf1})
         for subject, accuracy in (("sub01", uf1), ("sub02", 1 - uf1)):
             write(trainings, "fold", f"{model} {subject}", {"held_out_accuracy": accuracy}, parent)
+    (root / "model").mkdir()
+    (root / "model" / "MLmodel").write_text("flavors: {}\n")
+    record = ModelVersionRecord(
+        name=registered_name("tiny", "casme2-4"),
+        version=0,
+        model="hybrid",
+        settings={},
+        dataset="tiny",
+        scheme="casme2-4",
+        protocol="loso",
+        tuned_on=(),
+        run_id=runs["hybrid"],
+    )
+    Registry(client, record.name).add(root / "model", record, "", root)
     study = write(studies, "study", "study-mlp", {"uf1_difference": 0.1})
     for trial, score in enumerate((0.3, 0.6, 0.5)):
         write(studies, "trial", f"trial {trial}", {"inner_uf1": score}, study)
@@ -115,3 +131,15 @@ def test_an_address_opens_a_table_of_its_runs_in_order(
     assert names[: len(rows)] == rows
     for column in columns:
         assert column in table.inner_text()
+
+
+def test_the_page_of_a_run_links_to_the_version_that_was_registered_from_it(
+    page: Page, addresses: dict[str, str]
+) -> None:
+    page.goto(addresses["models"])
+    page.locator(".ag-root a", has_text="hybrid").first.click()
+    link = page.locator('a[href*="/models/tiny.casme2-4"]').first
+    expect(link).to_be_visible(timeout=TIMEOUT_MS)
+    if os.environ.get("SCREENSHOTS"):
+        page.wait_for_timeout(1500)
+        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/run.png")

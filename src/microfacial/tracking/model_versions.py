@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
 from microfacial.tracking.experiments import ensure_experiment, find_experiment, require_active
 from microfacial.tracking.failures import is_missing
+from microfacial.tracking.location import is_served
 from microfacial.tracking.run_records import experiment_name
 from microfacial.tracking.version_files import fetch_files, find_missing_files
 
@@ -204,15 +206,19 @@ class Registry:
         logged = self._client.create_logged_model(experiment, name=record.model, source_run_id=record.run_id or None)
         self._client.log_model_artifacts(logged.model_id, str(folder))
         self._client.finalize_logged_model(logged.model_id, "READY")
+        if record.run_id:  # the page of the run then names the model and its version
+            self._client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         if not self._client.search_registered_models(f"name = '{self.name}'"):
             self._client.create_registered_model(self.name)
+        # With a local store, MLflow searches a model without a run in its default store, which is another one.
+        named = record.run_id or is_served(self._client.tracking_uri)
         made = self._client.create_model_version(
             self.name,
             source=logged.artifact_location,  # MLflow resolves `models:/…` in its default store, not in the client's
             run_id=record.run_id or None,
             tags=record.tags,
             description=description,
-            model_id=logged.model_id if record.run_id else None,  # without a run, MLflow searches its default store
+            model_id=logged.model_id if named else None,
         )
         return self.get(int(made.version))
 

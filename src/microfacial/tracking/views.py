@@ -43,7 +43,7 @@ _TABLES: dict[View, _Table] = {
         _columns(
             "uf1 uf1_low uf1_high uar accuracy",
             "model protocol seed train.repeats",
-            "microfacial.registered microfacial.dvc_exp",
+            "microfacial.dvc_exp",
             "Duration",
         ),
     ),
