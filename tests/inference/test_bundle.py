@@ -117,7 +117,7 @@ def test_one_flipped_bit_anywhere_is_refused_with_the_file(
     content = bytearray((folder / name).read_bytes())
     content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.raises(StorageError, match=r"SHA256SUMS.*Register the model again") as caught:
+    with pytest.raises(StorageError, match=r"SHA256SUMS.*microfacial register MODEL") as caught:
         read_bundle(folder)
     assert "\n" not in str(caught.value)
 

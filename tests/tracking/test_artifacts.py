@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from tracked_training import list_artifacts, load_table, read_runs, write_run
 
 from microfacial.records import FoldResult, Samples
@@ -21,13 +22,14 @@ def test_tables_list_whether_each_clip_is_right_and_the_accuracy_of_each_subject
     assert {run.data.metrics["held_out_accuracy"] for run in children} == {1.0}
 
 
+@pytest.mark.parametrize("deleted", ["files", "artifacts"])
 def test_deleted_files_of_a_finished_run_are_written_again_without_repeated_rows_in_tables(
-    root: Path, out: Path, folds: list[FoldResult], samples: Samples
+    root: Path, out: Path, folds: list[FoldResult], samples: Samples, deleted: str
 ) -> None:
     write_run(root, out, folds)
     client = connect(root)
     (parent,), _ = read_runs(client)
-    shutil.rmtree(next((root / "mlruns" / "artifacts").rglob("files")))
+    shutil.rmtree(next((root / "mlruns").rglob(deleted)))
     assert write_run(root, out, folds)
     assert list_artifacts(client, parent, "files") == {path.name for path in out.iterdir() if path.is_file()}
     predictions = load_table(client, parent, "predictions.json")

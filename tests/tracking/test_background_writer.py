@@ -69,7 +69,8 @@ def test_a_failure_of_mlflow_prints_one_line_and_stops_writing(
     message = capsys.readouterr().err
     assert len(attempts) == 1
     assert message.count("\n") == 1
-    assert message.startswith("microfacial: MLflow failed (gone)")
+    assert message.startswith("microfacial: MLflow failed: ")
+    assert "(gone)" in message
     assert "`microfacial sync`" in message
 
 

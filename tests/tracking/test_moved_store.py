@@ -6,7 +6,8 @@ import pytest
 from mlflow import MlflowClient
 
 from microfacial.errors import PipelineError
-from microfacial.tracking.store import connect, ensure_experiment
+from microfacial.tracking.experiments import ensure_experiment
+from microfacial.tracking.store import connect
 
 NAMES = ["a b", "a#b", "a?b", "a%20b", "100%", "a&b=c", "a'b", 'a"b', "ü 日本", "[x]", "a\nb"]
 

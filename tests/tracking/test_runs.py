@@ -167,3 +167,16 @@ def test_all_files_are_written_below_the_project_from_any_current_folder(
     write_run(root, out, folds)
     assert list(elsewhere.iterdir()) == []
     assert (root / "mlruns" / "artifacts").is_dir()
+
+
+def test_runs_of_other_seeds_and_of_experiments_of_dvc_have_other_names(root: Path) -> None:
+    seeded = replace(
+        IDENTITY, key="k2", settings={**IDENTITY.settings, "train": {**IDENTITY.settings["train"], "seed": 3}}
+    )
+    queued = replace(METADATA, tags={"microfacial.dvc_exp": "smaller"})
+    open_run(root)
+    open_run(root, seeded)
+    ModelRun(connect(root), replace(seeded, key="k3"), queued, root)
+    ModelRun(connect(root), replace(IDENTITY, key="k4"), queued, root)
+    runs, _ = read_runs(connect(root))
+    assert {run.info.run_name for run in runs} == {"m", "m seed 3", "m seed 3 smaller", "m smaller"}

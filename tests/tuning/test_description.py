@@ -35,5 +35,6 @@ def test_the_remaining_time_is_the_mean_time_of_a_trial_times_the_trials_to_do()
 
 def test_a_study_without_a_conclusion_is_described_by_its_best_trial_so_far() -> None:
     first, second = describe_stored_study(STUDY)
-    assert first.startswith("demo-m-0: 3 trials")
+    assert first.startswith("demo-m-0: 1 complete, 1 pruned, 1 failed")
+    assert second.startswith("best of 1 complete trials")
     assert "trial 0, UF1 0.500" in second

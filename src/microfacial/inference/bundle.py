@@ -26,7 +26,7 @@ from microfacial.inference.predict import Checkpoint, TrainedModel, restore_mode
 BUNDLE, EVIDENCE, CARD = Path("artifacts/bundle"), Path("evidence"), Path("model_card.md")  # in a version's folder
 
 _FACTS, _WEIGHTS, _DIGESTS = "bundle.json", "weights.safetensors", "SHA256SUMS"
-_REMEDY = "Register the model again"
+_REMEDY = "Run `microfacial register MODEL` with a trained model, then `microfacial promote --force REASON`"
 _LIBRARY_ERRORS = (SafetensorError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
 _OLD_BUNDLE, _OLD_FACTS = Path("artifacts/pack"), "pack.json"  # names in versions from before the rename
 

@@ -18,7 +18,7 @@ from microfacial.yaml_parser import parse_yaml
 
 DATA = Path("data")
 _PROOFS = STATE / "data-proofs.json"  # time of the last proof of equality, by .dvc file
-_RESTORE = "Restore {file} with `git checkout {file}`, or record the data again with `dvc add`"
+_RESTORE = "Restore {file} with `git checkout {file}`, or record the data again with `dvc add {folder}`"
 _REMEDIES = {
     "config file error": "Correct .dvc/config and .dvc/config.local, or restore them with `git checkout .dvc/config`",
     "not inside of a DVC repository": "Restore the folder .dvc with `git checkout .dvc`, or run `dvc init`",
@@ -76,7 +76,9 @@ def check_data(root: Path = DATA) -> str:
         return f"{root} lies outside of the project: it has no version, and DVC only records its hash in dvc.lock"
     file = find_version_file(root)
     if file is None:
-        raise PipelineError(f"{root}/ has no version. Run `dvc add {root}`, or restore {root}.dvc with `git checkout`")
+        raise PipelineError(
+            f"{root}/ has no version. Run `dvc add {root}`, or restore its version with `git checkout {root}.dvc`"
+        )
     folder = file.with_suffix("")
     if folder != root:
         refuse_links(folder)
@@ -88,7 +90,7 @@ def check_data(root: Path = DATA) -> str:
         raise PipelineError(
             f"{folder}/ is not the version in {file}. Run `dvc add {folder}` if the change is intended, "
             f"or restore the data with `dvc checkout {file}`, after `dvc pull` if they are not in DVC's cache "
-            f"(for the demo: delete data/demo)"
+            f"(for the demo: delete data/demo and run `microfacial demo`)"
         )
     write_json(_PROOFS, {**proofs, str(file): start})
     return f"{folder}/ is the version in {file}"
@@ -103,7 +105,8 @@ def _compare(file: Path, proven_at: float) -> dict[str, Any]:
         pass
     cause = reason(done.stderr).rstrip(".")
     remedy = next((remedy for word, remedy in _REMEDIES.items() if word in cause), _RESTORE)
-    raise PipelineError(f"DVC cannot compare {file.with_suffix('')}/ with {file}: {cause}. {remedy.format(file=file)}")
+    folder = file.with_suffix("")
+    raise PipelineError(f"DVC cannot compare {folder}/ with {file}: {cause}. {remedy.format(file=file, folder=folder)}")
 
 
 def _read_proofs() -> dict[str, float]:

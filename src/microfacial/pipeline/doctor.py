@@ -19,7 +19,8 @@ from microfacial.pipeline.tools import reason, run_git
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.settings import read_section, read_sections
-from microfacial.tracking.store import connect, describe_store
+from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
+from microfacial.tracking.store_check import check_store
 
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
@@ -135,7 +136,9 @@ def _check_clips() -> str:
 
 def _check_tracking() -> str:
     read_sections(PARAMS)  # raises outside of a project, where no store must be created
-    return describe_store(connect(Path()), Path())
+    clips, root = read_section(PARAMS, "clips", ClipsConfig), Path()
+    with mlflow_errors_as_pipeline_errors(root):
+        return check_store(connect(root), root, clips.name, clips.scheme)
 
 
 def _check_disk() -> str:

@@ -7,7 +7,7 @@ import click
 from microfacial.errors import PipelineError
 from microfacial.files import atomic_write
 from microfacial.locks import exclusive_lock
-from microfacial.pipeline.data_version import DATA, check_data, data_version, refuse_links
+from microfacial.pipeline.data_version import DATA, check_data, data_version, find_version_file, refuse_links
 from microfacial.pipeline.dvc_locks import clear_locks
 from microfacial.pipeline.project import STATE, Project
 from microfacial.pipeline.tools import run_module
@@ -58,8 +58,9 @@ def reproduce(project: Project, processes: int) -> None:
         if run_module("dvc", "repro", pass_fds=[lock]).returncode != 0:
             raise PipelineError("dvc repro stopped. The lines above give the reason. Repair it and run it again")
         if data_version(project.frames) != version:
+            file = find_version_file(project.frames) or f"{project.frames}.dvc"
             raise PipelineError(
                 f"{project.frames}/ was changed during the run, so some results belong to the old data and some to the "
-                "new data. Restore the data and their .dvc file (`git checkout`), or accept them with `dvc add`. "
-                "Then run `microfacial repro` again"
+                f"new data. Accept the new data with `dvc add {project.frames}`, or restore the old data with `git "
+                f"checkout {file}` and `dvc checkout {file}`. Then run `microfacial repro` again"
             )

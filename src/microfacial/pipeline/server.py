@@ -6,33 +6,59 @@ from pathlib import Path
 
 import click
 
-from microfacial.tracking.location import database_path, hide_password, is_served, store_uri
+from microfacial.datasets import ClipsConfig
+from microfacial.tracking.location import hide_password, is_served, store_uri
 from microfacial.workers import guard_children
 
-_RUNS = "#/experiments?workflowType=machine_learning"  # without it, the page opens on language models
 
-
-def show_runs(port: int) -> None:
-    """Replace this process by MLflow's page on the project's runs. If a server has the runs, print its address.
+def show_runs(clips: ClipsConfig, port: int) -> None:
+    """Print the addresses of tables of runs, and replace this process by MLflow's page. A server has a page already.
 
     Args:
+        clips: the section `clips` of params.yaml.
         port: port of the page on this machine.
+
+    Raises:
+        PipelineError: the store cannot be used, or the experiment of the data set was deleted.
     """
     uri = store_uri(Path())
+    page = hide_password(uri) if is_served(uri) else f"http://127.0.0.1:{port}"
+    for view, address in list_views(clips, page).items():
+        click.echo(f"{view:<8} {address}")
     if is_served(uri):
-        click.echo(f"MLflow's page is at {hide_password(uri)}")
         return
-    if not database_path(Path()).exists():
-        from microfacial.tracking.store import connect  # imports MLflow, which takes seconds
-
-        connect(Path())
+    click.echo("MLflow's page starts in a few seconds, and Ctrl-C stops it. Each line is the address of a table")
     fast_start = {
         "MLFLOW_WORKERS": "1",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
-    click.echo(f"http://127.0.0.1:{port}/{_RUNS} (starts in a few seconds, Ctrl-C stops it)")
     sys.stdout.flush()
     guard_children()
     os.execve(sys.executable, command, {**os.environ, **fast_start})
+
+
+def list_views(clips: ClipsConfig, page: str) -> dict[str, str]:
+    """Return the addresses of the tables of a data set by name, models first. Make its experiment if it is missing.
+
+    Args:
+        clips: the section `clips` of params.yaml.
+        page: address of MLflow's page.
+    """
+    # These modules import MLflow, which takes seconds.
+    from microfacial.tracking.experiments import ensure_experiment, find_experiment
+    from microfacial.tracking.run_records import experiment_name
+    from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
+    from microfacial.tracking.views import STUDY_VIEWS, TRAINING_VIEWS, view_address
+
+    root, studies = Path(), experiment_name(clips.name, clips.scheme, studies=True)
+    with mlflow_errors_as_pipeline_errors(root):
+        client = connect(root)
+        number = ensure_experiment(client, experiment_name(clips.name, clips.scheme), root)
+        addresses: dict[str, str] = {view: view_address(page, number, view) for view in TRAINING_VIEWS}
+        if find_experiment(client, studies) is None:
+            return addresses
+        number = ensure_experiment(client, studies, root)
+    addresses.update({view: view_address(page, number, view) for view in STUDY_VIEWS})
+    return addresses

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from microfacial.errors import PipelineError, ProtocolError
+from microfacial.errors import PipelineError, ProtocolError, StorageError
 from microfacial.inference.cost import Cost
 from microfacial.locks import exclusive_lock
 from microfacial.registry.describe import describe_decision
@@ -146,7 +146,11 @@ def roll_back(registry: Registry, justification: str, root: Path) -> Decision:
                 f"{registry.name}: {champion.title} replaced no champion, so there is no previous champion to restore"
             )
         previous = replaced[-1]
-        registry.get(previous)  # raises an error if the version was deleted
+        if previous not in {version.version for version in registry.versions()}:
+            raise PipelineError(
+                f"{registry.name}: version {previous}, which {champion.title} replaced, was deleted in MLflow, so it "
+                "cannot be restored. Run `microfacial register MODEL` and `microfacial promote` to choose another one"
+            )
         data = data_of(champion)
         decision = Decision(
             number=next_number(decisions),
@@ -207,10 +211,14 @@ def _decide(
 def _apply_rule(
     challenger: ModelVersionRecord, champion: ModelVersionRecord, request: PromotionRequest, sources: PromotionSources
 ) -> tuple[RuleResult, EvidenceComparison | None, tuple[Cost, Cost] | None]:
-    """Compare challenger and champion. If they cannot be compared, fail, or let --force override the failure."""
+    """Compare challenger and champion. If they cannot be compared, fail, or let --force override the failure.
+
+    A champion whose files are missing can be replaced by force. A challenger without files is refused.
+    """
+    evidence = sources.evidence(challenger)
     try:
         comparison = compare_evidence(
-            sources.evidence(challenger),
+            evidence,
             sources.evidence(champion),
             request.config,
             draws=request.draws,
@@ -219,6 +227,13 @@ def _apply_rule(
     except ProtocolError as error:
         if not request.force:
             raise
+        return RuleResult(passes=False, reasons=(str(error),)), None, None
+    except StorageError as error:
+        if not request.force:
+            raise StorageError(
+                f"{error}. To replace this champion without a comparison, run `microfacial promote --force REASON`"
+            ) from None
+        sources.costs(challenger, challenger)  # raises an error if the files of the challenger are missing, too
         return RuleResult(passes=False, reasons=(str(error),)), None, None
     costs = sources.costs(challenger, champion)
     return apply_promotion_rule(comparison, *costs, request.config), comparison, costs

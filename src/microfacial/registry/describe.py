@@ -76,6 +76,9 @@ def describe_lineage(registry: Registry) -> Iterator[str]:
     yield registry.name
     for version in versions:
         yield from _describe_version(version, [alias for alias, target in targets.items() if target == version.version])
+        yield f"  run      {registry.describe_run(version.run_id)}"
+        if registry.find_missing_files(version.version):
+            yield "  files    missing"
     yield "decisions"
     for decision in read_decisions(registry):
         yield f"  {decision.number}  {describe_decision(decision)}"
@@ -92,4 +95,3 @@ def _describe_version(version: ModelVersionRecord, aliases: Sequence[str]) -> It
     yield f"  data     {origin.get('data')} (data.dvc {origin.get('data_version')}), flow {origin.get('flow')}"
     yield f"  commit   {origin.get('git_commit')}{dirty}"
     yield f"  study    {origin.get('study') or 'none'}{trial}{tuned_on}"
-    yield f"  run      {version.run_id or 'none in this store'}"

@@ -143,7 +143,7 @@ def read_evidence(folder: Path, name: str) -> Evidence:
     Raises:
         StorageError: a file is missing or damaged.
     """
-    path, remedy = folder / _FACTS, f"It belongs to the evidence of {name}. Register it again"
+    path, remedy = folder / _FACTS, f"It belongs to the evidence of {name}. Run `microfacial register MODEL`"
     facts = read_json(path, EvidenceFacts, remedy)
     with refuse_damaged(path, remedy):
         for file, value in facts.files.items():

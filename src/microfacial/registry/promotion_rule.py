@@ -189,7 +189,8 @@ def require_comparable(challenger: Evidence, champion: Evidence) -> None:
     if differences:
         raise ProtocolError(
             f"{challenger.name} and {champion.name} cannot be compared: they differ in {', '.join(differences)}. "
-            "Train and register the champion's model again on the same data, or promote with --force and a reason"
+            "Train the challenger's model as the champion was evaluated and register it, or run `microfacial promote "
+            "--force REASON`"
         )
 
 

@@ -89,6 +89,11 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
         run_id=find_training(client, source.dataset, source.scheme, source.model, uf1),
         origin=_describe_origin(request, evidence),
     )
+    if not record.run_id:
+        _LOG.warning(
+            "register: MLflow has no run of this training, so the version links to none. Run `microfacial sync` and "
+            "register the model again to link them"
+        )
     card = _make_card(request, evidence)
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as temporary:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from microfacial.errors import PipelineError
+from microfacial.tracking.location import store_uri
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 
 if TYPE_CHECKING:
@@ -89,17 +89,14 @@ class BackgroundWriter:
     def _attempt(self, write: Callable[[], None]) -> None:
         if self._failed:
             return
-        from mlflow.exceptions import MlflowException
-
-        from microfacial.tracking.failures import first_line
+        from microfacial.tracking.failures import WRITE_ERRORS, describe_failure
 
         try:
             write()
-        except (MlflowException, PipelineError, OSError) as error:  # OSError: errors of HTTP, a full disk
+        except WRITE_ERRORS as error:
             self._failed = True
-            reason = str(error) if isinstance(error, PipelineError) else first_line(error)  # it ends with a remedy
             click.echo(
-                f"microfacial: MLflow failed ({reason}). The training continues and writes "
-                "all results to results/. Run `microfacial sync` when MLflow works again",
+                f"microfacial: MLflow failed: {describe_failure(store_uri(self._root), error)}. The training "
+                "continues and writes all results to results/. Run `microfacial sync` when MLflow works again",
                 err=True,
             )

@@ -1,96 +1,190 @@
 """Describe failures of MLflow's store in one line: the cause, the address, and the remedy for this cause."""
 
+import os
 import re
-import sqlite3
-from contextlib import closing
+import shlex
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+import mlflow.store.db_migrations
+from alembic.util.exc import CommandError
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from microfacial.tracking.location import hide_password, is_served
+from microfacial.errors import PipelineError
+from microfacial.tracking.database_faults import database_file, explain_database_error, find_fault
+from microfacial.tracking.location import address_remedy, hide_password, is_served
 
-_LOCK_SECONDS = 60  # how long another program may write
+STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, RequestException, ImportError)
+"""Errors that MLflow raises when its store fails. It translates only some errors of its libraries."""
+WRITE_ERRORS = (*STORE_ERRORS, PipelineError, OSError)
+"""Errors that stop the copy of results into MLflow, and not the training: also a full disk or a missing permission."""
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}  # by module
 _STATUS = re.compile(r"error code (\d{3})")  # in MLflow's messages on answers of a server
-_SCHEMA = ("out-of-date database schema", "Can't locate revision")
-_UNSET = "or unset MLFLOW_TRACKING_URI to use the project's own store"
-_ASIDE = "move it to another place and run `microfacial sync`, which writes the runs of all results again"
+_FOUND_REVISION = re.compile(r"found version (\w+)|Can't locate revision identified by '(\w+)'")
+_LIBRARY = re.compile(r"^\((?:\w+\.)+\w+\) ")  # SQLAlchemy puts the class of the error in front
+_DELETED = (  # pattern of MLflow's message; our message, with the groups of the pattern
+    (
+        r"[Rr]un (\w+) must be in the 'active' state",
+        "the run {0} was deleted in MLflow during this command. Run {restore}, and then the command again",
+    ),
+    (
+        r"Run with id=(\w+) not found",
+        "the run {0} was deleted permanently from MLflow during this command. Run the command again, which makes it",
+    ),
+    (
+        r"No Experiment with id=(\d+)",
+        "the experiment {0} was deleted permanently during this command. Run the command again, which makes it",
+    ),
+    (
+        r"Model Version \(name=(.+?), version=(\d+)\) not found",
+        "version {1} of {0} was deleted in MLflow. `microfacial lineage` lists the versions, and `microfacial register "
+        "MODEL` makes a new one",
+    ),
+    (
+        r"Registered Model with name=(\S+) not found",
+        "the registered model {0} was deleted in MLflow. Run `microfacial register MODEL` with a trained model, which "
+        "makes it again",
+    ),
+)
+_TLS = ("certificate verify failed", "SSLError", "CERTIFICATE_VERIFY_FAILED")
 
 
 def describe_failure(uri: str, error: Exception) -> str:
-    """Return one line about a store that cannot be used. It is never cut.
+    """Return one line about a store that failed, when it was opened or later. It is never cut.
 
     Args:
         uri: address of the store. A password in it is not shown.
-        error: error of MLflow, SQLAlchemy or alembic.
+        error: one of `STORE_ERRORS`. An error of another class describes itself.
     """
-    place = hide_password(uri)
-    text = hide_password(str(error))
+    if not isinstance(error, STORE_ERRORS):
+        return str(error)
+    place, text = hide_password(uri), hide_password(str(error))
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = _DRIVERS.get(error.name, error.name)
+        return f"MLflow's store {place} needs a package. Run `pip install '{package}'`{address_remedy(', or ')}"
+    deleted = _describe_deleted(uri, text)
+    if deleted:
+        return deleted
     if is_served(uri):
-        return _describe_server(place, text)
-    if any(sign in text for sign in _SCHEMA):
-        return (
-            f"MLflow's store {place} was written by another version of MLflow. Copy the database, then run `mlflow db "
-            f"upgrade '{place}'`. If that does not find the revision, install the newer MLflow that wrote it"
-        )
-    path = database_file(uri)
-    fault = find_fault(path) if path else ""
-    if fault:
-        return f"MLflow's store {fault}"
-    return f"MLflow's store {place} cannot be opened ({first_line(error)}). Correct MLFLOW_TRACKING_URI, {_UNSET}"
+        return _describe_server(place, error, text)
+    revision = _FOUND_REVISION.search(text)
+    if revision:
+        return _describe_revision(place, revision[1] or revision[2])
+    return _describe_database(uri, _first_line(text))
 
 
-def database_file(uri: str) -> Path | None:
-    """Return the path of an SQLite database from its address, or None for another kind of store."""
-    try:
-        url = make_url(uri)
-    except (SQLAlchemyError, ValueError):
-        return None
-    return Path(url.database) if url.drivername.startswith("sqlite") and url.database else None
-
-
-def find_fault(path: Path) -> str:
-    """Return the fault of a database file with its remedy, or an empty text if it can be read and written.
+def is_missing(error: Exception) -> bool:
+    """Return whether an error means that an object or a file does not exist in a store that works.
 
     Args:
-        path: the database. It may be missing.
+        error: the error.
     """
-    if path.is_dir():
-        return f"{path} is a folder, not a database. Move it to another place, or correct MLFLOW_TRACKING_URI"
-    if not path.exists():
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return True
+    code = getattr(error, "error_code", "")
+    return code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND") or _status_of(error) == 404 or "No such" in str(error)
+
+
+def restore_command(uri: str, arguments: str) -> str:
+    """Return a command line that runs MLflow on a store, for a user's shell.
+
+    Args:
+        uri: address of the store. It is left out where MLFLOW_TRACKING_URI has it already.
+        arguments: arguments of `mlflow`.
+    """
+    is_set = os.environ.get("MLFLOW_TRACKING_URI") == uri
+    return f"`mlflow {arguments}`" if is_set else f"`MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow {arguments}`"
+
+
+def describe_deleted_experiment(uri: str, number: str, name: str = "") -> str:
+    """Return one line about an experiment that a user deleted, with the command that restores it.
+
+    Args:
+        uri: address of the store.
+        number: id of the experiment.
+        name: name of the experiment, or an empty text if it is unknown.
+    """
+    shown = repr(name) if name else number
+    restore = restore_command(uri, f"experiments restore --experiment-id {number}")
+    return f"the experiment {shown} was deleted in MLflow. Run {restore}, and then this command again"
+
+
+def _describe_deleted(uri: str, text: str) -> str:
+    """Return the message for an object that a user deleted during the command, or an empty text."""
+    for pattern, message in _DELETED:
+        found = re.search(pattern, text)
+        if found:
+            restore = restore_command(uri, f"runs restore --run-id {found[1]}")
+            return message.format(*found.groups(), restore=restore)
+    experiment = re.search(r"experiment (\d+) must be in the 'active' state", text)
+    return describe_deleted_experiment(uri, experiment[1]) if experiment else ""
+
+
+def _describe_revision(place: str, revision: str) -> str:
+    known = (Path(next(iter(mlflow.store.db_migrations.__path__))) / "versions").glob(f"{revision}_*.py")
+    if any(known):
         return (
-            "" if path.parent.is_dir() else f"{path} cannot be made: its folder is missing. Make the folder, {_UNSET}"
+            f"MLflow's store {place} was written by an older version of MLflow. Copy the database, then run "
+            f"`mlflow db upgrade {shlex.quote(place)}`"
         )
-    try:
-        with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as connection:
-            connection.execute("PRAGMA schema_version").fetchall()  # reads the header; a check of all pages is slow
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-    except sqlite3.Error as error:
-        if "locked" in str(error):
-            return f"{path} is locked by another program. Close programs that use it, and run the command again"
-        if "readonly" in str(error) or "unable to open" in str(error):
-            return f"{path} cannot be read and written by this user ({error}). Run `chmod u+rw '{path}'`"
-        return f"{path} is damaged ({error}). Restore it from a copy, or {_ASIDE}"
-    return ""
+    return (
+        f"MLflow's store {place} was written by another version of MLflow, which this version does not know (revision "
+        f"{revision}). Install the newer MLflow{address_remedy(', or ')}"
+    )
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without passwords and at most 160 characters long."""
-    line = hide_password(str(error).strip().partition("\n")[0])
-    return line if len(line) <= 160 else f"{line[:160]} …"
+def _describe_database(uri: str, reason: str) -> str:
+    place, path = hide_password(uri), database_file(uri)
+    if path is not None:
+        fault = find_fault(path) or explain_database_error(path, reason)
+        if fault:
+            return f"MLflow's store {fault}"
+        remedy = address_remedy() or f"Run the command again. If it fails again, move {path} to another place"
+        return f"MLflow's store {place} cannot be used ({reason}). {remedy}"
+    if "://" not in place:
+        return (
+            f"MLFLOW_TRACKING_URI is {place!r}, which is no address of a server or database. It begins with http://, "
+            f"https://, sqlite:/// or postgresql://. {address_remedy()}"
+        )
+    return f"MLflow's store {place} cannot be used ({reason}). {address_remedy()}"
 
 
-def _describe_server(place: str, text: str) -> str:
+def _first_line(text: str) -> str:
+    return _LIBRARY.sub("", text.strip().partition("\n")[0]).rstrip(".")
+
+
+def _describe_server(place: str, error: Exception, text: str) -> str:
     status = _STATUS.search(text)
-    code = int(status[1]) if status else 0
-    if code in (401, 403):
+    code = int(status[1]) if status else _status_of(error)
+    if "Invalid Host header" in text:
+        return (
+            f"MLflow's server {place} refuses this name of its machine. Start it with --allowed-hosts and this name"
+            f"{address_remedy(', or ')}"
+        )
+    if code in (401, 403, 407):
         return (
             f"MLflow's server {place} refuses access (HTTP {code}). Set MLFLOW_TRACKING_USERNAME and "
-            f"MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, {_UNSET}"
+            f"MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN{address_remedy(', or ')}"
         )
-    if code >= 500:
-        return f"MLflow's server {place} fails (HTTP {code}). Read its log and repair it, {_UNSET}"
-    if code or "not valid json" in text.lower() or "<html" in text.lower() or "not in a valid JSON" in text:
-        return f"{place} is not an MLflow server (HTTP {code or 200}). Correct MLFLOW_TRACKING_URI, {_UNSET}"
-    return f"MLflow's server {place} does not answer. Start it, correct MLFLOW_TRACKING_URI, {_UNSET}"
+    answer = getattr(error, "json", None)  # of a RestException
+    if isinstance(answer, dict) and "error_code" in answer:
+        detail = _first_line(str(answer.get("message") or answer["error_code"]))
+        return f"MLflow's server {place} refuses the request ({detail}). Read its log and repair it"
+    if code == 429 or code >= 500:
+        return f"MLflow's server {place} fails (HTTP {code}). Read its log and repair it{address_remedy(', or ')}"
+    if code or isinstance(answer, dict) or "not in a valid JSON" in text:
+        return f"{place} is not an MLflow server (HTTP {code or 200}). {address_remedy()}"
+    if any(sign in text for sign in _TLS):
+        return (
+            f"the certificate of MLflow's server {place} is not trusted. Set MLFLOW_TRACKING_SERVER_CERT_PATH to the "
+            f"file of its authority{address_remedy(', or ')}"
+        )
+    if "Invalid url" in text or "Failed to parse" in text or "No host" in text:
+        return f"{place!r} is not the address of a server. {address_remedy()}"
+    return f"MLflow's server {place} does not answer. Start it{address_remedy(', or ')}"
+
+
+def _status_of(error: Exception) -> int:
+    """Return the HTTP status of an error of `requests`, or 0."""
+    return int(getattr(getattr(error, "response", None), "status_code", 0) or 0)

@@ -42,6 +42,21 @@ def store_uri(root: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or _sqlite_uri(database_path(root))
 
 
+def address_remedy(before: str = "") -> str:
+    """Return the remedy for an address that does not lead to a store.
+
+    Args:
+        before: text in front of the remedy, such as `, or `.
+
+    Returns:
+        The remedy, or an empty text if MLFLOW_TRACKING_URI is not set.
+    """
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        return ""
+    verb = "correct" if before else "Correct"
+    return f"{before}{verb} MLFLOW_TRACKING_URI, or unset it to use the project's own store"
+
+
 def local_address(path: Path) -> str:
     """Return the address of a local folder as MLflow stores it. MLflow decodes `%20` in it, like a URL.
 

@@ -4,23 +4,23 @@ The tags of a version describe it and record every decision about it. A study or
 registry.
 """
 
-import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModelOutput
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
-from microfacial.tracking.store import ensure_experiment
+from microfacial.tracking.experiments import ensure_experiment, find_experiment, require_active
+from microfacial.tracking.failures import is_missing
+from microfacial.tracking.location import is_served
+from microfacial.tracking.run_records import experiment_name
+from microfacial.tracking.version_files import fetch_files, find_missing_files
 
 Alias = Literal["champion", "challenger"]
 
@@ -87,7 +87,9 @@ def registered_name(dataset: str, scheme: str) -> str:
 
 
 def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionRecord | None:
-    """Return the version of an alias, or None if the model or the alias does not exist.
+    """Return the version of an alias, or None if the model, the alias or its version does not exist.
+
+    MLflow removes an alias together with its version. In some stores, an alias can outlive its version.
 
     Args:
         client: client of the store.
@@ -97,7 +99,13 @@ def find_version(client: MlflowClient, name: str, alias: Alias) -> ModelVersionR
     models = [model for model in client.search_registered_models(f"name = '{name}'") if alias in model.aliases]
     if not models:
         return None
-    return read_version(client.get_model_version(name, str(models[0].aliases[alias])))
+    try:
+        version = client.get_model_version(name, str(models[0].aliases[alias]))
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        return None
+    return read_version(version)
 
 
 def read_version(version: ModelVersion) -> ModelVersionRecord:
@@ -113,7 +121,7 @@ def read_version(version: ModelVersion) -> ModelVersionRecord:
     if lacking:
         raise PipelineError(
             f"version {version.version} of {version.name} has no tag {lacking[0]}: microfacial did not register it. "
-            "Delete it, or register it under another name"
+            "Delete it on MLflow's page (`microfacial ui`), or register it under another name"
         )
     facts = {fact: version.tags[f"microfacial.{fact}"] for fact in _FACTS}
     return ModelVersionRecord(
@@ -136,18 +144,17 @@ def find_training(client: MlflowClient, dataset: str, scheme: str, model: str, u
         scheme: label scheme.
         model: name of the variant.
         uf1: pooled UF1 of the run.
+
+    Raises:
+        PipelineError: the experiment was deleted.
     """
-    experiment = client.get_experiment_by_name(_experiment(dataset, scheme))
+    experiment = find_experiment(client, experiment_name(dataset, scheme))
     if experiment is None:
         return ""
+    require_active(client, experiment, experiment_name(dataset, scheme))
     wanted = f"tags.`microfacial.role` = 'model' and tags.`microfacial.model` = '{model}' and status = 'FINISHED'"
     runs = client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"])
     return next((str(run.info.run_id) for run in runs if run.data.metrics.get("uf1") == uf1), "")
-
-
-def _experiment(dataset: str, scheme: str) -> str:
-    """Return the name of the experiment that contains the trainings of a data set and scheme."""
-    return f"{dataset} · {scheme}"
 
 
 class Registry:
@@ -195,19 +202,23 @@ class Registry:
         Returns:
             The record with the number of the version.
         """
-        experiment = ensure_experiment(self._client, _experiment(record.dataset, record.scheme), root)
+        experiment = ensure_experiment(self._client, experiment_name(record.dataset, record.scheme), root)
         logged = self._client.create_logged_model(experiment, name=record.model, source_run_id=record.run_id or None)
         self._client.log_model_artifacts(logged.model_id, str(folder))
         self._client.finalize_logged_model(logged.model_id, "READY")
+        if record.run_id:  # the page of the run then names the model and its version
+            self._client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
         if not self._client.search_registered_models(f"name = '{self.name}'"):
             self._client.create_registered_model(self.name)
+        # With a local store, MLflow searches a model without a run in its default store, which is another one.
+        named = record.run_id or is_served(self._client.tracking_uri)
         made = self._client.create_model_version(
             self.name,
             source=logged.artifact_location,  # MLflow resolves `models:/…` in its default store, not in the client's
             run_id=record.run_id or None,
             tags=record.tags,
             description=description,
-            model_id=logged.model_id,
+            model_id=logged.model_id if named else None,
         )
         return self.get(int(made.version))
 
@@ -219,22 +230,25 @@ class Registry:
             cache: folder for downloaded models.
 
         Raises:
-            PipelineError: the files are missing, or the store does not answer.
+            StorageError: the files are missing.
         """
-        with _missing_files_as_pipeline_errors(f"{self.name}, version {version}"):
-            uri = self._client.get_model_version_download_uri(self.name, str(version))
-            place = hashlib.sha256(f"{self._client.tracking_uri} {uri}".encode()).hexdigest()[:8]
-            kept = cache / self.name / f"{version}-{place}"  # other stores use the same numbers
-            if kept.exists():
-                return kept
-            if uri.startswith(("/", "file:")):
-                return Path(download_artifacts(artifact_uri=uri, tracking_uri=self._client.tracking_uri))
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            scratch = tempfile.mkdtemp(dir=kept.parent, prefix=".scratch-")
-            downloaded = download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self._client.tracking_uri)
-        shutil.move(downloaded, kept)
-        shutil.rmtree(scratch, ignore_errors=True)
-        return kept
+        return fetch_files(self._client, self.name, version, cache)
+
+    def find_missing_files(self, version: int) -> str:
+        """Return the fault and its remedy if the local files of a version are missing, and otherwise an empty text."""
+        return find_missing_files(self._client, self.name, version)
+
+    def describe_run(self, run_id: str) -> str:
+        """Return the id of a run, and whether a user deleted the run in MLflow."""
+        if not run_id:
+            return "none in this store"
+        try:
+            stage = self._client.get_run(run_id).info.lifecycle_stage
+        except MlflowException as error:
+            if not is_missing(error):
+                raise
+            return f"{run_id} (deleted permanently in MLflow)"
+        return run_id if stage == "active" else f"{run_id} (deleted in MLflow)"
 
     def set_alias(self, alias: Alias, version: int) -> None:
         """Let an alias point to a version. One call replaces the old target.
@@ -277,12 +291,3 @@ class Registry:
     def _search(self) -> list[ModelVersion]:
         versions = self._client.search_model_versions(f"name = '{self.name}'", max_results=10_000)
         return sorted(versions, key=lambda version: int(version.version))
-
-
-@contextmanager
-def _missing_files_as_pipeline_errors(subject: str) -> Iterator[None]:
-    """Translate errors of MLflow into an error that names the version whose files are missing."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        raise PipelineError(f"the files of {subject} cannot be read ({error}). Register the model again") from None

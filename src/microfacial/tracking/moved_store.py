@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from microfacial.errors import PipelineError
+from microfacial.tracking.database_faults import LOCK_SECONDS, explain_database_error
 from microfacial.tracking.location import local_address
 
 _COLUMNS = (  # table, key, column with an address
@@ -41,7 +42,7 @@ def correct_addresses(database: Path) -> Path | None:
         return None
     root, former = database.parent.parent, None
     try:
-        with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        with closing(sqlite3.connect(database, timeout=LOCK_SECONDS)) as connection, connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             for table, key, column in _COLUMNS:
                 if table not in tables:  # the database is new, or an earlier version of MLflow wrote it
@@ -52,10 +53,8 @@ def correct_addresses(database: Path) -> Path | None:
                         former = former or moved[0]
                         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (moved[1], row))
     except sqlite3.Error as error:
-        raise PipelineError(
-            f"{database} cannot be read ({error}). Close programs that use it. If it stays so, move it to another "
-            "place and run `microfacial sync`, which writes the runs of all results again"
-        ) from None
+        fault = explain_database_error(database, str(error)) or f"{database} cannot be used ({error}). Restore it"
+        raise PipelineError(f"MLflow's store {fault}") from None
     return former
 
 

@@ -18,7 +18,24 @@ from microfacial.formats import parse_whole
 from microfacial.records import FoldResult, History
 
 _MAX_CHARACTERS = 5900  # of a parameter. The limit of MLflow is 6000
+_STUDIES = " · studies"  # end of the name of an experiment
 _IDENTITY, _SETTINGS = "run.json", "settings.json"
+
+
+def experiment_name(dataset: str, scheme: str, *, studies: bool = False) -> str:
+    """Return the name of the experiment of a data set and label scheme in MLflow.
+
+    Args:
+        dataset: name of the data set.
+        scheme: name of the label scheme.
+        studies: whether to return the experiment of studies, and not of trainings.
+    """
+    return f"{dataset} · {scheme}{_STUDIES if studies else ''}"
+
+
+def is_study_experiment(name: str) -> bool:
+    """Return whether an experiment with a name from `experiment_name` has studies."""
+    return name.endswith(_STUDIES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +81,7 @@ class RunIdentity:
     @property
     def experiment(self) -> str:
         """Name of the experiment: one experiment per data set and label scheme."""
-        return f"{self.dataset} · {self.scheme}"
+        return experiment_name(self.dataset, self.scheme)
 
     @property
     def facts(self) -> dict[str, str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.locks import is_held
 from microfacial.tracking.artifacts import TABLES, list_files, read_tables, write_figures_and_files
+from microfacial.tracking.experiments import ensure_experiment
 from microfacial.tracking.run_content import (
     as_params,
     describe_scores,
@@ -28,7 +29,6 @@ from microfacial.tracking.run_content import (
     standard_tags,
 )
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
-from microfacial.tracking.store import ensure_experiment
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
 _KEY, _ROLE, _FOLD, _PARENT = "microfacial.key", "microfacial.role", "microfacial.fold", "mlflow.parentRunId"
@@ -52,11 +52,12 @@ class ModelRun:
         self._here = {_HOST: socket.gethostname(), _FOLDER: str(root.resolve())}
         self._experiment = ensure_experiment(client, identity.experiment, root)
         self._dataset = flow_as_dataset(identity)
-        runs = self._find(f"tags.`{_KEY}` = '{identity.key}' and tags.`{_ROLE}` = 'model'")
-        ours = [run for run in runs if run.info.status != "RUNNING" or self._is_dead(run)]
+        ours = [run for run in self._find(self._ours("model")) if run.info.status != "RUNNING" or self._is_dead(run)]
+        ours = ours or self._restore_deleted()
         ours.sort(key=lambda run: run.info.status != "FINISHED")
         self._run_id = self._reopen(ours[0]) if ours else self._create()
-        self._folds = self._find_finished_folds() if ours else {}
+        self._adopt_folds()
+        self._folds = self._find_finished_folds()
         self._close_others()
 
     def log_fold(self, fold: TrainedFold, seconds: float | None) -> bool:
@@ -140,9 +141,24 @@ class ModelRun:
             "microfacial.flow": self._identity.flow.digest,
         }
         tags = {_ROLE: "model", **digests, **self._here}
-        run_id = self._open(self._identity.model, self._metadata.started_ms, tags)
+        run_id = self._open(self._name(), self._metadata.started_ms, tags)
         self._describe_inputs(run_id)
         return run_id
+
+    def _restore_deleted(self) -> list[Run]:
+        """Restore the latest finished run of this training that a user deleted, so that links to it work again."""
+        deleted = [run for run in self._find(self._ours("model"), ViewType.DELETED_ONLY) if run.info.end_time]
+        finished = [run for run in deleted if run.info.status == "FINISHED"][:1]
+        for run in finished:
+            self._client.restore_run(run.info.run_id)
+        return finished
+
+    def _adopt_folds(self) -> None:
+        """Nest finished folds of this training below its run if their own run was deleted in MLflow."""
+        parents = {run.info.run_id for run in self._find(self._ours("model"))}
+        for fold in self._find(f"{self._ours('fold')} and attributes.status = 'FINISHED'"):
+            if fold.data.tags.get(_PARENT) not in parents:
+                self._client.set_tag(fold.info.run_id, _PARENT, self._run_id)
 
     def _reopen(self, run: Run) -> str:
         """Continue an existing run and return its id. A finished run stays finished until something is missing."""
@@ -211,8 +227,18 @@ class ModelRun:
     def _list_artifacts(self, folder: str | None = None) -> set[str]:
         return {item.path for item in self._client.list_artifacts(self._run_id, folder)}
 
-    def _find(self, expression: str) -> list[Run]:
-        return list(self._client.search_runs([self._experiment], expression, max_results=10_000))
+    def _find(self, expression: str, lifecycle: int = ViewType.ACTIVE_ONLY) -> list[Run]:
+        return list(self._client.search_runs([self._experiment], expression, lifecycle, max_results=10_000))
+
+    def _ours(self, role: str) -> str:
+        """Return the filter of runs with this training's data, settings and code."""
+        return f"tags.`{_KEY}` = '{self._identity.key}' and tags.`{_ROLE}` = '{role}'"
+
+    def _name(self) -> str:
+        """Return the name of the run: the model, its seed unless it is 0, and the experiment of DVC."""
+        seed = str(self._identity.settings["train"]["seed"])
+        experiment = self._metadata.tags.get("microfacial.dvc_exp")
+        return " ".join([self._identity.model, *(["seed", seed] if seed != "0" else []), *filter(None, [experiment])])
 
     def _name_fold(self, fold: TrainedFold) -> str:
         several = self._identity.settings["train"]["repeats"] > 1

@@ -1,20 +1,19 @@
-"""MLflow's store: open it, find experiments, translate its errors."""
+"""MLflow's store: open it, and translate its errors."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from alembic.util.exc import CommandError
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
-from microfacial.tracking.failures import database_file, describe_failure, find_fault, first_line
-from microfacial.tracking.location import database_path, hide_password, local_address, store_owner, store_uri
+from microfacial.tracking.database_faults import database_file, find_fault
+from microfacial.tracking.failures import STORE_ERRORS, describe_failure
+from microfacial.tracking.location import database_path, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
 
 _ENVIRONMENT = {
@@ -23,7 +22,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is down is reported within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # opens MLflow's page on the table of runs
+_TRACEBACKS = "mlflow.store.db.utils"  # logger that prints the traceback of each error of a database
 
 
 def connect(root: Path) -> MlflowClient:
@@ -42,6 +41,7 @@ def connect(root: Path) -> MlflowClient:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger(_TRACEBACKS).setLevel(logging.CRITICAL)
     folder = store_owner(root) / "mlruns"
     folder.mkdir(exist_ok=True)
     uri = store_uri(root)
@@ -55,7 +55,7 @@ def connect(root: Path) -> MlflowClient:
                 _follow_project(root)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:  # MLflow translates few errors
+    except STORE_ERRORS as error:
         raise PipelineError(describe_failure(uri, error)) from None
     return client
 
@@ -70,57 +70,17 @@ def _follow_project(root: Path) -> None:
         )
 
 
-def describe_store(client: MlflowClient, root: Path) -> str:
-    """Return the number of experiments, and where runs and artifacts are stored.
+@contextmanager
+def mlflow_errors_as_pipeline_errors(root: Path = Path()) -> Iterator[None]:
+    """Translate errors of MLflow's store in the context into an error with one line.
 
     Args:
-        client: client of the store.
         root: root folder of the project.
-    """
-    local = client.tracking_uri.startswith("sqlite:")
-    artifacts = f", artifacts of new experiments in {store_owner(root) / 'mlruns' / 'artifacts'}" if local else ""
-    count = len(client.search_experiments())
-    return f"{count} experiments, runs in {hide_password(client.tracking_uri)}{artifacts}"
-
-
-@contextmanager
-def mlflow_errors_as_pipeline_errors() -> Iterator[None]:
-    """Translate errors of MLflow in the context into an error with one line.
 
     Raises:
-        PipelineError: MLflow failed.
+        PipelineError: MLflow's store failed. The message has the cause, the address and the remedy.
     """
     try:
         yield
-    except MlflowException as error:
-        raise PipelineError(f"MLflow failed ({first_line(error)}). Repair it and run the command again") from error
-
-
-def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
-    """Return the id of an experiment, and create the experiment if it does not exist.
-
-    Args:
-        client: client of the store.
-        name: name of the experiment.
-        root: root folder of the project. Artifacts of a local store are written below it.
-
-    Raises:
-        PipelineError: the experiment was deleted.
-    """
-    experiment = client.get_experiment_by_name(name)
-    if experiment is not None:
-        if experiment.lifecycle_stage != "active":
-            raise PipelineError(
-                f"the experiment {name!r} was deleted in MLflow. Restore it: MLFLOW_TRACKING_URI="
-                f"'{hide_password(client.tracking_uri)}' mlflow experiments restore -x {experiment.experiment_id}"
-            )
-        return str(experiment.experiment_id)
-    local = client.tracking_uri.startswith("sqlite:")
-    location = local_address(store_owner(root) / "mlruns" / "artifacts") if local else None
-    try:
-        return str(client.create_experiment(name, location, _EXPERIMENT_TAGS))
-    except MlflowException:  # another process, such as a queued experiment, may have created it
-        experiment = client.get_experiment_by_name(name)
-        if experiment is None:
-            raise
-        return str(experiment.experiment_id)
+    except STORE_ERRORS as error:
+        raise PipelineError(describe_failure(store_uri(root), error)) from error

@@ -15,11 +15,13 @@ import click
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
-from mlflow.exceptions import MlflowException
 
-from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
-from microfacial.tracking.store import ensure_experiment
+from microfacial.tracking.experiments import ensure_experiment
+from microfacial.tracking.failures import WRITE_ERRORS, describe_failure
+from microfacial.tracking.location import store_uri
+from microfacial.tracking.run_records import experiment_name
+from microfacial.tuning.conclusion import find_claim
 from microfacial.tuning.trials import Conclusion, Trial
 
 _STUDY, _TRIAL, _PARENT = "microfacial.study", "microfacial.trial", "mlflow.parentRunId"
@@ -49,7 +51,7 @@ class StudyIdentity:
     @property
     def experiment(self) -> str:
         """Name of the experiment. Studies are separate from the trainings of the same data set and label scheme."""
-        return f"{self.dataset} · {self.scheme} · studies"
+        return experiment_name(self.dataset, self.scheme, studies=True)
 
 
 class StudyRun:
@@ -137,17 +139,21 @@ class StudyRun:
 
 
 @contextmanager
-def tolerate_mlflow_errors() -> Iterator[None]:
+def tolerate_mlflow_errors(root: Path) -> Iterator[None]:
     """Print errors of MLflow in the context instead of raising them.
 
     The trials are in the study's own storage, and the next command writes them into MLflow.
+
+    Args:
+        root: root folder of the project.
     """
     try:
         yield
-    except (MlflowException, PipelineError) as error:
-        first = str(error).splitlines()[0]
+    except WRITE_ERRORS as error:
         click.echo(
-            f"MLflow failed ({first}). The study continues. Repeat the command later to write its runs", err=True
+            f"microfacial: MLflow failed: {describe_failure(store_uri(root), error)}. The study continues. Repeat the "
+            "command later to write its runs",
+            err=True,
         )
 
 
@@ -164,11 +170,15 @@ def _trial_metrics(trial: Trial) -> list[Metric]:
 
 
 def _conclusion_metrics(conclusion: Conclusion) -> list[Metric]:
+    """Return the scores of each part. The score that tuning could not influence also has a name without its part."""
     now = int(time.time() * 1000)
     values: dict[str, float] = {}
     for finding in conclusion.findings:
         low, high = finding.difference.uf1_interval
         names = ("uf1", "uf1_trial_0", "uf1_difference", "uf1_difference_low", "uf1_difference_high")
         scores = (*finding.uf1, finding.difference.uf1_difference, low, high)
-        values |= {f"{finding.part}/{name}": value for name, value in zip(names, scores, strict=True)}
+        named = dict(zip(names, scores, strict=True))
+        values |= {f"{finding.part}/{name}": value for name, value in named.items()}
+        if finding == find_claim(conclusion):
+            values |= named
     return [Metric(name, value, now, 0) for name, value in values.items()]

@@ -42,7 +42,7 @@ def choose_study(studies: Sequence[StoredStudy], model: str | None, dataset: str
     if latest.facts["mode"] == "nested":
         raise PipelineError(
             f"{latest.name} is nested: it has different settings for each group of subjects, so none can be applied. "
-            "Set study.mode: split and run `microfacial study` again"
+            f"Set study.mode: split and run `microfacial study {latest.facts['model']}`"
         )
     return latest
 
@@ -61,18 +61,21 @@ def choose_trial(study: StoredStudy, features: str, *, force: bool) -> Trial:
     Raises:
         PipelineError: no trial is finished, the best trial has another model, or the settings may not be applied.
     """
-    best = choose_best(study.trials)
+    best, more_trials = choose_best(study.trials), "Raise study.trials and run `microfacial study {model}`"
     model = study.facts["model"]
     if best is None or best.model != model:
-        raise PipelineError(f"{study.name}: no trial of {model} is better than trial 0, so nothing can be applied")
-    refusals = {
-        "it was made with other data": study.facts["data"] != features,
-        "no trial is better than trial 0": best.reference,
-        "it is not concluded": study.conclusion is None,
-    }
-    for reason, holds in refusals.items():
+        raise PipelineError(
+            f"{study.name}: no trial of {model} is better than trial 0, so nothing can be applied. "
+            f"{more_trials.format(model=model)}"
+        )
+    refusals = (
+        ("it was made with other data", study.facts["data"] != features, "Run `microfacial study {model}`"),
+        ("no trial is better than trial 0", best.reference, more_trials),
+        ("it is not concluded", study.conclusion is None, "Run `microfacial study {model}`"),
+    )
+    for reason, holds, remedy in refusals:
         if holds and not force:
-            raise PipelineError(f"{study.name}: {reason}. Run `microfacial study {model}`, or apply with --force")
+            raise PipelineError(f"{study.name}: {reason}. {remedy.format(model=model)}, or apply with --force")
     return best
 
 

@@ -57,9 +57,8 @@ def describe_study(conclusion: Conclusion, studies: Sequence[StoredStudy]) -> li
     """
     trials = [trial for study in studies for trial in study.trials]
     states = [trial.state for trial in trials]
-    counts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed", "died") if state in states]
     facts = studies[0].facts
-    lines = [f"{facts['study']}: {', '.join(counts)}", f"trial 0: {facts['reference']['origin']}"]
+    lines = [f"{facts['study']}: {_count_states(trials)}", f"trial 0: {facts['reference']['origin']}"]
     if not conclusion.findings and facts["mode"] == "nested":
         return [
             *lines,
@@ -91,11 +90,20 @@ def describe_stored_study(study: StoredStudy) -> list[str]:
     """
     if study.conclusion:
         return describe_study(study.conclusion, [study])
-    lines = [f"{study.name}: {len(study.trials)} trials, not concluded"]
+    lines = [f"{study.name}: {_count_states(study.trials)}, not concluded"]
     best = choose_best(study.trials)
     if best:
-        lines.append(f"best so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner folds")
+        complete = sum(trial.state == "complete" for trial in study.trials)
+        lines.append(
+            f"best of {complete} complete trials so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner folds"
+        )
     return lines
+
+
+def _count_states(trials: Sequence[Trial]) -> str:
+    states = [trial.state for trial in trials]
+    counts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed", "died") if state in states]
+    return ", ".join(counts) or "no trials"
 
 
 def _describe_score(score: StudyScore) -> str:

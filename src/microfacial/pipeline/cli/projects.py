@@ -78,8 +78,7 @@ def ui_command(port: int) -> None:
     """Open MLflow's page on the runs of the project."""
     from microfacial.pipeline.server import show_runs
 
-    open_project()  # outside of a project, it raises before a store is made
-    show_runs(port)
+    show_runs(open_project().clips, port)
 
 
 @click.command("sync")

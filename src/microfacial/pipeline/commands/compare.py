@@ -29,7 +29,7 @@ def run_compare(project: Project, model: str, baseline: str) -> None:
         if not (folder / "evaluation.json").exists():
             raise StorageError(
                 f"{folder.name} is not trained on {project.clips.name}. "
-                f"Add it to models in {PARAMS} and run `dvc repro`"
+                f"Run `dvc repro` with {folder.name} under models in {PARAMS}"
             )
     model_predictions, baseline_predictions = (read_predictions(folder) for folder in folders)
     comparison = compare_predictions(model_predictions, baseline_predictions, config.bootstrap_draws, config.seed)

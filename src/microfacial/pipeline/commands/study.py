@@ -181,18 +181,18 @@ class _TrackedStudy:
 
     @cached_property
     def _run(self) -> StudyRun | None:
-        with tolerate_mlflow_errors():
+        with tolerate_mlflow_errors(_ROOT):
             return self._open()
         return None
 
     def log(self, trial: Trial) -> None:
-        with tolerate_mlflow_errors():
+        with tolerate_mlflow_errors(_ROOT):
             if self._run:
                 self._run.log_trial(trial)
 
     def finish(
         self, trials: Sequence[Trial], conclusion: Conclusion, lines: Sequence[str], figures: Mapping[str, Figure]
     ) -> None:
-        with tolerate_mlflow_errors():
+        with tolerate_mlflow_errors(_ROOT):
             if self._run:
                 self._run.finish(trials, conclusion, lines, figures)

@@ -1,0 +1,31 @@
+"""Refusals of `study apply`. Each names a command that changes the situation."""
+
+from dataclasses import replace
+
+import pytest
+
+from microfacial.errors import PipelineError
+from microfacial.tuning.apply import choose_study, choose_trial
+from microfacial.tuning.trials import StoredStudy, Trial
+
+TRIAL = Trial(number=0, state="complete", model="mlp", settings={}, params={}, scores={0: 0.5}, value=0.5, seconds=1.0)
+STUDY = StoredStudy("tiny-mlp-0", {"mode": "split", "model": "mlp", "data": "d"}, (TRIAL,), None)
+
+
+def test_a_nested_study_names_the_setting_and_the_command_with_its_model() -> None:
+    nested = replace(STUDY, facts={**STUDY.facts, "mode": "nested"})
+    with pytest.raises(PipelineError, match=r"study\.mode: split and run `microfacial study mlp`"):
+        choose_study([nested], None, "tiny")
+
+
+def test_a_study_of_other_data_is_repeated() -> None:
+    with pytest.raises(PipelineError, match=r"other data\. Run `microfacial study mlp`"):
+        choose_trial(STUDY, "other", force=False)
+
+
+def test_a_study_without_a_better_trial_needs_more_trials() -> None:
+    reference = replace(STUDY, trials=(replace(TRIAL, reference=True),))
+    with pytest.raises(PipelineError, match=r"study\.trials and run `microfacial study mlp`, or apply with --force"):
+        choose_trial(reference, "d", force=False)
+    with pytest.raises(PipelineError, match=r"study\.trials and run `microfacial study mlp`"):
+        choose_trial(replace(STUDY, trials=(replace(TRIAL, model="linear_svm"),)), "d", force=True)
