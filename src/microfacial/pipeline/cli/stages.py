@@ -74,7 +74,7 @@ def train_command(model: str, processes: int) -> None:
 
 @click.command("report")
 def report_command() -> None:
-    """Stage 5: write metrics.json and the report page of all models."""
+    """Stage 5: write the report page, metrics.json and scores.json."""
     from microfacial.pipeline.stages.report import run_report
 
     with locked_project() as project:
