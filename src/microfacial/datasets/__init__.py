@@ -18,7 +18,7 @@ from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, sm
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.label_schemes import SCHEMES, Scheme
-from microfacial.errors import DatasetError
+from microfacial.errors import DatasetError, suggest
 from microfacial.records import Clip
 from microfacial.settings import Section
 
@@ -130,7 +130,8 @@ def list_clips(config: ClipsConfig) -> Listing:
     dropped = Counter(item for item in items if isinstance(item, str))
     unknown = [name for name in config.exclude if _EXCLUDED + name not in dropped]
     if unknown:
-        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id")
+        hint = suggest(unknown[0], [item.id for item in items if isinstance(item, Clip)])
+        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id{hint}")
     clips = sorted((item for item in items if isinstance(item, Clip)), key=lambda clip: clip.id)
     repeated = [name for name, times in Counter(clip.id for clip in clips).items() if times > 1]
     if repeated:

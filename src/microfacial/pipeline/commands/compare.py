@@ -2,7 +2,7 @@
 
 import click
 
-from microfacial.errors import StorageError
+from microfacial.errors import StorageError, suggest
 from microfacial.evaluation.comparison import describe_comparison
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_predictions
@@ -25,11 +25,12 @@ def run_compare(project: Project, model: str, baseline: str) -> None:
     """
     config = read_section(PARAMS, "train", TrainConfig)
     folders = [project.results / "train" / name for name in (model, baseline)]
+    trained = [path.parent.name for path in project.results.glob("train/*/evaluation.json")]
     for folder in folders:
         if not (folder / "evaluation.json").exists():
             raise StorageError(
                 f"{folder.name} is not trained on {project.clips.name}. "
-                f"Add it to models in {PARAMS} and run `dvc repro`"
+                f"Add it to models in {PARAMS} and run `dvc repro`{suggest(folder.name, trained)}"
             )
     model_predictions, baseline_predictions = (read_predictions(folder) for folder in folders)
     comparison = compare_predictions(model_predictions, baseline_predictions, config.bootstrap_draws, config.seed)
