@@ -4,6 +4,7 @@ This package holds everything that depends on the layout of a corpus, on its ann
 frames. It does not locate faces and does not compute flow. Each corpus has one module; `DATASETS` lists them.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from microfacial.datasets.label_schemes import SCHEMES, Scheme
 from microfacial.errors import DatasetError, suggest
 from microfacial.records import Clip
 from microfacial.settings import Section
+
+_LOG = logging.getLogger(__name__)
 
 _EXCLUDED = "excluded "  # prefix of a clip's id in `Listing.dropped`
 
@@ -147,6 +150,7 @@ def list_clips(config: ClipsConfig) -> Listing:
 def _read_corpus(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
     """Yield a clip for each row that the scheme keeps, and the reason for each other row."""
     dataset, scheme = DATASETS[name], SCHEMES[config.scheme]
+    _LOG.debug("reading the annotations and frames of %s", name)
     release = dataset.open_release(Path(config.root) / dataset.folder)
     for row in release.rows:
         if row.id in config.exclude:

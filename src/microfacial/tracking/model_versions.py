@@ -6,6 +6,7 @@ registry.
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ from mlflow.exceptions import MlflowException
 
 from microfacial.errors import PipelineError
 from microfacial.tracking.store import ensure_experiment
+
+_LOG = logging.getLogger(__name__)
 
 Alias = Literal["champion", "challenger"]
 
@@ -221,6 +224,7 @@ class Registry:
         Raises:
             PipelineError: the files are missing, or the store does not answer.
         """
+        _LOG.debug("fetching version %d of %s", version, self.name)
         with _missing_files_as_pipeline_errors(f"{self.name}, version {version}"):
             uri = self._client.get_model_version_download_uri(self.name, str(version))
             place = hashlib.sha256(f"{self._client.tracking_uri} {uri}".encode()).hexdigest()[:8]

@@ -1,5 +1,6 @@
 """MLflow's store: open it, find experiments, translate its errors."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from microfacial.locks import exclusive_lock
 from microfacial.tracking.failures import database_file, describe_failure, find_fault, first_line
 from microfacial.tracking.location import database_path, hide_password, local_address, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
+
+_LOG = logging.getLogger(__name__)
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,6 +48,7 @@ def connect(root: Path) -> MlflowClient:
     folder = store_owner(root) / "mlruns"
     folder.mkdir(exist_ok=True)
     uri = store_uri(root)
+    _LOG.debug("opening MLflow's store, %s", hide_password(uri))
     try:
         with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
             path = database_file(uri)

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
         assert 8 <= onset < apex < offset <= 22
         assert (match[4] == f"{(apex - 1) / 50:.3f}") is has_seconds
         assert all(warning in output.err for warning in warnings)
+        assert run(monkeypatch, "spot", "--json", *arguments) == 0
+        fields = json.loads(capsys.readouterr().out)
+        assert [fields[name]["frame"] for name in ("onset", "apex", "offset")] == [onset, apex, offset]
+        assert fields["path"] == arguments[0]
+        assert fields["fps"] == (50 if has_seconds else None)
+        assert fields["apex"]["seconds"] == (pytest.approx((apex - 1) / 50) if has_seconds else None)
+        assert fields["further_peaks"] == []
 
 
 @pytest.mark.parametrize("path", ["nowhere", "empty", "a.avi"])

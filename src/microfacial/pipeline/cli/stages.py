@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from microfacial.pipeline.cli.completion import ModelName
 from microfacial.pipeline.cli.options import locked_project, processes_option
 from microfacial.pipeline.project import open_project
 
@@ -62,7 +63,7 @@ def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes
 
 
 @click.command("train")
-@click.argument("model")
+@click.argument("model", type=ModelName())
 @processes_option
 def train_command(model: str, processes: int) -> None:
     """Stage 4: train and test MODEL on every fold. MODEL is a name under `models` in params.yaml."""

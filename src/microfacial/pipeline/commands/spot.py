@@ -8,6 +8,7 @@ import click
 from microfacial.datasets.frames import Recording, open_clip, stream_clip
 from microfacial.datasets.video import VIDEO_EXTENSIONS, read_times
 from microfacial.errors import NoFaceError
+from microfacial.pipeline.messages import print_json
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
 from microfacial.preprocessing.spotting import Spotting, spot_interval
@@ -15,12 +16,13 @@ from microfacial.preprocessing.spotting import Spotting, spot_interval
 _DEFAULT_FPS = 200.0  # of CASME II and SAMM
 
 
-def run_spot(path: Path, fps: float | None) -> None:
+def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
     """Print the frame numbers. If the frame rate is known, print the seconds from the first frame too.
 
     Args:
         path: video or folder of frames.
         fps: frames per second. None means the video's own frame rate.
+        as_json: whether to print a JSON document.
 
     Raises:
         DatasetError: The path has no frames, a frame cannot be read, or no movement was found.
@@ -35,6 +37,12 @@ def run_spot(path: Path, fps: float | None) -> None:
     spotting = _spot(recording, known_fps or _DEFAULT_FPS)
     times = _read_times(recording, fps)
     moments = ("onset", "apex", "offset")
+    if as_json:
+        frames = {name: getattr(spotting, name) for name in moments}
+        found = {name: {"frame": frame, "seconds": times.get(frame)} for name, frame in frames.items()}
+        further = [{"frame": frame, "seconds": times.get(frame)} for frame in spotting.peaks[1:]]
+        print_json({"path": str(path), "fps": known_fps, **found, "further_peaks": further})
+        return
     click.echo("spot: " + ", ".join(_describe(moment, getattr(spotting, moment), times) for moment in moments))
     if spotting.peaks[1:]:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
