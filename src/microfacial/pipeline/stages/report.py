@@ -7,6 +7,7 @@ from rich.table import Table
 
 from microfacial import files
 from microfacial.datasets import ClipsConfig
+from microfacial.datasets.clip_table import digest_data
 from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation import result_files
 from microfacial.evaluation.oracle import read_oracle_uf1
@@ -44,6 +45,7 @@ def run_report(project: Project) -> None:
         clips=clips,
         store=store,
         results=results,
+        data_digest=digest_data(clips),
         settings={
             "clips": read_section(PARAMS, "clips", ClipsConfig).model_dump(mode="json"),
             "train": read_section(PARAMS, "train", TrainConfig).model_dump(mode="json"),
