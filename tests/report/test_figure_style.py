@@ -35,13 +35,12 @@ def test_equal_figures_have_equal_bytes_under_any_matplotlibrc(draw: Callable[[]
 
 
 def test_narrow_figures_fit_a_phone_and_have_the_same_numbers() -> None:
-    comparison = make_comparison("hybrid", 0.1, 0.05, 0.2)
-    for draw in (
-        lambda narrow: draw_region_importances(make_importances(), narrow=narrow),
-        lambda narrow: draw_attention(make_importances(), narrow=narrow),
-        lambda narrow: draw_differences([comparison], narrow=narrow),
+    comparison, importances = make_comparison("hybrid", 0.1, 0.05, 0.2), make_importances()
+    for wide, narrow in (
+        (draw_region_importances(importances), draw_region_importances(importances, narrow=True)),
+        (draw_attention(importances), draw_attention(importances, narrow=True)),
+        (draw_differences([comparison]), draw_differences([comparison], narrow=True)),
     ):
-        wide, narrow = draw(False), draw(True)
         assert narrow.get_figwidth() <= 3.5
         words = [
             " ".join(text.get_text() for axes in figure.axes for text in [*axes.texts, *axes.get_yticklabels()])
