@@ -1,27 +1,23 @@
 """Read the frames of a clip, from images in a folder or from a video.
 
 A frame is `(H, W, 3)` uint8, BGR, and upright: it is rotated as its file demands. A file that cannot be read correctly
-raises an error: truncated images and videos, images with transparent pixels, and 16-bit images that hold unscaled 10-
-to 14-bit levels. Changed bytes in a file of full length can remain unnoticed, because decoders hide them.
+raises an error. Changed bytes in a file of full length can remain unnoticed, because decoders hide them.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple, Protocol
 
 from microfacial.datasets.folders import (
     find_frames,
     find_pattern,
     list_folder,
     require_frame,
-    translate_os_errors,
 )
-from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames, read_fps, read_video
+from microfacial.datasets.image_files import read_image
+from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, check_frame_count
+from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
 from microfacial.records import FRAME_NUMBER, Image, frame_path
@@ -51,16 +47,29 @@ class Recording:
         root: folder that `frames` starts from.
         frames: path below `root`, as in `Clip.frames`.
         numbers: numbers of the frames, ascending. The first frame of a video is number 1.
-        fps: frames per second; None if the files give no rate.
+        fps: frames per second; None if the files give no rate. The mean rate if a video's rate varies.
+        seconds: time of each frame, in seconds from the first frame; empty if the files give no times.
     """
 
     root: Path
     frames: str
     numbers: tuple[int, ...]
     fps: float | None
+    seconds: tuple[float, ...] = ()
 
 
-# --- clips ------------------------------------------------------------------------------------------------------------
+class TimedFrame(NamedTuple):
+    """One frame of a recording.
+
+    Attributes:
+        number: number of the frame.
+        seconds: time from the first frame; None if it is unknown.
+        image: the frame, `(H, W, 3)` uint8, BGR.
+    """
+
+    number: int
+    seconds: float | None
+    image: Image
 
 
 def read_frames(clip: Footage, root: Path, numbers: Iterable[int]) -> dict[int, Image]:
@@ -103,9 +112,64 @@ def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[t
             size, first_size = (f"{shape[1]}×{shape[0]}" for shape in (image.shape, first[1].shape))
             raise DatasetError(
                 f"{root / frame_path(clip.frames, number)} is {size}, but frame {first[0]} of its clip is "
-                f"{first_size}. Re-extract the clip or list it under clips.exclude"
+                f"{first_size}. Extract all frames at one size, or list the clip under clips.exclude"
             )
         yield number, image
+
+
+def frame_times(recording: Recording, fps: float | None = None) -> dict[int, float]:
+    """Return the time of each frame of a recording.
+
+    Args:
+        recording: the recording.
+        fps: frames per second. None means the timestamps of a video.
+
+    Returns:
+        Seconds from the first frame, by frame number. Empty for a folder of frames if `fps` is None, because its files
+        have no timestamps. Numbers that are missing in a folder do not count as time.
+    """
+    if fps is not None:
+        return {number: index / fps for index, number in enumerate(recording.numbers)}
+    return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
+
+
+def require_fps(recording: Recording, fps: float | None = None) -> float:
+    """Return the frame rate of a recording, which spotting needs.
+
+    Args:
+        recording: the recording.
+        fps: frames per second. None means the rate of the video.
+
+    Raises:
+        DatasetError: the rate is unknown, or is not from `LEAST_FPS` to `GREATEST_FPS`.
+    """
+    fps = recording.fps if fps is None else fps
+    path = recording.root / recording.frames if _is_video(recording) else recording.root
+    if fps is None:
+        raise DatasetError(
+            f"{path}: the frame rate is unknown, and spotting needs it. Give fps (on the command line --fps, for "
+            "example --fps 200 for CASME II or SAMM)"
+        )
+    if not LEAST_FPS <= fps <= GREATEST_FPS:
+        raise DatasetError(
+            f"{path}: fps must be a number from {LEAST_FPS:g} to {GREATEST_FPS:g}, not {fps}. Correct it"
+        )
+    return fps
+
+
+def stream_recording(recording: Recording, fps: float | None = None) -> Iterator[TimedFrame]:
+    """Yield all frames of a recording one by one, with their times. Only one frame is in memory at a time.
+
+    Args:
+        recording: the recording.
+        fps: see `frame_times`.
+
+    Raises:
+        DatasetError: see `stream_clip`.
+    """
+    times = frame_times(recording, fps)
+    for number, image in stream_clip(recording, recording.root, recording.numbers):
+        yield TimedFrame(number, times.get(number), image)
 
 
 def frame_files(clip: Footage, root: Path, numbers: Iterable[int]) -> list[Path]:
@@ -160,77 +224,20 @@ def open_clip(path: Path) -> Recording:
         pattern = find_pattern(path, tuple(sorted(extensions)), default="") if extensions else ""
         if not pattern:
             raise DatasetError(f"{path} has no frames, such as img1.jpg. Give the path of a folder of frames")
-        return Recording(root=path, frames=pattern, numbers=find_frames(path, pattern), fps=None)
+        numbers = find_frames(path, pattern)
+        check_frame_count(path, len(numbers))
+        return Recording(root=path, frames=pattern, numbers=numbers, fps=None)
     if path.suffix.lower() not in VIDEO_EXTENSIONS:
         raise DatasetError(
             f"{path} is neither a folder of frames nor a video ({', '.join(VIDEO_EXTENSIONS)}). Correct the path"
         )
-    numbers = tuple(range(1, count_frames(path) + 1))
-    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=read_fps(path))
+    if FRAME_NUMBER.search(path.name):
+        raise DatasetError(f"{path} has braces in its name, which stand for the number of a frame. Rename the video")
+    facts = scan_video(path)
+    numbers = tuple(range(1, facts.count + 1))
+    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=facts.fps, seconds=facts.seconds)
 
 
 def _is_video(clip: Footage) -> bool:
     """Return whether the frames are those of a video."""
     return FRAME_NUMBER.search(clip.frames) is None and Path(clip.frames).suffix.lower() in VIDEO_EXTENSIONS
-
-
-# --- images -----------------------------------------------------------------------------------------------------------
-
-_LEAST_16_BIT_LEVEL = 1 << 14  # a 16-bit image whose levels are all lower holds 10-, 12- or 14-bit levels, unscaled
-_LEVELS_PER_8_BIT_LEVEL = 257  # of 16 bits, so that 65535 becomes 255
-
-
-def read_image(path: Path) -> Image:
-    """Read an image.
-
-    Args:
-        path: file of the image.
-
-    Returns:
-        The image, `(H, W, 3)` uint8, BGR. 16-bit levels are scaled to 8 bits.
-
-    Raises:
-        DatasetError: the file is missing, truncated, unreadable or not an image, has transparent pixels, or has levels
-            of neither 8 nor full 16 bits.
-    """
-    with translate_os_errors(path):
-        content = require_frame(path).read_bytes()
-    image = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if image is None:
-        raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
-    levels = _scale_to_8_bit(image, path)
-    if not content.startswith(b"\xff\xd8"):  # a JPEG cannot be transparent
-        _check_opaque(content, path)
-    return levels
-
-
-def _decode(content: bytes, flags: int) -> NDArray[Any] | None:
-    """Return an image, or None if the bytes are truncated or are not an image. OpenCV 5 detects it for every format."""
-    try:
-        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # no bytes at all; other damage gives None
-        return None
-    return image
-
-
-def _check_opaque(content: bytes, path: Path) -> None:
-    """Refuse an image with transparent pixels, because their colours have no meaning."""
-    image = _decode(content, cv2.IMREAD_UNCHANGED)
-    assert image is not None, "the same bytes were decoded before"
-    if image.shape[2:] == (4,) and np.any(image[..., 3] != np.iinfo(image.dtype).max):
-        raise DatasetError(f"{path} has transparent pixels. Save it without transparency")
-
-
-def _scale_to_8_bit(image: NDArray[Any], path: Path) -> Image:
-    """Return the image with 8-bit levels. Refuse an image whose range of levels is unclear."""
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype != np.uint16:
-        raise DatasetError(f"{path} has levels of type {image.dtype}, neither 8 nor 16 bits. Save it with 8 bits")
-    brightest = int(image.max())
-    if brightest < _LEAST_16_BIT_LEVEL:
-        raise DatasetError(
-            f"{path} has 16 bits but no level above {brightest}: it seems to hold {brightest.bit_length()}-bit levels. "
-            "Scale all frames to 8 bits by the same factor"
-        )
-    return np.rint(image / _LEVELS_PER_8_BIT_LEVEL).astype(np.uint8)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial.datasets.frames import Recording, open_clip, read_frames
+from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
@@ -13,7 +13,6 @@ from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_fr
 from microfacial.preprocessing.spotting import spot_apex, spot_interval
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
-_MAX_FPS = 100_000
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
 
@@ -88,11 +87,7 @@ def _spot(
 ) -> tuple[int, int, int]:
     """Return onset, apex and offset. Spot the apex alone if onset and offset are given, and all three otherwise."""
     path = recording.root / recording.frames
-    fps = recording.fps if fps is None else fps
-    if fps is None:
-        raise DatasetError(f"{path}: the frame rate is unknown, and spotting needs it. Give fps, or onset and apex")
-    if not 1 <= fps <= _MAX_FPS:
-        raise DatasetError(f"{path}: fps must be a number from 1 to {_MAX_FPS}, found {fps}. Give fps")
+    known_fps = require_fps(recording, fps)
     if apex is not None or (onset is None) != (offset is None):
         raise DatasetError(
             f"{path}: these moments cannot be completed by spotting: onset {onset}, apex {apex}, offset {offset}. Give "
@@ -101,9 +96,9 @@ def _spot(
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
-        return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
+        return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
     frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    interval = spot_interval(frames, fps, skin=skin)
+    interval = spot_interval(frames, known_fps, skin=skin, seconds=frame_times(recording, fps))
     return interval.onset, interval.apex, interval.offset
 
 

@@ -23,6 +23,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.even_steps import choose_even_steps
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
@@ -41,7 +42,7 @@ class Spotting:
         onset: frame number.
         apex: frame number.
         offset: frame number.
-        numbers: numbers of all frames, ascending.
+        numbers: numbers of all frames, ascending. A number appears several times if its frame stays longer.
         signal: `(N,)` float64, how far each frame is from the frames before and after it: root mean square over the
             face in px of the working width.
         threshold: value that a peak of `signal` must exceed.
@@ -95,7 +96,11 @@ def spot_apex(
 
 
 def spot_interval(
-    frames: Mapping[int, Image], fps: float, config: SpottingConfig | None = None, skin: NDArray[np.bool_] | None = None
+    frames: Mapping[int, Image],
+    fps: float,
+    config: SpottingConfig | None = None,
+    skin: NDArray[np.bool_] | None = None,
+    seconds: Mapping[int, float] | None = None,
 ) -> Spotting:
     """Spot onset, apex and offset of the strongest movement in a raw clip.
 
@@ -104,6 +109,8 @@ def spot_interval(
         fps: frames per second.
         config: settings of spotting. None means the default.
         skin: see `spot_apex`.
+        seconds: time of each frame by its number. None means that all steps between frames are the same. If the steps
+            differ, spotting uses the frames that are visible at even steps.
 
     Returns:
         The strongest movement.
@@ -118,6 +125,8 @@ def spot_interval(
         raise DatasetError(
             f"only {len(numbers)} frames, so no movement can be spotted. At least {_MINIMUM_FRAMES} are needed"
         )
+    if seconds is not None:
+        numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
     _LOG.debug("spotting the movement in %d frames", len(numbers))
     film = FrameMotion([frames[number] for number in numbers], config, skin)
     lag = max(1, round(0.5 * config.longest_s * fps))
