@@ -148,6 +148,7 @@ def make_content(*results: ModelResult, hardest: int = 1) -> PageContent:
         clips=clips,
         store=store,
         results=results,
+        data_digest="0123456789abcdef",
         settings={"clips": {"scheme": "s", "exclude": []}, "train": {"seed": 0, "repeats": 1}},
         versions={"torch": "2.13.0"},
         ablation=None,

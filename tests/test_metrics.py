@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
-from microfacial.metrics import accuracy, calibration_error, confusion, uar, uf1
+from microfacial.metrics import accuracy, calibration_error, confusion, f1_by_class, recall_by_class, uar, uf1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -13,6 +13,17 @@ def test_scores_equal_those_of_scikit_learn(seed: int) -> None:
     assert uf1(counts) == pytest.approx(f1_score(truth, predicted, average="macro"))
     assert uar(counts) == pytest.approx(recall_score(truth, predicted, average="macro"))
     assert accuracy(counts) == pytest.approx((truth == predicted).mean())
+    assert f1_by_class(counts) == pytest.approx(f1_score(truth, predicted, average=None))
+    assert recall_by_class(counts) == pytest.approx(recall_score(truth, predicted, average=None))
+
+
+def test_scores_of_classes_have_the_means_uf1_and_uar_and_none_for_a_class_without_clips() -> None:
+    counts = np.array([[[3, 1, 0], [2, 4, 1], [0, 0, 0]], [[0, 4, 0], [0, 7, 0], [0, 0, 0]]])
+    f1, recall = f1_by_class(counts), recall_by_class(counts)
+    assert f1[0] == pytest.approx([6 / 9, 8 / 12, np.nan], nan_ok=True)
+    assert recall[1] == pytest.approx([0, 1, np.nan], nan_ok=True)
+    assert np.nanmean(f1, axis=1) == pytest.approx(uf1(counts))
+    assert np.nanmean(recall, axis=1) == pytest.approx(uar(counts))
 
 
 def test_scores_equal_a_hand_computation() -> None:

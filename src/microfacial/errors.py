@@ -3,6 +3,9 @@
 The command line prints such an error as one line and ends with exit code 2.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class MicrofacialError(Exception):
     """Base class of all errors that are shown to the user without a traceback."""
@@ -41,3 +44,18 @@ class DamagedError(ValueError):
 
     The function that opened the file catches it and raises a `MicrofacialError` with the file and a remedy.
     """
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
+    """Return a question that names the most similar known name, for the end of a message about an unknown name.
+
+    Args:
+        name: the unknown name. Upper and lower case are not distinguished.
+        known: names that exist.
+
+    Returns:
+        Text such as `. Did you mean hybrid?`, which ends the sentence before it. Empty if no known name is similar.
+    """
+    originals = {candidate.lower(): candidate for candidate in known}
+    similar = difflib.get_close_matches(str(name).lower()[:100], originals, n=1)
+    return f". Did you mean {originals[similar[0]]}?" if similar else ""

@@ -6,6 +6,7 @@ and disks damage files. It then raises a `StorageError` with the file, the reaso
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,10 @@ from microfacial.errors import DamagedError, StorageError
 from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
 
+_LOG = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
+_SCRATCH = ".scratch-"
 
 REPAIR = "Delete it and run `dvc repro`"
 """Remedy for a damaged file of a stage or of a cache."""
@@ -42,6 +46,7 @@ def refuse_damaged(path: Path, remedy: str = REPAIR) -> Iterator[None]:
     Raises:
         StorageError: the file is missing, cannot be read or is damaged.
     """
+    _LOG.debug("reading %s", path)
     try:
         yield
     except DamagedError as error:
@@ -76,8 +81,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full.
     """
+    if not any(part.startswith(_SCRATCH) for part in path.parts):  # a file in a scratch folder belongs to that folder
+        _LOG.debug("writing %s", path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".scratch-{path.name}-"  # .dvcignore has it too: DVC must not count the remains of a killed write
+    prefix = f"{_SCRATCH}{path.name}-"  # .dvcignore has it too: DVC must not count the remains of a killed write
     for remains in path.parent.glob(f"{prefix}*"):
         shutil.rmtree(remains)
     with explain_full_disk(path), tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:

@@ -1,6 +1,7 @@
 """File locks between processes. The operating system releases a lock when its last holder ends."""
 
 import fcntl
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import click
 
 from microfacial.errors import PipelineError
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -31,6 +34,7 @@ def exclusive_lock(path: Path, holder: str | None) -> Iterator[int]:
         except BlockingIOError:
             if holder:
                 click.echo(f"{holder} is at work here: waiting until it ends (Ctrl-C to give up)")
+            _LOG.debug("waiting for another process to release %s", path)
             fcntl.flock(stream, fcntl.LOCK_EX)
         except OSError as error:
             raise PipelineError(

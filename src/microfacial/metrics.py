@@ -58,6 +58,32 @@ def uar(counts: Counts) -> FloatArray:
     return _mean_over_classes(hits, truths, truths)
 
 
+def f1_by_class(counts: Counts) -> FloatArray:
+    """Return the F1 of each class, 0 to 1. UF1 is its mean over the classes that occur in the truth.
+
+    Args:
+        counts: counts, `(…, K, K)`.
+
+    Returns:
+        Scores, `(…, K)`. NaN for a class that does not occur in the truth.
+    """
+    hits, truths, guesses = _margins(counts)
+    return np.where(truths > 0, _divide(2 * hits, truths + guesses), np.nan)
+
+
+def recall_by_class(counts: Counts) -> FloatArray:
+    """Return the recall of each class, 0 to 1. UAR is its mean over the classes that occur in the truth.
+
+    Args:
+        counts: counts, `(…, K, K)`.
+
+    Returns:
+        Scores, `(…, K)`. NaN for a class that does not occur in the truth.
+    """
+    hits, truths, _ = _margins(counts)
+    return np.where(truths > 0, _divide(hits, truths), np.nan)
+
+
 def accuracy(counts: Counts) -> FloatArray:
     """Return the share of correct predictions, 0 to 1.
 
@@ -98,5 +124,9 @@ def _margins(counts: Counts) -> tuple[Counts, Counts, Counts]:
 def _mean_over_classes(numerator: Counts, denominator: Counts, truths: Counts) -> FloatArray:
     """Return the mean ratio over the classes that occur in the truth."""
     present = truths > 0
-    ratio = np.divide(numerator, denominator, out=np.zeros(denominator.shape), where=denominator > 0)
-    return np.asarray((ratio * present).sum(-1) / present.sum(-1))
+    return np.asarray((_divide(numerator, denominator) * present).sum(-1) / present.sum(-1))
+
+
+def _divide(numerator: Counts, denominator: Counts) -> FloatArray:
+    """Return the ratio, and 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros(denominator.shape), where=denominator > 0)

@@ -1,14 +1,15 @@
 """Base class of the sections of params.yaml, and functions that read and check them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from reprlib import Repr
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from microfacial.errors import ConfigError, DamagedError
+from microfacial.errors import ConfigError, DamagedError, suggest
 from microfacial.yaml_parser import parse_yaml
 
 MAX_SEED = 2**31 - 1
@@ -35,6 +36,7 @@ class Section(BaseModel):
 
 Kind = TypeVar("Kind", bound=Section)
 
+_LITERAL = re.compile(r"'([^']*)'")  # a value in pydantic's list of permitted values
 _MAX_FAULTS = 5  # that one message names
 _SHORT = Repr()  # shows values of any size and depth in messages
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 80, 80
@@ -131,9 +133,26 @@ def _reason(fault: Any, kind: type[Section]) -> str:
     """Return the reason of a fault in words."""
     if fault["type"] == "extra_forbidden":
         new = kind.renamed_keys().get(_name(fault))
-        return f"this key is now called {new}. Rename it" if new else "no such key; check its spelling"
+        if new:
+            return f"this key is now called {new}. Rename it"
+        *levels, key = fault["loc"]
+        return f"no such key; check its spelling{suggest(key, _known_keys(kind, levels))}"
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "bool_type":
         return f"must be true or false, found {_SHORT.repr(fault['input'])}"
-    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {_SHORT.repr(fault['input'])}"
+    permitted = _LITERAL.findall(fault["ctx"]["expected"]) if fault["type"] == "literal_error" else []
+    reason = f"{fault['msg'][0].lower()}{fault['msg'][1:]}, found {_SHORT.repr(fault['input'])}"
+    return f"{reason}{suggest(fault['input'], permitted)}"
+
+
+def _known_keys(kind: type[Section], levels: Sequence[Any]) -> list[str]:
+    """Return the keys of a section, or of the section in it that the levels lead to."""
+    for level in levels:
+        annotation = kind.model_fields[level].annotation if level in kind.model_fields else None
+        parts = (annotation, *get_args(annotation))  # the second for a section that can be null
+        kinds = [part for part in parts if isinstance(part, type) and issubclass(part, Section)]
+        if not kinds:
+            return []
+        kind = kinds[0]
+    return list(kind.model_fields)

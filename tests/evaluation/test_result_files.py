@@ -68,6 +68,27 @@ def test_every_table_has_a_column_with_the_repetition(tmp_path: Path, samples: S
     assert len(read_csv(tmp_path / "m" / "composite_m_summary.csv")) == 1
 
 
+def test_scores_per_class_have_the_means_uf1_and_uar(tmp_path: Path, samples: Samples) -> None:
+    folds = train(samples)
+    evaluation = pool("m", samples, folds, CONFIG)
+    write_training(tmp_path / "m", samples, folds, evaluation)
+    rows = read_csv(tmp_path / "m" / "composite_m_classes.csv")
+    assert [row["class"] for row in rows] == list(samples.classes)
+    assert [int(row["clips"]) for row in rows] == np.bincount(samples.labels).tolist()
+    assert np.mean([float(row["f1"]) for row in rows]) == pytest.approx(evaluation.overall.uf1, abs=1e-6)
+    assert np.mean([float(row["recall"]) for row in rows]) == pytest.approx(evaluation.overall.uar, abs=1e-6)
+    assert all(float(row["f1_sd"]) > 0 for row in rows)
+    assert {row["note"] for row in rows} == {evaluation.note}
+
+
+def test_cells_of_a_class_without_clips_are_empty(tmp_path: Path, samples: Samples) -> None:
+    config = TrainConfig(protocol="holdout", holdout=("a/1",), bootstrap_draws=100)
+    folds = train(samples, config)
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, config))
+    *_, last = read_csv(tmp_path / "m" / "holdout_m_classes.csv")
+    assert [last[name] for name in ("class", "clips", "f1", "f1_sd", "recall")] == ["z", "0", "", "", ""]
+
+
 def test_a_missing_curve_leaves_its_cells_empty(tmp_path: Path, samples: Samples) -> None:
     folds = train(samples)
     write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, CONFIG))

@@ -1,5 +1,6 @@
 """`doctor PATH` checks releases. tests/slow/test_fresh_clone.py checks `doctor` without a path."""
 
+import json
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +24,15 @@ def test_doctor_checks_a_release_and_names_missing_frames(
     assert output.startswith("missing     demo/sub0")
     assert "FAIL casme2 in data/demo: 13 rows, 12 give a clip, " in output
     assert "disk: " in output
+    assert run(monkeypatch, "doctor", "data/demo", "--json") == 2
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["sound"] is False
+    assert fields["checks"][0]["subject"] == "rows"
+    assert fields["checks"][0]["status"] == "missing"
+    statuses = {check["subject"]: check["status"] for check in fields["checks"]}
+    assert statuses["casme2 in data/demo"] == "fail"
+    assert statuses["disk"] == "ok"
+    assert all(check["details"] for check in fields["checks"])
 
 
 def test_doctor_refuses_a_folder_without_a_release(

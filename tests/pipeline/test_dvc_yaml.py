@@ -1,5 +1,6 @@
 """dvc.yaml agrees with params.yaml and with the digests of code."""
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -31,3 +32,12 @@ def test_every_stage_depends_on_the_digest_of_its_own_code(stage: str, stages: d
 
 def test_the_stage_code_depends_on_the_whole_package(stages: dict[str, Any]) -> None:
     assert stages["code"]["deps"] == ["src/microfacial"]
+
+
+def test_the_only_metric_is_the_small_file_and_the_other_scores_are_in_git(stages: dict[str, Any]) -> None:
+    (metric,) = stages["report"]["metrics"]
+    assert metric == {"results/${clips.name}/reports/metrics.json": {"cache": False}}
+    assert {"results/${clips.name}/reports/scores.json": {"cache": False}} in stages["report"]["outs"]
+    for name in ("results/demo/reports/scores.json", "dvc_plots/index.html"):
+        done = subprocess.run(["git", "check-ignore", "--quiet", "--no-index", name], cwd=ROOT, check=False)
+        assert done.returncode == (1 if name.endswith("scores.json") else 0)

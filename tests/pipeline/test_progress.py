@@ -3,7 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from microfacial.pipeline.progress import Countdown, format_duration
+from microfacial.pipeline.messages import LEVEL_VARIABLE
+from microfacial.pipeline.progress import Countdown, format_duration, progress_bar
 from microfacial.records import FoldPlan, FoldResult, History
 
 
@@ -36,6 +37,14 @@ def test_the_remaining_time_is_estimated_from_the_median_fold(
     assert lines[0] == "train m: 7 folds on 2 processes"
     assert lines[1] == "train m: fold 1/7 s1#0: 1 of 2 correct, epoch 3, 90.0 s, about 4 min left"  # 90 · 6 / 2
     assert lines[3].endswith("about 3 min left")  # 100 · 4 / 2
+
+
+def test_quiet_prints_no_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEVEL_VARIABLE, "WARNING")
+    with Countdown("train m", 2, processes=1) as countdown, progress_bar([1], "faces") as bar:
+        countdown.count(fold(60.0))
+        list(bar)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_estimate_for_a_single_remaining_fold_assumes_one_process(

@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
+from microfacial.datasets.clip_table import digest_data
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
-from microfacial.registry.evidence import digest_data
 from microfacial.tracking.pyfunc import requirements
 from microfacial.tracking.store import connect
 
@@ -58,6 +58,13 @@ def test_a_version_stores_its_settings_and_its_origin(
     assert "  study    tiny-1, trial 4, tuned on 1 subjects\n" in output
     assert f"  data     {version.origin['data']} (data.dvc unversioned), flow {version.origin['flow']}\n" in output
     assert f"  run      {version.run_id}\n" in output
+    assert run("lineage", "--json") == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["name"] == NAME
+    (stored,) = fields["versions"]
+    assert (stored["version"], stored["model"], stored["aliases"]) == (1, "roi_cnn", ["challenger"])
+    assert stored["origin"] == dict(version.origin)
+    assert fields["decisions"] == []
 
 
 def test_an_ensemble_has_the_models_of_all_folds(place: Path, run: Run) -> None:

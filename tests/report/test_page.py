@@ -47,6 +47,14 @@ class TagChecker(HTMLParser):
             self.wrong.append(tag)
 
 
+def test_the_page_has_the_digest_of_the_data_and_the_scores_of_each_class() -> None:
+    html = render(make_result("m"))
+    assert "<code>0123456789abcdef</code>" in html
+    row = html.partition('id="classes"')[2].partition("<tbody>")[2].partition("</tr>")[0]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+    assert cells == ["0.667", "0.500", "–", "–"]  # one of two clips of happiness is right; disgust has no clip
+
+
 def test_only_demo_scores_are_marked_synthetic() -> None:
     assert SYNTHETIC in render(make_result("m", note=SYNTHETIC))
     assert SYNTHETIC not in render(make_result("m"))
@@ -81,7 +89,7 @@ def test_all_images_and_figures_have_alternative_texts() -> None:
     assert images
     assert all(re.search(r'alt="[^"]{20,}"', image) for image in images)
     figures = re.findall(r"<svg [^>]*>", html)
-    assert len(figures) == 2 * 2 + 3  # confusion and calibration; curves, importances and attention of the hybrid
+    assert len(figures) == 2 * 2 + 1 + 2 * 2  # confusion, calibration; curves; two forms of importances and attention
     assert all('role="img"' in figure and "aria-labelledby" in figure for figure in figures)
 
 

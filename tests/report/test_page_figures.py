@@ -10,7 +10,8 @@ def test_every_figure_has_a_title_and_a_description() -> None:
     compared = replace(make_result("m"), against_best=make_comparison("m", 0.1, 0.05, 0.2))
     figures = draw_page_figures([compared, make_hybrid()])
     models = {f"{model}-{kind}" for model in ("m", "hybrid") for kind in ("confusion", "reliability")}
-    assert figures.keys() == models | {"differences", "hybrid-curves", "importances", "attention"}
+    wide = ("differences", "importances", "attention")
+    assert figures.keys() == models | {"hybrid-curves", *wide, *(f"{key}-narrow" for key in wide)}
     assert "m: +0.100, +0.050 to +0.200." in figures["differences"]
     assert "Confusion matrix of m</title>" in figures["m-confusion"]
     assert "in the order happiness, disgust: happiness 3, 1; disgust 2, 4." in figures["m-confusion"]

@@ -18,12 +18,25 @@ from microfacial.report.tables import (
     is_outdated,
     list_hardest,
     read_ablation,
+    score_by_class,
     share_by_subject,
 )
 
 
 def predict(model: str, predicted: list[int]) -> ModelResult:
     return replace(make_result(model), predictions=make_predictions(model, predicted))
+
+
+def test_scores_of_classes_are_averaged_over_repetitions() -> None:
+    predictions = replace(make_predictions("m", [0, 1, 1, 0]), truth=np.array([0, 0, 1, 1]))
+    predictions = replace(predictions, predicted=np.array([[0, 1, 1, 0], [0, 0, 1, 1]]))
+    happiness, disgust = score_by_class(predictions)
+    assert (happiness.label, happiness.clips) == ("happiness", 2)
+    assert (happiness.f1, happiness.recall) == ((0.5 + 1) / 2, (0.5 + 1) / 2)
+    assert disgust.clips == 2
+    absent = score_by_class(make_predictions("m", [0, 1]))[1]
+    assert absent.clips == 0
+    assert np.isnan(absent.f1)
 
 
 def test_the_share_of_a_subject_is_the_mean_over_its_clips_and_repetitions() -> None:

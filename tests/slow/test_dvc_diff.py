@@ -25,7 +25,7 @@ def reproduce_and_commit(folder: Path, message: str) -> dict[str, Any]:
     run_dvc(folder, "repro")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
-    models: dict[str, Any] = json.loads((folder / METRICS).read_text())["models"]
+    models: dict[str, Any] = json.loads((folder / METRICS).read_text())
     return models
 
 
@@ -34,12 +34,12 @@ def test_a_changed_setting_shows_in_metrics_plots_and_experiments(tiny_checkout:
     params = tiny_checkout / "params.yaml"
     params.write_text(params.read_text().replace("epochs: 3", "epochs: 6"))
     after = reproduce_and_commit(tiny_checkout, "Train six epochs")
-    old, new = before["roi_cnn"]["ece"], after["roi_cnn"]["ece"]
+    old, new = before["roi_cnn"]["uf1"], after["roi_cnn"]["uf1"]
     assert old != new
 
     metrics = json.loads(run_dvc(tiny_checkout, "metrics", "diff", "HEAD~1", "HEAD", "--json"))[METRICS]
-    assert metrics["models.roi_cnn.ece"] == {"old": old, "new": new, "diff": pytest.approx(new - old)}
-    assert not any(name.startswith("models.linear_svm") for name in metrics)  # this model did not change
+    assert metrics["roi_cnn.uf1"] == {"old": old, "new": new, "diff": pytest.approx(new - old)}
+    assert not any(name.startswith("linear_svm") for name in metrics)  # this model did not change
 
     plots = json.loads(run_dvc(tiny_checkout, "plots", "diff", "HEAD~1", "HEAD", "--json"))["data"]
     folder = "results/tiny/reports/plots"
@@ -50,6 +50,6 @@ def test_a_changed_setting_shows_in_metrics_plots_and_experiments(tiny_checkout:
     assert epochs == {"HEAD~1": 3, "HEAD": 6}
 
     rows = list(csv.DictReader(run_dvc(tiny_checkout, "exp", "show", "--csv", "--num", "2").splitlines()))
-    assert rows[0]["models.roi_cnn.ece"] == str(new)
+    assert rows[0]["roi_cnn.uf1"] == str(new)
     assert [row["models.roi_cnn.epochs"] for row in rows[1:3]] == ["6", "3"]
-    assert [row["models.roi_cnn.ece"] for row in rows[1:3]] == [str(new), str(old)]
+    assert [row["roi_cnn.uf1"] for row in rows[1:3]] == [str(new), str(old)]

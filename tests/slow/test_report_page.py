@@ -1,5 +1,7 @@
 """The report in Chromium, in wide and narrow windows and in both colour schemes."""
 
+import csv
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
@@ -112,6 +114,7 @@ def test_all_sections_exist_and_every_link_leads_to_one(open_page: OpenPage) -> 
         "Leaderboard",
         "Comparison with the best simple model",
         "Confusion matrices",
+        "F1 and recall per class",
         "Accuracy per subject",
         "Calibration",
         "Training curves",
@@ -129,7 +132,7 @@ def test_all_sections_exist_and_every_link_leads_to_one(open_page: OpenPage) -> 
         top = (section.bounding_box() or {"y": -1})["y"]
         assert top < 900  # the last sections cannot reach the top of the window
     figures = 4 * 2 + 2 + 2 + 1  # confusion and calibration, curves, hybrid, differences
-    assert page.locator("svg.plot").count() == figures
+    assert page.locator("svg.plot:visible").count() == figures
     assert page.locator(".clip img").count() == 4
 
 
@@ -164,7 +167,7 @@ def test_cells_without_a_number_come_below_all_numbers(open_page: OpenPage) -> N
 def test_a_model_can_be_hidden_and_shown(open_page: OpenPage) -> None:
     page = open_page()
     count = page.locator('[data-model="flow_cnn"]').count()
-    assert count == 6  # leaderboard, oracle, means over folds, confusion, calibration, curves
+    assert count == 7  # leaderboard, oracle, means over folds, confusion, classes, calibration, curves
     page.get_by_label("flow_cnn", exact=True).uncheck()
     assert page.locator('[data-model="flow_cnn"]:visible').count() == 0
     assert page.locator('[data-model="hybrid"]:visible').count() > 0
@@ -179,11 +182,64 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, width: int) -> No
     page.evaluate("document.querySelectorAll('details').forEach((section) => { section.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     letters = page.evaluate(
-        "Math.min(...[...document.querySelectorAll('svg.plot')].map((plot) => plot.getBoundingClientRect().width"
+        "Math.min(...[...document.querySelectorAll('svg.plot')].filter((plot) => plot.checkVisibility())"
+        ".map((plot) => plot.getBoundingClientRect().width"
         " / plot.viewBox.baseVal.width * Math.min(...[...plot.querySelectorAll('text')].map("
         "(text) => Number.parseFloat(getComputedStyle(text).fontSize)))))"
     )
     assert letters >= 8  # size in px of the smallest letters in any figure
+
+
+def test_a_phone_shows_whole_figures_and_says_which_tables_can_be_scrolled(open_page: OpenPage) -> None:
+    page = open_page(390)
+    assert page.locator("#differences svg.plot:visible, #weights svg.plot:visible").count() == 3
+    for frame in page.locator(".wide").all():
+        assert frame.evaluate("(frame) => frame.scrollWidth <= frame.clientWidth")
+    board = page.locator("#leaderboard .scroll").first
+    hint = page.locator("#leaderboard .hint").first
+    assert hint.is_visible()
+    assert "more" in str(board.get_attribute("class")).split()
+    board.evaluate("(frame) => { frame.scrollLeft = frame.scrollWidth }")
+    page.wait_for_function("!document.querySelector('#leaderboard .scroll').classList.contains('more')")
+    hidden = [
+        frame.evaluate(
+            "(frame) => (frame.scrollWidth - frame.clientWidth >= 2) === frame.previousElementSibling.hidden"
+        )
+        for frame in page.locator(".scroll").all()
+    ]
+    assert not any(hidden)
+    assert open_page(1280).locator("#leaderboard .hint").first.is_hidden()
+
+
+def read_copy(page: Page, table: str, form: str) -> str:
+    """Click on the button that copies a table, and return the clipboard."""
+    button = page.get_by_role("button", name=f"Copy {form}: {table}", exact=True)
+    button.click()
+    page.get_by_text(f"{form} copied").wait_for()
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_a_table_is_copied_as_csv_and_as_latex(open_page: OpenPage) -> None:
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_label("flow_cnn", exact=True).uncheck()
+    shown = page.locator(f"{TABLE} tbody tr:visible").count()
+    rows = list(csv.reader(io.StringIO(read_copy(page, "Leaderboard", "CSV"))))
+    assert rows[0][:4] == ["Model", "UF1", "95 %", "UAR"]  # without the column that only draws
+    assert {len(row) for row in rows} == {10}
+    assert len(rows) == 1 + shown == 4
+    assert [row[0] for row in rows[1:]] == page.locator(f"{TABLE} tbody tr:visible th").all_inner_texts()
+    assert any(row[7].startswith("-") for row in rows[1:])  # a minus sign that programs read
+
+    lines = read_copy(page, "F1 and recall per class", "LaTeX").splitlines()
+    columns = 1 + 2 * page.locator("#classes thead th").filter(has_text="recall").count()
+    assert lines[1:3] == [rf"\begin{{tabular}}{{l{'r' * (columns - 1)}}}", r"\toprule"]
+    assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
+    body = lines[lines.index(r"\midrule") + 1 : -2]
+    assert len(body) == shown
+    assert {line.count("&") for line in body} == {columns - 1}
+    assert all(line.endswith(r" \\") for line in body)
+    assert any(line.startswith(r"linear\_svm & ") for line in body)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -9,13 +9,16 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from optuna_dashboard import get_note, save_note
 
 from microfacial.errors import ConfigError
 from microfacial.models.presets import resolve
 from microfacial.tuning.candidates import Candidate
 from microfacial.tuning.objective import InnerFolds
+from microfacial.tuning.optuna_setup import make_sampler
 from microfacial.tuning.optuna_study import PairedPruner, TrialRunner
 from microfacial.tuning.search_space import Categorical, Float, Space
+from microfacial.tuning.settings import StudyConfig
 from microfacial.tuning.trials import Trial, choose_best
 
 MakeRunner = Callable[..., TrialRunner]
@@ -119,14 +122,46 @@ def test_an_interrupted_trial_runs_again(make_runner: MakeRunner, monkeypatch: p
     assert len(trials) == 3
 
 
-def test_all_parameters_are_sampled_jointly_if_trial_0_is_outside_of_the_space(make_runner: MakeRunner) -> None:
-    runner = make_runner(OUTSIDE_OF_SPACE, trials=5)
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_all_parameters_are_sampled_jointly_if_trial_0_is_outside_of_the_space(
+    make_runner: MakeRunner, sampler: str
+) -> None:
+    runner = replace_config(make_runner(OUTSIDE_OF_SPACE, trials=5), sampler=sampler, startup_trials=2)
     list(runner.run())
     study = optuna_study(runner)
     assert study.trials[0].params == {}
-    study.sampler = runner._make_sampler(5)
+    study.sampler = make_sampler(runner.inner_folds.config, 5)
     trial = study.ask()
     assert trial.relative_params.keys() == runner.spec.space.keys()
+
+
+def test_the_gaussian_process_finds_a_better_value_than_its_random_trials() -> None:
+    config = StudyConfig(sampler="gp", startup_trials=4)
+    study = optuna.create_study(direction="maximize")
+    study.enqueue_trial({})
+    for number in range(12):
+        study.sampler = make_sampler(config, number)
+        study.optimize(lambda trial: -((trial.suggest_float("x", -5, 5) - 2) ** 2), n_trials=1)
+    values = [trial.value or 0 for trial in study.trials]
+    assert max(values[4:]) > max(values[:4])
+    assert abs(study.best_params["x"] - 2) < 0.2
+    study.sampler = make_sampler(config, 12)
+    again = optuna.create_study(direction="maximize", sampler=make_sampler(config, 12))
+    again.add_trials(study.trials)
+    assert study.ask().suggest_float("x", -5, 5) == again.ask().suggest_float("x", -5, 5)  # a resumed study
+
+
+def test_a_study_names_its_value_and_has_a_note(make_runner: MakeRunner) -> None:
+    runner = make_runner(trials=2)
+    list(runner.run())
+    study = optuna_study(runner)
+    assert study.metric_names == ["UF1"]
+    note = get_note(study)
+    assert note.startswith(f"# mlp on {runner.spec.facts['dataset']}\n")
+    assert all(name in note for name in runner.spec.space)
+    save_note(study, "my own words")
+    list(replace_config(runner, trials=3).run())
+    assert get_note(optuna_study(runner)) == "my own words"
 
 
 def test_the_sampler_uses_trial_0_if_it_is_in_the_space(make_runner: MakeRunner) -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def test_show_lists_the_studies_and_their_results(study: RunStudy, latest_study:
     study("mlp")
     assert f"{latest_study().name}: " in study("show", "mlp")
     assert "1 studies in" in study("show")
+    fields = json.loads(study("show", "mlp", "--json"))
+    assert fields["storage"].endswith("mlruns/studies.journal")
+    (stored,) = fields["studies"]
+    assert stored["name"] == latest_study().name
+    assert [trial["value"] for trial in stored["trials"]] == [trial.value for trial in latest_study().trials]
+    best = choose_best(latest_study().trials)
+    assert stored["best_trial"] == (best and best.number)
+    assert (stored["conclusion"] is None) is (latest_study().conclusion is None)

@@ -6,6 +6,7 @@ frames. It does not locate faces and does not compute flow. Each corpus has one 
 Axes: N frames · H, W height and width of a frame in pixels.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,9 +21,11 @@ from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, sm
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.label_schemes import SCHEMES, Scheme
-from microfacial.errors import DatasetError
+from microfacial.errors import DatasetError, suggest
 from microfacial.records import Clip
 from microfacial.settings import Section
+
+_LOG = logging.getLogger(__name__)
 
 _EXCLUDED = "excluded "  # prefix of a clip's id in `Listing.dropped`
 
@@ -132,7 +135,8 @@ def list_clips(config: ClipsConfig) -> Listing:
     dropped = Counter(item for item in items if isinstance(item, str))
     unknown = [name for name in config.exclude if _EXCLUDED + name not in dropped]
     if unknown:
-        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id")
+        hint = suggest(unknown[0], [item.id for item in items if isinstance(item, Clip)])
+        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id{hint}")
     clips = sorted((item for item in items if isinstance(item, Clip)), key=lambda clip: clip.id)
     repeated = [name for name, times in Counter(clip.id for clip in clips).items() if times > 1]
     if repeated:
@@ -148,6 +152,7 @@ def list_clips(config: ClipsConfig) -> Listing:
 def _read_corpus(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
     """Yield a clip for each row that the scheme keeps, and the reason for each other row."""
     dataset, scheme = DATASETS[name], SCHEMES[config.scheme]
+    _LOG.debug("reading the annotations and frames of %s", name)
     release = dataset.open_release(Path(config.root) / dataset.folder)
     for row in release.rows:
         if row.id in config.exclude:

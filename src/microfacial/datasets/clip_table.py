@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 from microfacial.datasets.folders import is_inside
 from microfacial.errors import DamagedError
-from microfacial.files import read_csv, refuse_damaged, write_csv
+from microfacial.files import digest, read_csv, refuse_damaged, write_csv
 from microfacial.formats import parse_decimal, parse_whole
 from microfacial.records import ApexSource, Clip
 
@@ -32,6 +32,15 @@ _CLIP_COLUMNS = [
 ]
 
 _MAX_FRAMES = 1_000_000  # of one clip
+
+
+def digest_data(clips: Sequence[Clip]) -> str:
+    """Return a digest of the data that an evaluation is for: the clips with their labels, moments and frames.
+
+    Args:
+        clips: the clips of a data set.
+    """
+    return digest([], [(clip.id, clip.label, clip.onset, clip.apex, clip.offset, clip.digest) for clip in clips])
 
 
 def write_clips(path: Path, clips: Sequence[Clip]) -> None:

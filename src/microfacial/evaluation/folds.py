@@ -7,6 +7,7 @@ Only the training rows are passed to `fit`, so no test row can influence a model
 during training, but it returns nothing and cannot change the result.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,8 @@ from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
 from microfacial.training.one_thread import one_thread
 from microfacial.workers import make_parallel
+
+_LOG = logging.getLogger(__name__)
 
 Chunk = tuple[FoldPlan, ...]
 MakeWatch = Callable[[Samples, Chunk], AbstractContextManager[Watch]]
@@ -129,10 +132,14 @@ def train_chunks(
     train = delayed(train_chunk)
     jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit) for chunk in unfinished)
     workers = make_parallel(min(processes, max(1, len(unfinished))))
+    count, done = sum(map(len, unfinished)), 0
+    _LOG.debug("training %s on %d folds", model, count)
     for folds in workers(jobs):
         for fold in folds:
             if cache:
                 cache.write(fold)
+        done += len(folds)
+        _LOG.debug("training %s, %d of %d folds are done", model, done, count)
         yield from folds
 
 

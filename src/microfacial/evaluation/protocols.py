@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from microfacial.errors import ProtocolError
+from microfacial.errors import ProtocolError, suggest
 from microfacial.models import MODELS, Estimator
 from microfacial.records import FoldPlan, Samples
 from microfacial.settings import MAX_SEED, Section
@@ -204,7 +204,7 @@ def _hold_out_listed_subjects(samples: Samples, config: TrainConfig) -> _Folds:
     if unknown:
         raise ProtocolError(
             f"train.holdout: no clip belongs to {', '.join(unknown)}. Subjects are named <corpus>/<subject>, such as "
-            f"{samples.subjects[0]}. clips.csv lists them"
+            f"{samples.subjects[0]}. clips.csv lists them{suggest(unknown[0], samples.subjects.tolist())}"
         )
     test = np.isin(samples.subjects, config.holdout)
     _require_subjects(samples, ~test, "holdout")

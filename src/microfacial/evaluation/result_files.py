@@ -4,16 +4,23 @@ These formats have their own module so that `tuning` can be forbidden to import 
 for test subjects.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from microfacial.evaluation.result_tables import (
+    CURVE_COLUMNS,
+    audit_row,
+    class_rows,
+    curve_rows,
+    prediction_rows,
+    result_rows,
+    summary_row,
+)
 from microfacial.evaluation.stored_results import (
-    CURVES,
     PREDICTION_COLUMNS,
     TrainedSettings,
     check_evaluation,
@@ -37,7 +44,6 @@ from microfacial.files import (
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
 
 _IMPORTANCES = "importances.npz"
-_CURVE_COLUMNS = ("held_out", "repeat", "epoch", *CURVES)
 _FOLD_COLUMNS = (
     "held_out",
     "repeat",
@@ -54,8 +60,8 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
     """Write the results of a training.
 
     The files are evaluation.json (scores), predictions.csv, folds.csv (the audit: subjects and rows of each fold),
-    history.csv (curves), and the tables of results per subject and of the summary. importances.npz is written if the
-    model explains its predictions, and checkpoints/ if the folds carry checkpoints.
+    history.csv (curves), and three tables: results per subject, scores per class, and the summary. importances.npz is
+    written if the model explains its predictions, and checkpoints/ if the folds carry checkpoints.
 
     Args:
         folder: the output folder. An existing folder is replaced.
@@ -67,12 +73,13 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
     with atomic_write(folder) as scratch:
         scratch.mkdir()
         write_json(scratch / "evaluation.json", asdict(evaluation))
-        _write_rows(scratch / "predictions.csv", [row for fold in folds for row in _prediction_rows(fold, samples)])
-        _write_rows(scratch / "folds.csv", [_audit_row(fold, samples) for fold in folds])
-        write_csv(scratch / "history.csv", [row for fold in folds for row in _curve_rows(fold)], _CURVE_COLUMNS)
-        results = [row for fold in folds for row in _result_rows(fold, samples, evaluation.note)]
+        _write_rows(scratch / "predictions.csv", [row for fold in folds for row in prediction_rows(fold, samples)])
+        _write_rows(scratch / "folds.csv", [audit_row(fold, samples) for fold in folds])
+        write_csv(scratch / "history.csv", [row for fold in folds for row in curve_rows(fold)], CURVE_COLUMNS)
+        results = [row for fold in folds for row in result_rows(fold, samples, evaluation.note)]
         _write_rows(scratch / f"{tables}_results.csv", results)
-        _write_rows(scratch / f"{tables}_summary.csv", [_summary_row(evaluation)])
+        _write_rows(scratch / f"{tables}_summary.csv", [summary_row(evaluation)])
+        _write_rows(scratch / f"{tables}_classes.csv", list(class_rows(folds, evaluation)))
         if all(fold.importances for fold in folds):
             write_arrays(scratch / _IMPORTANCES, vars(gather_importances(samples, folds)))
         for fold in folds:
@@ -204,88 +211,10 @@ def read_curves(folder: Path) -> dict[str, History]:
     rows = read_csv(audit, _FOLD_COLUMNS)
     with refuse_damaged(audit):
         folds = to_folds(rows, evaluation)
-    rows = read_csv(history, _CURVE_COLUMNS)
+    rows = read_csv(history, CURVE_COLUMNS)
     with refuse_damaged(history):
         return to_curves(rows, folds)
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     write_csv(path, rows, list(rows[0]))
-
-
-def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, Any]]:
-    for row, truth, predicted, probabilities in zip(
-        fold.plan.test_rows, fold.truth, fold.predicted, fold.probabilities, strict=True
-    ):
-        yield {
-            "clip": samples.clips[row],
-            "subject": samples.subjects[row],
-            "repeat": fold.plan.repeat,
-            "truth": samples.classes[truth],
-            "predicted": samples.classes[predicted],
-            **{f"p_{label}": probability for label, probability in zip(samples.classes, probabilities, strict=True)},
-        }
-
-
-def _audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
-    """Return a row of folds.csv by column: the test subjects of a fold, and the subjects in each validation fold."""
-    plan = fold.plan
-    return {
-        "held_out": plan.name,
-        "repeat": plan.repeat,
-        "held_out_subjects": " ".join(np.unique(samples.subjects[plan.test_rows])),
-        "held_out_clips": len(plan.test_rows),
-        "known_clips": len(plan.training_rows),
-        "validation_folds": " | ".join(
-            " ".join(np.unique(samples.subjects[plan.training_rows[plan.validation_fold == number]]))
-            for number in np.unique(plan.validation_fold)
-        ),
-        "chosen": fold.chosen,
-        "seed": plan.seed,
-    }
-
-
-def _curve_rows(fold: FoldResult) -> Iterator[dict[str, Any]]:
-    """Yield one row for each epoch. A curve that the model does not have leaves its cells empty."""
-    curves = (fold.history.training_loss, fold.history.validation_loss, fold.history.validation_uar)
-    for epoch, values in enumerate(zip_longest(*curves), 1):
-        yield dict(zip(_CURVE_COLUMNS, (fold.plan.name, fold.plan.repeat, epoch, *values), strict=True))
-
-
-def _result_rows(fold: FoldResult, samples: Samples, note: str) -> Iterator[dict[str, Any]]:
-    subjects = samples.subjects[fold.plan.test_rows]
-    for subject in np.unique(subjects):
-        right = (fold.predicted == fold.truth)[subjects == subject]
-        yield {
-            "subject": subject,
-            "repeat": fold.plan.repeat,
-            "clips": len(right),
-            "right": int(right.sum()),
-            "accuracy": right.mean(),
-            "chosen": fold.chosen,
-            "note": note,
-        }
-
-
-def _summary_row(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "model": evaluation.model,
-        "protocol": evaluation.protocol,
-        "repeats": evaluation.repeats,
-        "subjects": evaluation.overall.subjects,
-        "clips": evaluation.overall.clips,
-        "uf1": evaluation.overall.uf1,
-        "uf1_sd": evaluation.uf1_sd,
-        "uf1_low": evaluation.uf1_interval[0],
-        "uf1_high": evaluation.uf1_interval[1],
-        "uar": evaluation.overall.uar,
-        "uar_sd": evaluation.uar_sd,
-        "uar_low": evaluation.uar_interval[0],
-        "uar_high": evaluation.uar_interval[1],
-        "accuracy": evaluation.overall.accuracy,
-        "ece": evaluation.ece,
-        "mean_over_folds_uf1": evaluation.mean_over_folds_uf1,
-        "mean_over_folds_uar": evaluation.mean_over_folds_uar,
-        "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
-        "note": evaluation.note,
-    }

@@ -47,8 +47,8 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         corpora={str(name): _score(predictions, corpora == name) for name in np.unique(corpora)},
         uf1_interval=uf1_interval,
         uar_interval=uar_interval,
-        uf1_sd=_deviation(uf1(counts)),
-        uar_sd=_deviation(uar(counts)),
+        uf1_sd=deviation(uf1(counts)),
+        uar_sd=deviation(uar(counts)),
         ece=calibration_error(
             predictions.probabilities.reshape(-1, len(samples.classes)), np.tile(predictions.truth, config.repeats)
         ),
@@ -120,8 +120,12 @@ def _score(predictions: Predictions, chosen: NDArray[np.bool_]) -> Score:
     )
 
 
-def _deviation(scores: NDArray[np.float64]) -> float:
-    """Return the standard deviation over repetitions, or 0 if there is only one."""
+def deviation(scores: NDArray[np.float64]) -> float:
+    """Return the standard deviation over repetitions, or 0 if there is only one.
+
+    Args:
+        scores: one score per repetition, `(repeats,)`.
+    """
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 

@@ -4,6 +4,8 @@ Source: the percentile bootstrap over subjects, Efron & Tibshirani 1993, doi:10.
 two classifiers on the same clips: McNemar, Psychometrika 1947, doi:10.1007/BF02295996.
 """
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
@@ -11,6 +13,8 @@ from scipy.stats import binomtest
 from microfacial.errors import ProtocolError
 from microfacial.metrics import Counts, uar, uf1
 from microfacial.records import Comparison, Predictions
+
+_LOG = logging.getLogger(__name__)
 
 Interval = tuple[float, float]
 _PERCENTILES = (2.5, 97.5)
@@ -71,6 +75,7 @@ def compare_predictions(model: Predictions, baseline: Predictions, draws: int, s
     Raises:
         ProtocolError: the two have different protocols, clips, labels or classes.
     """
+    _LOG.debug("comparing %s with %s on %d draws of subjects", model.model, baseline.model, draws)
     _require_same(model, baseline)
     counts = [count_by_subject(predictions) for predictions in (model, baseline)]
     model_draws, baseline_draws = (_draw_scores(by_subject, draws, seed) for by_subject in counts)

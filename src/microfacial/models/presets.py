@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, suggest
 from microfacial.models import MODELS, Network
 from microfacial.settings import Section, check
 
@@ -22,13 +22,14 @@ def resolve(name: str, settings: Any, where: str) -> Section:
         ConfigError: the model, the preset or a key does not exist, or a type or bound is wrong.
     """
     if name not in MODELS:
-        raise ConfigError(f"{where} is not a model. Choose from {', '.join(MODELS)}")
+        raise ConfigError(f"{where} is not a model. Choose from {', '.join(MODELS)}{suggest(name, MODELS)}")
     if not isinstance(settings, dict):
         raise ConfigError(f"{where} must be a mapping, such as {{}} for all defaults")
     variant = MODELS[name]
     preset = settings.get("preset", "default")
     if not isinstance(preset, str) or preset not in variant.presets:
-        raise ConfigError(f"{where}.preset: {preset!r} does not exist. Choose from {', '.join(variant.presets)}")
+        hint = suggest(preset, variant.presets)
+        raise ConfigError(f"{where}.preset: {preset!r} does not exist. Choose from {', '.join(variant.presets)}{hint}")
     changes = {key: value for key, value in settings.items() if key != "preset"}
     resolved: Section = check({**variant.presets[preset], **changes}, variant.settings, where)
     return resolved
@@ -49,5 +50,5 @@ def find_network(name: str) -> Network[Any]:
     variant = MODELS.get(name)
     if not isinstance(variant, Network):
         networks = [model for model, candidate in MODELS.items() if isinstance(candidate, Network)]
-        raise ConfigError(f"{name!r} is not a network. Choose from {', '.join(networks)}")
+        raise ConfigError(f"{name!r} is not a network. Choose from {', '.join(networks)}{suggest(name, networks)}")
     return variant

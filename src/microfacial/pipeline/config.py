@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from microfacial.datasets import ClipsConfig
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.models import MODELS, Network
 from microfacial.models.presets import resolve
@@ -81,7 +81,9 @@ def load(path: Path) -> Config:
     content = read_sections(path)
     expected = {*_SECTIONS, "models"}
     for name in sorted(expected ^ (content.keys() - {*OPTIONAL}), key=str):
-        raise ConfigError(f"{path}: section {name} is missing" if name in expected else f"{path}: no section {name}")
+        if name in expected:
+            raise ConfigError(f"{path}: section {name} is missing")
+        raise ConfigError(f"{path}: no section {name}{suggest(name, {*expected, *OPTIONAL})}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
     study = check(content.get("study", {}), StudyConfig, f"{path}: study")

@@ -1,6 +1,7 @@
 """The version of the data: find it, and prove that the data on disk are this version."""
 
 import json
+import logging
 import os
 import re
 import time
@@ -15,6 +16,8 @@ from microfacial.files import read_json, write_json
 from microfacial.pipeline.project import STATE
 from microfacial.pipeline.tools import reason, run_module
 from microfacial.yaml_parser import parse_yaml
+
+_LOG = logging.getLogger(__name__)
 
 DATA = Path("data")
 _PROOFS = STATE / "data-proofs.json"  # time of the last proof of equality, by .dvc file
@@ -85,6 +88,7 @@ def check_data(root: Path = DATA) -> str:
     proofs, start = _read_proofs(), time.time()
     if str(file) not in proofs:
         click.echo(f"comparing all files in {folder}/ with {file}. Later only changed files are read", err=True)
+    _LOG.debug("comparing the files in %s/ with %s", folder, file)
     answer = _compare(file, proofs.get(str(file), 0.0))
     if answer["equal"] is not True:
         raise PipelineError(

@@ -1,11 +1,13 @@
 """Checks of a set-up. A failed check does not stop the other checks."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -22,6 +24,7 @@ from microfacial.settings import read_section, read_sections
 from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 from microfacial.tracking.store_check import check_store
 
+_LOG = logging.getLogger(__name__)
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
 _CACHE = Path(".dvc/cache")
@@ -42,6 +45,11 @@ class CheckResult:
     sound: bool
     detail: str
     word: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that `doctor --json` prints."""
+        status = self.word or ("ok" if self.sound else "fail")
+        return {"subject": self.subject, "status": status, "sound": self.sound, "details": [self.detail]}
 
     def __str__(self) -> str:
         return f"{self.word or ('ok' if self.sound else 'FAIL'):<4} {self.subject}: {self.detail}"
@@ -71,6 +79,7 @@ def _run_checks() -> Iterator[CheckResult]:
     )
     faults: dict[str, str] = {}
     for subject, check in checks:
+        _LOG.debug("doctor: checking %s", subject)
         try:
             yield CheckResult(subject, True, check())
         except MicrofacialError as error:

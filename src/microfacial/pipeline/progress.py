@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 import click
 from tqdm import tqdm
 
+from microfacial.pipeline.messages import is_quiet
 from microfacial.records import FoldResult
 
 _SECONDS_BETWEEN_LINES = 60.0
@@ -31,7 +32,7 @@ def progress_bar(items: Iterable[_Item], stage: str, total: int | None = None, u
         The bar. On a terminal it moves, in a log it prints one line every ten seconds.
     """
     interval = 0.1 if sys.stderr.isatty() else 10
-    return tqdm(items, desc=stage, total=total, unit=unit, mininterval=interval, maxinterval=10)
+    return tqdm(items, desc=stage, total=total, unit=unit, mininterval=interval, maxinterval=10, disable=is_quiet())
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def clip_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal bar
         if bar is not None:
             bar.update()
-        elif done:
+        elif done and not is_quiet():
             click.echo(f"{label}: {done} clips were finished by an earlier run")
         if bar is None and done < total:
             bar = progress_bar((), label, total - done)
@@ -90,7 +91,8 @@ class Countdown:
 
     def __enter__(self) -> Self:
         folds, processes = count_noun(self._total, "fold"), count_noun(self._processes, "process")
-        click.echo(f"{self._label}: {folds} on {processes}")
+        if not is_quiet():
+            click.echo(f"{self._label}: {folds} on {processes}")
         self._thread.start()
         return self
 
@@ -117,7 +119,8 @@ class Countdown:
             self._remaining_time(),
         ]
         number = f"fold {len(self._seconds)}/{self._total}"
-        click.echo(f"{self._label}: {number} {fold.plan.key}: {', '.join(filter(None, facts))}")
+        if not is_quiet():
+            click.echo(f"{self._label}: {number} {fold.plan.key}: {', '.join(filter(None, facts))}")
 
     def _remaining_time(self) -> str:
         """Return an estimate from the median fold, or an empty text if there is nothing to estimate."""
@@ -129,7 +132,7 @@ class Countdown:
 
     def _print_regularly(self, seconds: float) -> None:
         while not self._ended.wait(seconds):
-            if not self._printed:
+            if not self._printed and not is_quiet():
                 elapsed = format_duration(time.monotonic() - self._start)
                 facts = [
                     f"{len(self._seconds)} of {count_noun(self._total, 'fold')} after {elapsed}",

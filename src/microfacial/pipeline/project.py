@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from microfacial.datasets import ClipsConfig
-from microfacial.settings import read_section
+if TYPE_CHECKING:  # the help of the command line must not wait for the imports of the corpora
+    from microfacial.datasets import ClipsConfig
 
 PARAMS = Path("params.yaml")
 STATE = Path(".microfacial")
@@ -24,7 +25,7 @@ class Project:
         clips: the section `clips` of params.yaml.
     """
 
-    clips: ClipsConfig
+    clips: "ClipsConfig"
 
     @property
     def results(self) -> Path:
@@ -55,6 +56,9 @@ def open_project() -> Project:
     Raises:
         ConfigError: params.yaml does not exist, or its section `clips` is wrong.
     """
+    from microfacial.datasets import ClipsConfig
+    from microfacial.settings import read_section
+
     project = Project(read_section(PARAMS, "clips", ClipsConfig))
     old = _OLD_RESULTS / project.clips.name
     if (old / "clips.csv").exists() and not project.results.exists():

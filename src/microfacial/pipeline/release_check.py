@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from microfacial.datasets import DATASETS
 from microfacial.datasets.damage_lists import add_damage, read_damage_lists
@@ -48,6 +49,10 @@ class RemarkGroup:
     def sound(self) -> bool:
         """Whether a data set can be made in spite of the remarks."""
         return self.remark.sound
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields that `doctor --json` prints."""
+        return {"subject": "rows", "status": self.remark.kind, "sound": self.sound, "details": list(self.lines)}
 
     def __str__(self) -> str:
         return "\n".join(f"{self.remark.kind:<10}  {line}" for line in self.lines)

@@ -1,7 +1,9 @@
 """Run git, DVC and other modules of this environment. A program that cannot start becomes an error of one line."""
 
+import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from microfacial.errors import PipelineError
+
+_LOG = logging.getLogger(__name__)
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -54,6 +58,8 @@ def reason(output: str) -> str:
 
 
 def _run(command: Sequence[str], name: str, remedy: str, **options: Any) -> Completed:
+    prints_itself = not options.get("capture_output", False)
+    _LOG.debug("running %s", shlex.join([name, *command[-2:]]), extra={"prints_itself": prints_itself})
     try:
         return subprocess.run(command, check=False, text=True, errors="replace", **options)
     except OSError as error:

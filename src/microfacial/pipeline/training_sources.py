@@ -1,6 +1,6 @@
 """Find a finished training in `results/`, with the settings and hashes that it must have been made with."""
 
-from microfacial.errors import ConfigError, StorageError
+from microfacial.errors import ConfigError, StorageError, suggest
 from microfacial.evaluation.protocols import protocol_of
 from microfacial.pipeline.config import Config
 from microfacial.pipeline.project import PARAMS, Project
@@ -22,7 +22,10 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         StorageError: the model is not trained, or the clips, the flow or another setting of `train` have changed since.
     """
     if model not in config.models:
-        raise ConfigError(f"{PARAMS}: models.{model} is missing. Add it, or choose from {', '.join(config.models)}")
+        hint = suggest(model, config.models)
+        raise ConfigError(
+            f"{PARAMS}: models.{model} is missing. Add it, or choose from {', '.join(config.models)}{hint}"
+        )
     if not (project.results / "train" / model / "evaluation.json").exists():
         raise StorageError(f"{model} is not trained on {project.clips.name}. Run `dvc repro`")
     tuned = config.tuned.get(model)

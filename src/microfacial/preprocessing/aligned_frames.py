@@ -1,5 +1,6 @@
 """Read frames of a clip on the aligned square, with the pixels that are skin."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from microfacial.preprocessing.alignment import PlacedFace, covered_pixels, plac
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.regions import FACE_SCHEMES, face_boxes
 from microfacial.records import FloatArray, Image
+
+_LOG = logging.getLogger(__name__)
 
 _EYES = tuple(FACE_SCHEMES["mission"]).index("eyes")
 
@@ -35,6 +38,7 @@ def read_aligned_frames(
         NoFaceError: No face was found in the first frame.
         DatasetError: A frame is missing or unreadable, or its size differs from the first frame's.
     """
+    _LOG.debug("reading and aligning the frames of %s", footage.frames)
     size_px = FacesConfig().size_px
     face: PlacedFace | None = None
     aligned = {}

@@ -12,6 +12,7 @@ doi:10.1109/ACPR.2015.7486586 (the apex is the frame that differs most; eyes are
 Behav. 2013, doi:10.1007/s10919-013-0159-8 (how long micro-expressions last).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from microfacial.preprocessing.even_steps import choose_even_steps
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
+
+_LOG = logging.getLogger(__name__)
 
 _MINIMUM_FRAMES = 5
 _REST_PERCENT = 20  # at least this percentage of a raw clip's frames shows a face at rest
@@ -124,6 +127,7 @@ def spot_interval(
         )
     if seconds is not None:
         numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
+    _LOG.debug("spotting the movement in %d frames", len(numbers))
     film = FrameMotion([frames[number] for number in numbers], config, skin)
     lag = max(1, round(0.5 * config.longest_s * fps))
     departure = _departure(film, lag)

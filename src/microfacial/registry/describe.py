@@ -1,6 +1,8 @@
 """Describe decisions and versions in words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from microfacial.errors import PipelineError
 from microfacial.registry.stored_decisions import Decision, read_decisions
@@ -69,19 +71,46 @@ def describe_lineage(registry: Registry) -> Iterator[str]:
     Raises:
         PipelineError: the registered model has no versions.
     """
-    versions = registry.versions()
-    if not versions:
-        raise PipelineError(f"{registry.name} has no versions. Register one with `microfacial register MODEL`")
-    targets = {alias: target.version for alias in _ALIASES if (target := registry.find(alias))}
+    versions = _read_versions(registry)
     yield registry.name
-    for version in versions:
-        yield from _describe_version(version, [alias for alias, target in targets.items() if target == version.version])
+    for version, aliases in versions:
+        yield from _describe_version(version, aliases)
         yield f"  run      {registry.describe_run(version.run_id)}"
         if registry.find_missing_files(version.version):
             yield "  files    missing"
     yield "decisions"
     for decision in read_decisions(registry):
         yield f"  {decision.number}  {describe_decision(decision)}"
+
+
+def list_lineage(registry: Registry) -> dict[str, Any]:
+    """Return the name of the registered model, its versions with their aliases and origins, and all decisions.
+
+    Args:
+        registry: the registered model.
+
+    Raises:
+        PipelineError: the registered model has no versions.
+    """
+    versions = [
+        {
+            **asdict(version),
+            "aliases": aliases,
+            "run": registry.describe_run(version.run_id),
+            "files_missing": bool(registry.find_missing_files(version.version)),
+        }
+        for version, aliases in _read_versions(registry)
+    ]
+    return {"name": registry.name, "versions": versions, "decisions": [*map(asdict, read_decisions(registry))]}
+
+
+def _read_versions(registry: Registry) -> list[tuple[ModelVersionRecord, list[Alias]]]:
+    """Return each version with its aliases."""
+    versions = registry.versions()
+    if not versions:
+        raise PipelineError(f"{registry.name} has no versions. Register one with `microfacial register MODEL`")
+    targets = {alias: target.version for alias in _ALIASES if (target := registry.find(alias))}
+    return [(version, [alias for alias in targets if targets[alias] == version.version]) for version in versions]
 
 
 def _describe_version(version: ModelVersionRecord, aliases: Sequence[str]) -> Iterator[str]:

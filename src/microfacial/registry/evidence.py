@@ -4,17 +4,17 @@ The predictions come from the folds of the protocol. The registered model itself
 no test clips of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copy
 
+from microfacial.datasets.clip_table import digest_data
 from microfacial.errors import DamagedError
 from microfacial.evaluation.result_files import read_predictions
 from microfacial.evaluation.significance import count_by_subject
 from microfacial.files import digest, read_json, refuse_damaged, write_json
 from microfacial.metrics import uf1
-from microfacial.records import Clip, Predictions
+from microfacial.records import Predictions
 from microfacial.registry.training_source import TrainingSource
 
 _NOTE = (
@@ -33,7 +33,7 @@ class Evidence:
         name: name of the version in error messages.
         dataset: name of the data set.
         scheme: name of the label scheme.
-        data: digest of the clips with their labels, moments and frames; see `digest_data`.
+        data: digest of the clips with their labels, moments and frames; see `datasets.clip_table.digest_data`.
         tuned_on: subjects whose clips a study used to choose the settings, such as casme2/sub03.
         predictions: predictions for all test rows of the protocol.
     """
@@ -157,16 +157,6 @@ def read_evidence(folder: Path, name: str) -> Evidence:
         tuned_on=facts.tuned_on,
         predictions=read_predictions(folder, remedy),
     )
-
-
-def digest_data(clips: Sequence[Clip]) -> str:
-    """Return a digest of the data that an evaluation is for: the clips with their labels, moments and frames.
-
-    Args:
-        clips: the clips of a data set.
-    """
-    facts = [(clip.id, clip.label, clip.onset, clip.apex, clip.offset, clip.digest) for clip in clips]
-    return digest([], facts)
 
 
 def pooled_uf1(predictions: Predictions) -> float:

@@ -5,6 +5,7 @@ A model that is fitted on all subjects has no test clips. The scores of the prot
 Convention: the seed is computed as for a fold, from the seed of the first repetition and the name `everyone`.
 """
 
+import logging
 import re
 import zlib
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from microfacial.settings import Section
 from microfacial.training.fit import fit
 from microfacial.training.one_thread import one_thread
 
+_LOG = logging.getLogger(__name__)
+
 _NAME = "everyone"
 
 
@@ -43,6 +46,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
     chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv", ("chosen",))]
     settings = fix_epochs(source.settings, chosen)
     store, clips = read_features(source.results)
+    _LOG.debug("training %s once more, on all subjects", source.model)
     inputs = MODELS[source.model].make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, source.classes)
     return [fit_all_rows(samples, source.model, settings, source.train.seed).checkpoint()]

@@ -98,6 +98,24 @@ def draw_cells(
     axes.spines[:].set_visible(False)
 
 
+def label_rows(axes: Axes, labels: Sequence[Sequence[str]], text_px: float = 8.5) -> None:
+    """Write several lines to the left of each row, instead of the labels of the axis.
+
+    Each line is a text of its own: the lines of one text would not be aligned in the font of a browser.
+
+    Args:
+        axes: Axes with rows at 0, 1, ….
+        labels: Lines of each row.
+        text_px: Size of the letters in points.
+    """
+    for row, lines in enumerate(labels):
+        for number, line in enumerate(lines):
+            place = row + 0.27 * (number - (len(lines) - 1) / 2)
+            transform = axes.get_yaxis_transform()
+            axes.text(-0.03, place, line, transform=transform, ha="right", va="center", color=INK, fontsize=text_px)
+    axes.set_yticks([])
+
+
 @use_figure_style
 def as_png(figure: Figure) -> bytes:
     """Return the figure as PNG, without date or version: equal figures give equal bytes.

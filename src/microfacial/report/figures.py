@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from microfacial.records import Comparison, Evaluation, FloatArray, History, Predictions
-from microfacial.report.figure_style import FAINT, FIRST, INK, SECOND, draw_cells, start_figure, use_figure_style
+from microfacial.report.figure_style import (
+    FAINT,
+    FIRST,
+    INK,
+    SECOND,
+    draw_cells,
+    label_rows,
+    start_figure,
+    use_figure_style,
+)
 
 _CONFIDENCE_BINS = 15  # the same number as in `metrics.calibration_error`
 
@@ -63,26 +72,34 @@ def draw_curves(model: str, curves: Mapping[str, History]) -> Figure:
 
 
 @use_figure_style
-def draw_differences(comparisons: Sequence[Comparison]) -> Figure:
+def draw_differences(comparisons: Sequence[Comparison], *, narrow: bool = False) -> Figure:
     """Draw differences in UF1 to one baseline with their 95 % intervals.
 
     Args:
         comparisons: Comparisons with the same baseline, drawn from top to bottom. Those whose interval excludes zero
             are bold.
+        narrow: Whether to write the numbers below the names, for a page that is as narrow as a phone.
     """
-    figure, axes = start_figure(6.4, 1.0 + 0.34 * len(comparisons), "")
+    size = (3.5, 1.0 + 0.5 * len(comparisons)) if narrow else (6.4, 1.0 + 0.34 * len(comparisons))
+    figure, axes = start_figure(*size, "")
     axes.set(xlabel=f"UF1 minus that of {comparisons[0].baseline}")
     axes.grid(visible=True, axis="x")
     axes.axvline(0, color=INK, linewidth=1)
+    labels = []
     for row, comparison in enumerate(comparisons):
         colour, width = (FIRST, 3.0) if comparison.tells_apart else (FAINT, 1.6)
         axes.plot(comparison.uf1_interval, [row, row], color=colour, linewidth=width, solid_capstyle="butt")
         axes.plot(comparison.uf1_difference, row, "o", color=colour, markersize=7)
         words = "{:+.3f}  ({:+.3f} to {:+.3f})".format(comparison.uf1_difference, *comparison.uf1_interval)
-        transform = axes.get_yaxis_transform()
-        axes.text(1.02, row, words.replace("-", "−"), transform=transform, va="center", fontsize=8.5)
-    axes.set_yticks(range(len(comparisons)), [comparison.model for comparison in comparisons])
+        words = words.replace("-", "−")
+        labels.append((comparison.model, *words.split("  ")))
+        if not narrow:
+            axes.text(1.02, row, words, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
+    if narrow:
+        label_rows(axes, labels)
+    else:
+        axes.set_yticks(range(len(comparisons)), [comparison.model for comparison in comparisons])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     return figure

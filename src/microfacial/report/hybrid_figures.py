@@ -9,32 +9,50 @@ from matplotlib.patches import Ellipse, FancyArrowPatch
 
 from microfacial.records import FloatArray, Importances
 from microfacial.report.face_drawing import REGION_ANCHORS, RegionAnchor, draw_face
-from microfacial.report.figure_style import CELL, FAINT, FIRST, PAPER, RULE, draw_cells, start_figure, use_figure_style
+from microfacial.report.figure_style import (
+    CELL,
+    FAINT,
+    FIRST,
+    PAPER,
+    RULE,
+    draw_cells,
+    label_rows,
+    start_figure,
+    use_figure_style,
+)
 
 _MAX_ARROWS = 12  # more arrows hide one another; the table next to the face has all numbers
 
 
 @use_figure_style
-def draw_region_importances(importances: Importances) -> Figure:
+def draw_region_importances(importances: Importances, *, narrow: bool = False) -> Figure:
     """Draw how a hybrid shares its weight among branches, windows and regions.
 
     Each cell shows the mean over clips ± the standard deviation, in percent. All cells together are 100 %.
 
     Args:
         importances: Weights for each test clip.
+        narrow: Whether to write sums below the names of rows, for a page that is as narrow as a phone.
     """
     names, shares = list_shares(importances)  # (n, rows, R)
     mean, deviation = shares.mean(axis=0), shares.std(axis=0)
     regions = importances.region_names
-    figure, axes = start_figure(2.3 + 0.72 * len(regions), 1.15 + 0.5 * len(names), "hybrid: shares of its weight")
+    sums = [f"Σ {100 * total:.1f} %" for total in mean.sum(axis=1)]
+    if narrow:
+        figure, axes = start_figure(1.2 + 0.54 * len(regions), 1.15 + 0.56 * len(names), "shares of its weight")
+    else:
+        figure, axes = start_figure(2.3 + 0.72 * len(regions), 1.15 + 0.5 * len(names), "hybrid: shares of its weight")
     words = [
         [f"{100 * share:.1f}\n±{100 * spread:.1f}" for share, spread in zip(*row, strict=True)]
         for row in zip(mean, deviation, strict=True)
     ]
     draw_cells(axes, mean / mean.max(), words, names, regions, text_px=8)
-    for row, total in enumerate(mean.sum(axis=1)):
-        axes.text(len(regions) - 0.4, row, f"Σ {100 * total:.1f} %", va="center", color=FAINT, fontsize=8)
-    axes.set_xlim(-0.5, len(regions) + 0.35)
+    if narrow:
+        label_rows(axes, [(*name.split(", "), total) for name, total in zip(names, sums, strict=True)])
+    else:
+        for row, total in enumerate(sums):
+            axes.text(len(regions) - 0.4, row, total, va="center", color=FAINT, fontsize=8)
+        axes.set_xlim(-0.5, len(regions) + 0.35)
     return figure
 
 
@@ -59,7 +77,7 @@ def list_shares(importances: Importances) -> tuple[list[str], FloatArray]:
 
 
 @use_figure_style
-def draw_attention(importances: Importances) -> Figure:
+def draw_attention(importances: Importances, *, narrow: bool = False) -> Figure:
     """Draw the attention in the hybrid's graph, on a drawn face and as numbers in percent.
 
     An arrow leads from the attention source to the target. It is wider than normal if the target takes more than an
@@ -68,10 +86,14 @@ def draw_attention(importances: Importances) -> Figure:
 
     Args:
         importances: Weights for each test clip; the figure shows their mean.
+        narrow: Whether to draw the numbers below the face, for a page that is as narrow as a phone.
     """
     attention, names = importances.attention.mean(axis=0), importances.region_names  # (R, R)
-    figure = Figure(figsize=(6.6, 3.5), layout="constrained")
-    face, table = figure.subplots(1, 2, width_ratios=(1.2, 1))
+    figure = Figure(figsize=(3.5, 6.6) if narrow else (6.6, 3.5), layout="constrained")
+    if narrow:
+        face, table = figure.subplots(2, 1, height_ratios=(1.1, 1))
+    else:
+        face, table = figure.subplots(1, 2, width_ratios=(1.2, 1))
     anchors = [REGION_ANCHORS[name] for name in names]
     face.set(xlim=(0, 1.2), ylim=(1.02, 0.02), aspect="equal")
     face.set_axis_off()

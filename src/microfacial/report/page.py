@@ -1,5 +1,6 @@
 """The HTML report: one page about all models of a data set that needs no other file."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -32,6 +33,8 @@ from microfacial.report.results import (
 from microfacial.report.settings_list import list_settings
 from microfacial.report.tables import AblationTables, HardClip
 
+_LOG = logging.getLogger(__name__)
+
 _FLOW_PX, _WHEEL_PX = 144, 96
 
 
@@ -44,6 +47,7 @@ class PageContent:
         clips: Clips of the data set, in the order of `store`.
         store: Flow and regions of all clips. The page does not show the crops, which contain faces.
         results: Results of all models, with comparisons.
+        data_digest: Digest of the clips, their labels and their frames.
         settings: Sections `clips` and `train` of params.yaml.
         versions: Versions of the packages that results depend on, by name.
         ablation: Tables of `microfacial ablate`; None to show none.
@@ -54,6 +58,7 @@ class PageContent:
     clips: Sequence[Clip]
     store: FaceStore
     results: Sequence[ModelResult]
+    data_digest: str
     settings: Mapping[str, Mapping[str, Any]]
     versions: Mapping[str, str]
     ablation: AblationTables | None
@@ -66,6 +71,7 @@ def render_page(content: PageContent) -> str:
     Args:
         content: Everything that the page shows.
     """
+    _LOG.debug("drawing the report page")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"score": "{:.3f}".format, "signed": _signed, "signed_span": _signed_span, "span": _span}
     results, shared = rank_results(content.results), content.results[0].evaluation
@@ -86,6 +92,7 @@ def render_page(content: PageContent) -> str:
         compared=[result.against_best for result in results if result.against_best],
         oracle=ORACLE if any(result.oracle is not None for result in results) else "",
         figures=draw_page_figures(results),
+        class_scores=[tables.score_by_class(result.predictions) for result in results],
         subjects=tables.share_by_subject(results),
         corpora=sorted(shared.corpora),
         curved=[result.model for result in results if result.has_curves],

@@ -24,7 +24,8 @@ def draw_page_figures(results: Sequence[ModelResult]) -> dict[str, Markup]:
 
     Returns:
         Inline SVG by key: "differences", "importances", "attention", and "MODEL-confusion", "MODEL-reliability" and
-        "MODEL-curves" for each model. A figure without content is missing.
+        "MODEL-curves" for each model. A figure without content is missing. The first three also exist for narrow
+        pages, with "-narrow" after the key.
     """
     compared = [result.against_best for result in results if result.against_best]
     figures = [*(_draw_comparisons(compared) if compared else ())]
@@ -40,6 +41,7 @@ def _draw_comparisons(comparisons: Sequence[Comparison]) -> Iterator[_Described]
     )
     title = f"Differences in UF1 from {comparisons[0].baseline}"
     yield "differences", draw_differences(comparisons), title, f"{text}."
+    yield "differences-narrow", draw_differences(comparisons, narrow=True), title, f"{text}."
 
 
 def _draw_model(result: ModelResult) -> Iterator[_Described]:
@@ -52,10 +54,14 @@ def _draw_model(result: ModelResult) -> Iterator[_Described]:
         yield f"{model}-curves", draw_curves(model, result.curves), f"Loss curves of {model}", text
     if weights := result.importances:
         text = _describe_importances(weights)
-        yield "importances", draw_region_importances(weights), f"Shares of the weight of {model}", text
+        title = f"Shares of the weight of {model}"
+        yield "importances", draw_region_importances(weights), title, text
+        yield "importances-narrow", draw_region_importances(weights, narrow=True), title, text
         if weights.attention.any():  # the model has a graph
             text = _describe_attention(weights)
-            yield "attention", draw_attention(weights), f"Attention in the graph of {model}", text
+            title = f"Attention in the graph of {model}"
+            yield "attention", draw_attention(weights), title, text
+            yield "attention-narrow", draw_attention(weights, narrow=True), title, text
 
 
 def _describe_confusion(evaluation: Evaluation) -> str:

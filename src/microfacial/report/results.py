@@ -9,7 +9,7 @@ from pydantic import Field
 from microfacial.records import Comparison, Evaluation, History, Importances, Predictions
 from microfacial.settings import Section
 
-BASELINE = "linear_svm"  # metrics.json compares with this model even if another is better: commits stay comparable
+BASELINE = "linear_svm"  # scores.json compares with this model even if another is better: commits stay comparable
 SIMPLE_MODELS = ("majority", "linear_svm", "logistic_regression", "mlp")  # every other model should beat these
 
 

@@ -1,4 +1,7 @@
-"""The content of metrics.json, which `dvc metrics` compares between commits."""
+"""The content of metrics.json, which `dvc metrics` compares between commits, and of scores.json, which has all scores.
+
+DVC shows each number of metrics.json in its own column, so that file has two numbers per model.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +12,23 @@ from microfacial.report.results import ModelResult, count_repetitions, rank_resu
 _DIGITS = 4
 
 
+def list_metrics(results: Sequence[ModelResult]) -> dict[str, dict[str, float]]:
+    """Return the two main scores of every model, rounded to four digits.
+
+    Args:
+        results: Results of all models.
+
+    Returns:
+        `uf1` and `uar` by name of the model, best UF1 first.
+    """
+    return {
+        result.model: {"uf1": _round(result.evaluation.overall.uf1), "uar": _round(result.evaluation.overall.uar)}
+        for result in rank_results(results)
+    }
+
+
 def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
-    """Return the scores of every model, rounded to four digits.
+    """Return all scores of every model, rounded to four digits.
 
     Args:
         results: Results of all models; they share a protocol and a note.

@@ -10,6 +10,7 @@ import numpy as np
 from microfacial import files
 from microfacial.errors import DamagedError, StorageError
 from microfacial.formats import parse_decimal, parse_whole
+from microfacial.metrics import confusion, f1_by_class, recall_by_class
 from microfacial.records import Clip, Predictions
 from microfacial.report.results import ModelResult
 
@@ -58,6 +59,41 @@ def share_by_subject(results: Sequence[ModelResult]) -> list[SubjectRow]:
         for name, count, row in zip(names, clips, np.transpose(shares), strict=True)
     ]
     return sorted(rows, key=lambda row: (row.mean, row.subject))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """Scores of one model on the clips of one class, averaged over repetitions.
+
+    Attributes:
+        label: The class.
+        clips: Number of clips of the class.
+        f1: F1, 0 to 1; NaN if no test clip has the class.
+        recall: Share of the clips that are predicted correctly, 0 to 1; NaN if no test clip has the class.
+    """
+
+    label: str
+    clips: int
+    f1: float
+    recall: float
+
+
+def score_by_class(predictions: Predictions) -> list[ClassScore]:
+    """Return the F1 and the recall of each class. UF1 and UAR are their means.
+
+    Args:
+        predictions: Predictions of one model.
+    """
+    classes = predictions.classes
+    counts = np.stack([confusion(predictions.truth, predicted, len(classes)) for predicted in predictions.predicted])
+    scores = zip(
+        classes,
+        counts[0].sum(axis=1).tolist(),
+        f1_by_class(counts).mean(axis=0).tolist(),
+        recall_by_class(counts).mean(axis=0).tolist(),
+        strict=True,
+    )
+    return [ClassScore(label=label, clips=clips, f1=f1, recall=recall) for label, clips, f1, recall in scores]
 
 
 @dataclass(frozen=True, kw_only=True)

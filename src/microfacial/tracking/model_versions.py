@@ -5,6 +5,7 @@ registry.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from microfacial.tracking.failures import is_missing
 from microfacial.tracking.location import is_served
 from microfacial.tracking.run_records import experiment_name
 from microfacial.tracking.version_files import fetch_files, find_missing_files
+
+_LOG = logging.getLogger(__name__)
 
 Alias = Literal["champion", "challenger"]
 
@@ -232,6 +235,7 @@ class Registry:
         Raises:
             StorageError: the files are missing.
         """
+        _LOG.debug("fetching version %d of %s", version, self.name)
         return fetch_files(self._client, self.name, version, cache)
 
     def find_missing_files(self, version: int) -> str:

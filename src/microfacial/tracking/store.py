@@ -13,8 +13,10 @@ from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.tracking.database_faults import database_file, find_fault
 from microfacial.tracking.failures import STORE_ERRORS, describe_failure
-from microfacial.tracking.location import database_path, store_owner, store_uri
+from microfacial.tracking.location import database_path, hide_password, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
+
+_LOG = logging.getLogger(__name__)
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -45,6 +47,7 @@ def connect(root: Path) -> MlflowClient:
     folder = store_owner(root) / "mlruns"
     folder.mkdir(exist_ok=True)
     uri = store_uri(root)
+    _LOG.debug("opening MLflow's store, %s", hide_password(uri))
     try:
         with exclusive_lock(folder / ".lock", "another process that opens MLflow's store"):
             path = database_file(uri)

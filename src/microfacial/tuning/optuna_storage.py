@@ -1,5 +1,6 @@
 """Store studies with Optuna: in a journal file for one worker, or in a database for several workers."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from microfacial.locks import exclusive_lock
 from microfacial.tuning.journal import repair_journal
 from microfacial.tuning.settings import StudyConfig
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
+
+_LOG = logging.getLogger(__name__)
 
 OptunaStorage = JournalStorage | RDBStorage
 
@@ -85,6 +88,7 @@ class StudyStorage:
             PipelineError: the journal is damaged, or the database cannot be opened.
         """
         (self.root / "mlruns").mkdir(exist_ok=True)
+        _LOG.debug("opening the studies in %s", "a database" if "://" in self.config.storage else self.url)
         if not self.shared:
             repair_journal(Path(self.url))
             try:

@@ -15,11 +15,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from microfacial.errors import ConfigError
@@ -29,6 +27,7 @@ from microfacial.metrics import uf1
 from microfacial.records import FoldResult
 from microfacial.tuning.candidates import Candidate
 from microfacial.tuning.objective import InnerFolds
+from microfacial.tuning.optuna_setup import describe_new_study, make_sampler
 from microfacial.tuning.optuna_storage import (
     FACTS_ATTRIBUTE,
     MODEL_ATTRIBUTE,
@@ -134,7 +133,7 @@ class TrialRunner:
                     waiting = any(trial.state is TrialState.WAITING for trial in trials)
                     claimed = waiting or _count_started(trials) < self.inner_folds.config.trials
                     if claimed:
-                        study.sampler = self._make_sampler(len(trials))
+                        study.sampler = make_sampler(self.inner_folds.config, len(trials))
                         study.optimize(self._run_trial, n_trials=1, catch=(_UntrainableError,))
                 if claimed:
                     yield self._read_finished(study)
@@ -161,6 +160,7 @@ class TrialRunner:
             load_if_exists=True,
         )
         if FACTS_ATTRIBUTE not in study.user_attrs:
+            describe_new_study(study, self.spec, config)
             more = {"model": self.spec.model, "group": self.spec.group, "began": time.time()}
             study.set_user_attr(FACTS_ATTRIBUTE, {**self.spec.facts, **more})
         self._requeue_dead_trials(study)
@@ -208,17 +208,6 @@ class TrialRunner:
                 continue
             if trial.datetime_start is not None and datetime.now() - trial.datetime_start > grace:
                 study.tell(trial.number, state=TrialState.FAIL)
-
-    def _make_sampler(self, number: int) -> BaseSampler:
-        """Return the sampler of one trial. Its seed depends on the number, so a resumed study draws the same values."""
-        config = self.inner_folds.config
-        seed = int(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
-        if config.sampler == "random":
-            return RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            # Without `group`, a trial 0 outside of the space would prevent the joint sampling of the parameters.
-            return TPESampler(seed=seed, n_startup_trials=config.startup_trials, multivariate=True, group=True)
 
     # --- one trial ----------------------------------------------------------------------------------------------------
 

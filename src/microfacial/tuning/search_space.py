@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from types import MappingProxyType
 
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, suggest
 
 Value = bool | int | float | str
 _SIGNIFICANT_DIGITS = 3  # of a float; scores cannot resolve more
@@ -230,7 +230,10 @@ def find_space(model: str, fixed_parameters: tuple[str, ...] = ()) -> Space:
     space = SPACES.get(model, {})
     unknown = [name for name in fixed_parameters if not any(name in other for other in SPACES.values())]
     if unknown:
-        raise ConfigError(f"params.yaml: study.fixed_parameters: no study searches {unknown[0]!r}. Check the spelling")
+        hint = suggest(unknown[0], {name for other in SPACES.values() for name in other})
+        raise ConfigError(
+            f"params.yaml: study.fixed_parameters: no study searches {unknown[0]!r}. Check the spelling{hint}"
+        )
     searched = {name: parameter for name, parameter in space.items() if name not in fixed_parameters}
     if not searched:
         raise ConfigError(f"{model} has no parameters to search. Models that can be studied: {', '.join(SPACES)}")

@@ -27,8 +27,8 @@ class StudyConfig(Section):
     seed: int = Field(0, ge=0, le=MAX_SEED)
     trials: int = Field(40, ge=2, le=100_000)  # number of trials, including trial 0
     max_minutes: float | None = Field(None, gt=0, le=525_600)  # start no trial after this time; null: no limit
-    sampler: Literal["tpe", "random"] = "tpe"
-    startup_trials: int = Field(10, ge=1, le=100_000)  # random trials before the TPE sampler uses earlier results
+    sampler: Literal["tpe", "gp", "random"] = "tpe"  # tree-structured Parzen, Gaussian process
+    startup_trials: int = Field(10, ge=1, le=100_000)  # random trials before the sampler uses earlier ones
     prune: bool = True  # stop trials that are clearly worse than trial 0
     prune_p: float = Field(0.1, gt=0, lt=0.5)  # level of the one-sided Wilcoxon signed-rank test over folds
     fixed_parameters: tuple[str, ...] = Field((), strict=False)  # parameters that are not searched

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microfacial.errors import ConfigError, ProtocolError
+from microfacial.errors import ConfigError, ProtocolError, suggest
 from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.protocols import divide_subjects
 
@@ -31,6 +31,7 @@ def choose_tuning_subjects(data: Data, listed: Sequence[str]) -> tuple[str, ...]
         raise ConfigError(
             f"params.yaml: study.tuning_subjects: no clip belongs to {', '.join(unknown)}. "
             f"Subjects are named <corpus>/<subject>, such as {subjects[0]}. clips.csv lists them"
+            f"{suggest(unknown[0], subjects)}"
         )
     if listed:
         chosen = sorted(set(listed))

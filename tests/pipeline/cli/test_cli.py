@@ -22,9 +22,11 @@ def test_the_stages_lead_from_frames_to_the_report(
     assert run(monkeypatch, "report") == 0
 
     results = project / "results" / "tiny"
-    content = json.loads((results / "reports" / "metrics.json").read_text())
+    content = json.loads((results / "reports" / "scores.json").read_text())
     assert content["note"] == SYNTHETIC
     metrics = content["models"]
+    small = json.loads((results / "reports" / "metrics.json").read_text())
+    assert small == {model: {name: scores[name] for name in ("uf1", "uar")} for model, scores in metrics.items()}
     assert set(metrics) == set(models)
     assert all(scores["clips"] == 12 and scores["subjects"] == 4 for scores in metrics.values())
     for model in models:
@@ -61,7 +63,7 @@ def test_the_same_stages_process_published_flow_maps(
         assert run(monkeypatch, stage) == 0
     train(monkeypatch, "majority", "linear_svm", "roi_cnn")
     assert run(monkeypatch, "report") == 0
-    corpora = json.loads(Path("results/maps/reports/metrics.json").read_text())["models"]["roi_cnn"]["corpora"]
+    corpora = json.loads(Path("results/maps/reports/scores.json").read_text())["models"]["roi_cnn"]["corpora"]
     assert {name: scores["clips"] for name, scores in corpora.items()} == {"casme2": 12, "smic": 12}
 
 

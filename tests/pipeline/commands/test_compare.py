@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def test_two_trained_models_are_compared(
     assert "told from zero" in conclusion
     assert note == SYNTHETIC
 
+    assert run(monkeypatch, "compare", "majority", "linear_svm", "--json") == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert {name: round(fields["scores"][name]["uf1"], 3) for name in fields["scores"]} == {
+        "majority": scores[0],
+        "linear_svm": scores[1],
+    }
+    assert fields["uf1_difference"] == fields["scores"]["majority"]["uf1"] - fields["scores"]["linear_svm"]["uf1"]
+    assert fields["subjects"] == 4
+    assert fields["conclusion"] == conclusion
+    assert fields["scores"]["majority"]["note"] == SYNTHETIC
+
     assert run(monkeypatch, "compare", "roi_cnn", "linear_svm") == 0
     assert "on predictions of roi_cnn averaged over 2 repetitions" in capsys.readouterr().out
 
@@ -27,6 +39,10 @@ def test_two_trained_models_are_compared(
     (message,) = capsys.readouterr().err.splitlines()
     assert message.startswith("microfacial: mlp ")
     assert "tiny" in message
+    assert run(monkeypatch, "compare", "majorit", "linear_svm", "--json") == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "Did you mean majority?" in output.err
 
     set_params("train", protocol="holdout", holdout=["demo/sub01", "demo/sub02"])
     train(monkeypatch, "majority")

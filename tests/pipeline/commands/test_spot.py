@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
         assert abs(apex - 15) <= 1
         assert 8 <= onset < apex < offset <= 22
         assert match[4] == f"{(apex - 1) / 50:.3f}"
+        assert run(monkeypatch, "spot", "--json", *arguments) == 0
+        fields = json.loads(capsys.readouterr().out)
+        assert [fields[name]["frame"] for name in ("onset", "apex", "offset")] == [onset, apex, offset]
+        assert fields["path"] == arguments[0]
+        assert fields["fps"] == 50
+        assert fields["apex"]["seconds"] == pytest.approx((apex - 1) / 50)
+        assert fields["further_peaks"] == []
     assert run(monkeypatch, "spot", "frames") == 2  # no rate is assumed, because durations depend on it
     assert re.fullmatch(r"microfacial: frames: .*--fps.*\n", capsys.readouterr().err)
 

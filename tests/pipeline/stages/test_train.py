@@ -98,7 +98,8 @@ def test_checkpoints_and_the_oracle_leave_the_results_unchanged(
     page = (project_with_flow / "results/tiny/reports/index.html").read_text()
     assert page.count(ORACLE) == 1
     assert f"UF1 {oracle['oracle_uf1']:.3f}" in page
-    assert "oracle" not in (project_with_flow / "results/tiny/reports/metrics.json").read_text()
+    for name in ("metrics.json", "scores.json"):
+        assert "oracle" not in (project_with_flow / "results/tiny/reports" / name).read_text()
 
 
 @pytest.mark.parametrize(

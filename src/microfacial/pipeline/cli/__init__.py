@@ -14,10 +14,43 @@ import click
 from microfacial import __version__
 from microfacial.errors import MicrofacialError
 from microfacial.pipeline.cli import models, projects, stages, studies
+from microfacial.pipeline.cli.groups import GroupedCommands
 from microfacial.pipeline.cli.options import USER_ERROR
+from microfacial.pipeline.messages import announce_waits, start_logging
+
+_GROUPS = {
+    "Set up and run a project": (
+        projects.demo_command,
+        projects.doctor_command,
+        projects.repro_command,
+        projects.ui_command,
+        projects.sync_command,
+    ),
+    "Stages, which `repro` runs through DVC": (
+        stages.code_command,
+        stages.clips_command,
+        stages.faces_command,
+        stages.flow_command,
+        stages.train_command,
+        stages.report_command,
+    ),
+    "Compare models and search settings": (
+        studies.compare_command,
+        studies.ablate_command,
+        studies.study_group,
+    ),
+    "Use models": (
+        models.spot_command,
+        models.predict_command,
+        models.register_command,
+        models.promote_command,
+        models.rollback_command,
+        models.lineage_command,
+    ),
+}
 
 
-@click.group()
+@click.group(cls=GroupedCommands, groups=_GROUPS)
 @click.version_option(__version__, prog_name="microfacial")
 def main() -> None:
     """Micro-expression recognition, from raw face clips to a promoted model.
@@ -27,33 +60,11 @@ def main() -> None:
     """
 
 
-for _command in (
-    stages.code_command,
-    stages.clips_command,
-    stages.faces_command,
-    stages.flow_command,
-    stages.train_command,
-    stages.report_command,
-    studies.compare_command,
-    studies.ablate_command,
-    studies.study_group,
-    models.spot_command,
-    models.register_command,
-    models.promote_command,
-    models.rollback_command,
-    models.lineage_command,
-    models.predict_command,
-    projects.repro_command,
-    projects.demo_command,
-    projects.doctor_command,
-    projects.ui_command,
-    projects.sync_command,
-):
-    main.add_command(_command)
-
-
 def run_command_line() -> None:
     """Run a command. An error that the user can repair becomes one line and exit code 2."""
+    start_logging()
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
     try:
         main()
     except MicrofacialError as error:

@@ -6,22 +6,31 @@ from typing import Literal
 
 import click
 
-from microfacial.pipeline.cli.options import REFUSED, USER_ERROR, fps_option, frame_number, locked_project
+from microfacial.pipeline.cli.completion import ModelName
+from microfacial.pipeline.cli.options import (
+    REFUSED,
+    USER_ERROR,
+    fps_option,
+    frame_number,
+    json_option,
+    locked_project,
+)
 from microfacial.pipeline.project import open_project
 
 
 @click.command("spot")
 @click.argument("path", type=click.Path(path_type=Path))
 @fps_option
-def spot_command(path: Path, fps: float | None) -> None:
+@json_option
+def spot_command(path: Path, fps: float | None, as_json: bool) -> None:
     """Find onset, apex and offset of the strongest movement in PATH, a video or a folder of frames."""
     from microfacial.pipeline.commands.spot import run_spot
 
-    run_spot(path, fps)
+    run_spot(path, fps, as_json=as_json)
 
 
 @click.command("register")
-@click.argument("model")
+@click.argument("model", type=ModelName())
 def register_command(model: str) -> None:
     """Register the trained MODEL with its evidence. The new version becomes the challenger."""
     from microfacial.pipeline.commands.register import run_register
@@ -58,13 +67,14 @@ def rollback_command(reason: str) -> None:
 
 
 @click.command("lineage")
-def lineage_command() -> None:
+@json_option
+def lineage_command(as_json: bool) -> None:
     """Print the origin of each registered version and the decisions about it."""
     from microfacial.pipeline.commands.lineage import run_lineage
     from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
     with mlflow_errors_as_pipeline_errors():
-        run_lineage(open_project())
+        run_lineage(open_project(), as_json=as_json)
 
 
 @click.command("predict")

@@ -55,6 +55,10 @@ processes_option = click.option(
     help="Number of processes. It changes the time, not the results.",
 )
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document. docs/command-line.md lists its fields."
+)
+
 frame_number = click.IntRange(0, 1_000_000_000)
 """Type of an option with the number of a frame."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from microfacial.errors import PipelineError
-from microfacial.pipeline.cli.options import USER_ERROR, locked_project, processes_option
+from microfacial.pipeline.cli.options import USER_ERROR, json_option, locked_project, processes_option
+from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, open_project
 
 
@@ -59,7 +60,8 @@ def demo_command(contact_sheet: Path | None, processes: int) -> None:
 @click.command("doctor")
 @click.argument("path", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--all", "show_all", is_flag=True, help="With PATH: show every remark, and not three of each kind.")
-def doctor_command(path: Path | None, show_all: bool) -> None:
+@json_option
+def doctor_command(path: Path | None, show_all: bool, as_json: bool) -> None:
     """Check set-up, data and disk. With PATH, check the releases in that folder row by row."""
     from microfacial.pipeline.doctor import examine
     from microfacial.pipeline.release_check import examine_releases
@@ -67,8 +69,12 @@ def doctor_command(path: Path | None, show_all: bool) -> None:
     results = []
     for result in examine() if path is None else examine_releases(path, show_all=show_all):
         results.append(result)
-        click.echo(str(result))
-    if not all(result.sound for result in results):
+        if not as_json:
+            click.echo(str(result))
+    sound = all(result.sound for result in results)
+    if as_json:
+        print_json({"sound": sound, "checks": [result.as_dict() for result in results]})
+    if not sound:
         sys.exit(USER_ERROR)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from microfacial.pipeline.cli.completion import ModelName
 from microfacial.pipeline.cli.options import locked_project, processes_option
 from microfacial.pipeline.project import open_project
 
@@ -62,7 +63,7 @@ def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes
 
 
 @click.command("train")
-@click.argument("model")
+@click.argument("model", type=ModelName())
 @processes_option
 def train_command(model: str, processes: int) -> None:
     """Stage 4: train and test MODEL on every fold. MODEL is a name under `models` in params.yaml."""
@@ -74,7 +75,7 @@ def train_command(model: str, processes: int) -> None:
 
 @click.command("report")
 def report_command() -> None:
-    """Stage 5: write metrics.json and the report page of all models."""
+    """Stage 5: write the report page, metrics.json and scores.json."""
     from microfacial.pipeline.stages.report import run_report
 
     with locked_project() as project:

@@ -2,18 +2,21 @@
 
 import click
 
-from microfacial.pipeline.cli.options import locked_project, processes_option
+from microfacial.pipeline.cli.completion import ModelName
+from microfacial.pipeline.cli.groups import RunByDefault
+from microfacial.pipeline.cli.options import json_option, locked_project, processes_option
 from microfacial.pipeline.project import open_project
 
 
 @click.command("compare")
-@click.argument("model")
-@click.argument("baseline")
-def compare_command(model: str, baseline: str) -> None:
+@click.argument("model", type=ModelName())
+@click.argument("baseline", type=ModelName())
+@json_option
+def compare_command(model: str, baseline: str, as_json: bool) -> None:
     """Compare MODEL with BASELINE on the same clips. Both must be trained."""
     from microfacial.pipeline.commands.compare import run_compare
 
-    run_compare(open_project(), model, baseline)
+    run_compare(open_project(), model, baseline, as_json=as_json)
 
 
 @click.command("ablate")
@@ -32,16 +35,7 @@ def ablate_command(repeats: int | None, processes: int) -> None:
         run_ablate(project, repeats, processes)
 
 
-class _RunByDefault(click.Group):
-    """A group that calls its command `run` if the first word is no command: `study hybrid` is `study run hybrid`."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
-
-
-@click.group("study", cls=_RunByDefault)
+@click.group("study", cls=RunByDefault)
 def study_group() -> None:
     """Search the settings of a model.
 
@@ -53,7 +47,7 @@ def study_group() -> None:
 
 
 @study_group.command("run")
-@click.argument("model")
+@click.argument("model", type=ModelName())
 @click.option(
     "--workers", type=click.IntRange(1, 1024), show_default="study.workers", help="Processes that share the trials."
 )
@@ -75,7 +69,7 @@ def study_run_command(model: str, workers: int | None, no_conclusion: bool, pare
 
 
 @study_group.command("apply")
-@click.argument("model", required=False)
+@click.argument("model", required=False, type=ModelName())
 @click.option("--force", is_flag=True, help="Apply even if the data has changed or no trial is better than trial 0.")
 def study_apply_command(model: str | None, force: bool) -> None:
     """Write the best settings of the study that was started last into params.yaml. MODEL limits it to its studies."""
@@ -85,9 +79,10 @@ def study_apply_command(model: str | None, force: bool) -> None:
 
 
 @study_group.command("show")
-@click.argument("model", required=False)
-def study_show_command(model: str | None) -> None:
+@click.argument("model", required=False, type=ModelName())
+@json_option
+def study_show_command(model: str | None, as_json: bool) -> None:
     """List the studies and their results. MODEL limits the list to its studies."""
     from microfacial.pipeline.commands.study_apply import show_studies
 
-    show_studies(model)
+    show_studies(model, as_json=as_json)

@@ -1,23 +1,30 @@
 """Command `compare`: is one trained model better than another on the same clips?"""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
 import click
 
-from microfacial.errors import StorageError
-from microfacial.evaluation.comparison import describe_comparison
+from microfacial.errors import StorageError, suggest
+from microfacial.evaluation.comparison import describe_comparison, describe_difference
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_predictions
 from microfacial.evaluation.significance import compare_predictions
+from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.records import Comparison, Evaluation
 from microfacial.settings import read_section
 
 
-def run_compare(project: Project, model: str, baseline: str) -> None:
+def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -> None:
     """Print both scores, their difference over the same draws of subjects, and whether it can be told from zero.
 
     Args:
         project: the data set that both models were trained on.
         model: name of the model.
         baseline: name of the model to compare with.
+        as_json: whether to print a JSON document.
 
     Raises:
         StorageError: one of the two models is not trained.
@@ -25,13 +32,35 @@ def run_compare(project: Project, model: str, baseline: str) -> None:
     """
     config = read_section(PARAMS, "train", TrainConfig)
     folders = [project.results / "train" / name for name in (model, baseline)]
+    trained = [path.parent.name for path in project.results.glob("train/*/evaluation.json")]
     for folder in folders:
         if not (folder / "evaluation.json").exists():
             raise StorageError(
                 f"{folder.name} is not trained on {project.clips.name}. "
-                f"Run `dvc repro` with {folder.name} under models in {PARAMS}"
+                f"Run `dvc repro` with {folder.name} under models in {PARAMS}{suggest(folder.name, trained)}"
             )
     model_predictions, baseline_predictions = (read_predictions(folder) for folder in folders)
     comparison = compare_predictions(model_predictions, baseline_predictions, config.bootstrap_draws, config.seed)
-    for line in describe_comparison([read_evaluation(folder) for folder in folders], comparison):
+    evaluations = [read_evaluation(folder) for folder in folders]
+    if as_json:
+        print_json(_as_dict(evaluations, comparison))
+        return
+    for line in describe_comparison(evaluations, comparison):
         click.echo(line)
+
+
+def _as_dict(evaluations: Sequence[Evaluation], comparison: Comparison) -> dict[str, Any]:
+    """Return the fields that `compare --json` prints."""
+    scores = {
+        evaluation.model: {
+            "uf1": evaluation.overall.uf1,
+            "uf1_interval": evaluation.uf1_interval,
+            "uar": evaluation.overall.uar,
+            "uar_interval": evaluation.uar_interval,
+            "repeats": evaluation.repeats,
+            "note": evaluation.note,
+        }
+        for evaluation in evaluations
+    }
+    conclusion = {"tells_apart": comparison.tells_apart, "conclusion": describe_difference(comparison)}
+    return {"scores": scores, **asdict(comparison), **conclusion}

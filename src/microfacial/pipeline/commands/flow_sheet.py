@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from microfacial import files
-from microfacial.errors import PipelineError
+from microfacial.errors import PipelineError, suggest
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import is_tracked_by_git
@@ -68,5 +68,6 @@ def _choose(views: list[ClipView], clip_ids: Sequence[str]) -> list[ClipView]:
         if clip_id not in existing:
             raise PipelineError(
                 f"the data set has no clip {clip_id!r}. Name a clip as in clips.csv, such as {views[0].clip.id}"
+                f"{suggest(clip_id, existing)}"
             )
     return [view for view in views if not clip_ids or view.clip.id in clip_ids]

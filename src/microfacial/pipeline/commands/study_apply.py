@@ -2,23 +2,28 @@
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 import click
 
 from microfacial.files import write_text
 from microfacial.pipeline.config import load
+from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.store import features_digest
+from microfacial.tracking.location import hide_password
 from microfacial.tuning.apply import choose_study, choose_trial, edit_params
 from microfacial.tuning.description import describe_stored_study
 from microfacial.tuning.optuna_storage import StudyStorage, find_studies
+from microfacial.tuning.trials import StoredStudy, choose_best
 
 
-def show_studies(model: str | None) -> None:
+def show_studies(model: str | None, *, as_json: bool) -> None:
     """Print the result of each study so far. The study that was started last is printed last.
 
     Args:
         model: print only studies of this model. None prints studies of all models.
+        as_json: whether to print a JSON document.
 
     Raises:
         ConfigError: params.yaml is wrong.
@@ -27,10 +32,27 @@ def show_studies(model: str | None) -> None:
     config = load(PARAMS)
     storage = StudyStorage(Path(), config.study)
     studies = find_studies(storage, config.clips.name, model)
+    address = hide_password(storage.url)
+    if as_json:
+        print_json({"storage": address, "studies": [_as_dict(study) for study in studies]})
+        return
     for study in studies:
         click.echo("\n  ".join(describe_stored_study(study)))
     count = f"{len(studies)} studies" if studies else f"no study of {model or 'any model'}"
-    click.echo(f"{count} in {storage.url}")
+    click.echo(f"{count} in {address}")
+
+
+def _as_dict(study: StoredStudy) -> dict[str, Any]:
+    """Return the fields of a study that `study show --json` prints."""
+    best = choose_best(study.trials)
+    names = ("number", "state", "value", "seconds", "model", "params", "reference", "group", "reason", "retry_of")
+    return {
+        "name": study.name,
+        "facts": study.facts,
+        "best_trial": None if best is None else best.number,
+        "trials": [{name: getattr(trial, name) for name in names} for trial in study.trials],
+        "conclusion": study.conclusion,
+    }
 
 
 def run_study_apply(project: Project, model: str | None, *, force: bool) -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from microfacial import files
 from microfacial.datasets import ClipsConfig
+from microfacial.datasets.clip_table import digest_data
 from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation import result_files
 from microfacial.evaluation.oracle import read_oracle_uf1
@@ -19,7 +20,7 @@ from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.page import PageContent, render_page
 from microfacial.report.results import ModelResult, ReportConfig, add_comparisons
 from microfacial.report.settings_list import read_pinned_versions
-from microfacial.report.summary import summarise
+from microfacial.report.summary import list_metrics, summarise
 from microfacial.report.tables import read_ablation
 from microfacial.settings import read_section, read_sections
 
@@ -27,7 +28,7 @@ _PINS = Path("constraints.txt")  # pinned versions are the same on every machine
 
 
 def run_report(project: Project) -> None:
-    """Write index.html, plots/ and metrics.json about all models that params.yaml lists.
+    """Write index.html, plots/, metrics.json and scores.json about all models that params.yaml lists.
 
     Args:
         project: The data set.
@@ -44,6 +45,7 @@ def run_report(project: Project) -> None:
         clips=clips,
         store=store,
         results=results,
+        data_digest=digest_data(clips),
         settings={
             "clips": read_section(PARAMS, "clips", ClipsConfig).model_dump(mode="json"),
             "train": read_section(PARAMS, "train", TrainConfig).model_dump(mode="json"),
@@ -54,7 +56,8 @@ def run_report(project: Project) -> None:
     )
     files.write_text(folder / "reports" / "index.html", render_page(content))
     write_plots(folder / "reports" / "plots", results)
-    files.write_json(folder / "reports" / "metrics.json", summarise(results))
+    files.write_json(folder / "reports" / "metrics.json", list_metrics(results))
+    files.write_json(folder / "reports" / "scores.json", summarise(results))
     click.echo(f"report: {folder / 'reports' / 'index.html'}")
 
 

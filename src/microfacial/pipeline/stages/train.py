@@ -10,7 +10,7 @@ import numpy as np
 
 from microfacial import __version__, files
 from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
@@ -55,7 +55,9 @@ def run_train(project: Project, model: str, processes: int) -> None:
     """
     config = load(PARAMS)
     if model not in config.models:
-        raise ConfigError(f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}")
+        raise ConfigError(
+            f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}{suggest(model, config.models)}"
+        )
     settings, protocol = config.models[model], protocol_of(model, config.train)
     store, clips = read_features(project.results)
     if protocol.repeats < config.train.repeats:

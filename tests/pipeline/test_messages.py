@@ -1,0 +1,73 @@
+"""Lines about long waits, the level of messages, and JSON."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from microfacial.pipeline.messages import WaitWatcher, print_json
+
+SECONDS = 0.1
+
+
+def record(message: str, **attributes: object) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": message, "levelno": logging.DEBUG, **attributes})
+
+
+def watch(*steps: tuple[float, logging.LogRecord | None]) -> list[str]:
+    """Return the printed lines. Each step waits, then makes a record the current step, or prints something."""
+    lines: list[str] = []
+    watcher = WaitWatcher("start", lines.append, SECONDS)
+    watcher.start()
+    for seconds, step in steps:
+        time.sleep(seconds)
+        if step is None:
+            watcher.note_output()
+        else:
+            watcher.emit(step)
+    watcher.stop()
+    return lines
+
+
+def test_the_current_step_is_printed_once_after_a_silence() -> None:
+    assert watch((4 * SECONDS, record("end"))) == ["waiting: start"]
+    assert watch((0, record("opening the store")), (5 * SECONDS, None)) == ["waiting: opening the store"]
+
+
+def test_nothing_is_printed_about_a_short_step_or_after_an_output() -> None:
+    assert watch((0, record("short"))) == []
+    assert watch((0, record("opening the store")), (0, None), (4 * SECONDS, None)) == []
+
+
+def test_a_program_that_prints_itself_is_not_announced() -> None:
+    assert watch((0, record("running dvc repro", prints_itself=True)), (4 * SECONDS, None)) == []
+
+
+def test_a_process_announces_a_wait_on_standard_error() -> None:
+    code = (
+        "import time, microfacial.pipeline.messages as messages\n"
+        "messages.SILENT_SECONDS = 0.2\n"
+        "messages.announce_waits('loading libraries')\n"
+        "time.sleep(0.7)\n"
+        "print('done')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("done\n", "waiting: loading libraries\n")
+
+
+@dataclass
+class Item:
+    value: float
+    names: tuple[str, ...]
+
+
+def test_json_is_one_document_without_numbers_that_are_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"items": [Item(float("nan"), ("ä",)), Item(1.5, ())], 3: None})
+    assert json.loads(capsys.readouterr().out) == {
+        "items": [{"value": None, "names": ["ä"]}, {"value": 1.5, "names": []}],
+        "3": None,
+    }

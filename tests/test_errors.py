@@ -1,0 +1,61 @@
+"""A message about an unknown name proposes the name that was meant."""
+
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field
+
+from microfacial.errors import ConfigError, suggest
+from microfacial.models.presets import find_network, resolve
+from microfacial.settings import Section, check
+
+
+class _Inner(Section):
+    levels: int = 3
+
+
+class _Outer(Section):
+    method: Literal["landmarks", "template"] = "landmarks"
+    corpora: tuple[Literal["casme2", "samm"], ...] = Field((), strict=False)
+    inner: _Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("hybird", ["hybrid", "mlp"], ". Did you mean hybrid?"),
+        ("CASME2", ["casme2", "casme3"], ". Did you mean casme2?"),
+        ("Hybrid", {"hybrid": 1}, ". Did you mean hybrid?"),
+        (7, ["hybrid"], ""),
+        ("x" * 100_000, ["xx"], ""),
+        ("zebra", ["hybrid", "mlp"], ""),
+        ("a", [], ""),
+    ],
+)
+def test_the_most_similar_name_is_proposed(name: object, known: Any, expected: str) -> None:
+    assert suggest(name, known) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "meant"),
+    [
+        ({"methods": "landmarks"}, "method"),
+        ({"inner": {"level": 3}}, "levels"),
+        ({"method": "landmark"}, "landmarks"),
+        ({"corpora": ["CASME2"]}, "casme2"),
+    ],
+)
+def test_a_wrong_key_or_value_of_a_section_is_corrected(content: dict[str, Any], meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"Did you mean {meant}\?"):
+        check(content, _Outer, "params.yaml: faces")
+
+
+def test_a_wrong_model_or_preset_is_corrected() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean hybrid\?"):
+        resolve("hybird", {}, "params.yaml: models.hybird")
+    with pytest.raises(ConfigError, match=r"Did you mean mission\?"):
+        resolve("hybrid", {"preset": "misson"}, "params.yaml: models.hybrid")
+    with pytest.raises(ConfigError, match=r"Did you mean epochs\?"):
+        resolve("mlp", {"epoch": 3}, "params.yaml: models.mlp")
+    with pytest.raises(ConfigError, match=r"Did you mean roi_cnn\?"):
+        find_network("roi_cn")
