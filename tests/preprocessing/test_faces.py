@@ -203,7 +203,8 @@ def test_landmarks_with_a_region_off_the_square_are_replaced_by_the_template(
     points = mean_face(56)
     points[list(FACE_SCHEMES["mission"]["mouth"].points)] += 1000
     monkeypatch.setattr(
-        "microfacial.preprocessing.alignment.find_landmarks", lambda _: Landmarks(points=points, confidence=0.9)
+        "microfacial.preprocessing.alignment.find_landmarks",
+        lambda _: Landmarks(points=points, depth=np.zeros(468), confidence=0.9),
     )
     frame = read_image(Path("data") / clip.frame(clip.onset))
     assert locate(clip, frame, FacesConfig()).source == "template"
