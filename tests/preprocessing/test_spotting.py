@@ -110,6 +110,13 @@ def test_equal_frames_and_too_few_frames_are_refused() -> None:
         spot_interval(dict.fromkeys(range(4), still), FPS, CONFIG)
 
 
+def test_a_movement_without_a_start_or_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments that coincide are no movement. This happens in noise."""
+    monkeypatch.setattr("microfacial.preprocessing.spotting._steps_to_rest", lambda *_: 0)
+    with pytest.raises(DatasetError, match=r"frame 3[123]\b"):
+        spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5)), FPS, CONFIG)
+
+
 def test_spotting_is_deterministic() -> None:
     frames = film(rise_and_fall(12, 5, 5, 12, 1.5))
     first, second = (spot_interval(frames, FPS, CONFIG) for _ in range(2))

@@ -1,18 +1,23 @@
 """Read a clip from outside the data sets, with the same steps as the stages `faces` and `flow`."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from microfacial.datasets.frames import Recording, open_clip, read_frames
-from microfacial.errors import ConfigError, DatasetError
+from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.alignment import place_distance, place_face
+from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
-from microfacial.preprocessing.spotting import spot_apex, spot_interval
+from microfacial.preprocessing.spotting import spot_apex, spot_track
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
+_LOG = logging.getLogger(__name__)
+_LARGEST_SHIFT = 0.12  # of the square's side: a head that moves further between two moments hides the skin's motion
 _MAX_FPS = 100_000
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
@@ -59,6 +64,7 @@ def read_clip(
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
     clip = _check_moments(recording, onset, apex, offset)
+    _check_head(clip, recording.root, faces)
     store = _compute_store(clip, recording.root, faces, flow)
     return store if offset is not None else _take_onset_apex(store)
 
@@ -102,8 +108,10 @@ def _spot(
         numbers = [number for number in recording.numbers if onset <= number <= offset]
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
-    frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    interval = spot_interval(frames, fps, skin=skin)
+    track = track_face(recording, recording.root, fps)
+    if track.faces > 1:
+        _LOG.warning("%s: %s", path, describe_choice(track.faces))
+    interval = spot_track(track, fps)
     return interval.onset, interval.apex, interval.offset
 
 
@@ -121,6 +129,24 @@ def _check_moments(recording: Recording, onset: int, apex: int, offset: int | No
             f"{path}: onset {onset}, apex {apex} and offset {end} are not in this order in time. Correct them"
         )
     return _make_clip(recording, onset, apex, end)
+
+
+def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
+    """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset."""
+    if faces.method != "landmarks":
+        return
+    path, onset = root / clip.frames, None
+    for number, frame in read_frames(clip, root, (clip.onset, clip.apex, clip.offset)).items():
+        face = place_face(frame, faces.size_px)
+        if face is None:
+            raise NoFaceError(f"{path}: no face was found in frame {number}. Choose moments at which a face is visible")
+        onset = onset or face
+        shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
+        if shift > _LARGEST_SHIFT:
+            raise DatasetError(
+                f"{path}: from frame {clip.onset} to {number} the head moves by {shift:.0%} of the aligned square, and "
+                "this hides the motion of the skin. Choose moments between which the head stays in place"
+            )
 
 
 def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:

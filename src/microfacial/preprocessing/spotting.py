@@ -1,6 +1,6 @@
 """Spot movements: the apex of an annotated clip, or onset, apex and offset of the strongest movement in a raw clip.
 
-Motion is measured by optical flow between high-passed frames, without the head's similarity motion. Differences of grey
+Motion is measured by optical flow between high-passed frames, without the motion of the head. Differences of grey
 levels cannot replace flow, because they do not distinguish an expression from a head that drifts by a pixel.
 
 A frame belongs to a movement if it differs from the frames half a longest micro-expression before and after it. Both
@@ -12,9 +12,9 @@ doi:10.1109/ACPR.2015.7486586 (the apex is the frame that differs most; eyes are
 Behav. 2013, doi:10.1007/s10919-013-0159-8 (how long micro-expressions last).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
@@ -106,31 +107,82 @@ def spot_interval(
         The strongest movement.
 
     Raises:
-        DatasetError: The clip has too few frames, or no movement is stronger than the flow that is measured on a face
-            at rest.
+        DatasetError: The clip has too few frames, no movement is stronger than the flow that is measured on a face at
+            rest, or the strongest movement has no start or no end.
     """
-    config = config or SpottingConfig()
     numbers = tuple(sorted(frames))
-    if len(numbers) < _MINIMUM_FRAMES:
+    part = _Part(numbers, [frames[number] for number in numbers], skin, None)
+    return _spot_parts([part], numbers, fps, config or SpottingConfig())
+
+
+def spot_track(track: FaceTrack, fps: float, config: SpottingConfig | None = None) -> Spotting:
+    """Spot onset, apex and offset of the strongest movement of a face that was followed through raw footage.
+
+    Args:
+        track: the face, from `track_face`.
+        fps: frames per second.
+        config: settings of spotting. None means the default.
+
+    Returns:
+        The strongest movement. The signal is 0 in frames that are in no part of the track.
+
+    Raises:
+        DatasetError: All parts have too few frames, no movement is stronger than the flow that is measured on a face at
+            rest, or the strongest movement has no start or no end.
+    """
+    parts = [_Part(part.numbers, part.frames, part.skin, part.depth) for part in track.parts]
+    return _spot_parts(parts, track.numbers, fps, config or SpottingConfig())
+
+
+class _Part(NamedTuple):
+    """Frames of one head: see `TrackedPart`."""
+
+    numbers: tuple[int, ...]
+    frames: Sequence[Image]
+    skin: NDArray[np.bool_] | None
+    depth: NDArray[np.float32] | None
+
+
+def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, config: SpottingConfig) -> Spotting:
+    """Spot the strongest movement in any part. Frames of different parts are never compared."""
+    usable = [part for part in parts if len(part.numbers) >= _MINIMUM_FRAMES]
+    if not usable:
+        most = max((len(part.numbers) for part in parts), default=0)
         raise DatasetError(
-            f"only {len(numbers)} frames, so no movement can be spotted. At least {_MINIMUM_FRAMES} are needed"
+            f"only {most} frames, so no movement can be spotted. At least {_MINIMUM_FRAMES} frames in sequence are "
+            "needed in which the head is in place"
         )
-    film = FrameMotion([frames[number] for number in numbers], config, skin)
     lag = max(1, round(0.5 * config.longest_s * fps))
-    departure = _departure(film, lag)
-    signal = _smooth(film.strength(departure), fps, config)
-    _check_rise(signal, config)
-    threshold = float(signal.mean() + config.threshold * (signal.max() - signal.mean()))
-    peaks = _find_peaks(signal, threshold, lag)
-    first, last = _find_flanks(film, peaks[0], departure[peaks[0]], fps, config)
+    films = [FrameMotion(part.frames, config, part.skin, part.depth) for part in usable]
+    signals = [_smooth(_measure(film, lag), fps, config) for film in films]
+    rest = float(np.percentile(np.concatenate(signals), _REST_PERCENT))
+    for film, signal in zip(films, signals, strict=True):
+        _clear_head_motion(film, signal, lag, rest, config)
+    joint = np.concatenate(signals)
+    _check_rise(float(joint.max()), rest, config)
+    threshold = float(joint.mean() + config.threshold * (joint.max() - joint.mean()))
+    values = dict(zip((number for part in usable for number in part.numbers), joint.tolist(), strict=True))
+    peaks = [
+        part.numbers[peak]
+        for part, signal in zip(usable, signals, strict=True)
+        for peak in _find_peaks(signal, threshold, lag)
+    ]
+    best = int(np.argmax([signal.max() for signal in signals]))
+    onset, apex, offset = _find_moments(films[best], int(signals[best].argmax()), lag, fps, config)
+    spotted = usable[best].numbers
+    if not onset < apex < offset:
+        raise DatasetError(
+            f"the strongest movement, at frame {spotted[apex]}, has no start or no end in frames "
+            f"{spotted[0]}–{spotted[-1]}. Use a clip that shows the face before, during and after the movement"
+        )
     return Spotting(
-        onset=numbers[first],
-        apex=numbers[peaks[0]],
-        offset=numbers[last],
+        onset=spotted[onset],
+        apex=spotted[apex],
+        offset=spotted[offset],
         numbers=numbers,
-        signal=signal,
+        signal=np.array([values.get(number, 0.0) for number in numbers]),
         threshold=threshold,
-        peaks=tuple(numbers[peak] for peak in peaks),
+        peaks=tuple(sorted(peaks, key=lambda number: -values[number])),
     )
 
 
@@ -138,24 +190,51 @@ def _smooth(signal: FloatArray, fps: float, config: SpottingConfig) -> FloatArra
     return round_signal(gaussian_filter1d(signal, config.smoothing_s * fps, mode="nearest"))
 
 
-def _departure(film: FrameMotion, lag: int) -> MotionField:
-    """Return how far each frame is from the mean of the frames `lag` before and after it, `(N, h, w, 2)`.
+def _measure(film: FrameMotion, lag: int) -> FloatArray:
+    """Return how far each frame is from the mean of the frames `lag` before and after it, in px, `(N,)`.
 
-    Near the ends of the clip, its first and last frame are used.
+    Near the ends of the film, its first and last frame are used. Flow is kept only as long as it is needed.
     """
     count = len(film.frames)
-    since = [film.between(max(index - lag, 0), index) for index in range(count)]
-    until = [since[i + lag] if i + lag < count else film.between(i, count - 1) for i in range(count)]
-    return np.stack([0.5 * (before - after) for before, after in zip(since, until, strict=True)])
+    since: dict[int, MotionField] = {}
+    strengths = np.empty(count)
+    for index in range(count + lag):
+        if index < count:
+            since[index] = film.between(max(index - lag, 0), index)
+        middle = index - lag
+        if middle >= 0:
+            until = since[index] if index < count else film.between(middle, count - 1)
+            strengths[middle] = film.strength((0.5 * (since.pop(middle) - until))[None])[0]
+    return strengths
 
 
-def _check_rise(signal: FloatArray, config: SpottingConfig) -> None:
-    """Refuse a clip without a movement that is stronger than the face at rest."""
-    rest = float(np.percentile(signal, _REST_PERCENT))
-    if signal.max() <= config.least_rise * rest:
+def _departure(film: FrameMotion, index: int, lag: int) -> MotionField:
+    """Return the motion whose strength `_measure` returns for a frame, `(h, w, 2)`."""
+    before = film.between(max(index - lag, 0), index)
+    after = film.between(index, min(index + lag, len(film.frames) - 1))
+    return np.asarray(0.5 * (before - after), dtype=np.float32)
+
+
+def _clear_head_motion(film: FrameMotion, signal: FloatArray, lag: int, rest: float, config: SpottingConfig) -> None:
+    """Set the signal to 0 around each peak at which the head turns. A turn affects frames up to two lags away."""
+    while signal.max() > config.least_rise * rest:
+        peak = int(signal.argmax())
+        if not film.is_head(_departure(film, peak, lag), config):
+            return
+        signal[max(peak - 2 * lag, 0) : peak + 2 * lag + 1] = 0.0
+
+
+def _check_rise(strongest: float, rest: float, config: SpottingConfig) -> None:
+    """Refuse a clip without a movement that is stronger than the face at rest, and a face that is never at rest."""
+    if strongest <= config.least_rise * rest:
         raise DatasetError(
-            f"no movement rises above the noise: the strongest one is {signal.max():.3f} px, a face at rest has "
+            f"no movement rises above the noise: the strongest one is {strongest:.3f} px, a face at rest has "
             f"{rest:.3f} px. Use a longer clip, or crop it closer to the face"
+        )
+    if rest > config.most_rest_px:
+        raise DatasetError(
+            f"the face moves all the time, by at least {rest:.3f} px, as in speech, so no single movement can be "
+            "spotted. Use a clip that shows the face at rest before and after the movement, or give onset and apex"
         )
 
 
@@ -166,17 +245,19 @@ def _find_peaks(signal: FloatArray, threshold: float, apart: int) -> list[int]:
     return sorted((int(peak) for peak in peaks), key=lambda peak: -signal[peak])
 
 
-def _find_flanks(
-    film: FrameMotion, apex: int, pattern: MotionField, fps: float, config: SpottingConfig
-) -> tuple[int, int]:
-    """Return the indices of onset and offset: the nearest frames in which little of the apex's motion is left."""
+def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: SpottingConfig) -> tuple[int, int, int]:
+    """Return the indices of onset, apex and offset.
+
+    Onset and offset are the nearest frames in which little of the apex's motion is left.
+    """
+    pattern = _departure(film, apex, lag)
     reach = max(2, round(config.longest_s * fps))
     first, last = max(0, apex - reach), min(len(film.frames) - 1, apex + reach)
     shares = [1.0 + film.share(film.between(apex, index), pattern) for index in range(first, last + 1)]
     strength = _smooth(np.array(shares), fps, config)
     middle = apex - first
     onset = first + middle - _steps_to_rest(strength[middle::-1], config)
-    return onset, first + middle + _steps_to_rest(strength[middle:], config)
+    return onset, apex, first + middle + _steps_to_rest(strength[middle:], config)
 
 
 def _steps_to_rest(strength: FloatArray, config: SpottingConfig) -> int:

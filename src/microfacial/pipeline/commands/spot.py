@@ -5,12 +5,10 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.frames import Recording, open_clip, stream_clip
+from microfacial.datasets.frames import Recording, open_clip
 from microfacial.datasets.video import VIDEO_EXTENSIONS, read_times
-from microfacial.errors import NoFaceError
-from microfacial.preprocessing.aligned_frames import read_aligned_frames
-from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
-from microfacial.preprocessing.spotting import Spotting, spot_interval
+from microfacial.preprocessing.face_track import describe_choice, track_face
+from microfacial.preprocessing.spotting import spot_track
 
 _DEFAULT_FPS = 200.0  # of CASME II and SAMM
 
@@ -23,6 +21,7 @@ def run_spot(path: Path, fps: float | None) -> None:
         fps: frames per second. None means the video's own frame rate.
 
     Raises:
+        NoFaceError: No frame shows a face.
         DatasetError: The path has no frames, a frame cannot be read, or no movement was found.
     """
     recording = open_clip(path)
@@ -32,24 +31,16 @@ def run_spot(path: Path, fps: float | None) -> None:
             f"spot: the frame rate is unknown. {_DEFAULT_FPS:g} frames per second are assumed; set it by --fps",
             err=True,
         )
-    spotting = _spot(recording, known_fps or _DEFAULT_FPS)
+    rate = known_fps or _DEFAULT_FPS
+    track = track_face(recording, recording.root, rate)
+    if track.faces > 1:
+        click.echo(f"spot: {describe_choice(track.faces)}", err=True)
+    spotting = spot_track(track, rate)
     times = _read_times(recording, fps)
     moments = ("onset", "apex", "offset")
     click.echo("spot: " + ", ".join(_describe(moment, getattr(spotting, moment), times) for moment in moments))
     if spotting.peaks[1:]:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
-
-
-def _spot(recording: Recording, fps: float) -> Spotting:
-    """Spot on the skin that the first frame shows. If no face is found there, spot on whole frames and say so."""
-    config = SpottingConfig()
-    try:
-        frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    except NoFaceError:
-        click.echo("spot: no face was found in the first frame, so whole frames are used", err=True)
-        stream = stream_clip(recording, recording.root, recording.numbers)
-        return spot_interval({number: shrink(frame, config) for number, frame in stream}, fps, config)
-    return spot_interval(frames, fps, config, skin)
 
 
 def _read_times(recording: Recording, fps: float | None) -> dict[int, float]:
