@@ -20,7 +20,9 @@ def draw_face(smile_px: float = 0.0, right_px: float = 0.0, image: NDArray[np.ui
     y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     inner = x - np.float32(right_px)
     bump = np.exp(-((inner - 92) ** 2 + (y - 118) ** 2) / 150)
-    return np.asarray(cv2.remap(image, inner, y - smile_px * bump, cv2.INTER_CUBIC, borderValue=(150, 150, 150)))
+    return np.asarray(
+        cv2.remap(image, inner, y - np.float32(smile_px) * bump, cv2.INTER_CUBIC, borderValue=(150, 150, 150))
+    )
 
 
 def smile(frames: int, apex: int, height_px: float = 2.0) -> list[float]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakes import make_clip, texture
 from microfacial.datasets.frames import frame_files, open_clip, read_frames, stream_clip
-from microfacial.datasets.video import count_frames, read_fps, read_times, read_video
+from microfacial.datasets.video import count_frames, read_video, scan_video
 from microfacial.errors import DatasetError
 
 GREY_STEP = 15  # difference between consecutive frames of a test video; no codec here blurs as much
@@ -79,7 +79,12 @@ def test_a_truncated_video_is_refused(write_video: Write, name: str, share: floa
     path = write_video(name, 8)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    for use in (count_frames, read_fps, open_clip, lambda path: read_frames(make_clip(frames=name), path.parent, (1,))):
+    for use in (
+        count_frames,
+        scan_video,
+        open_clip,
+        lambda path: read_frames(make_clip(frames=name), path.parent, (1,)),
+    ):
         with pytest.raises(DatasetError, match=f"{name} is truncated"):
             use(path)
 
@@ -133,14 +138,14 @@ def test_a_video_is_rotated_by_its_rotation_matrix(tmp_path: Path) -> None:
 
 
 def test_the_frame_rate_is_read_from_the_file(write_video: Write) -> None:
-    assert read_fps(write_video("a.mp4", 3)) == 25.0
+    assert scan_video(write_video("a.mp4", 3)).fps == 25.0
 
 
 def test_times_are_those_of_the_frames_and_not_of_the_mean_rate(tmp_path: Path) -> None:
     frames = [Image.fromarray(texture(32, 32, seed)) for seed in range(5)]
     path = tmp_path / "variable.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=[30, 60, 120, 40, 40])
-    assert read_times(path) == pytest.approx((0.0, 0.030, 0.090, 0.210, 0.250))
+    assert scan_video(path).seconds == pytest.approx((0.0, 0.030, 0.090, 0.210, 0.250))
 
 
 @pytest.mark.parametrize("length", [0, 2**32 - 1])
@@ -154,7 +159,7 @@ def test_an_avi_that_was_written_into_a_pipe_is_read(tmp_path: Path, length: int
     content[4:8] = length.to_bytes(4, "little")
     path.write_bytes(content)
     assert count_frames(path) == 5
-    assert read_times(path) == pytest.approx((0.0, 0.04, 0.08, 0.12, 0.16))
+    assert scan_video(path).seconds == pytest.approx((0.0, 0.04, 0.08, 0.12, 0.16))
 
 
 def test_an_interlaced_video_is_refused_with_a_remedy(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ to 14-bit levels. Changed bytes in a file of full length can remain unnoticed, b
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
 from microfacial.datasets.folders import (
     find_frames,
     find_pattern,
@@ -21,7 +22,9 @@ from microfacial.datasets.folders import (
     require_frame,
     translate_os_errors,
 )
-from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames, read_fps, read_video
+from microfacial.datasets.image_files import LARGEST_IMAGE_BYTES, check_image_size
+from microfacial.datasets.limits import check_frame_count
+from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
 from microfacial.records import FRAME_NUMBER, Image, frame_path
@@ -51,13 +54,29 @@ class Recording:
         root: folder that `frames` starts from.
         frames: path below `root`, as in `Clip.frames`.
         numbers: numbers of the frames, ascending. The first frame of a video is number 1.
-        fps: frames per second; None if the files give no rate.
+        fps: frames per second; None if the files give no rate. The mean rate if a video's rate varies.
+        seconds: time of each frame, in seconds from the first frame; empty if the files give no times.
     """
 
     root: Path
     frames: str
     numbers: tuple[int, ...]
     fps: float | None
+    seconds: tuple[float, ...] = ()
+
+
+class TimedFrame(NamedTuple):
+    """One frame of a recording.
+
+    Attributes:
+        number: number of the frame.
+        seconds: time from the first frame; None if it is unknown.
+        image: the frame, `(H, W, 3)` uint8, BGR.
+    """
+
+    number: int
+    seconds: float | None
+    image: Image
 
 
 # --- clips ------------------------------------------------------------------------------------------------------------
@@ -106,6 +125,37 @@ def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[t
                 f"{first_size}. Re-extract the clip or list it under clips.exclude"
             )
         yield number, image
+
+
+def frame_times(recording: Recording, fps: float | None = None) -> dict[int, float]:
+    """Return the time of each frame of a recording.
+
+    Args:
+        recording: the recording.
+        fps: frames per second. None means the timestamps of a video.
+
+    Returns:
+        Seconds from the first frame, by frame number. Empty for a folder of frames if `fps` is None, because its files
+        have no timestamps. Numbers that are missing in a folder do not count as time.
+    """
+    if fps is not None:
+        return {number: index / fps for index, number in enumerate(recording.numbers)}
+    return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
+
+
+def stream_recording(recording: Recording, fps: float | None = None) -> Iterator[TimedFrame]:
+    """Yield all frames of a recording one by one, with their times. Only one frame is in memory at a time.
+
+    Args:
+        recording: the recording.
+        fps: see `frame_times`.
+
+    Raises:
+        DatasetError: see `stream_clip`.
+    """
+    times = frame_times(recording, fps)
+    for number, image in stream_clip(recording, recording.root, recording.numbers):
+        yield TimedFrame(number, times.get(number), image)
 
 
 def frame_files(clip: Footage, root: Path, numbers: Iterable[int]) -> list[Path]:
@@ -160,13 +210,16 @@ def open_clip(path: Path) -> Recording:
         pattern = find_pattern(path, tuple(sorted(extensions)), default="") if extensions else ""
         if not pattern:
             raise DatasetError(f"{path} has no frames, such as img1.jpg. Give the path of a folder of frames")
-        return Recording(root=path, frames=pattern, numbers=find_frames(path, pattern), fps=None)
+        numbers = find_frames(path, pattern)
+        check_frame_count(path, len(numbers))
+        return Recording(root=path, frames=pattern, numbers=numbers, fps=None)
     if path.suffix.lower() not in VIDEO_EXTENSIONS:
         raise DatasetError(
             f"{path} is neither a folder of frames nor a video ({', '.join(VIDEO_EXTENSIONS)}). Correct the path"
         )
-    numbers = tuple(range(1, count_frames(path) + 1))
-    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=read_fps(path))
+    facts = scan_video(path)
+    numbers = tuple(range(1, facts.count + 1))
+    return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=facts.fps, seconds=facts.seconds)
 
 
 def _is_video(clip: Footage) -> bool:
@@ -177,7 +230,7 @@ def _is_video(clip: Footage) -> bool:
 # --- images -----------------------------------------------------------------------------------------------------------
 
 _LEAST_16_BIT_LEVEL = 1 << 14  # a 16-bit image whose levels are all lower holds 10-, 12- or 14-bit levels, unscaled
-_LEVELS_PER_8_BIT_LEVEL = 257  # of 16 bits, so that 65535 becomes 255
+_TO_8_BITS = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)  # 65535 becomes 255
 
 
 def read_image(path: Path) -> Image:
@@ -194,29 +247,36 @@ def read_image(path: Path) -> Image:
             of neither 8 nor full 16 bits.
     """
     with translate_os_errors(path):
-        content = require_frame(path).read_bytes()
-    image = _decode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if image is None:
-        raise DatasetError(f"{path} cannot be read as an image. Re-extract the clip or list it under clips.exclude")
+        if require_frame(path).stat().st_size > LARGEST_IMAGE_BYTES:
+            raise DatasetError(
+                f"{path} is larger than {LARGEST_IMAGE_BYTES / 1e6:.0f} MB. Make its frames smaller or crop them"
+            )
+        content = path.read_bytes()
+    check_image_size(path, content)
+    image = _decode(path, content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     levels = _scale_to_8_bit(image, path)
     if not content.startswith(b"\xff\xd8"):  # a JPEG cannot be transparent
         _check_opaque(content, path)
     return levels
 
 
-def _decode(content: bytes, flags: int) -> NDArray[Any] | None:
-    """Return an image, or None if the bytes are truncated or are not an image. OpenCV 5 detects it for every format."""
-    try:
-        image: NDArray[Any] | None = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # no bytes at all; other damage gives None
-        return None
+def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
+    """Return an image. Refuse bytes that are truncated, damaged or not an image."""
+    image: NDArray[Any] | None
+    image, messages = call_decoder(path, lambda: cv2.imdecode(np.frombuffer(content, np.uint8), flags))
+    fault = find_fault(messages)
+    if image is None or fault:
+        raise DatasetError(
+            f"{path} cannot be read as an image{f' ({fault})' if fault else ''}. "
+            "Re-extract the clip or list it under clips.exclude"
+        )
+    pass_on(messages)
     return image
 
 
 def _check_opaque(content: bytes, path: Path) -> None:
     """Refuse an image with transparent pixels, because their colours have no meaning."""
-    image = _decode(content, cv2.IMREAD_UNCHANGED)
-    assert image is not None, "the same bytes were decoded before"
+    image = _decode(path, content, cv2.IMREAD_UNCHANGED)
     if image.shape[2:] == (4,) and np.any(image[..., 3] != np.iinfo(image.dtype).max):
         raise DatasetError(f"{path} has transparent pixels. Save it without transparency")
 
@@ -233,4 +293,4 @@ def _scale_to_8_bit(image: NDArray[Any], path: Path) -> Image:
             f"{path} has 16 bits but no level above {brightest}: it seems to hold {brightest.bit_length()}-bit levels. "
             "Scale all frames to 8 bits by the same factor"
         )
-    return np.rint(image / _LEVELS_PER_8_BIT_LEVEL).astype(np.uint8)
+    return _TO_8_BITS[image]

@@ -4,20 +4,75 @@ A video is always decoded from its first frame, because seeking lands on a wrong
 counted by decoding them, because the metadata can be wrong. A damaged video raises an error.
 """
 
-import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import BinaryIO
 
 import cv2
 
+from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
 from microfacial.datasets.folders import translate_os_errors
+from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
+from microfacial.datasets.video_files import count_avi_frames, is_truncated
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
-VIDEO_EXTENSIONS = (".avi", ".gif", ".m4v", ".mov", ".mp4")
+VIDEO_EXTENSIONS = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+_DECODER_THREADS = 1  # others print messages at any time, so a fault could go unnoticed
+_RATE_TOLERANCE = 0.01  # between the rate in the header and the rate of the timestamps
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFacts:
+    """Frames of a video, found by decoding all of them.
+
+    Attributes:
+        count: number of frames.
+        seconds: time of each frame, in seconds from the first frame. Empty if the file gives no times.
+        fps: frames per second; None if the file gives no rate from `LEAST_FPS` to `GREATEST_FPS`. The mean rate if
+            the rate varies.
+    """
+
+    count: int
+    seconds: tuple[float, ...]
+    fps: float | None
+
+
+def scan_video(path: Path) -> VideoFacts:
+    """Decode a video once. Count its frames, and read their timestamps.
+
+    Phones record with a variable frame rate, so the number of a frame divided by the mean rate is not its time.
+
+    Args:
+        path: file of the video.
+
+    Returns:
+        Facts about the frames. Without timestamps in the file, times follow from its frame rate.
+
+    Raises:
+        DatasetError: the file is missing, truncated, damaged, interlaced or not a video, it has no frame, or its
+            frames are too many or too large.
+    """
+    stamps: list[float] = []
+    with _open(path) as video:
+        header_fps, announced = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+        while video.grab():
+            stamps.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            check_frame_count(path, len(stamps))
+            if len(stamps) == 1:
+                video.retrieve()  # refuses an interlaced video
+        if not stamps:
+            raise DatasetError(f"{path}: {video.explain_absence(announced)}")
+    # An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
+    if path.suffix.lower() == ".avi" and len(stamps) < announced:
+        with translate_os_errors(path):
+            contained = count_avi_frames(path)
+        if len(stamps) < contained:
+            raise DatasetError(
+                f"{path} is damaged: only {len(stamps)} of {contained} frames can be decoded. Copy it again"
+            )
+    return _make_facts(stamps, header_fps)
 
 
 def count_frames(path: Path) -> int:
@@ -27,63 +82,13 @@ def count_frames(path: Path) -> int:
         path: file of the video.
 
     Raises:
-        DatasetError: the file is missing, truncated, damaged or not a video, or it has no frame.
+        DatasetError: see `scan_video`.
     """
-    count = sum(1 for _ in _grab(path))
-    announced = int(_property(path, cv2.CAP_PROP_FRAME_COUNT))
-    if not count and announced > 0:
-        codec = int(_property(path, cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace")
-        raise DatasetError(
-            f"{path}: none of its {announced} frames can be decoded (codec {codec}). Convert it, for example with "
-            "`ffmpeg -i in.mp4 -c:v libx264 out.mp4`"
-        )
-    if not count:
-        raise DatasetError(f"{path} is a video without frames. Record or convert it again")
-    # An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
-    if path.suffix.lower() == ".avi" and count < announced:
-        raise DatasetError(f"{path} is damaged: only {count} of {announced} frames can be decoded. Copy it again")
-    return count
-
-
-def read_fps(path: Path) -> float | None:
-    """Return the frame rate that a video's file gives.
-
-    Args:
-        path: file of the video.
-
-    Returns:
-        Frames per second; None if the file gives no rate.
-
-    Raises:
-        DatasetError: the file is missing, truncated or not a video.
-    """
-    fps = _property(path, cv2.CAP_PROP_FPS)
-    return fps if fps > 0 else None
-
-
-def read_times(path: Path) -> tuple[float, ...]:
-    """Return the time of each frame of a video, in seconds from its first frame.
-
-    Phones record with a variable frame rate, so the number of a frame divided by the mean rate is not its time.
-
-    Args:
-        path: file of the video.
-
-    Returns:
-        One time per frame, ascending. Without timestamps in the file, times follow from its frame rate.
-
-    Raises:
-        DatasetError: the file is missing, truncated or not a video.
-    """
-    stamps = [capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 for capture in _grab(path)]
-    if any(later <= earlier for earlier, later in pairwise(stamps)):
-        fps = read_fps(path)
-        return tuple(number / fps for number in range(len(stamps))) if fps else ()
-    return tuple(stamp - stamps[0] for stamp in stamps)
+    return scan_video(path).count
 
 
 def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]]:
-    """Yield frames of a video in ascending order.
+    """Yield frames of a video in ascending order. Only one frame is in memory at a time.
 
     Args:
         path: file of the video.
@@ -93,15 +98,18 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
         The number of a frame, and the frame, `(H, W, 3)` uint8, BGR.
 
     Raises:
-        DatasetError: the file is missing, truncated, interlaced or not a video, or it lacks one of the frames.
+        DatasetError: the file is missing, truncated, damaged, interlaced or not a video, it lacks one of the frames, or
+            its frames are too large.
     """
     remaining, number = set(numbers), 0
-    for number, capture in enumerate(_grab(path) if remaining else (), 1):
-        if number in remaining:
-            remaining.remove(number)
-            yield number, _retrieve(capture, path)
-        if not remaining:
-            return
+    if not remaining:
+        return
+    with _open(path) as video:
+        while remaining and video.grab():
+            number += 1
+            if number in remaining:
+                remaining.remove(number)
+                yield number, video.retrieve()
     if remaining:
         raise DatasetError(
             f"{path} has no frame {min(remaining)}: it has frames 1–{number}, or it is damaged. "
@@ -109,94 +117,117 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
         )
 
 
-def _retrieve(capture: cv2.VideoCapture, path: Path) -> Image:
-    """Return the frame at which a video is positioned.
-
-    OpenCV cannot convert interlaced frames. It then returns True and the pixels of another picture, and FFmpeg prints a
-    message. Only this message tells that the pixels are wrong, so the file descriptor of stderr is read meanwhile.
-    """
-    with TemporaryFile() as messages:
-        stderr = os.dup(2)
-        try:
-            os.dup2(messages.fileno(), 2)
-            decoded, image = capture.retrieve()
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-        messages.seek(0)
-        text = messages.read()
-    if b"interlaced" in text:
-        raise DatasetError(
-            f"{path} is an interlaced video, which cannot be decoded. Deinterlace it first, for example with "
-            "`ffmpeg -i in.mp4 -vf yadif out.mp4`"
-        )
-    os.write(2, text)
-    if not decoded:
-        raise DatasetError(f"{path} is damaged: a frame cannot be decoded. Copy it again, or convert it to MP4")
-    return image
+def _make_facts(stamps: list[float], header_fps: float) -> VideoFacts:
+    """Return the facts, given timestamps in seconds. Timestamps that do not ascend are not used."""
+    ascending = all(earlier < later for earlier, later in pairwise(stamps))
+    fps = header_fps
+    if ascending and len(stamps) > 1:
+        mean_fps = (len(stamps) - 1) / (stamps[-1] - stamps[0])
+        if not abs(mean_fps / header_fps - 1 if header_fps > 0 else 1) <= _RATE_TOLERANCE:
+            fps = mean_fps
+    usable = LEAST_FPS <= fps <= GREATEST_FPS
+    if ascending:
+        seconds = tuple(stamp - stamps[0] for stamp in stamps)
+    else:
+        seconds = tuple(number / fps for number in range(len(stamps))) if usable else ()
+    return VideoFacts(count=len(stamps), seconds=seconds, fps=fps if usable else None)
 
 
-def _grab(path: Path) -> Iterator[cv2.VideoCapture]:
-    """Yield the open video once per frame, positioned at that frame. Stop at the first damaged frame."""
-    capture = _open(path)
-    try:
-        while capture.grab():
-            yield capture
-    finally:
-        capture.release()
+class _Video:
+    """A video that is open. Close it by the `with` statement."""
+
+    def __init__(self, path: Path, capture: cv2.VideoCapture) -> None:
+        self.path = path
+        self._capture = capture
+        self._messages = ""
+        self._grabbed = False
+
+    def __enter__(self) -> "_Video":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._capture.release()
+
+    def get(self, key: int) -> float:
+        """Return one of OpenCV's properties of a video."""
+        return float(self._capture.get(key))
+
+    def grab(self) -> bool:
+        """Decode the next frame. Return False after the last frame.
+
+        Raises:
+            DatasetError: the frame is damaged or too large.
+        """
+        grabbed, self._messages = call_decoder(self.path, self._capture.grab)
+        fault = find_fault(self._messages)
+        if not grabbed and not self._grabbed:
+            return False  # `explain_absence` gives the reason
+        self._grabbed = True
+        if fault:
+            raise DatasetError(f"{self.path} is damaged ({fault}). Copy it again")
+        pass_on(self._messages)
+        self.check_size()
+        return grabbed
+
+    def check_size(self) -> None:
+        """Refuse frames that are too large. Frames can become larger within a video."""
+        check_frame_size(self.path, self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+    def retrieve(self) -> Image:
+        """Return the frame that was decoded last, `(H, W, 3)` uint8, BGR.
+
+        Raises:
+            DatasetError: the frame cannot be converted.
+        """
+        (converted, image), messages = call_decoder(self.path, self._capture.retrieve)
+        if "interlaced" in messages:
+            raise DatasetError(
+                f"{self.path} is an interlaced video, which cannot be decoded. Deinterlace it first, for example with "
+                "`ffmpeg -i in.mp4 -vf yadif out.mp4`"
+            )
+        if not converted or "swscaler" in messages:
+            raise DatasetError(
+                f"{self.path} is damaged: a frame cannot be converted. Copy it again, or convert it to MP4"
+            )
+        pass_on(messages)
+        return image
+
+    def explain_absence(self, announced: float) -> str:
+        """Return why the video gave no frame, with a remedy."""
+        codec = int(self.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace")
+        fault = find_fault(self._messages)
+        if fault or announced > 0:
+            name = codec if codec.isprintable() else "unknown"
+            count = f"{announced:.0f} " if 0 < announced < MOST_FRAMES else ""
+            return (
+                f"none of its {count}frames can be decoded (codec {name}{f': {fault}' if fault else ''}). "
+                "Convert it, for example with `ffmpeg -i in.mp4 -c:v libx264 out.mp4`"
+            )
+        return "it is a video without frames. Record or convert it again"
 
 
-def _property(path: Path, key: int) -> float:
-    """Return one of OpenCV's properties of a video."""
-    capture = _open(path)
-    try:
-        return float(capture.get(key))
-    finally:
-        capture.release()
-
-
-def _open(path: Path) -> cv2.VideoCapture:
-    """Open a video before its first frame. The caller releases it."""
+def _open(path: Path) -> _Video:
+    """Open a video before its first frame."""
     with translate_os_errors(path):
+        if path.is_dir():
+            raise DatasetError(f"{path} is a folder, not a video. Rename it, or give the path of the video in it")
         if not path.is_file():
             raise DatasetError(f"no video {path}. Copy it again or correct the path")
-        if _is_truncated(path):
+        if is_truncated(path):
             raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
     # Only FFmpeg rotates frames as the file demands on every system. An absolute path cannot be taken for a protocol.
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    options = [cv2.CAP_PROP_N_THREADS, _DECODER_THREADS]
+    capture, messages = call_decoder(path, lambda: cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options))
     if not capture.isOpened():
-        raise DatasetError(f"{path} cannot be read as a video. Copy it again, or convert it to MP4")
+        reason = find_fault(messages)
+        raise DatasetError(
+            f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
+        )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return capture
-
-
-_UNKNOWN_LENGTHS = (0, 2**32 - 1)  # a program that writes into a pipe cannot return to the start to fill in the length
-_BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid".split())
-
-
-def _is_truncated(path: Path) -> bool:
-    """Return whether a file ends before the chunks that it announces. Decoders would show the rest without an error.
-
-    An AVI is a sequence of RIFF chunks, an MP4 or MOV is a sequence of boxes, and a GIF ends with a semicolon.
-    """
-    size, end = path.stat().st_size, 0
-    with path.open("rb") as stream:
-        if stream.read(4) == b"GIF8":
-            stream.seek(-1, 2)
-            return stream.read(1) != b";"
-        while 0 <= end < size:
-            end = _chunk_end(stream, end, size)
-    return size == 0 or end > size
-
-
-def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
-    """Return the announced end of the chunk at `start`, or the end of the file if it announces none."""
-    stream.seek(start)
-    head = stream.read(16)
-    if head.startswith(b"RIFF"):
-        length = int.from_bytes(head[4:8], "little")
-        return size if length in _UNKNOWN_LENGTHS else start + 8 + length
-    length, name = int.from_bytes(head[:4], "big"), head[4:8]
-    if length == 1:  # the length follows the name, in eight bytes
-        length = int.from_bytes(head[8:16], "big")
-    return start + length if length >= 8 and name in _BOX_TYPES else size
+    video = _Video(path, capture)
+    try:
+        video.check_size()
+    except DatasetError:
+        capture.release()
+        raise
+    return video

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.frames import Recording, open_clip
-from microfacial.datasets.video import VIDEO_EXTENSIONS, read_times
+from microfacial.datasets.frames import frame_times, open_clip
 from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.spotting import spot_track
 
@@ -36,23 +35,11 @@ def run_spot(path: Path, fps: float | None) -> None:
     if track.faces > 1:
         click.echo(f"spot: {describe_choice(track.faces)}", err=True)
     spotting = spot_track(track, rate)
-    times = _read_times(recording, fps)
+    times = frame_times(recording, fps)
     moments = ("onset", "apex", "offset")
     click.echo("spot: " + ", ".join(_describe(moment, getattr(spotting, moment), times) for moment in moments))
     if spotting.peaks[1:]:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
-
-
-def _read_times(recording: Recording, fps: float | None) -> dict[int, float]:
-    """Return the seconds from the first frame by frame number: the timestamps of a video, unless the user gives a rate.
-
-    The result is empty for a folder of frames without a known rate.
-    """
-    path = recording.root / recording.frames
-    if fps is None and path.suffix.lower() in VIDEO_EXTENSIONS:
-        return dict(zip(recording.numbers, read_times(path), strict=False))
-    rate = fps or recording.fps
-    return {number: index / rate for index, number in enumerate(recording.numbers)} if rate else {}
 
 
 def _describe(moment: str, number: int, times: Mapping[int, float]) -> str:

@@ -1,0 +1,105 @@
+"""Tell whether the file of a video is complete. Decoders show the rest of a truncated file without an error."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_UNKNOWN_LENGTHS = (0, 2**32 - 1)  # a program that writes into a pipe cannot return to the start to fill in the length
+_BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid emsg prft".split())
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+_LISTS_OF_FRAMES = (b"movi", b"rec ")
+_FRAME_CHUNK = re.compile(rb"\d\dd[bc]")
+_CHUNK_NAME = re.compile(rb"[ -~]{4}")
+_LEAST_FRAME_BYTES = 8  # shorter chunks repeat the frame before them
+_MOST_CHUNKS = 1_000_000
+
+
+def is_truncated(path: Path) -> bool:
+    """Return whether a file ends before the chunks that it announces.
+
+    An AVI is a sequence of RIFF chunks, an MP4 or MOV is a sequence of boxes, an MKV or WebM is a sequence of elements,
+    and a GIF ends with a semicolon.
+
+    Args:
+        path: file of a video. It exists.
+    """
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as stream:
+        if stream.read(4) == b"GIF8":
+            stream.seek(-1, 2)
+            return stream.read(1) != b";"
+        while 0 <= end < size:
+            end = _chunk_end(stream, end, size)
+    return size == 0 or end > size
+
+
+def count_avi_frames(path: Path) -> int:
+    """Return the number of frames that an AVI contains. Unlike the number in its header, it is never wrong.
+
+    Args:
+        path: file of the video. It exists.
+
+    Returns:
+        Number of chunks with a frame. Chunks that only stand for a repeated frame do not count.
+    """
+    with path.open("rb") as stream:
+        chunks = _walk_avi(stream, path.stat().st_size)
+        return sum(1 for name, _, length in chunks if _FRAME_CHUNK.fullmatch(name) and length >= _LEAST_FRAME_BYTES)
+
+
+def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
+    """Return the announced end of the chunk at `start`, or the end of the file if it announces none."""
+    stream.seek(start)
+    head = stream.read(32)
+    if head.startswith(b"RIFF"):
+        length = int.from_bytes(head[4:8], "little")
+        end = _open_riff_end(stream, size) if length in _UNKNOWN_LENGTHS else start + 8 + length
+        return size if end == size + 1 else end  # many writers leave out the last padding byte
+    if head.startswith(_MATROSKA):
+        return _matroska_end(stream, start, size)
+    length, name = int.from_bytes(head[:4], "big"), head[4:8]
+    if length == 1:  # the length follows the name, in eight bytes
+        length = int.from_bytes(head[8:16], "big")
+    return start + length if length >= 8 and name in _BOX_TYPES else size
+
+
+def _open_riff_end(stream: BinaryIO, size: int) -> int:
+    """Return the end of the last chunk in an AVI whose length is unknown."""
+    return max((start + 8 + length for _, start, length in _walk_avi(stream, size)), default=size)
+
+
+def _walk_avi(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name, start and length of each chunk in an AVI, but not of the lists that contain frames."""
+    position = 0
+    for _ in range(_MOST_CHUNKS):
+        stream.seek(position)
+        head = stream.read(12)
+        name, length = head[:4], int.from_bytes(head[4:8], "little")
+        if len(head) < 8 or not _CHUNK_NAME.fullmatch(name):
+            return
+        if name == b"RIFF" or (name == b"LIST" and head[8:] in _LISTS_OF_FRAMES):
+            position += 12
+            continue
+        yield name, position, length
+        position += 8 + length + length % 2
+
+
+def _matroska_end(stream: BinaryIO, start: int, size: int) -> int:
+    """Return the end of the header and of the segment after it."""
+    position = start
+    for _ in range(2):
+        stream.seek(position)
+        head = stream.read(12)
+        if len(head) < 2 or not head[0]:
+            return size
+        id_length = 9 - head[0].bit_length()
+        first = head[id_length] if id_length < len(head) else 0
+        if not first:
+            return size
+        count = 9 - first.bit_length()
+        raw = int.from_bytes(head[id_length : id_length + count], "big") & ((1 << (7 * count)) - 1)
+        if raw == (1 << (7 * count)) - 1:  # all bits set: the length is unknown
+            return size
+        position += id_length + count + raw
+    return position if position > size else size
