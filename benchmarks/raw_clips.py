@@ -2,7 +2,7 @@
 
 The people are those of the demo, in front of a wall. Settings of spotting were chosen on persons 1 to 4 (`--tuning`).
 
-    python benchmarks/raw_clips.py [--tuning] [--only WORD]
+    python benchmarks/raw_clips.py [--tuning] [--people N] [--only "WORDS|WORDS"] [--verbose]
 """
 
 import argparse
@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -200,17 +200,17 @@ def draw_noise(seed: int) -> Iterator[Image]:
         yield random.integers(0, 256, (240, 320, 3), dtype=np.uint8)
 
 
-def in_full_hd(frames: Iterator[Image]) -> Iterator[Image]:
-    """Yield frames of 1920×1080 px that contain the frames in a corner, with a face 200 px wide."""
-    for frame in frames:
+def draw_in_full_hd(scene: Scene, person: int) -> Iterator[Image]:
+    """Yield frames of 1920×1080 px that contain the frames of a scene in a corner, with a face 200 px wide."""
+    for frame in draw_film(scene, person):
         large = np.full((1080, 1920, 3), 150, np.uint8)
         large[560:900, 1300:1753] = cv2.resize(frame, (453, 340), interpolation=cv2.INTER_AREA)
         yield large
 
 
-def beside(first: Iterator[Image], second: Iterator[Image]) -> Iterator[Image]:
-    """Yield frames with two people. The second one is a little smaller."""
-    for left, right in zip(first, second, strict=True):
+def draw_pair(first: Scene, second: Scene, person: int) -> Iterator[Image]:
+    """Yield frames with two people. The second one, with the next number, is a little smaller."""
+    for left, right in zip(draw_film(first, person), draw_film(second, person % 10 + 1), strict=True):
         small = cv2.resize(right, (384, 288), interpolation=cv2.INTER_AREA)
         room = np.full((360, 864, 3), 150, np.uint8)
         room[:, :480], room[36:324, 480:] = left, small
@@ -221,30 +221,27 @@ def films(people: tuple[int, ...]) -> Iterator[tuple[str, float | None, Callable
     """Yield the name of each scene, the time of the apex, and a function that draws the film."""
     for name, scene in SCENES.items():
         for person in people:
-            yield name, scene.apex_s, lambda scene=scene, person=person: draw_film(scene, person)
+            yield name, scene.apex_s, partial(draw_film, scene, person)
     for seed in range(6):
-        yield "noise without a face", None, lambda seed=seed: draw_noise(seed)
+        yield "noise without a face", None, partial(draw_noise, seed)
     moving, still = SCENES["expression, still head"], SCENES["rest, still head"]
     for person in people[:3]:
-        yield "face of 200 px in 1920×1080", 1.3, lambda person=person: in_full_hd(draw_film(moving, person))
-        yield (
-            "two faces, the larger one moves",
-            1.3,
-            lambda person=person: beside(draw_film(moving, person), draw_film(still, person % 10 + 1)),
-        )
+        yield "face of 200 px in 1920×1080", 1.3, partial(draw_in_full_hd, moving, person)
+        yield "two faces, the larger one moves", 1.3, partial(draw_pair, moving, still, person)
 
 
 def main() -> None:
     """Print how many films of each scene got the right answer."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--tuning", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="part of the names of scenes; several parts are separated by |")
+    parser.add_argument("--people", type=int, default=len(HELD_OUT), help="number of people")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     right: dict[str, list[bool]] = {}
     began = time.process_time()
-    for name, apex_s, draw in films(TUNING if arguments.tuning else HELD_OUT):
-        if arguments.only not in name:
+    for name, apex_s, draw in films((TUNING if arguments.tuning else HELD_OUT)[: arguments.people]):
+        if not any(part in name for part in arguments.only.split("|")):
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "film"

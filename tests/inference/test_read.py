@@ -82,7 +82,18 @@ def test_the_choice_among_two_faces_is_logged(
     write_film(tmp_path / "film", [np.hstack([FACE, WALL[:, :40], FACE])] * 5)
     with pytest.raises(DatasetError, match=r"\d\.\d{3} px"):
         read(tmp_path / "film", settings, fps=40.0)
-    assert "2 faces" in caplog.text
+    assert caplog.text.count("2 faces") == 1
+    caplog.clear()
+    read(tmp_path / "film", settings, 1, 2, 3)
+    assert caplog.text.count("2 faces") == 1
+
+
+def test_moments_between_which_nothing_moves_are_refused(tmp_path: Path, settings: Settings) -> None:
+    write_film(tmp_path / "film", [draw_face()] * 3)
+    first = (tmp_path / "film" / "img1.png").read_bytes()
+    (tmp_path / "film" / "img2.png").write_bytes(first)
+    with pytest.raises(DatasetError, match=r"from frame 1 to 2\b.*zero"):
+        read(tmp_path / "film", settings, 1, 2, 3)
 
 
 @pytest.mark.parametrize(

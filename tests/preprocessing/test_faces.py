@@ -191,7 +191,10 @@ def test_the_stage_prints_and_writes_how_faces_were_located(capsys: pytest.Captu
     assert regions == ("eyes", "eyebrows", "mouth")
     confidence, clip = min((face.confidence, face.clip) for face in located if face.confidence is not None)
     expected = f"12 located (landmarks 11, template 1), confidence {confidence:.2f} or more, lowest in {clip}"
-    assert expected in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert expected in output.out
+    assert output.err.count("faces: warning: 1 clips: ") == 1
+    assert located[3].clip in output.err
 
 
 @pytest.mark.usefixtures("project")

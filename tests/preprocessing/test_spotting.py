@@ -117,6 +117,15 @@ def test_a_movement_without_a_start_or_an_end_is_refused(monkeypatch: pytest.Mon
         spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5)), FPS, CONFIG)
 
 
+def test_a_movement_longer_than_a_micro_expression_is_not_spotted_but_a_weaker_short_one_is() -> None:
+    talk = [2 + 1.5 * np.sin(0.9 * step) + np.sin(0.5 * step) for step in range(60)]
+    talking = [0.0] * 45 + talk + [0.0] * 45
+    with pytest.raises(DatasetError, match=r"0\.000 px"):
+        spot_interval(film(talking), FPS, CONFIG)
+    spotting = spot_interval(film([*talking, *rise_and_fall(10, 4, 4, 45, 1.5)]), FPS, CONFIG)
+    assert abs(spotting.apex - (10 + 150 + 14)) <= 1
+
+
 def test_spotting_is_deterministic() -> None:
     frames = film(rise_and_fall(12, 5, 5, 12, 1.5))
     first, second = (spot_interval(frames, FPS, CONFIG) for _ in range(2))

@@ -51,7 +51,8 @@ def read_clip(
         A store with one clip.
 
     Raises:
-        DatasetError: frames are missing or unreadable, no face or movement is found, or the moments are out of order.
+        DatasetError: frames are missing or unreadable, no face or movement is found, the head moves too far, or the
+            moments are out of order.
         ConfigError: the settings are for published maps, which have no frames.
     """
     faces, flow = faces or FacesConfig(), flow or FlowConfig()
@@ -66,6 +67,7 @@ def read_clip(
     clip = _check_moments(recording, onset, apex, offset)
     _check_head(clip, recording.root, faces)
     store = _compute_store(clip, recording.root, faces, flow)
+    _check_motion(store, f"{path}: from frame {onset} to {apex}")
     return store if offset is not None else _take_onset_apex(store)
 
 
@@ -81,12 +83,14 @@ def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceS
         A store with one clip, in the same form as the maps of a data set.
 
     Raises:
-        DatasetError: the picture is missing, unreadable or not square.
+        DatasetError: the picture is missing, unreadable or not square, or its motion is zero everywhere.
     """
     path = Path(path)
     number = 0  # a map is a single picture
     recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
-    return _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+    store = _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+    _check_motion(store, f"{path}: in this map")
+    return store
 
 
 def _spot(
@@ -109,8 +113,7 @@ def _spot(
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
     track = track_face(recording, recording.root, fps)
-    if track.faces > 1:
-        _LOG.warning("%s: %s", path, describe_choice(track.faces))
+    _report_choice(path, track.faces)
     interval = spot_track(track, fps)
     return interval.onset, interval.apex, interval.offset
 
@@ -131,6 +134,11 @@ def _check_moments(recording: Recording, onset: int, apex: int, offset: int | No
     return _make_clip(recording, onset, apex, end)
 
 
+def _report_choice(path: Path, faces: int) -> None:
+    if faces > 1:
+        _LOG.warning("%s: %s", path, describe_choice(faces))
+
+
 def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
     """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset."""
     if faces.method != "landmarks":
@@ -140,13 +148,24 @@ def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
         face = place_face(frame, faces.size_px)
         if face is None:
             raise NoFaceError(f"{path}: no face was found in frame {number}. Choose moments at which a face is visible")
-        onset = onset or face
+        if onset is None:
+            onset = face
+            _report_choice(path, face.faces)
         shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
         if shift > _LARGEST_SHIFT:
             raise DatasetError(
                 f"{path}: from frame {clip.onset} to {number} the head moves by {shift:.0%} of the aligned square, and "
                 "this hides the motion of the skin. Choose moments between which the head stays in place"
             )
+
+
+def _check_motion(store: FaceStore, where: str) -> None:
+    """Refuse a clip whose flow from onset to apex is exactly zero. This happens if a frame is a copy of another."""
+    if not store.flow[0, store.windows.index(ONSET_APEX), :2].any():
+        raise DatasetError(
+            f"{where} nothing moves: the flow is exactly zero, so there is no expression to recognise. Use other "
+            "moments, or record or convert the clip again"
+        )
 
 
 def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:

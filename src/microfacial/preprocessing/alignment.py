@@ -50,7 +50,7 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
         The face, or None if no face was found.
     """
     landmarks = find_landmarks(frame)
-    return landmarks and _place(landmarks, size_px)
+    return None if landmarks is None else _place(landmarks, size_px)
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:
@@ -66,7 +66,7 @@ def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: 
         The face, or None if there is no face.
     """
     landmarks = follow_landmarks(frame, transform_points(invert_similarity(transform), face.points))
-    return landmarks and _place(landmarks, size_px)
+    return None if landmarks is None else _place(landmarks, size_px)
 
 
 def _place(landmarks: Landmarks, size_px: int) -> PlacedFace:
@@ -128,6 +128,21 @@ def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
     """
     size = (size_px, size_px)
     return cv2.warpAffine(frame, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@portable_opencv()
+def warp_to_grey(frame: Image, transform: FloatArray, size_px: int) -> Image:
+    """Warp a frame onto the aligned square and convert it to grey.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        `(size_px, size_px)` uint8.
+    """
+    return np.asarray(cv2.cvtColor(warp_to_square(frame, transform, size_px), cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 @portable_opencv()

@@ -31,9 +31,10 @@ from microfacial.preprocessing.alignment import (
     follow_face,
     place_distance,
     place_face,
-    warp_to_square,
+    warp_to_grey,
 )
 from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.frame_spool import FrameSpool
 from microfacial.preprocessing.portable import portable_opencv, round_similarity
 from microfacial.preprocessing.similarity import chain_similarities, fit_robust_similarity, invert_similarity
 from microfacial.records import FloatArray, Image
@@ -57,13 +58,13 @@ class TrackedPart:
 
     Attributes:
         numbers: numbers of the frames, ascending.
-        frames: the frames on the aligned square, each `(S, S)` uint8, grey.
+        frames: the frames on the aligned square, each `(S, S)` uint8, grey. They are read from disk when they are used.
         skin: pixels that are skin in all of the frames, `(S, S)` bool.
         depth: distance of each pixel from the camera in px, `(S, S)` float32, with any zero.
     """
 
     numbers: tuple[int, ...]
-    frames: tuple[Image, ...]
+    frames: FrameSpool
     skin: NDArray[np.bool_]
     depth: NDArray[np.float32]
 
@@ -91,22 +92,19 @@ class _Run:
         face: the face in the first frame.
         skin: pixels that are skin in the first frame, `(S, S)`.
         visible: pixels that all of the frames show, `(S, S)`.
+        first: the first frame on the aligned square, `(S, S)` uint8, grey.
+        start: index of the first frame among the frames of all runs.
         numbers: numbers of the frames.
-        frames: aligned frames, each `(S, S)` uint8, grey.
         transforms: similarity from each frame to the aligned square, `(2, 3)`.
     """
 
     face: PlacedFace
     skin: NDArray[np.bool_]
     visible: NDArray[np.bool_]
+    first: Image
+    start: int
     numbers: list[int] = field(default_factory=list)
-    frames: list[Image] = field(default_factory=list)
     transforms: list[FloatArray] = field(default_factory=list)
-
-    def add(self, number: int, frame: Image, transform: FloatArray) -> None:
-        self.numbers.append(number)
-        self.frames.append(frame)
-        self.transforms.append(transform)
 
 
 def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
@@ -132,7 +130,7 @@ def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
             f"{root / footage.frames}: no face was found in frames {footage.numbers[0]}–{footage.numbers[-1]}. Crop "
             "them to the face, or use a clip that shows one"
         )
-    parts = tuple(part for run in tracker.runs for part in _split(run, fps))
+    parts = tuple(part for run in tracker.runs for part in _split(run, tracker.frames, fps))
     return FaceTrack(parts=parts, numbers=tuple(footage.numbers), faces=max(run.face.faces for run in tracker.runs))
 
 
@@ -153,6 +151,7 @@ class _Tracker:
 
     def __init__(self, fps: float) -> None:
         self.runs: list[_Run] = []
+        self.frames = FrameSpool()  # aligned frames of all runs
         self._run: _Run | None = None
         self._check, self._search = (max(1, round(seconds * fps)) for seconds in (_CHECK_S, _SEARCH_S))
         self._since = 0  # frames since the last check or search
@@ -178,16 +177,17 @@ class _Tracker:
             return
         covered = covered_pixels(frame, face.transform, _SIZE_PX)
         if covered[skin].mean() >= _LEAST_COVERED:
-            self._run = _Run(face=face, skin=skin & covered, visible=covered)
-            self._run.add(number, _align(frame, face.transform), face.transform)
+            aligned = warp_to_grey(frame, face.transform, _SIZE_PX)
+            self._run = _Run(face=face, skin=skin & covered, visible=covered, first=aligned, start=len(self.frames))
             self.runs.append(self._run)
+            self._add(self._run, number, aligned, face.transform)
 
     def _follow(self, run: _Run, number: int, frame: Image) -> bool:
         """Align a frame to the first frame of a run. Return False if the face is not there."""
         transform = _register(run, frame)
         if transform is None:
             return False
-        covered, aligned = covered_pixels(frame, transform, _SIZE_PX), _align(frame, transform)
+        covered, aligned = covered_pixels(frame, transform, _SIZE_PX), warp_to_grey(frame, transform, _SIZE_PX)
         if covered[run.skin].mean() < _LEAST_COVERED or _likeness(run, aligned) < _LEAST_LIKENESS:
             return False
         if self._since >= self._check:
@@ -195,15 +195,14 @@ class _Tracker:
             face = follow_face(frame, run.face, transform, _SIZE_PX)
             if face is None or place_distance(transform, face.transform, _SIZE_PX) > _JUMP * _SIZE_PX:
                 return False
-        run.add(number, aligned, transform)
+        self._add(run, number, aligned, transform)
         run.visible &= covered
         return True
 
-
-@portable_opencv()
-def _align(frame: Image, transform: FloatArray) -> Image:
-    """Return a frame on the aligned square, in grey."""
-    return np.asarray(cv2.cvtColor(warp_to_square(frame, transform, _SIZE_PX), cv2.COLOR_BGR2GRAY), np.uint8)
+    def _add(self, run: _Run, number: int, aligned: Image, transform: FloatArray) -> None:
+        run.numbers.append(number)
+        run.transforms.append(transform)
+        self.frames.append(aligned)
 
 
 @portable_opencv()
@@ -213,7 +212,9 @@ def _register(run: _Run, frame: Image) -> FloatArray | None:
     used = run.skin[rows, columns]
     points = np.stack([columns[used], rows[used]], axis=-1).astype(np.float32)
     last = run.transforms[-1]
-    moved, status, _ = cv2.calcOpticalFlowPyrLK(run.frames[0], _align(frame, last), points, np.empty_like(points))
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(
+        run.first, warp_to_grey(frame, last, _SIZE_PX), points, np.empty_like(points)
+    )
     followed = status.ravel() > 0
     if followed.sum() < max(_LEAST_POINTS, 0.5 * len(points)):
         return None
@@ -226,13 +227,13 @@ def _likeness(run: _Run, frame: Image) -> float:
     """Return the correlation of the skin's fine structure with that of the run's first frame, -1 to 1."""
     first, second = (
         (cv2.GaussianBlur(grey, (0, 0), _FINE_PX) - cv2.GaussianBlur(grey, (0, 0), _COARSE_PX))[run.skin]
-        for grey in (run.frames[0].astype(np.float32), frame.astype(np.float32))
+        for grey in (run.first.astype(np.float32), frame.astype(np.float32))
     )
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / norm if norm else 0.0
 
 
-def _split(run: _Run, fps: float) -> Iterator[TrackedPart]:
+def _split(run: _Run, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
     """Yield the parts of a run in which the head is slow."""
     slow, depth = _find_slow(run.transforms, fps), _fill_depth(run.face)
     for is_slow, group in groupby(range(len(slow)), key=slow.__getitem__):
@@ -240,7 +241,7 @@ def _split(run: _Run, fps: float) -> Iterator[TrackedPart]:
         if is_slow:
             yield TrackedPart(
                 numbers=tuple(run.numbers[row] for row in rows),
-                frames=tuple(run.frames[row] for row in rows),
+                frames=frames[run.start + rows[0] : run.start + rows[-1] + 1],
                 skin=run.skin & run.visible,
                 depth=depth,
             )

@@ -44,18 +44,14 @@ class SpottingConfig(Section):
     smoothing_s: float = Field(0.01, gt=0, le=10)
     longest_s: float = Field(0.5, gt=0, le=60)
     threshold: float = Field(0.55, ge=0, le=1)
-    least_rise: float = Field(1.9, gt=1, le=1000)
+    least_rise: float = Field(1.75, gt=1, le=1000)
     most_rest_px: float = Field(0.15, gt=0, le=100)
     most_smooth: float = Field(0.72, gt=0, le=1)
     flank: float = Field(0.1, gt=0, lt=1)
 
 
 class FrameMotion:
-    """The motion between any two frames of a clip.
-
-    Attributes:
-        frames: prepared frames, `(H, W)` uint8 of the working width.
-    """
+    """The motion between any two frames of a clip. Frames are prepared when they are needed, to save memory."""
 
     @portable_opencv()
     def __init__(
@@ -74,9 +70,9 @@ class FrameMotion:
             depth: distance of each pixel from the camera in px, `(H, W)`, with any zero. It allows to remove the motion
                 of a head that turns or nods. None means that heads move in the picture plane only.
         """
-        self.frames = [_prepare(frame, config) for frame in frames]
+        self._frames, self._config = frames, config
         self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        height, width = self.frames[0].shape
+        height, width = _prepare(frames[0], config).shape
         self._grid = (width // _STEP_PX, height // _STEP_PX)
         columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
@@ -85,6 +81,10 @@ class FrameMotion:
         if depth is not None:
             coarse = cv2.resize(depth, self._grid, interpolation=cv2.INTER_AREA).astype(np.float64)
             self._turn = HeadTurn(self._points.astype(np.float64), coarse, self._used)
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._frames)
 
     @portable_opencv()
     def between(self, first: int, last: int) -> MotionField:
@@ -97,7 +97,8 @@ class FrameMotion:
         Returns:
             `(h, w, 2)` in px of the working width.
         """
-        fine = self._solver.calc(self.frames[first], self.frames[last], np.empty(0, np.float32))
+        start_frame, end_frame = (_prepare(self._frames[index], self._config) for index in (first, last))
+        fine = self._solver.calc(start_frame, end_frame, np.empty(0, np.float32))
         flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
         start, end = self._points.reshape(-1, 2), (self._points + flow).reshape(-1, 2)
         head = round_similarity(fit_robust_similarity(start, end))

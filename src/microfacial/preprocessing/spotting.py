@@ -28,6 +28,8 @@ from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
 
 _MINIMUM_FRAMES = 5
+_SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
+_LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
 _REST_PERCENT = 20  # at least this percentage of a raw clip's frames shows a face at rest
 
 
@@ -85,8 +87,8 @@ def spot_apex(
     if len(numbers) < 3 or numbers[0] != onset:
         raise DatasetError(f"frames {onset}–{offset}: onset or the frames after it are missing. Re-extract the clip")
     film = FrameMotion([frames[number] for number in numbers], config, skin)
-    moved = np.stack([film.between(0, index) for index in range(len(numbers))])
-    signal = _smooth(film.strength(moved), fps, config)
+    moved = [film.strength(film.between(0, index)[None])[0] for index in range(len(numbers))]
+    signal = _smooth(np.array(moved), fps, config)
     if not signal.any():
         raise DatasetError(f"frames {onset}–{offset} are all the same, so no apex can be spotted. Re-extract the clip")
     return numbers[1 + int(signal[1:].argmax())]
@@ -157,9 +159,9 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     signals = [_smooth(_measure(film, lag), fps, config) for film in films]
     rest = float(np.percentile(np.concatenate(signals), _REST_PERCENT))
     for film, signal in zip(films, signals, strict=True):
-        _clear_head_motion(film, signal, lag, rest, config)
+        _clear_other_motion(film, signal, lag, rest, fps, config)
     joint = np.concatenate(signals)
-    _check_rise(float(joint.max()), rest, config)
+    _check_rise(float(joint.max()), rest, config, rests=len(joint) > _LEAST_LAGS * lag)
     threshold = float(joint.mean() + config.threshold * (joint.max() - joint.mean()))
     values = dict(zip((number for part in usable for number in part.numbers), joint.tolist(), strict=True))
     peaks = [
@@ -195,7 +197,7 @@ def _measure(film: FrameMotion, lag: int) -> FloatArray:
 
     Near the ends of the film, its first and last frame are used. Flow is kept only as long as it is needed.
     """
-    count = len(film.frames)
+    count = len(film)
     since: dict[int, MotionField] = {}
     strengths = np.empty(count)
     for index in range(count + lag):
@@ -211,30 +213,51 @@ def _measure(film: FrameMotion, lag: int) -> FloatArray:
 def _departure(film: FrameMotion, index: int, lag: int) -> MotionField:
     """Return the motion whose strength `_measure` returns for a frame, `(h, w, 2)`."""
     before = film.between(max(index - lag, 0), index)
-    after = film.between(index, min(index + lag, len(film.frames) - 1))
+    after = film.between(index, min(index + lag, len(film) - 1))
     return np.asarray(0.5 * (before - after), dtype=np.float32)
 
 
-def _clear_head_motion(film: FrameMotion, signal: FloatArray, lag: int, rest: float, config: SpottingConfig) -> None:
-    """Set the signal to 0 around each peak at which the head turns. A turn affects frames up to two lags away."""
+def _clear_other_motion(
+    film: FrameMotion, signal: FloatArray, lag: int, rest: float, fps: float, config: SpottingConfig
+) -> None:
+    """Set the signal to 0 where the head turns, and where the face moves for longer than a micro-expression.
+
+    Any movement affects frames up to a lag away. Frames up to two lags away from a turn or a long movement are cleared.
+    """
+    longest = config.longest_s * fps + 3 * lag
     while signal.max() > config.least_rise * rest:
         peak = int(signal.argmax())
-        if not film.is_head(_departure(film, peak, lag), config):
-            return
-        signal[max(peak - 2 * lag, 0) : peak + 2 * lag + 1] = 0.0
+        first, last = _find_span(signal, peak, lag, config.least_rise * rest)
+        if last - first < longest:
+            if not film.is_head(_departure(film, peak, lag), config):
+                return
+            first = last = peak
+        signal[max(first - 2 * lag, 0) : last + 2 * lag + 1] = 0.0
 
 
-def _check_rise(strongest: float, rest: float, config: SpottingConfig) -> None:
-    """Refuse a clip without a movement that is stronger than the face at rest, and a face that is never at rest."""
+def _find_span(signal: FloatArray, peak: int, lag: int, level: float) -> tuple[int, int]:
+    """Return the first and the last frame of the movement around a peak. Its pauses are shorter than a lag."""
+    moving = np.flatnonzero(signal > max(level, _SPAN_SHARE * float(signal[peak])))
+    spans = np.split(moving, np.flatnonzero(np.diff(moving) > lag) + 1)
+    span = next(span for span in spans if span[0] <= peak <= span[-1])
+    return int(span[0]), int(span[-1])
+
+
+def _check_rise(strongest: float, rest: float, config: SpottingConfig, *, rests: bool) -> None:
+    """Refuse a clip without a movement that is stronger than the face at rest, and a face that is never at rest.
+
+    `rests` is whether the clip is long enough to show a face at rest besides a movement.
+    """
+    if rests and rest > config.most_rest_px:
+        raise DatasetError(
+            f"the face moves all the time, by at least {rest:.3f} px, as in speech or in a noisy film, so no single "
+            "movement can be spotted. Use a clip that shows the face at rest before and after the movement, or give "
+            "onset and apex"
+        )
     if strongest <= config.least_rise * rest:
         raise DatasetError(
             f"no movement rises above the noise: the strongest one is {strongest:.3f} px, a face at rest has "
             f"{rest:.3f} px. Use a longer clip, or crop it closer to the face"
-        )
-    if rest > config.most_rest_px:
-        raise DatasetError(
-            f"the face moves all the time, by at least {rest:.3f} px, as in speech, so no single movement can be "
-            "spotted. Use a clip that shows the face at rest before and after the movement, or give onset and apex"
         )
 
 
@@ -252,7 +275,7 @@ def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: Sp
     """
     pattern = _departure(film, apex, lag)
     reach = max(2, round(config.longest_s * fps))
-    first, last = max(0, apex - reach), min(len(film.frames) - 1, apex + reach)
+    first, last = max(0, apex - reach), min(len(film) - 1, apex + reach)
     shares = [1.0 + film.share(film.between(apex, index), pattern) for index in range(first, last + 1)]
     strength = _smooth(np.array(shares), fps, config)
     middle = apex - first
