@@ -191,14 +191,14 @@ def smic_e_rows() -> list[SheetRow]:
 
 # --- CAS(ME)^3, part A ---
 
-CASME3_SUBJECTS = (*range(1, 93), 214, 216)
+CASME3_SUBJECTS = (*range(1, 92), 149, 214, 216)
 CASME3_CORRECTED = {  # onset, apex and offset after the correction; an apex on the onset becomes the midpoint
-    "a_119": (119, 123, 126),
-    "c_5": (5, 20, 34),
-    "d_2647": (2647, 2650, 2655),
-    "f_1": (1, 6, 10),
-    "e_1838": (1838, 1840, 1845),
-    "e_2396": (2396, 2398, 2403),
+    "spNO.149/d_112": (112, 123, 165),
+    "spNO.214/c_5": (5, 20, 34),
+    "spNO.216/d_3647": (2647, 2668, 2694),
+    "spNO.216/e_0": (1, 13, 25),
+    "spNO.40/e_1812": (1812, 1830, 1845),
+    "spNO.40/e_2327": (2327, 2360, 2403),
 }
 
 
@@ -208,11 +208,12 @@ def casme3_rows() -> list[SheetRow]:
     Six rows have impossible moments at the places of the real table, and 59 others have a wrong apex.
     """
     named = {
-        708: make_row(214, "c", "disgust", 5, apex=20, offset=3455, frames=range(5, 36), video="c"),
-        749: make_row(216, "d", "disgust", 26470, apex=2650, offset=2655, frames=range(2645, 2657), video="d"),
-        750: make_row(216, "f", "disgust", 16, apex=17, offset=10, frames=range(1, 12), video="f"),
-        796: make_row(40, "e", "disgust", 1838, offset=0, frames=range(1836, 1847), video="e"),
-        798: make_row(40, "e", "disgust", 2396, offset=0, frames=range(2394, 2405), video="e"),
+        128: make_row(149, "d", "disgust", 112, apex=83, offset=165, frames=range(110, 168), video="d"),
+        708: make_row(214, "c", "disgust", 5, apex=20, offset=3460, frames=range(5, 36), video="c"),
+        749: make_row(216, "d", "disgust", 3647, apex=2668, offset=2694, frames=range(2645, 2697), video="d"),
+        750: make_row(216, "e", "disgust", 0, apex=0, offset=25, frames=range(1, 28), video="e"),
+        796: make_row(40, "e", "disgust", 1812, apex=1830, offset=0, frames=range(1810, 1848), video="e"),
+        798: make_row(40, "e", "disgust", 2327, apex=2360, offset=0, frames=range(2325, 2406), video="e"),
     }
     rows = []
     counts = deal_rest(CASME3, list(named.values()), lambda _: CASME3_SUBJECTS)
@@ -220,9 +221,8 @@ def casme3_rows() -> list[SheetRow]:
         video = "ajbcdfghiklm"[index // 2]
         name = "J" if video == "j" and index % 2 and subject < 4 else video
         row = make_row(subject, name, emotion, 8 * (index % 2) + 1, video=video)
-        apex = row.onset if place < 55 else row.onset + 9 if place < 59 else row.apex
+        apex = row.onset if place < 54 else row.onset + 9 if place < 58 else row.apex
         rows.append(replace(row, apex=apex))
-    rows[128] = replace(rows[128], name="a", video="a", onset=119, apex=1234, offset=126, frames=range(117, 130))
     for place, row in named.items():
         rows.insert(place, row)
     return rows

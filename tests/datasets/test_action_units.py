@@ -1,6 +1,10 @@
 """Expected values were derived by hand from the annotators' notation."""
 
+from time import perf_counter
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from microfacial.datasets.action_units import ActionUnit, moved_regions, parse_action_units
 from microfacial.preprocessing.regions import FACE_SCHEMES
@@ -39,18 +43,53 @@ def unit(number: int, **facts: object) -> ActionUnit:
         ("4?", (unit(4, doubtful=True),)),
         ("AU4+AU12", (unit(4), unit(12))),
         ("r12+7c", (unit(12, side="right"), unit(7, intensity="C"))),
+        ("A/L12", (unit(12, side="asymmetric", alternatives=(unit(12, side="left"),)),)),
+        ("A/L12 or R14", (unit(12, side="asymmetric", alternatives=(unit(12, side="left"), unit(14, side="right"))),)),
+        ("L12/A/L14", (unit(12, side="left", alternatives=(unit(14, side="asymmetric"), unit(14, side="left"))),)),
+        ("AD31+AD 38", (unit(31), unit(38))),
+        ("M58+m83", (unit(58), unit(83))),
+        ("GB80", (unit(80),)),
+        ("51+54+64", (unit(51), unit(54), unit(64))),
+        ("R14B", (unit(14, side="right", intensity="B"),)),
+        ("U14", (unit(14, side="unilateral"),)),
+        ("T23", (unit(23, side="top"),)),
+        ("12L+14CR", (unit(12, side="left"), unit(14, side="right", intensity="C"))),
+        ("AU06+AU L12", (unit(6), unit(12, side="left"))),
+        ("L AU12", (unit(12, side="left"),)),
+        ("?12", (unit(12, doubtful=True),)),
+        ("12(?)", (unit(12, doubtful=True),)),
+        ("(12)?", (unit(12, doubtful=True),)),
+        ("(4+7)?", (unit(4, doubtful=True), unit(7, doubtful=True))),
+        ("12 or 14?", (unit(12, alternatives=(unit(14, doubtful=True),)),)),
+        ("10A/B12", (unit(10, intensity="A", alternatives=(unit(12, side="bottom"),)),)),
+        ("4&7\n9", (unit(4), unit(7), unit(9))),
     ],
 )
 def test_the_notation_is_parsed(text: str, expected: tuple[ActionUnit, ...]) -> None:
     assert parse_action_units(text) == expected
 
 
-@pytest.mark.parametrize("text", ["12+15 ", "12+15+", " 12 + 15", "12,15", "12，15", "12＋15", "12;15"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12+15 ",
+        "12+15+",
+        " 12 + 15",
+        "12,15",
+        "12，15",
+        "12＋15",
+        "12;15",
+        "１２、15",
+        "12\u3000；15",
+    ],
+)
 def test_spaces_and_separators_of_any_form_make_no_difference(text: str) -> None:
     assert parse_action_units(text) == (unit(12), unit(15))
 
 
-@pytest.mark.parametrize("text", ["soft focus", "?", "12 15", "(12", "12 or something", "12)", "100", "0"])
+@pytest.mark.parametrize(
+    "text", ["soft focus", "?", "12 15", "(12", "12 or something", "12)", "100", "0", "B", "4²", "١", "12or", "AU"]
+)
 def test_a_term_that_is_not_a_unit_is_kept_as_text(text: str) -> None:
     assert parse_action_units(text) == (text,)
 
@@ -78,6 +117,10 @@ FACS = ("left eye", "right eye", "left brow", "right brow", "nose", "left cheek"
         ("T10", {"mouth"}, {"mouth", "left cheek", "right cheek"}),
         ("L12", {"mouth"}, {"mouth", "right cheek"}),
         ("4+7", {"eyebrows", "eyes"}, {"left brow", "right brow", "left eye", "right eye"}),
+        ("U12", {"mouth"}, {"mouth"}),  # which cheek it lifts is unknown
+        ("A/L12", {"mouth"}, {"mouth", "right cheek"}),
+        ("AD38", set(), {"nose"}),
+        ("M58", set(), set()),
         ("6", {"eyes"}, {"left eye", "right eye", "left cheek", "right cheek"}),
         ("9", {"eyebrows"}, {"nose", "left brow", "right brow"}),
         ("15+17", {"mouth"}, {"mouth"}),
@@ -102,3 +145,21 @@ def test_every_region_of_a_face_is_moved_by_some_unit() -> None:
     regions = {name for scheme in FACE_SCHEMES.values() for name in scheme}
     moving = moved_regions("+".join(map(str, range(1, 47))), tuple(regions))
     assert all(moving)
+
+
+@given(st.one_of(st.text(max_size=60), st.from_regex(r"[LRATBU0-9?/()+ AUDMor]{0,25}", fullmatch=True)))
+@settings(max_examples=150, deadline=None)
+def test_any_text_gives_units_and_texts_from_it(text: str) -> None:
+    for term in parse_action_units(text):
+        if isinstance(term, ActionUnit):
+            assert 1 <= term.number <= 99
+        else:
+            assert term.strip()
+    moved_regions(text, FACS)
+
+
+def test_a_long_cell_is_parsed_in_linear_time() -> None:
+    start = perf_counter()
+    for text in ("+" * 30_000, "(" * 30_000, "12+" * 10_000, "12 or " * 5_000, "A/" * 15_000, "(12+" * 7_000):
+        parse_action_units(text)
+    assert perf_counter() - start < 5

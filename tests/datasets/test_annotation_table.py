@@ -1,9 +1,14 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from openpyxl import Workbook
 
-from microfacial.datasets.annotation_table import find_table, is_given
-from microfacial.errors import AbsentError
+from microfacial.datasets import casme2, casme3, mmew, samm
+from microfacial.datasets.annotation_table import Columns, find_table, is_given, read_rows
+from microfacial.datasets.annotations import AnnotationRow, SkippedRow
+from microfacial.datasets.validation import find_releases
+from microfacial.errors import AbsentError, DatasetError
 
 
 @pytest.mark.parametrize(
@@ -33,3 +38,89 @@ def test_folders_are_searched_after_the_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cell", "given"), [("12", True), ("0", True), ("/", False), ("", False)])
 def test_an_empty_cell_or_a_slash_has_no_value(cell: str, given: bool) -> None:
     assert is_given(cell) == given
+
+
+# --- tables with another name ---
+
+CASME2 = ("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion")
+SAMM = ("Subject", "Filename", "Onset Frame", "Apex Frame", "Offset Frame", "Action Units", "Estimated Emotion")
+CASME3 = ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion")
+HEADERS = {"casme2": CASME2, "samm": SAMM, "casme3": CASME3, "mmew": CASME2}
+NAMES = {"casme2": "EP02_01f", "samm": "006_1_2", "casme3": "a", "mmew": "S13-07-001"}
+OPEN = {
+    "casme2": casme2.open_casme2,
+    "samm": samm.open_samm,
+    "casme3": casme3.open_casme3,
+    "mmew": mmew.open_mmew,
+}
+
+
+def write_table(path: Path, corpus: str, header: tuple[str, ...] = ()) -> Path:
+    book = Workbook()
+    book.worksheets[0].append(["notes above the header"])
+    book.worksheets[0].append(header or HEADERS[corpus])
+    book.worksheets[0].append([1, NAMES[corpus], 1, 3, 5, "12", "surprise"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("corpus", HEADERS)
+def test_a_table_with_another_name_is_recognised_as_that_of_its_corpus_only(tmp_path: Path, corpus: str) -> None:
+    write_table(tmp_path / "Codes FINAL.XLSX", corpus)
+    (tmp_path / "~$Codes FINAL.XLSX").touch()
+    (tmp_path / "other.xlsx").write_text("damaged")
+    (row,) = OPEN[corpus](tmp_path).rows
+    assert row.id.endswith(NAMES[corpus]) or row.id.endswith("a_1")
+    assert [release.corpus for release in find_releases(tmp_path)] == [corpus]
+
+
+def test_a_table_is_preferred_by_its_name(tmp_path: Path) -> None:
+    write_table(tmp_path / "SAMM.xlsx", "samm")
+    named = write_table(tmp_path / "samm_micro_facs_codes_V2.xlsx", "samm")
+    assert find_table(tmp_path, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx", columns=samm._COLUMNS) == named
+
+
+def test_two_recognised_tables_are_refused(tmp_path: Path) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        write_table(tmp_path / name, "samm")
+    with pytest.raises(DatasetError, match=r"a\.xlsx and b\.xlsx .*SAMM\*Micro_FACS_Codes"):
+        samm.open_samm(tmp_path)
+
+
+def test_a_message_lists_the_accepted_name_and_the_spreadsheets_that_are_there(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.xlsx", "samm", header=("Subject", "Filename"))
+    (tmp_path / "SAMM.xls").touch()
+    with pytest.raises(AbsentError, match=r"SAMM: no SAMM\*Micro_FACS_Codes_v\*\.xlsx .*Apex Frame.*") as caught:
+        samm.open_samm(tmp_path)
+    assert "found SAMM.xls, a.xlsx" in str(caught.value)
+    assert "Save SAMM.xls as .xlsx" in str(caught.value)
+
+
+# --- columns ---
+
+COLUMNS = Columns(onset="On", apex=None, offset="Off", action_units=None, emotion="Emotion", optional=("ApexF",))
+
+
+def identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+    return cells["Subject"], cells["Filename"]
+
+
+def skip(cells: "pd.Series[str]", subject: str, name: str, where: str) -> SkippedRow:
+    return SkippedRow(id=name, reason="")
+
+
+def read(path: Path) -> list[AnnotationRow]:
+    return list(read_rows(path, COLUMNS, "c", identify, skip))
+
+
+def test_names_of_columns_may_differ_in_case(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "a.xlsx", "samm", header=("SUBJECT", "Filename", "on", "OFF", "x", "emotion"))
+    assert read(path) == [SkippedRow(id="006_1_2", reason="")]
+
+
+@pytest.mark.parametrize("repeated", ["On", "ApexF", "Filename"])
+def test_a_repeated_column_is_refused(tmp_path: Path, repeated: str) -> None:
+    header = ("Subject", "Filename", "On", "Off", "Emotion", "ApexF", repeated)
+    with pytest.raises(DatasetError, match=rf"a\.xlsx: column {repeated} "):
+        read(write_table(tmp_path / "a.xlsx", "samm", header=header))

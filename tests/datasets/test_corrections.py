@@ -1,13 +1,14 @@
 """Counts of clips in MEGC2019 were published. Counts of emotions are from the sheets."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from census import CASME2_2014, CASME2_2019
 from microfacial.datasets.annotations import Annotation
-from microfacial.datasets.clips import classify
-from microfacial.datasets.corrections import CORRECTIONS, EXCLUSIONS
+from microfacial.datasets.clips import classify, correct
+from microfacial.datasets.corrections import CORRECTIONS, DISAGREEMENTS, EXCLUSIONS, Correction
 from microfacial.datasets.label_schemes import SCHEMES
 
 CASME2_NAMED = {  # clips with a correction or an exclusion, with their emotion in the sheet of 2019
@@ -19,10 +20,10 @@ CASME2_NAMED = {  # clips with a correction or an exclusion, with their emotion 
 }
 
 
-def annotate(subject: str, name: str, emotion: str, corpus: str = "casme2") -> Annotation:
+def annotate(subject: str, name: str, emotion: str, corpus: str = "", vocabulary: str = "casme2") -> Annotation:
     return Annotation(
-        corpus=corpus,
-        vocabulary="casme2",
+        corpus=corpus or vocabulary,
+        vocabulary=vocabulary,
         subject=subject,
         name=name,
         emotion=emotion,
@@ -83,7 +84,34 @@ def test_a_synthetic_clip_is_labelled_and_corrected_by_its_vocabulary() -> None:
     assert classify(row, SCHEMES["megc2019-3"])[1] is None
 
 
-def test_every_correction_has_a_reason_and_a_clip_of_its_own() -> None:
-    clips = [(entry.corpus, entry.subject, entry.clip, entry.scheme) for entry in (*CORRECTIONS, *EXCLUSIONS)]
-    assert len(set(clips)) == len(clips)
+def test_every_correction_has_a_reason_a_source_and_a_value_of_its_own() -> None:
+    values = [(entry.corpus, entry.subject, entry.clip, entry.scheme, entry.field) for entry in CORRECTIONS]
+    clips = [(entry.corpus, entry.subject, entry.clip, entry.scheme) for entry in EXCLUSIONS]
+    for entries in (values, clips):
+        assert len(set(entries)) == len(entries)
     assert all(entry.reason for entry in (*CORRECTIONS, *EXCLUSIONS))
+    assert all(entry.source for entry in (*CORRECTIONS, *DISAGREEMENTS))
+    assert all(entry.wrong is None or type(entry.wrong) is type(entry.right) for entry in CORRECTIONS)
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS, ids=lambda entry: f"{entry.subject} {entry.clip} {entry.field}")
+def test_every_correction_applies_to_the_wrong_value_only(correction: Correction) -> None:
+    row = annotate(correction.subject, correction.clip.replace("*", "9"), "others", vocabulary=correction.corpus)
+    published = row.offset + 1 if correction.wrong is None else correction.wrong
+    wrong = replace(row, **{correction.field: published})  # type: ignore[arg-type]
+    corrected = correct(wrong, correction.scheme or "")
+    assert getattr(corrected, correction.field) == correction.right
+    note = correction.describe(published)
+    assert note in corrected.notes
+    assert "; " not in note  # it separates notes
+    assert correct(row, correction.scheme or "") == row
+
+
+@pytest.mark.parametrize(
+    ("clip", "numbers"), [("028_4_1", (1105, 1124)), ("032_3_1", (4945, 4930)), ("032_3_2", (5127, 5130))]
+)
+def test_the_notes_of_a_clip_have_all_values_of_public_tables(clip: str, numbers: tuple[int, int]) -> None:
+    wrong = {entry.clip: entry.wrong for entry in CORRECTIONS}.get(clip, 5127)
+    row = replace(annotate(clip[:3], clip, "others", vocabulary="samm"), apex=wrong)  # type: ignore[arg-type]
+    (note,) = correct(row, "").notes
+    assert all(str(number) in note for number in numbers)

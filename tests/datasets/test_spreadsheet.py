@@ -1,13 +1,15 @@
+import io
 import zlib
+from lzma import LZMAError
 from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import ParseError
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
-import pandas as pd
 import pytest
 from openpyxl import Workbook
 
+from microfacial.datasets import spreadsheet
 from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError
 
@@ -25,7 +27,19 @@ def test_a_spreadsheet_with_damaged_content_is_refused(tmp_path: Path) -> None:
         read_table(path, "Subject")
 
 
-@pytest.mark.parametrize("error", [zlib.error("invalid block"), EOFError("ended"), ParseError("no element")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        zlib.error("invalid block"),
+        EOFError("ended"),
+        ParseError("no element"),
+        LZMAError("corrupt"),
+        RuntimeError("password required"),
+        TypeError("None"),
+        OSError(5, "Input/output error"),
+        RecursionError("too deep"),
+    ],
+)
 def test_every_error_of_a_damaged_spreadsheet_is_translated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -33,8 +47,8 @@ def test_every_error_of_a_damaged_spreadsheet_is_translated(
         raise error
 
     Workbook().save(tmp_path / "a.xlsx")
-    monkeypatch.setattr(pd, "read_excel", fail)
-    with pytest.raises(DatasetError, match=rf"a\.xlsx .*{error}"):
+    monkeypatch.setattr(spreadsheet, "load_workbook", fail)
+    with pytest.raises(DatasetError, match=rf"a\.xlsx .*{error.args[-1]}"):
         read_table(tmp_path / "a.xlsx", "Subject")
 
 
@@ -59,3 +73,122 @@ def test_the_first_sheet_is_read_unless_the_named_sheet_exists(tmp_path: Path, s
         page.append([name])
     book.save(tmp_path / "a.xlsx")
     assert read_table(tmp_path / "a.xlsx", "Subject", sheet)["Subject"].tolist() == [subject]
+
+
+# --- other formats, bombs and damage ---
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+
+
+def zipped(**parts: bytes) -> bytes:
+    content = io.BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name.replace("__", "/"), part)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "remedy"),
+    [
+        (b"", "empty", "Copy it again"),
+        (OLE + "EncryptedPackage".encode("utf-16-le"), "password", "save it as .xlsx without one"),
+        (OLE + "Workbook".encode("utf-16-le"), r"\.xls", "save it as .xlsx"),
+        (zipped(mimetype=b"x"), "Content_Types", "Copy it again"),
+        (zipped(**{"content.xml": b"<x/>"}), r"\.ods", "save it as .xlsx"),
+        (zipped(**{"xl__workbook.bin": b"x"}), r"\.xlsb", "save it as .xlsx"),
+        (b"\xef\xbb\xbf<html><table><tr><td>Subject", "HTML", "save it as .xlsx"),
+        ("<HTML>".encode("utf-16"), "HTML", "save it as .xlsx"),
+        (b"<?xml version='1.0'?><Workbook/>", "XML", "save it as .xlsx"),
+        (b"Subject,Filename\r\n01,\xe9\n", "CSV", "save it as .xlsx"),
+        ("Subject;Filename\n01;a\n".encode("utf-16"), "CSV", "save it as .xlsx"),
+        (b"%PDF-1.7", "PDF", "Copy it again"),
+        (b"\0\1\2", "unknown", "Copy it again"),
+    ],
+)
+def test_a_file_in_another_format_is_named_with_its_remedy(
+    tmp_path: Path, content: bytes, form: str, remedy: str
+) -> None:
+    (tmp_path / "a.xlsx").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"a\.xlsx is not a readable spreadsheet.*{form}.*{remedy}"):
+        read_table(tmp_path / "a.xlsx", "Subject")
+
+
+def test_the_content_counts_and_not_the_extension(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["Subject"])
+    book.save(tmp_path / "a.xlsx")
+    renamed = (tmp_path / "a.xlsx").rename(tmp_path / "a.xls")
+    assert read_table(renamed, "Subject").empty
+
+
+@pytest.mark.parametrize("length", [1, 100, 2000, 4000])
+def test_a_truncated_file_is_refused(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.xlsx"
+    Workbook().save(path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DatasetError, match=r"a\.xlsx is not a readable spreadsheet"):
+        read_table(path, "Subject")
+
+
+def replace_sheet(path: Path, sheet: str) -> None:
+    """Write a workbook whose only sheet has this content."""
+    Workbook().save(path)
+    with ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        f"{sheet}</sheetData></worksheet>"
+    ).encode()
+    with ZipFile(path, "w", ZIP_DEFLATED) as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        '<row r="1"><c r="XFD1"><v>1</v></c></row>',
+        '<row r="1048576"><c r="A1048576"><v>1</v></c></row>',
+        "".join(f'<row r="{row}"><c r="XFD{row}"/></row>' for row in range(1, 620)),
+        " " * 60_000_000,
+    ],
+    ids=["columns", "rows", "blank cells", "zip bomb"],
+)
+def test_a_sheet_that_would_need_much_memory_is_refused(tmp_path: Path, sheet: str) -> None:
+    replace_sheet(tmp_path / "a.xlsx", sheet)
+    with pytest.raises(DatasetError, match=r"a\.xlsx has .*100000 rows and 1000 columns"):
+        read_table(tmp_path / "a.xlsx", "Subject")
+
+
+def test_blank_rows_far_below_the_table_are_ignored(tmp_path: Path) -> None:
+    heading = '<row r="1"><c r="A1" t="inlineStr"><is><t>Subject</t></is></c></row>'
+    replace_sheet(tmp_path / "a.xlsx", f'{heading}<row r="1048576"><c r="C1048576"/></row>')
+    assert read_table(tmp_path / "a.xlsx", "Subject").shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [(7, "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"), ("=1+1", ""), ("#N/A", ""), (" 7 ", "7"), (None, "")],
+)
+def test_a_cell_is_read_as_the_spreadsheet_shows_it(tmp_path: Path, cell: object, text: str) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["Subject", "x"])
+    book.worksheets[0].append(["01", cell, "end"])
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject")["x"].tolist() == [text]
+
+
+def test_blanks_inside_of_a_heading_are_single(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["Onset\n Frame", "Filename\u00a0"])
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Filename").columns.tolist() == ["Onset Frame", "Filename"]
+
+
+def test_the_sheet_with_the_heading_is_found_if_the_named_sheet_has_none(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["read me"])
+    book.create_sheet("data").append(["Subject"])
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject", "Sheet").columns.tolist() == ["Subject"]

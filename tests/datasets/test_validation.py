@@ -3,9 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from fakes import WriteCasme2
+from fakes import WriteCasme2, touch_frames
 from microfacial.datasets.annotations import Release
-from microfacial.datasets.validation import CheckedRow, check_release, count_classes, find_releases
+from microfacial.datasets.validation import (
+    CheckedRow,
+    Remark,
+    check_release,
+    count_classes,
+    find_releases,
+    merge_causes,
+)
 from microfacial.errors import DatasetError
 from microfacial.records import Clip
 
@@ -57,6 +64,8 @@ def test_a_row_is_named_after_its_clip_and_its_place_in_the_sheet(write_casme2: 
         (("04", "a", 1, "/", 5, 12, "disgust"), "changed: took the midpoint 3 as apex"),
         (("04", "a", 1, 5, 5, 12, "disgust"), "suspicious: apex 5 is the offset"),
         (("04", "a", 1, 60, 120, 12, "disgust"), "suspicious: lasts 0.59 s, longer than a micro-expression (0.5 s)"),
+        (("04", "a", 1, 60, 900, 12, "disgust"), "suspicious: lasts 4.50 s, which is improbable"),
+        (("04", "a", 1, 1, 5, 12, "disgust"), "changed: annotated apex 1 is the onset, took the midpoint 3 as apex"),
         (("04", "a", 1, 3, 5, "soft focus", "disgust"), "suspicious: action units 'soft focus': 'soft focus' is not"),
         (("24", "EP07_01", 1, 3, 5, 12, "surprise"), "dropped: under megc2019-3: emotion surprise corrected"),
         (("04", "EP12_01f", 1, 3, 5, 12, "disgust"), "dropped: under megc2019-3: EP12_01f: not in the"),
@@ -133,3 +142,38 @@ def test_a_release_is_found_in_a_folder_with_any_name(write_casme2: WriteCasme2)
     root = write_casme2([("01", "a", 1, 3, 5, 12, "happiness")])
     renamed = root.rename(root.parent / "CASME II")
     assert [(release.corpus, release.folder) for release in find_releases(root.parent)] == [("casme2", renamed)]
+
+
+def test_remarks_with_one_cause_are_merged_and_the_others_stay() -> None:
+    remarks = [
+        ("a", Remark("missing", "a is gone", "no folder")),
+        ("b", Remark("changed", "b is new")),
+        ("c", Remark("missing", "c is gone", "no folder")),
+        ("d", Remark("missing", "d is gone", "another folder")),
+    ]
+    assert merge_causes(remarks) == [
+        ("2 clips", Remark("missing", "no folder", "no folder")),
+        ("b", Remark("changed", "b is new")),
+        ("d", Remark("missing", "d is gone", "another folder")),
+    ]
+
+
+def test_a_release_without_apexes_gets_one_remark_about_midpoints(tmp_path: Path) -> None:
+    for clip in range(6):
+        touch_frames(tmp_path / f"smic/HS/s1/micro/negative/s1_ne_{clip:02d}", "image{:06d}.bmp", range(1, 10 + clip))
+    (folder,) = find_releases(tmp_path)
+    assert isinstance(folder.release, Release)
+    rows = check_release(folder.release, 3, accept_frames)
+    ((name, remark),) = merge_causes([(row.name, remark) for row in rows for remark in row.remarks])
+    assert (name, remark.kind) == ("6 clips", "changed")
+    assert "clips.missing_apex: spotted" in remark.text
+
+
+def test_long_clips_of_a_corpus_with_long_clips_are_one_remark_and_outliers_are_named(
+    write_casme2: WriteCasme2,
+) -> None:
+    rows = [("01", f"c{number}", 1, 60, 140, 12, "happiness") for number in range(4)]
+    checked = check(write_casme2([*rows, ("01", "long", 1, 60, 600, 12, "happiness")]))
+    merged = merge_causes([(row.name, remark) for row in checked for remark in row.remarks])
+    assert [name.partition(" (")[0] for name, _ in merged] == ["4 clips", "casme2/sub01/long"]
+    assert [remark.kind for _, remark in merged] == ["suspicious"] * 2

@@ -91,7 +91,7 @@ def test_doctor_continues_after_a_frame_that_may_not_be_read(
 def test_remarks_of_a_kind_are_counted_and_three_are_shown_unless_all_are_asked_for(
     write_casme2: WriteCasme2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows: list[Row] = [("01", f"slow{number}", 1, 60, 130 + number, "12", "happiness") for number in range(5)]
+    rows: list[Row] = [("01", f"slow{number}", 1, 130, 130, "12", "happiness") for number in range(5)]
     root = write_casme2([*rows, ("02", "gone", 1, 3, 5, "12", "happiness")])
     shutil.rmtree(root / "Cropped" / "sub02")
     assert run(monkeypatch, "doctor", str(root)) == 2
@@ -99,15 +99,32 @@ def test_remarks_of_a_kind_are_counted_and_three_are_shown_unless_all_are_asked_
     assert lines[0].startswith("missing     casme2/sub02/gone ")
     assert lines[1].startswith("FAIL casme2 in ")
     slow = [line for line in lines if line.startswith("suspicious  ")]
-    assert len(slow) == 4
-    assert [f"slow{number}" in line for number, line in enumerate(slow)] == [True, True, True, False]
-    assert slow[3].startswith("suspicious  2 more of 5 like these (--all ")
-    assert "longer than a micro-expression" in slow[3]
+    assert len(slow) == 5
+    assert slow[0].startswith("suspicious  5 clips: last longer than a micro-expression (0.5 s)")
+    assert [f"slow{number}" in line for number, line in enumerate(slow[1:])] == [True, True, True, False]
+    assert slow[4].startswith("suspicious  2 more of 5 like these (--all ")
+    assert "is the offset" in slow[4]
 
     assert run(monkeypatch, "doctor", str(root), "--all") == 2
     output = capsys.readouterr().out
     assert output.count("longer than a micro-expression") == 5
     assert "more of" not in output
+
+
+def test_a_missing_folder_is_printed_once_with_what_is_there(
+    write_casme2: WriteCasme2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_casme2([("01", f"a{number}", 1, 3, 5, "12", "happiness") for number in range(9)])
+    (root / "Cropped").rename(root / "Croped")
+    assert run(monkeypatch, "doctor", str(root)) == 2
+    missing = [line for line in capsys.readouterr().out.splitlines() if line.startswith("missing")]
+    assert len(missing) == 1
+    assert missing[0].startswith(
+        f"missing     9 clips: there is no folder {root / 'Cropped'} for frames reg_img<N>.jpg"
+    )
+    assert f"{root} has CASME2-coding-20190701.xlsx, Croped" in missing[0]
+    assert run(monkeypatch, "doctor", str(root), "--all") == 2
+    assert capsys.readouterr().out.count("missing     casme2/sub01/a") == 9
 
 
 # --- lists of damaged frames ------------------------------------------------------------------------------------------

@@ -103,11 +103,18 @@ def test_without_a_face_the_template_puts_the_demos_eyes_on_those_of_the_mean_fa
 
 
 @pytest.mark.parametrize("width", [140, 280])
-def test_the_template_scales_with_the_crop(width: int) -> None:
-    """The same point of the face is moved to the same aligned pixel."""
-    face = locate(make_clip(corpus="casme2"), texture(width, width), FacesConfig(method="template"))
-    there = apply(face.transform, np.array([[width / 2, width * 64 / 224]]) - 0.5)[0]
-    assert there == pytest.approx(eyes(mean_face(224)).mean(axis=0))
+@pytest.mark.parametrize(
+    ("corpus", "half_distance", "eye_line", "midline"),
+    [("casme2", 0.276, 0.275, 0.485), ("smic", 0.264, 0.268, 0.488)],
+)
+def test_the_template_has_the_measured_eyes_at_every_size(
+    width: int, corpus: str, half_distance: float, eye_line: float, midline: float
+) -> None:
+    """The fractions were measured with landmarks on the crops of MEGC2019."""
+    face = locate(make_clip(corpus=corpus), texture(width * 5 // 4, width), FacesConfig(method="template"))
+    columns = [(midline - half_distance) * width, (midline + half_distance) * width]
+    measured = np.array([[column, eye_line * (width * 5 // 4)] for column in columns]) - 0.5
+    assert apply(face.transform, measured) == pytest.approx(eyes(mean_face(224)), abs=0.01)
 
 
 def test_the_template_method_ignores_the_face_in_the_frame() -> None:

@@ -2,6 +2,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.preprocessing.alignment import mean_face
@@ -61,14 +62,29 @@ def test_the_regions_of_mission_span_both_sides() -> None:
     assert mouth == boxes["mouth"]
 
 
-def test_a_box_is_the_bounds_of_its_points_plus_the_padding_clipped_to_the_square() -> None:
-    """By hand: the eyes are 96 px apart, from column 40 to 168 and row 50 to 70. The padding is 0.14 · 96 = 13.44."""
+def points_by_hand() -> NDArray[np.float64]:
+    """Return landmarks whose eyes are 96 px apart, from column 40 to 168 and row 50 to 70. The brows lie in row 30."""
     points = np.full((468, 2), 100.0)
     points[[33, 133, 362, 263]] = [[40, 60], [72, 60], [136, 60], [168, 60]]
     points[[159, 145, 386, 374]] = [[56, 50], [56, 70], [152, 50], [152, 70]]
-    eyes = face_boxes("mission", points, SIZE_PX)[0]
+    points[[46, 53, 52, 65, 55, 276, 283, 282, 295, 285], 1] = 30
+    points[2, 1] = 120  # base of the nose
+    return points
+
+
+def test_a_box_is_the_bounds_of_its_points_plus_the_padding_clipped_to_the_square() -> None:
+    """By hand: the padding is 0.14 · 96 = 13.44. Half of the way from brows to nose is row 75.5."""
+    eyes = face_boxes("mission", points_by_hand(), SIZE_PX)[0]
     assert eyes == (round(50.5 - 13.44), round(40.5 - 13.44), round(70.5 + 13.44), round(168.5 + 13.44))
-    assert face_boxes("mission", points - [35, 45], SIZE_PX)[0][:2] == (0, 0)
+    assert face_boxes("mission", points_by_hand() - [35, 45], SIZE_PX)[0][:2] == (0, 0)
+
+
+def test_the_box_of_the_eyes_has_the_lower_lid_although_glasses_shift_the_landmarks_up() -> None:
+    """By hand: landmarks of the eyes 15 px too high end the padded box in row 68.94, above the lower lid in row 70."""
+    points = points_by_hand()
+    points[[33, 133, 362, 263, 159, 145, 386, 374], 1] -= 15
+    assert face_boxes("mission", points, SIZE_PX)[0][2] == round(30.5 + 0.5 * (120 - 30))
+    assert [box[2] for box in face_boxes("facs-8", points, SIZE_PX)[:2]] == [round(30.5 + 0.5 * (120 - 30))] * 2
 
 
 @pytest.mark.parametrize("scheme", FACE_SCHEMES)

@@ -34,9 +34,10 @@ models:
 report: {hardest_clips: 4, ablation: DIGEST}
 """
 TABLE = "#leaderboard [aria-label^=Leaderboard] table"
-ABLATION = """hybrid,repeats,uf1,uf1_sd,uar,uar_sd,uf1_difference,uf1_difference_low,uf1_difference_high,note
-full,2,0.5,0.01,0.5,0.01,,,,
-without graph,2,0.4,0.01,0.4,0.01,-0.1,-0.2,-0.05,
+ABLATION = """hybrid,repeats,uf1,uf1_sd,uar,uar_sd,uf1_difference,uf1_difference_low,uf1_difference_high,\
+uar_difference,uar_difference_low,uar_difference_high,note
+full,2,0.5,0.01,0.5,0.01,,,,,,,
+without graph,2,0.4,0.01,0.4,0.01,-0.1,-0.2,-0.05,-0.1,-0.2,-0.05,
 """
 
 

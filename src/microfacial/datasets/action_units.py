@@ -1,37 +1,58 @@
 """Parse action units in the annotators' notation, and find the regions that they move.
 
-    4+7          two units                     L12, R12    on the left, on the right
+    4+7          two units                     L12, R12    on the left, on the right; 12L is the same as L12
     7C           intensity C (of A to E)       A12         stronger on one side; 12A is an intensity
-    T18, B18     top lip only, bottom lip only ref(7B)     present in the resting face
-    L12 or L14   one of several units          10A/B       one of two intensities
-    4(k)         held throughout the clip      4?          doubtful
+    T18, B18     top lip only, bottom lip only U12         on one side, which is not given
+    L12 or L14   one of several units          A/L12       stronger on one side, or on the left only
+    10A/B        one of two intensities        ref(7B)     present in the resting face
+    4(k)         held throughout the clip      4?, ?4      doubtful
+    AU12, AD31   a unit, an action descriptor  M58, GB80   a movement of the head, a gross behaviour
 
-A plus sign, a comma or a semicolon joins terms; their full-width forms do too. `or` binds more tightly than these. A
-term that is not a unit, such as `soft focus` or a single `?`, is kept as text.
+A plus sign, a comma, a semicolon, an ampersand or a line end joins terms; their full-width forms do too. `or` and `/`
+bind more tightly than these. A term that is not a unit, such as `soft focus` or a single `?`, is kept as text.
 
 Source: Ekman & Friesen, Facial Action Coding System, 1978, for the units; Ekman, Friesen, Hager, 2002, for sides,
 intensities and the skin that a unit moves.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-Side = Literal["left", "right", "asymmetric", "top", "bottom"]
+Side = Literal["left", "right", "asymmetric", "unilateral", "top", "bottom"]
 Intensity = Literal["A", "B", "C", "D", "E"]
 
-_SIDES: dict[str, Side] = {"L": "left", "R": "right", "A": "asymmetric", "T": "top", "B": "bottom"}
+_SIDES: dict[str, Side] = {
+    "L": "left",
+    "R": "right",
+    "A": "asymmetric",
+    "U": "unilateral",
+    "T": "top",
+    "B": "bottom",
+}
 _INTENSITIES: dict[str, Intensity] = {"A": "A", "B": "B", "C": "C", "D": "D", "E": "E"}
 _UNIT = re.compile(
-    r"(?:AU\s*)?(?P<side>[LRATB])?\s*(?P<number>[1-9]\d?)(?P<intensity>[A-E](?:/[A-E])*)?(?P<marks>(?:\s*(?:\(k\)|\?))*)",
-    re.IGNORECASE,
+    r"""
+    (?P<doubt>\?)? \s*
+    (?P<sides>[LRATBU](?:/[LRATBU])*(?=\s*(?:AU|AD|[0-9])))? \s*
+    (?:AU|AD|GB|M)? \s*
+    (?P<inner>[LRATBU](?:/[LRATBU])*)? \s*
+    0?(?P<number>[1-9][0-9]?)
+    (?P<intensity>[A-E](?:/[A-E](?!\s*[0-9/]))*)?
+    (?P<outer>[LR])?
+    (?P<marks>(?:\s*(?:\(k\)|\(\?\)|\?))*)
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
-_GROUP = re.compile(r"(?P<reference>ref)?\s*\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE)
-_OR = re.compile(r"(?<![a-z])or(?![a-z])|/(?=\s*[LRATB]?\s*\d)", re.IGNORECASE)
-_JOINT = re.compile(r"[+,;]")
+_BRACKETED = re.compile(rf"\(\s*{_UNIT.pattern}\s*\)(?P<after>(?:\s*\?)*)", re.IGNORECASE | re.VERBOSE)
+_GROUP = re.compile(
+    r"(?P<reference>ref)?\s*\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)(?P<doubt>\s*\?)?", re.IGNORECASE
+)
+_OR = re.compile(r"\s*(?:/|(?<![a-z])or(?![a-z]))\s*", re.IGNORECASE)
+_JOINTS = "+,;&\n、"
+_FULL_WIDTH = {0x3000: " ", **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +87,7 @@ def parse_action_units(text: str) -> tuple[ActionUnit | str, ...]:
     Returns:
         Units in the order of the text. A term that is not a unit is returned as text. Empty if the annotation is empty.
     """
-    return tuple(_parse_terms(unicodedata.normalize("NFKC", text)))
+    return tuple(_parse_terms(text.translate(_FULL_WIDTH)))
 
 
 def moved_regions(text: str, regions: Sequence[str]) -> tuple[bool, ...]:
@@ -92,61 +113,64 @@ def moved_regions(text: str, regions: Sequence[str]) -> tuple[bool, ...]:
 
 def _parse_terms(text: str) -> Iterator[ActionUnit | str]:
     """Yield the units of an annotation, and text for terms that are not units."""
-    for term in filter(None, map(str.strip, _split(text, _JOINT))):
+    for term in filter(None, map(str.strip, _split(text))):
         group = _GROUP.fullmatch(term)
         if group is None:
             yield _parse_choice(term) or term
-        elif group["reference"]:
-            yield from map(_mark_reference, _parse_terms(group["inside"]))
         else:
-            yield from _parse_terms(group["inside"])
+            marks = {name: True for name in ("reference", "doubtful") if group["doubt" if name == "doubtful" else name]}
+            yield from (_mark(inner, marks) for inner in _parse_terms(group["inside"]))
 
 
-def _mark_reference(term: ActionUnit | str) -> ActionUnit | str:
-    """Mark a unit and its alternatives as present in the resting face."""
-    if isinstance(term, str):
+def _mark(term: ActionUnit | str, marks: dict[str, bool]) -> ActionUnit | str:
+    """Mark a unit and its alternatives, for example as present in the resting face."""
+    if isinstance(term, str) or not marks:
         return term
-    others = tuple(replace(other, reference=True) for other in term.alternatives)
-    return replace(term, reference=True, alternatives=others)
+    others = tuple(replace(other, **marks) for other in term.alternatives)  # type: ignore[arg-type]
+    return replace(term, alternatives=others, **marks)  # type: ignore[arg-type]
 
 
 def _parse_choice(term: str) -> ActionUnit | None:
     """Return the first unit of a term, with the other units of the term as alternatives. None if it is not a unit."""
     choices: list[ActionUnit] = []
-    for text in map(str.strip, _split(term, _OR)):
-        group = _GROUP.fullmatch(text)
-        units = _parse_unit(group["inside"].strip() if group and not group["reference"] else text)
-        if not units:
+    place = 0
+    while True:
+        match = _BRACKETED.match(term, place) or _UNIT.match(term, place)
+        if match is None:
             return None
-        choices += units
-    return replace(choices[0], alternatives=tuple(choices[1:]))
+        choices += _list_choices(match)
+        if match.end() == len(term):
+            return replace(choices[0], alternatives=tuple(choices[1:]))
+        joint = _OR.match(term, match.end())
+        if joint is None:
+            return None
+        place = joint.end()
 
 
-def _parse_unit(text: str) -> list[ActionUnit]:
-    """Return a unit once per possible intensity. Empty if the text is not a unit."""
-    match = _UNIT.fullmatch(text)
-    if match is None:
-        return []
-    unit = ActionUnit(
-        number=int(match["number"]),
-        side=_SIDES[match["side"].upper()] if match["side"] else None,
-        static="(k)" in match["marks"].lower(),
-        doubtful="?" in match["marks"],
-    )
-    if not match["intensity"]:
-        return [unit]
-    return [replace(unit, intensity=_INTENSITIES[letter]) for letter in match["intensity"].upper().split("/")]
+def _list_choices(match: re.Match[str]) -> Iterator[ActionUnit]:
+    """Yield a unit once per possible side and intensity."""
+    groups = match.groupdict()
+    sides = "/".join(filter(None, (groups["sides"], groups["inner"], groups["outer"]))).upper()
+    for side in sides.split("/"):
+        for intensity in (groups["intensity"] or "").upper().split("/"):
+            yield ActionUnit(
+                number=int(groups["number"]),
+                side=_SIDES.get(side),
+                intensity=_INTENSITIES.get(intensity),
+                static="(k)" in groups["marks"].lower(),
+                doubtful="?" in f"{groups['doubt']}{groups['marks']}{groups.get('after')}",
+            )
 
 
-def _split(text: str, separator: re.Pattern[str]) -> list[str]:
-    """Split a text at the separators that are outside of all brackets."""
-    pieces, start = [], 0
-    for match in separator.finditer(text):
-        before = text[: match.start()]
-        if before.count("(") == before.count(")"):
-            pieces.append(text[start : match.start()])
-            start = match.end()
-    return [*pieces, text[start:]]
+def _split(text: str) -> Iterator[str]:
+    """Yield the pieces of a text between the joints that are outside of all brackets."""
+    depth = start = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and character in _JOINTS:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
 
 
 # --- regions ----------------------------------------------------------------------------------------------------------
@@ -187,8 +211,10 @@ def _moved_places(unit: ActionUnit) -> set[_FacePlace]:
     """Return the places where a unit certainly moves skin."""
     moved: set[_FacePlace] = set()
     if not (unit.doubtful or unit.static or unit.reference):
-        sides: tuple[Side | None, ...] = (
-            (None, unit.side) if unit.side in ("left", "right") else (None, "left", "right")
-        )
+        sides: tuple[Side | None, ...] = (None, "left", "right")
+        if unit.side in ("left", "right"):
+            sides = (None, unit.side)
+        elif unit.side == "unilateral":
+            sides = (None,)
         moved = {(part, side) for part in _PARTS_BY_UNIT.get(unit.number, ()) for side in sides}
     return moved.intersection(*map(_moved_places, unit.alternatives))

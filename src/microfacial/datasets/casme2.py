@@ -18,7 +18,9 @@ import pandas as pd
 
 from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import find_variant, make_release
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 
 _FPS = 200.0
 _COLUMNS = Columns(
@@ -27,6 +29,7 @@ _COLUMNS = Columns(
     offset="OffsetFrame",
     action_units="Action Units",
     emotion="Estimated Emotion",
+    clip_names="EP[0-9].*",
 )
 _CROPPED = "Cropped"
 _VARIANTS = (_CROPPED, "CASME2_RAW", "CASME2-RAW", "CASME2_RAW_selected")
@@ -41,18 +44,19 @@ def open_casme2(folder: Path) -> Release:
     Raises:
         DatasetError: the sheet is missing, unreadable or lacks a column.
     """
-    table = find_table(folder, "CASME II", "CASME2-coding-*.xlsx")
+    table = find_table(folder, "CASME II", "CASME2-coding-*.xlsx", columns=_COLUMNS)
     variant = find_variant(folder, _VARIANTS)
     cropped = variant == _CROPPED
-    frame = "reg_img{}.jpg" if cropped else "img{}.jpg"
+    default = "reg_img{}.jpg" if cropped else "img{}.jpg"
     corpus = name_corpus(folder, "casme2")
     rows = read_annotations(table, _COLUMNS, corpus, "casme2", _FPS, identify=_identify, cropped=cropped)
 
     def locate(row: Annotation) -> str:
-        return f"{variant}/{row.subject}/{row.name}/{frame}"
+        place = f"{variant}/{row.subject}/{row.name}"
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, default, prefer_default=True)}"
 
     return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return f"sub{cells[_COLUMNS.subject]:0>2}", cells[_COLUMNS.name]
+    return f"sub{pad_number(cells[_COLUMNS.subject], 2)}", cells[_COLUMNS.name]

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast, get_args
 
+from microfacial.datasets.folders import is_inside
 from microfacial.errors import DamagedError
 from microfacial.files import read_csv, refuse_damaged, write_csv
 from microfacial.formats import parse_decimal, parse_whole
@@ -101,8 +102,7 @@ def _check(clip: Clip, cropped: str) -> None:
         )
     if not clip.numbers or list(clip.numbers) != sorted(set(clip.numbers)):
         raise DamagedError("the numbers of the frames do not ascend")
-    path = PurePosixPath(clip.frames)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
+    if not is_inside(clip.frames):
         raise DamagedError(f"{clip.frames!r} is not a path below the root of the corpora")
 
 

@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release
-from microfacial.datasets.corrections import Correction, find_corrections, find_exclusion
-from microfacial.datasets.folders import find_frames, list_folder, translate_os_errors
+from microfacial.datasets.corrections import Correction, find_corrections, find_disagreements, find_exclusion
+from microfacial.datasets.folders import find_frames, is_inside, list_folder, translate_os_errors
 from microfacial.datasets.label_schemes import Scheme
+from microfacial.datasets.missing_frames import no_frame_near, no_frames
 from microfacial.datasets.video import VIDEO_EXTENSIONS, count_frames
 from microfacial.errors import DatasetError
-from microfacial.records import FRAME_NUMBER, ApexSource, Clip
+from microfacial.records import ApexSource, Clip
 
 # --- labels -----------------------------------------------------------------------------------------------------------
 
@@ -39,26 +40,36 @@ def classify(row: Annotation, scheme: Scheme) -> tuple[Annotation, str | None]:
 
 
 def correct(row: Annotation, scheme: str) -> Annotation:
-    """Return an annotation with the known corrections, and a note for each of them.
+    """Return an annotation with the known corrections, and a note for each of them and for each disagreement.
 
     Args:
         row: annotation of one clip.
         scheme: name of the label scheme. Empty for the corrections that apply under all schemes.
     """
+    corrected = row
     for correction in find_corrections(row.vocabulary, row.subject, row.name, scheme):
-        row = _apply(correction, row)
-    return row
+        corrected = _apply(correction, corrected)
+    disagreements = (entry.note for entry in find_disagreements(row.vocabulary, row.subject, row.name))
+    return replace(corrected, notes=(*corrected.notes, *disagreements))
 
 
 def _apply(correction: Correction, row: Annotation) -> Annotation:
     """Return the corrected annotation, or the same annotation if its value is not the wrong one."""
-    note = f"{correction.field} {correction.wrong} corrected to {correction.right}: {correction.reason}"
+    value = getattr(row, correction.field)
+    is_wrong = row.onset > row.offset if correction.wrong is None else value == correction.wrong
+    notes = (*row.notes, correction.describe(value))
     match correction.field, correction.right:
-        case "apex", int(apex) if row.apex == correction.wrong:
-            return replace(row, apex=apex, notes=(*row.notes, note))
-        case "emotion", str(emotion) if row.emotion == correction.wrong:
-            return replace(row, emotion=emotion, notes=(*row.notes, note))
-    return row
+        case _ if not is_wrong:
+            return row
+        case "onset", int(onset):
+            return replace(row, onset=onset, notes=notes)
+        case "apex", int(apex):
+            return replace(row, apex=apex, notes=notes)
+        case "offset", int(offset):
+            return replace(row, offset=offset, notes=notes)
+        case "emotion", str(emotion):
+            return replace(row, emotion=emotion, notes=notes)
+    raise AssertionError(f"{correction.field} cannot be {correction.right!r}")
 
 
 # --- clips ------------------------------------------------------------------------------------------------------------
@@ -123,29 +134,16 @@ def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate
 
 def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple[int, ...]]:
     """Return the path of a row's frames below the release, and their numbers. A video can replace the folder."""
+    if not is_inside(frames):
+        raise DatasetError(f"{row.id}: {frames!r} is not below {folder}. Correct the annotation")
     place = (folder / frames).parent
     video = find_video(place)
     if video is not None:
         return video.relative_to(folder).as_posix(), tuple(range(1, count_frames(video) + 1))
-    stem, extension = Path(frames).stem, Path(frames).suffix
-    for name in (f"{stem}{extension}", f"{stem}{extension.upper()}"):
-        numbers = find_frames(place, name)
-        if numbers:
-            return Path(frames).with_name(name).as_posix(), numbers
-    raise DatasetError(
-        f"{row.id}: annotated, but {place} has no frame {FRAME_NUMBER.sub('<N>', Path(frames).name)} "
-        f"({_describe_content(place)}). Correct the names on disk, or list the clip under clips.exclude"
-    )
-
-
-def _describe_content(place: Path) -> str:
-    """Return the first entry of a folder, or the entries beside it if it is empty or missing."""
-    others = sorted(path.name for path in list_folder(place))
-    if others:
-        return f"it has {others[0]}"
-    parent = next(folder for folder in place.parents if folder.is_dir())
-    beside = ", ".join(sorted(path.name for path in list_folder(parent))[:3]) or "nothing"
-    return f"the folder is {'empty' if place.is_dir() else 'missing'}; {parent} has {beside}"
+    numbers = find_frames(place, Path(frames).name)
+    if not numbers:
+        raise no_frames(row.id, folder, place, Path(frames).name)
+    return frames, numbers
 
 
 def find_video(folder: Path) -> Path | None:
@@ -194,7 +192,7 @@ def _find_key_frames(
     if moments["apex"] == moments["onset"]:
         raise DatasetError(
             f"{row.id}: too many frames are missing in {place}: onset and apex fall together. "
-            "Re-extract the clip or list it under clips.exclude"
+            "Copy the clip again from the release or list it under clips.exclude"
         )
     return moments, [
         f"{moment} frame {number} is missing, took {moments[moment]}"
@@ -227,8 +225,5 @@ def _nearest(numbers: tuple[int, ...], wanted: int, max_gap: int, moment: str, p
     """Return the number that is nearest to a wanted one. Refuse a distance above `max_gap`."""
     nearest = min(numbers, key=lambda number: abs(number - wanted))
     if abs(nearest - wanted) > max_gap:
-        raise DatasetError(
-            f"{moment}: no frame {wanted} in {place} (found {numbers[0]}–{numbers[-1]}, nearest {nearest}). "
-            "Re-extract the clip or list it under clips.exclude"
-        )
+        raise no_frame_near(moment, wanted, nearest, numbers, place)
     return nearest

@@ -1,12 +1,15 @@
-"""Corrections of published annotations, and clips that a label scheme excludes.
+"""Corrections of published annotations, disagreements of public tables, and clips that a label scheme excludes.
 
-A correction names corpus, subject and clip, not a row number. It applies only if the sheet has the value that is known
-to be wrong, so a sheet that is already correct stays unchanged. Public tables also disagree about the apex of SAMM
-032_3_2 (5127 or 5130); both lie inside the clip, so the annotation stays. Corrections of CAS(ME)^3 are in `casme3`.
+A correction names corpus, subject and clip, not a row number. The clips of CAS(ME)^3 are named after video and onset. A
+correction applies only if the sheet has the value that is known to be wrong, so a sheet that is already correct stays
+unchanged.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
+
+AnnotationField = Literal["onset", "apex", "offset", "emotion"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,22 +19,61 @@ class Correction:
     Attributes:
         corpus: corpus of the clip.
         subject: subject of the clip.
-        clip: name of the clip.
+        clip: name of the clip, with the published numbers. `*` stands for a number that is not known.
         field: field of the annotation.
-        wrong: value in the published sheet.
+        wrong: value in the published sheet. None if it is known only that the onset is after the offset.
         right: correct value.
         reason: reason for the correction.
+        source: public code or publication that has the correct value.
+        others: other values in public tables and code.
         scheme: label scheme under which the correction applies; None for all schemes.
     """
 
     corpus: str
     subject: str
     clip: str
-    field: Literal["apex", "emotion"]
-    wrong: int | str
+    field: AnnotationField
+    wrong: int | str | None
     right: int | str
     reason: str
+    source: str
+    others: tuple[int | str, ...] = ()
     scheme: str | None = None
+
+    def describe(self, published: int | str | None) -> str:
+        """Return the correction in words, for the notes of the clip.
+
+        Args:
+            published: value in the published sheet.
+        """
+        others = f", other public tables have {' or '.join(map(str, self.others))}" if self.others else ""
+        return f"{self.field} {published} corrected to {self.right}: {self.reason} ({self.source}{others})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """A value on which public tables disagree, although each of their values is possible. The sheet is not changed.
+
+    Attributes:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+        field: field of the annotation.
+        values: values in public tables.
+        source: public code that has the last of the values.
+    """
+
+    corpus: str
+    subject: str
+    clip: str
+    field: AnnotationField
+    values: tuple[int, ...]
+    source: str
+
+    @property
+    def note(self) -> str:
+        """The disagreement in words, for the notes of the clip."""
+        return f"public tables disagree about the {self.field}: {' or '.join(map(str, self.values))} ({self.source})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +95,45 @@ class Exclusion:
     reason: str
 
 
-_SAMM_APEX = "the annotated apex lies outside the clip; public tables have {} or {}"
+_MEB = "tvaranka/meb, meb/datasets/datasets.py"
+_OUTSIDE = "the published apex lies outside of the clip"
 _LABELS_OF_2014 = "MEGC2019 uses the labels of 2014, which a sheet of 2019 changed"
 
 
 def _correct_samm(subject: str, clip: str, wrong: int, right: int, other: int) -> Correction:
-    """Correct an apex. The right value is that of tvaranka/meb, meb/datasets/datasets.py."""
-    reason = _SAMM_APEX.format(right, other)
-    return Correction(corpus="samm", subject=subject, clip=clip, field="apex", wrong=wrong, right=right, reason=reason)
+    return Correction(
+        corpus="samm",
+        subject=subject,
+        clip=clip,
+        field="apex",
+        wrong=wrong,
+        right=right,
+        reason=_OUTSIDE,
+        source=_MEB,
+        others=(other,),
+    )
+
+
+def _correct_casme3(
+    subject: str,
+    clip: str,
+    field: AnnotationField,
+    wrong: int | None,
+    right: int,
+    reason: str,
+    others: tuple[int, ...] = (),
+) -> Correction:
+    return Correction(
+        corpus="casme3",
+        subject=subject,
+        clip=clip,
+        field=field,
+        wrong=wrong,
+        right=right,
+        reason=reason,
+        source=_MEB,
+        others=others,
+    )
 
 
 def _correct_casme2(subject: str, clip: str) -> Correction:
@@ -72,6 +145,7 @@ def _correct_casme2(subject: str, clip: str) -> Correction:
         wrong="surprise",
         right="sadness",
         reason=_LABELS_OF_2014,
+        source="the sheet of 2014",
         scheme="megc2019-3",
     )
 
@@ -86,6 +160,16 @@ CORRECTIONS = (
     _correct_casme2("sub24", "EP07_01"),
     _correct_casme2("sub24", "EP07_04f"),
     _correct_casme2("sub24", "EP10_03"),
+    _correct_casme3("spNO.149", "d_112", "apex", wrong=83, right=123, reason=_OUTSIDE, others=(160,)),
+    _correct_casme3("spNO.214", "c_5", "offset", wrong=3460, right=34, reason="a clip of 115 s"),
+    _correct_casme3("spNO.216", "d_*", "onset", wrong=None, right=2647, reason="the onset is after the offset"),
+    _correct_casme3("spNO.216", "e_0", "onset", wrong=0, right=1, reason="frames count from 1"),
+    _correct_casme3("spNO.216", "e_0", "apex", wrong=0, right=1, reason="frames count from 1"),
+    _correct_casme3("spNO.40", "e_1812", "offset", wrong=0, right=1845, reason="the published table has no offset"),
+    _correct_casme3("spNO.40", "e_2327", "offset", wrong=0, right=2403, reason="the published table has no offset"),
+)
+DISAGREEMENTS = (
+    Disagreement(corpus="samm", subject="032", clip="032_3_2", field="apex", values=(5127, 5130), source=_MEB),
 )
 EXCLUSIONS = (
     _exclude_casme2("sub04", "EP12_01f", "not in the composite of MEGC2019; the sheet gives no apex"),
@@ -106,8 +190,22 @@ def find_corrections(corpus: str, subject: str, clip: str, scheme: str) -> tuple
     return tuple(
         correction
         for correction in CORRECTIONS
-        if (correction.corpus, correction.subject, correction.clip) == (corpus, subject, clip)
+        if (correction.corpus, correction.subject) == (corpus, subject)
+        and fnmatchcase(clip, correction.clip)
         and correction.scheme in (None, scheme)
+    )
+
+
+def find_disagreements(corpus: str, subject: str, clip: str) -> tuple[Disagreement, ...]:
+    """Return the disagreements of public tables about a clip.
+
+    Args:
+        corpus: corpus of the clip.
+        subject: subject of the clip.
+        clip: name of the clip.
+    """
+    return tuple(
+        entry for entry in DISAGREEMENTS if (entry.corpus, entry.subject, entry.clip) == (corpus, subject, clip)
     )
 
 

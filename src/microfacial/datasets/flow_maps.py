@@ -12,12 +12,13 @@ from collections import Counter
 from pathlib import Path
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, Release
+from microfacial.datasets.cells import require_name, show_cell
 from microfacial.datasets.label_schemes import MEGC2019_MAPS
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
 _COMPOSITE_CLIPS = {"casme2": 145, "smic": 164, "samm": 133}
-_CORPUS_OF = {r"sub\d{2}": "casme2", r"s\d{2}": "smic", r"\d{3}": "samm"}
+_CORPUS_OF = {"sub[0-9]{2}": "casme2", "s[0-9]{2}": "smic", "[0-9]{3}": "samm"}
 _FPS = {"casme2": 200.0, "smic": 100.0, "samm": 200.0}
 _EMOTIONS = {"0": "negative", "1": "positive", "2": "surprise"}
 
@@ -53,9 +54,14 @@ def _read_map(path: Path, folder: Path) -> AnnotationRow:
     if corpus is None:
         return FaultyRow(
             id="",
-            reason=f"{path}: {subject!r} is not a subject of CASME II (sub01), SMIC (s01) or SAMM (006). "
+            reason=f"{path}: {show_cell(subject)} is not a subject of CASME II (sub01), SMIC (s01) or SAMM (006). "
             "Correct its name",
         )
+    try:
+        require_name(path.stem.strip(), "the name of the map", str(path.parent))
+        require_name(code, "the label", str(path.parent))
+    except DatasetError as error:
+        return FaultyRow(id="", reason=str(error))
     return Annotation(
         corpus=corpus,
         vocabulary=MEGC2019_MAPS,

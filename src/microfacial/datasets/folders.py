@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from microfacial.errors import DatasetError
 from microfacial.records import FRAME_NUMBER
+
+FRAME_EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+"""Extensions of frames in all corpora, in lower case. Upper and lower case match."""
 
 
 @contextmanager
@@ -25,6 +28,16 @@ def translate_os_errors(path: Path) -> Iterator[None]:
         raise DatasetError(
             f"{path} cannot be read: {error.strerror or error}. Correct its permissions or copy it again"
         ) from None
+
+
+def is_inside(path: str) -> bool:
+    """Return whether a relative path stays below the folder that it starts from.
+
+    Args:
+        path: path with slashes.
+    """
+    parts = PurePosixPath(path).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in path
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -54,7 +67,7 @@ def require_frame(path: Path) -> Path:
     """
     with translate_os_errors(path):
         if not path.is_file():
-            raise DatasetError(f"no frame {path}. Re-extract the clip or list it under clips.exclude")
+            raise DatasetError(f"no frame {path}. Copy it again from the release or list its clip under clips.exclude")
     return path
 
 
@@ -72,18 +85,19 @@ def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
         DatasetError: the folder cannot be read.
     """
     prefix, width, suffix = _split_pattern(pattern)
-    name = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix))
+    name = re.compile(re.escape(prefix) + r"([0-9]+)" + re.escape(suffix))
     numbers = [match[1] for path in list_folder(folder) if (match := name.fullmatch(path.name))]
     return tuple(sorted(int(digits) for digits in numbers if digits == str(int(digits)).zfill(width)))
 
 
-def find_pattern(folder: Path, extensions: tuple[str, ...], default: str) -> str:
+def find_pattern(folder: Path, extensions: tuple[str, ...], default: str, *, prefer_default: bool = False) -> str:
     """Return the pattern of the frame names in a folder. The last integer in a name is the frame number.
 
     Args:
         folder: folder of the frames. It may be missing.
         extensions: extensions of frames, such as `.jpg`. Upper and lower case match.
         default: pattern to return if the folder has no frame.
+        prefer_default: whether names with another pattern are ignored if there are names with the default pattern.
 
     Returns:
         The name of a frame with `{}` at its number, or with `{:05d}` if numbers are padded to five digits.
@@ -91,7 +105,9 @@ def find_pattern(folder: Path, extensions: tuple[str, ...], default: str) -> str
     Raises:
         DatasetError: the folder mixes two patterns or two paddings, or it cannot be read.
     """
-    name = re.compile(r"(?!\.)(.*?)(\d+)((?i:" + "|".join(map(re.escape, extensions)) + "))")
+    if prefer_default and find_frames(folder, default):
+        return default
+    name = re.compile(r"(?!\.)(.*?)([0-9]+)((?i:" + "|".join(map(re.escape, extensions)) + "))")
     matches = [match for path in list_folder(folder) if (match := name.fullmatch(path.name))]
     if not matches:
         return default

@@ -15,16 +15,20 @@ import pandas as pd
 
 from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.cells import require_name, show_cell
 from microfacial.datasets.clips import make_release
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.errors import DatasetError
 
 _FPS = 90.0
+_CLIP_NAME = "(S[0-9]+)-[0-9]+-[0-9]+"
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
     offset="OffsetFrame",
     action_units="Action Units",
     emotion="Estimated Emotion",
+    clip_names=_CLIP_NAME,
 )
 _FRAMES = "MMEW_Final/Micro_Expression"
 
@@ -38,20 +42,24 @@ def open_mmew(folder: Path) -> Release:
     Raises:
         DatasetError: the table is missing, unreadable or lacks a column.
     """
-    table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx", folders=("MMEW_Final",))
+    table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx", folders=("MMEW_Final",), columns=_COLUMNS)
     corpus = name_corpus(folder, "mmew")
     rows = read_annotations(table, _COLUMNS, corpus, "mmew", _FPS, identify=_identify, cropped=True)
-    emotions = {clip.name: clip.parent.name for clip in sorted((folder / _FRAMES).glob("*/*"))}
+    emotions = {clip.stem: clip.parent.name for clip in sorted((folder / _FRAMES).glob("*/*"))}
 
     def locate(row: Annotation) -> str:
-        return f"{_FRAMES}/{emotions.get(row.name, row.emotion)}/{row.name}/{{}}.jpg"
+        emotion = emotions.get(row.name) or require_name(row.emotion, _COLUMNS.emotion, row.where)
+        place = f"{_FRAMES}/{emotion}/{row.name}"
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{}.jpg', prefer_default=True)}"
 
     return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
     name = cells[_COLUMNS.name]
-    match = re.fullmatch(r"(S\d+)-\d+-\d+", name)
+    match = re.fullmatch(_CLIP_NAME, name)
     if match is None:
-        raise DatasetError(f"{where}: {name!r} is not a clip name of MMEW, such as S13-07-001. Correct the sheet")
+        raise DatasetError(
+            f"{where}: {show_cell(name)} is not a clip name of MMEW, such as S13-07-001. Correct the sheet"
+        )
     return match[1], name

@@ -14,8 +14,9 @@ import pandas as pd
 
 from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import find_variant, make_release
-from microfacial.datasets.folders import find_pattern
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 
 _FPS = 200.0
 _COLUMNS = Columns(
@@ -24,7 +25,9 @@ _COLUMNS = Columns(
     offset="Offset Frame",
     action_units="Action Units",
     emotion="Estimated Emotion",
+    clip_names="[0-9]{3}_[0-9]+_[0-9]+",
 )
+_SHEET = "MICRO_ONLY"
 _CROPPED = "SAMM_CROP"
 _VARIANTS = (_CROPPED, "SAMM")
 
@@ -38,19 +41,17 @@ def open_samm(folder: Path) -> Release:
     Raises:
         DatasetError: the sheet is missing, unreadable or lacks a column.
     """
-    table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx")
+    table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx", columns=_COLUMNS, sheet=_SHEET)
     corpus, variant = name_corpus(folder, "samm"), find_variant(folder, _VARIANTS)
     cropped = variant == _CROPPED
-    rows = read_annotations(
-        table, _COLUMNS, corpus, "samm", _FPS, identify=_identify, sheet="MICRO_ONLY", cropped=cropped
-    )
+    rows = read_annotations(table, _COLUMNS, corpus, "samm", _FPS, identify=_identify, sheet=_SHEET, cropped=cropped)
 
     def locate(row: Annotation) -> str:
         place = f"{variant}/{row.subject}/{row.name}"
-        return f"{place}/{find_pattern(folder / place, ('.jpg',), default=f'{row.subject}_{{}}.jpg')}"
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, f'{row.subject}_{{}}.jpg')}"
 
     return make_release(tuple(rows), folder, locate)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return f"{cells[_COLUMNS.subject]:0>3}", cells[_COLUMNS.name]
+    return pad_number(cells[_COLUMNS.subject], 3), cells[_COLUMNS.name]

@@ -20,8 +20,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, clip_id, name_corpus
+from microfacial.datasets.cells import require_name, show_cell
 from microfacial.datasets.clips import make_release
-from microfacial.datasets.folders import find_frames, find_pattern, list_folder
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern, list_folder
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.errors import AbsentError, DatasetError
 
@@ -30,7 +31,6 @@ CAMERA_FPS: Mapping[Camera, float] = MappingProxyType({"HS": 100.0, "VIS": 25.0,
 
 _CROPPED = "SMIC_all_cropped"
 _VARIANTS = (_CROPPED, "")
-_EXTENSIONS = (".bmp", ".jpg", ".png")
 
 
 def open_smic(folder: Path, *, camera: Camera = "HS") -> Release:
@@ -72,6 +72,7 @@ def _read_row(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annota
     row_id = ""
     try:
         subject = read_subject(place.parents[2].name, str(place))
+        require_name(place.name, "the name of the folder", str(place.parent))
         row_id = clip_id(corpus, subject, place.name)
         return _annotate_folder(place, corpus, subject, camera, cropped)
     except DatasetError as error:
@@ -109,11 +110,11 @@ def read_subject(text: str, where: str) -> str:
     Raises:
         DatasetError: the text is not a subject of SMIC.
     """
-    match = re.fullmatch(r"s?0*(\d+)", text)
+    match = re.fullmatch(r"s?0*([0-9]{1,4})", text)
     if match is None:
-        raise DatasetError(f"{where}: {text!r} is not a subject of SMIC, such as s1. Correct its name")
+        raise DatasetError(f"{where}: {show_cell(text)} is not a subject of SMIC, such as s1. Correct its name")
     return f"s{match[1]:0>2}"
 
 
 def _find_frame_pattern(place: Path) -> str:
-    return find_pattern(place, _EXTENSIONS, default="image{:06d}.bmp")
+    return find_pattern(place, FRAME_EXTENSIONS, default="image{:06d}.bmp")

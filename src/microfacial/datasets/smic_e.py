@@ -21,14 +21,21 @@ import pandas as pd
 from microfacial.datasets.annotation_table import Columns, find_table, is_given, read_number, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
 from microfacial.datasets.clips import find_video, make_release
-from microfacial.datasets.folders import find_frames, find_pattern
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.smic import CAMERA_FPS, Camera, read_subject
 
 _FIRST = "FirstF"
-_COLUMNS = Columns(onset="OnsetF", apex=None, offset="OffsetF", action_units=None, emotion="Emotion", others=(_FIRST,))
 _APEX = "ApexF"  # only in the tables of 2019
-_EXTENSIONS = (".jpg", ".bmp", ".png")
+_COLUMNS = Columns(
+    onset="OnsetF",
+    apex=None,
+    offset="OffsetF",
+    action_units=None,
+    emotion="Emotion",
+    others=(_FIRST,),
+    optional=(_APEX,),
+)
 
 
 def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
@@ -47,7 +54,7 @@ def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
 
     def locate(row: Annotation) -> str:
         place = f"{long_clips}/{row.subject}/{row.name}"
-        return f"{place}/{find_pattern(folder / place, _EXTENSIONS, default='image{:06d}.jpg')}"
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, default='image{:06d}.jpg')}"
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
         if not is_given(cells[_COLUMNS.offset]):

@@ -13,12 +13,15 @@ from microfacial.datasets import DATASETS, CorpusName
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release
 from microfacial.datasets.clips import classify, correct
+from microfacial.datasets.habits import SEARCH_APEX, Habits, observe_habits
 from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.datasets.missing_frames import MissingFolderError
 from microfacial.errors import AbsentError, DatasetError
 from microfacial.records import Clip
 
+_MIDPOINT = "took the midpoint"
+
 RemarkKind = Literal["missing", "refused", "changed", "suspicious", "dropped"]
-_MAX_DURATION_S = 0.5  # a micro-expression lasts at most half a second: Yan et al. 2013, doi:10.1007/s10919-013-0159-8
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,13 @@ class Remark:
         kind: `missing` if the row gives no clip, `refused` if its clip cannot be in a data set, `changed` if a value
             was corrected or replaced, `suspicious` if a value is improbable, `dropped` if a scheme leaves the clip out.
         text: remark in words.
+        cause: text that describes this and all remarks with the same cause, such as a missing folder. Empty if the
+            remark is about its row alone.
     """
 
     kind: RemarkKind
     text: str
+    cause: str = ""
 
     @property
     def sound(self) -> bool:
@@ -138,17 +144,18 @@ def check_release(release: Release, max_gap: int, read: Callable[[Clip], object]
         Each row with its remarks, in the order of the release.
     """
     times = Counter[str]()
+    habits = observe_habits(release.rows)
     for row in release.rows:
         if isinstance(row, Annotation):
             times[row.id] += 1
-            yield _check_row(row, release, max_gap, read, repeated=times[row.id] > 1)
+            yield _check_row(row, release, habits, max_gap, read, repeated=times[row.id] > 1)
         else:
             remark = Remark("missing" if isinstance(row, FaultyRow) else "dropped", row.reason)
             yield CheckedRow(name=row.id, clip=None, labels={}, remarks=(remark,))
 
 
 def _check_row(
-    row: Annotation, release: Release, max_gap: int, read: Callable[[Clip], object], *, repeated: bool
+    row: Annotation, release: Release, habits: Habits, max_gap: int, read: Callable[[Clip], object], *, repeated: bool
 ) -> CheckedRow:
     name = f"{row.id} ({row.where})" if row.where else row.id
     repetition = (Remark("refused", "an earlier row has the same clip id: remove one of them"),) if repeated else ()
@@ -157,17 +164,46 @@ def _check_row(
         clip = release.make_clip(corrected, "", max_gap)
         read(clip)
     except DatasetError as error:
-        missing = Remark("missing", _message_without_id(error, row))
+        cause = error.cause if isinstance(error, MissingFolderError) else ""
+        missing = Remark("missing", _message_without_id(error, row), cause)
         return CheckedRow(name=name, clip=None, labels={}, remarks=(missing, *repetition))
     labels, label_remarks = _check_labels(row, corrected)
-    changes = [Remark("changed", note) for note in filter(None, clip.notes.split("; "))]
-    suspicions = [Remark("suspicious", text) for text in _find_suspicions(row, clip)]
+    changes = [
+        Remark("changed", f"{note}. {SEARCH_APEX}", habits.midpoint_cause)
+        if _MIDPOINT in note
+        else Remark("changed", note)
+        for note in filter(None, clip.notes.split("; "))
+    ]
+    suspicions = [
+        *(Remark("suspicious", text, cause) for text, cause in habits.judge_duration(clip)),
+        *(Remark("suspicious", text) for text in _find_suspicions(row, clip)),
+    ]
     return CheckedRow(name=name, clip=clip, labels=labels, remarks=(*changes, *label_remarks, *suspicions, *repetition))
 
 
 def _message_without_id(error: DatasetError, row: Annotation) -> str:
     """Return the message of an error without the clip id at its start, because the name of the row has it already."""
     return str(error).removeprefix(f"{row.id}: ")
+
+
+def merge_causes(remarks: Sequence[tuple[str, Remark]]) -> list[tuple[str, Remark]]:
+    """Replace the remarks of several rows that have the same cause by one.
+
+    Args:
+        remarks: names of rows and remarks about them.
+
+    Returns:
+        Remarks in the order of the first of each cause. A merged remark is named after the number of its rows.
+    """
+    counts = Counter((remark.kind, remark.cause) for _, remark in remarks if remark.cause)
+    merged: dict[object, tuple[str, Remark]] = {}
+    for name, remark in remarks:
+        key = (remark.kind, remark.cause)
+        if counts[key] > 1:
+            merged[key] = (f"{counts[key]} clips", replace(remark, text=remark.cause))
+        else:
+            merged[len(merged)] = (name, remark)
+    return list(merged.values())
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -220,9 +256,6 @@ def count_classes(rows: Sequence[CheckedRow]) -> dict[str, Counter[str]]:
 
 def _find_suspicions(row: Annotation, clip: Clip) -> Iterator[str]:
     """Yield a text for each improbable value."""
-    seconds = (clip.offset - clip.onset) / clip.fps
-    if seconds > _MAX_DURATION_S:
-        yield f"lasts {seconds:.2f} s, longer than a micro-expression ({_MAX_DURATION_S} s)"
     if row.apex is not None and row.apex == row.offset != row.onset:
         yield f"apex {row.apex} is the offset"
     absent = clip.offset - clip.onset + 1 - len(clip.numbers)

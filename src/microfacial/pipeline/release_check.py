@@ -18,6 +18,7 @@ from microfacial.datasets.validation import (
     check_release,
     count_classes,
     find_releases,
+    merge_causes,
 )
 from microfacial.errors import DatasetError
 from microfacial.pipeline.doctor import CheckResult, built_gb
@@ -81,7 +82,7 @@ def examine_releases(path: Path, *, show_all: bool = False) -> Iterator[CheckRes
         clips += sum(row.clip is not None for row in rows)
     folders = {release.folder for release in releases if not isinstance(release.release, DatasetError)}
     results.append(_need_disk(folders, path, clips))
-    groups = list(_group(remarks, None if show_all else SHOWN))
+    groups = list(_group(remarks, None) if show_all else _group(merge_causes(remarks), SHOWN))
     yield from (group for group in groups if not group.sound)
     yield from (result for result in results if not result.sound)
     yield from (group for group in groups if group.sound)

@@ -47,24 +47,25 @@ class FacesConfig(Section):
 
 @dataclass(frozen=True)
 class _Template:
-    """Mean place of the eyes in the cropped frames of one corpus. The frames are assumed to be symmetric.
+    """Mean place of the eyes in the cropped frames of one corpus.
 
     Attributes:
         eye_line: distance of the eyes from the top, as a fraction of the frame's height.
         half_distance: distance of each eye's middle from the midline, as a fraction of the frame's width.
+        midline: distance of the middle between the eyes from the left, as a fraction of the frame's width.
     """
 
     eye_line: float
     half_distance: float
+    midline: float = 0.5
 
 
-# The released crops of different corpora are not registered with each other. The eye lines are means over the crops of
-# CASME II and SMIC for which flow maps were published (rows 64 and 61 of 224). The distances are where those maps move
-# around the eyes. SAMM has no template: its eye line is at row 87, but the distance is unknown.
+# Means of the landmarks on the crops of the 309 clips of CASME II and SMIC that belong to MEGC2019. SAMM has no
+# template, because its publishers cropped the frames differently.
 _TEMPLATES: Mapping[str, _Template] = MappingProxyType(
     {
-        "casme2": _Template(eye_line=64 / 224, half_distance=0.28),
-        "smic": _Template(eye_line=61 / 224, half_distance=0.28),
+        "casme2": _Template(eye_line=0.275, half_distance=0.276, midline=0.485),
+        "smic": _Template(eye_line=0.268, half_distance=0.264, midline=0.488),
         DEMO_CORPUS: _Template(eye_line=118 / 340, half_distance=54 / 280),
     }
 )
@@ -143,7 +144,7 @@ def _locate_by_template(clip: Clip, frame: Image, config: FacesConfig) -> Face:
             f"no face was found in frame {clip.onset}, and no template can be used. List the clip under clips.exclude"
         )
     template, (height, width) = _TEMPLATES[clip.corpus], frame.shape[:2]
-    columns = np.array([0.5 - template.half_distance, 0.5 + template.half_distance]) * width
+    columns = (template.midline + np.array([-1.0, 1.0]) * template.half_distance) * width
     eyes = np.stack([columns, np.full(2, template.eye_line * height)], axis=1) - 0.5
     mean = mean_face(config.size_px)
     targets = np.stack([mean[list(corners)].mean(axis=0) for corners in EYE_CORNERS])

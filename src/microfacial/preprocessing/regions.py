@@ -32,17 +32,24 @@ class Region:
     Attributes:
         points: numbers of the landmarks that the box encloses.
         padding: distance from the outermost landmarks to the box, as a fraction of the distance between the eyes.
+        brows: numbers of landmarks of the brows. If there are any, the box reaches down at least to a fixed share of
+            the way from them to the base of the nose. With glasses, the landmarks of the eyes can lie several pixels
+            too high. Without this rule the box would then cut off the lower lid.
     """
 
     points: tuple[int, ...]
     padding: float
+    brows: tuple[int, ...] = ()
 
 
 _LEFT_EYE = (33, 133, 159, 145)  # corners, upper and lower lid
 _RIGHT_EYE = (263, 362, 386, 374)
 _LEFT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)  # upper edge, lower edge
 _RIGHT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
-_NOSE = (168, 2, 129, 358)  # root, base, wings
+_LEFT_BROW_EDGE, _RIGHT_BROW_EDGE = _LEFT_BROW[5:], _RIGHT_BROW[5:]
+_NOSE_BASE = 2
+_NOSE = (168, _NOSE_BASE, 129, 358)  # root, base, wings
+_SHARE_BELOW_BROWS = 0.5  # of the way from brows to nose. In the mean face, the lower lid lies at 0.32
 _LEFT_CHEEK = (117, 101, 123, 187, 203)  # below the eye, next to the nose and mouth, on the cheekbone
 _RIGHT_CHEEK = (346, 330, 352, 411, 423)
 _MOUTH = (61, 291, 0, 17, 37, 267, 84, 314)  # corners, upper and lower lip
@@ -51,15 +58,15 @@ FACE_SCHEMES: Mapping[str, Mapping[str, Region]] = MappingProxyType(
     {
         "mission": MappingProxyType(
             {
-                "eyes": Region(_LEFT_EYE + _RIGHT_EYE, padding=0.14),
+                "eyes": Region(_LEFT_EYE + _RIGHT_EYE, padding=0.14, brows=_LEFT_BROW_EDGE + _RIGHT_BROW_EDGE),
                 "eyebrows": Region(_LEFT_BROW + _RIGHT_BROW, padding=0.12),
                 "mouth": Region(_MOUTH, padding=0.18),
             }
         ),
         "facs-8": MappingProxyType(
             {
-                "left eye": Region(_LEFT_EYE, padding=0.14),
-                "right eye": Region(_RIGHT_EYE, padding=0.14),
+                "left eye": Region(_LEFT_EYE, padding=0.14, brows=_LEFT_BROW_EDGE),
+                "right eye": Region(_RIGHT_EYE, padding=0.14, brows=_RIGHT_BROW_EDGE),
                 "left brow": Region(_LEFT_BROW, padding=0.12),
                 "right brow": Region(_RIGHT_BROW, padding=0.12),
                 "nose": Region(_NOSE, padding=0.05),
@@ -158,8 +165,12 @@ def face_boxes(scheme: RegionSchemeName, points: FloatArray, size_px: int) -> tu
 def _enclose(name: str, region: Region, points: FloatArray, eye_distance: float, size_px: int) -> Box:
     """Return the padded box around the landmarks of one region."""
     corners = points[list(region.points)] + 0.5  # from centres of pixels to edges
-    low = np.clip(corners.min(axis=0) - region.padding * eye_distance, 0, size_px)
-    high = np.clip(corners.max(axis=0) + region.padding * eye_distance, 0, size_px)
+    low = corners.min(axis=0) - region.padding * eye_distance
+    high = corners.max(axis=0) + region.padding * eye_distance
+    if region.brows:
+        brows, nose = points[list(region.brows), 1].mean() + 0.5, points[_NOSE_BASE, 1] + 0.5
+        high[1] = max(high[1], brows + _SHARE_BELOW_BROWS * (nose - brows))
+    low, high = np.clip(low, 0, size_px), np.clip(high, 0, size_px)
     box = _round_box([low[1], low[0], high[1], high[0]])
     if min(box[2] - box[0], box[3] - box[1]) < _MINIMUM_SIDE_PX:
         raise DatasetError(
