@@ -4,7 +4,7 @@ import pytest
 from microfacial.preprocessing.head_turn import HeadTurn, smooth_share
 
 ROWS, COLUMNS = np.indices((30, 30))
-POINTS = 4.0 * np.stack([COLUMNS, ROWS], axis=-1)
+POINTS = (4.0 * np.stack([COLUMNS, ROWS], axis=-1)).astype(np.float64)
 AWAY = ((POINTS - 58) ** 2).sum(axis=-1)
 DEPTH = np.sqrt(np.clip(70.0**2 - AWAY, 0, None)).astype(np.float64)
 USED = AWAY < 50**2

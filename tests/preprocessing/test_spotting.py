@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping
 
 import cv2
@@ -118,7 +119,7 @@ def test_a_movement_without_a_start_or_an_end_is_refused(monkeypatch: pytest.Mon
 
 
 def test_a_movement_longer_than_a_micro_expression_is_not_spotted_but_a_weaker_short_one_is() -> None:
-    talk = [2 + 1.5 * np.sin(0.9 * step) + np.sin(0.5 * step) for step in range(60)]
+    talk = [2 + 1.5 * math.sin(0.9 * step) + math.sin(0.5 * step) for step in range(60)]
     talking = [0.0] * 45 + talk + [0.0] * 45
     with pytest.raises(DatasetError, match=r"0\.000 px"):
         spot_interval(film(talking), FPS, CONFIG)

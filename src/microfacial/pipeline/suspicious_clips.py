@@ -29,12 +29,12 @@ def find_suspicious_faces(faces: Sequence[Face], crops: NDArray[np.uint8], confi
     """
     ids = [face.clip for face in faces]
     templates = [config.method == "landmarks" and face.source == "template" for face in faces]
-    blank = [any(_is_blank(picture) for picture in pair) for pair in crops]
+    blank = [bool((pair == pair[:, :1, :1]).all(axis=(1, 2, 3)).any()) for pair in crops]
     equal = [config.method != "whole" and np.array_equal(*pair) for pair in crops]
     return _list_kinds(
         ids,
         {
-            "no face was found, so the mean place of the corpus is used (template)": templates,
+            "no face, so the template of the corpus is used,": templates,
             "a blank picture at onset or apex": blank,
             "the same picture at onset and apex": equal,
         },
@@ -54,15 +54,13 @@ def find_suspicious_flow(clips: Sequence[str], flow: NDArray[np.float16]) -> lis
     return _list_kinds(clips, {"flow of exactly zero from onset to apex": [not row[0, :2].any() for row in flow]})
 
 
-def _is_blank(picture: NDArray[np.uint8]) -> bool:
-    return bool((picture == picture[0, 0]).all())
-
-
 def _list_kinds(clips: Sequence[str], kinds: dict[str, Iterable[bool]]) -> list[str]:
     lines = []
     for fault, flags in kinds.items():
         affected = [clip for clip, flag in zip(clips, flags, strict=True) if flag]
         if affected:
             more = f" and {len(affected) - SHOWN} more" if len(affected) > SHOWN else ""
-            lines.append(f"{len(affected)} clips: {fault}: {', '.join(affected[:SHOWN])}{more}. {_REMEDY}")
+            lines.append(
+                f"{fault} in {len(affected)} of {len(clips)} clips: {', '.join(affected[:SHOWN])}{more}. {_REMEDY}"
+            )
     return lines

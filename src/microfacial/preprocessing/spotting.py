@@ -257,7 +257,8 @@ def _check_rise(strongest: float, rest: float, config: SpottingConfig, *, rests:
     if strongest <= config.least_rise * rest:
         raise DatasetError(
             f"no movement rises above the noise: the strongest one is {strongest:.3f} px, a face at rest has "
-            f"{rest:.3f} px. Use a longer clip, or crop it closer to the face"
+            f"{rest:.3f} px. Turns of the head and movements longer than a micro-expression do not count. Use a longer "
+            "clip, or crop it closer to the face"
         )
 
 
