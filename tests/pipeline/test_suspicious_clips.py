@@ -61,14 +61,9 @@ def test_doctor_warns_of_suspicious_clips_and_does_not_fail(
 ) -> None:
     root = Path(shutil.copytree(computed, tmp_path / "project", symlinks=True))
     monkeypatch.chdir(root)
-    results = [result for result in examine() if result.subject == "faces and flow"]
-    assert [(result.word, result.sound) for result in results] == [("", True)]
     flow = np.lib.format.open_memmap("results/tiny/flow/flow.npy", mode="r+")
     flow[2] = 0
     flow.flush()
     (result,) = (result for result in examine() if result.subject == "faces and flow")
     assert (result.word, result.sound) == ("warn", True)
     assert "flow of exactly zero from onset to apex in 1 of 12 clips" in result.detail
-    shutil.rmtree("results")
-    (result,) = (result for result in examine() if result.subject == "faces and flow")
-    assert "not computed yet" in result.detail

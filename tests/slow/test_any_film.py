@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from drawn_films import FPS, draw_face, write_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,7 +49,8 @@ films = st.one_of(
 moments = st.one_of(st.none(), st.integers(0, 8))
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
 @given(films, moments, moments, moments, st.sampled_from([1.0, 30.0, 100_000.0]))
 def test_any_film_gives_a_value_or_an_error_of_this_package(
     film: list[NDArray[np.uint8]], onset: int | None, apex: int | None, offset: int | None, fps: float
