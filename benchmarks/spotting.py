@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.datasets.frames import read_image
+from microfacial.datasets.image_files import read_image
 from microfacial.datasets.synthetic.clips import DemoClip, plan_clips
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.errors import DatasetError

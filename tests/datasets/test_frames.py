@@ -12,7 +12,8 @@ from PIL import Image
 
 from fakes import make_clip, texture
 from microfacial.datasets.folders import find_frames
-from microfacial.datasets.frames import digest_frames, frame_files, open_clip, read_frames, read_image
+from microfacial.datasets.frames import digest_frames, frame_files, open_clip, read_frames
+from microfacial.datasets.image_files import read_image
 from microfacial.errors import DatasetError
 
 
@@ -178,6 +179,22 @@ def test_a_folder_without_frames_or_with_two_patterns_is_refused(tmp_path: Path)
     (tmp_path / "b1.png").touch()
     with pytest.raises(DatasetError, match=r"a<N>\.png .*b<N>\.png"):
         open_clip(tmp_path)
+
+
+def test_names_with_the_placeholder_of_frame_numbers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a{}1.png").touch()
+    with pytest.raises(DatasetError, match="Rename"):
+        open_clip(tmp_path)
+
+
+def test_a_missing_frame_is_explained_by_the_files_next_to_its_place(tmp_path: Path) -> None:
+    for place, remedies in ((tmp_path, ("Extract",)), (tmp_path / "s1", ("no folder", "s1", "name"))):
+        with pytest.raises(DatasetError, match=".*".join((r"img12\.jpg", *remedies))):
+            read_image(place / "img12.jpg")
+    (tmp_path / "img12.JPG").touch()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DatasetError, match=r"img12\.jpg\. .*img12\.JPG.*rename"):
+        read_image(tmp_path / "img12.jpg")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "notes.txt"])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fakes import make_clip, texture
 from microfacial.datasets.frames import frame_files, open_clip, read_frames, stream_clip
-from microfacial.datasets.video import count_frames, read_video, scan_video
+from microfacial.datasets.video import count_frames, scan_video
 from microfacial.errors import DatasetError
 
 GREY_STEP = 15  # difference between consecutive frames of a test video; no codec here blurs as much
@@ -162,22 +162,10 @@ def test_an_avi_that_was_written_into_a_pipe_is_read(tmp_path: Path, length: int
     assert scan_video(path).seconds == pytest.approx((0.0, 0.04, 0.08, 0.12, 0.16))
 
 
-def test_an_interlaced_video_is_refused_with_a_remedy(capfd: pytest.CaptureFixture[str]) -> None:
-    """OpenCV returns True and pixels of another picture for its frames.
-
-    The video was drawn by `ffmpeg -f lavfi -i testsrc=size=64x64:rate=25 -frames:v 2 -c:v libx264 -pix_fmt yuv420p
-    -flags +ildct+ilme`.
-    """
-    path = Path(__file__).with_name("interlaced.mp4")
-    with pytest.raises(DatasetError, match=r"interlaced\.mp4 is an interlaced video.*yadif"):
-        list(read_video(path, [1]))
-    assert capfd.readouterr().err == ""
-
-
 def test_a_codec_that_cannot_be_decoded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether AV1 can be decoded depends on the processor and on OpenCV, so a capture without frames replaces it."""
     path = tmp_path / "film.mp4"
-    path.write_bytes(Path(__file__).with_name("interlaced.mp4").read_bytes())
+    path.write_bytes((Path(__file__).with_name("videos") / "interlaced.mp4").read_bytes())
     values = {cv2.CAP_PROP_FRAME_COUNT: 3.0, cv2.CAP_PROP_FOURCC: float(int.from_bytes(b"av01", "little"))}
 
     class Undecodable:

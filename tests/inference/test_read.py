@@ -50,7 +50,7 @@ def test_all_moments_are_spotted_if_none_is_given(
     """Spotting has its own tests. This test shows that it gets all frames, and that its result is used."""
     calls = []
 
-    def spot(track: FaceTrack, fps: float) -> Clip:
+    def spot(track: FaceTrack, fps: float, seconds: dict[int, float]) -> Clip:
         calls.append((track.numbers, fps))
         return clip  # has an onset, an apex and an offset
 

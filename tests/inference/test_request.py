@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fakes import ROOT
 from microfacial.errors import DatasetError
 from microfacial.inference import request
 from microfacial.inference.request import open_requested_clip
@@ -52,10 +53,18 @@ def test_the_file_of_a_video_exists_only_while_it_is_open(tmp_path: Path) -> Non
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("content", "suffix"), [(b"\0\0\0\x18ftypisom", ".mp4"), (b"GIF89a", ".gif")])
-def test_the_type_of_a_video_is_found_from_its_content(content: bytes, suffix: str) -> None:
+@pytest.mark.parametrize("name", ["faststart.mp4", "piped.mkv", "piped.avi"])
+def test_the_type_of_a_video_is_found_from_its_content(name: str) -> None:
+    content = (ROOT / "tests" / "datasets" / "videos" / name).read_bytes()
     with open_requested_clip(encode(content)) as path:
-        assert path.suffix == suffix
+        assert path.suffix == Path(name).suffix
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\x18ftypisom", b"GIF89a", b"RIFF\4\0\0\0WEBP"])
+def test_a_damaged_video_is_refused_without_a_path_of_the_server(content: bytes) -> None:
+    reason = refuse(encode(content))
+    assert reason.startswith("the clip")
+    assert "/" not in reason
 
 
 def test_a_clip_with_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

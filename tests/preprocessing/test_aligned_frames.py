@@ -6,7 +6,7 @@ import pytest
 
 from fakes import make_clip, texture
 from microfacial.datasets import ClipsConfig, list_clips
-from microfacial.datasets.frames import read_image
+from microfacial.datasets.image_files import read_image
 from microfacial.errors import NoFaceError
 from microfacial.files import write_image
 from microfacial.preprocessing.aligned_frames import find_skin, read_aligned_frames

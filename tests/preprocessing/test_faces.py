@@ -10,7 +10,7 @@ from skimage import data
 from fakes import TINY_PARAMS, make_clip, texture
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.datasets.clip_table import read_clips, write_clips
-from microfacial.datasets.frames import read_image
+from microfacial.datasets.image_files import read_image
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import clips as clips_stage

@@ -17,6 +17,7 @@ def test_frames_come_back_as_they_were_also_between_additions_and_from_slices() 
     assert np.array_equal(np.stack(list(spool)), FRAMES)
     assert np.array_equal(np.stack(list(part)), FRAMES[1:3])
     assert np.array_equal(part[-1], FRAMES[2])
+    assert np.array_equal(np.stack(list(part.select([1, 1, 0]))), FRAMES[[2, 2, 1]])
     with pytest.raises(IndexError):
         part[2]
 

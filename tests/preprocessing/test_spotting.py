@@ -89,6 +89,18 @@ def test_an_interval_in_a_raw_clip_is_given_by_its_frame_numbers() -> None:
     )
 
 
+def test_a_film_of_variable_rate_is_spotted_by_the_times_of_its_frames() -> None:
+    frames = film(rise_and_fall(18, 4, 10, 18, 1.5), drift_px=0.05)
+    kept = {number: frame for number, frame in frames.items() if 28 <= number <= 42 or number % 3 == 0}
+    seconds = {number: number / FPS for number in kept}
+    mean_fps = (len(kept) - 1) / (seconds[max(kept)] - seconds[min(kept)])
+    spotting = spot_interval(kept, mean_fps, CONFIG, seconds=seconds)
+    assert len(spotting.numbers) == 1 + max(kept) - min(kept)
+    assert abs(spotting.apex - 32) <= 1
+    assert abs(spotting.onset - 28) <= 3
+    assert abs(spotting.offset - 42) <= 3
+
+
 def test_the_stronger_of_two_movements_is_spotted_and_the_other_is_listed() -> None:
     strengths = rise_and_fall(14, 4, 4, 22, 1.3) + rise_and_fall(0, 4, 4, 14, 1.8)
     spotting = spot_interval(film(strengths), FPS, CONFIG)

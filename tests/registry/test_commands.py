@@ -9,7 +9,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from fake_versions import Run, clips_of, describe_moments, folder_of, frames_of, open_registry
-from microfacial.datasets.frames import read_image
+from microfacial.datasets.image_files import read_image
 from microfacial.inference.bundle import EVIDENCE
 from microfacial.tracking.model_versions import Registry
 

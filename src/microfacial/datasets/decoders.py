@@ -57,7 +57,7 @@ def call_decoder(path: Path, call: Callable[[], _T]) -> tuple[_T, str]:
         return result, log.read().decode(errors="replace")
 
 
-def find_fault(messages: str) -> str:
+def find_damage_message(messages: str) -> str:
     """Return the first message of a decoder that says that its picture is damaged. Return "" if there is none.
 
     Args:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from microfacial.errors import DatasetError
@@ -67,8 +68,18 @@ def require_frame(path: Path) -> Path:
     """
     with translate_os_errors(path):
         if not path.is_file():
-            raise DatasetError(f"no frame {path}. Copy it again from the release or list its clip under clips.exclude")
+            raise DatasetError(f"no frame {path}. {_suggest(path)} or list the clip under clips.exclude")
     return path
+
+
+def _suggest(path: Path) -> str:
+    """Return what to do about a missing frame, given the files next to its place."""
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent}. Copy it again or correct its name,"
+    similar = get_close_matches(path.name, sorted(file.name for file in list_folder(path.parent)), n=1)
+    return (
+        f"If {similar[0]} is this frame, rename it. Otherwise extract the clip again" if similar else "Extract it again"
+    )
 
 
 def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:
@@ -103,7 +114,8 @@ def find_pattern(folder: Path, extensions: tuple[str, ...], default: str, *, pre
         The name of a frame with `{}` at its number, or with `{:05d}` if numbers are padded to five digits.
 
     Raises:
-        DatasetError: the folder mixes two patterns or two paddings, or it cannot be read.
+        DatasetError: the folder mixes two patterns or two paddings, a name contains a placeholder, or the folder cannot
+            be read.
     """
     if prefer_default and find_frames(folder, default):
         return default
@@ -116,6 +128,10 @@ def find_pattern(folder: Path, extensions: tuple[str, ...], default: str, *, pre
         names = " and ".join(f"{prefix}<N>{extension}" for prefix, extension in forms)
         raise DatasetError(f"{folder} mixes frames {names}. Keep the frames of one pattern only")
     (prefix, extension), numbers = forms[0], sorted(match[2] for match in matches)
+    if FRAME_NUMBER.search(prefix):
+        raise DatasetError(
+            f"{folder} has frames {prefix}<N>{extension}, but such braces stand for the number of a frame. Rename them"
+        )
     padded = any(digits.startswith("0") and len(digits) > 1 for digits in numbers)
     width = min(map(len, numbers)) if padded else 0
     odd = next((digits for digits in numbers if digits != str(int(digits)).zfill(width)), None)

@@ -1,29 +1,22 @@
 """Read the frames of a clip, from images in a folder or from a video.
 
 A frame is `(H, W, 3)` uint8, BGR, and upright: it is rotated as its file demands. A file that cannot be read correctly
-raises an error: truncated images and videos, images with transparent pixels, and 16-bit images that hold unscaled 10-
-to 14-bit levels. Changed bytes in a file of full length can remain unnoticed, because decoders hide them.
+raises an error. Changed bytes in a file of full length can remain unnoticed, because decoders hide them.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
 from microfacial.datasets.folders import (
     find_frames,
     find_pattern,
     list_folder,
     require_frame,
-    translate_os_errors,
 )
-from microfacial.datasets.image_files import LARGEST_IMAGE_BYTES, check_image_size
-from microfacial.datasets.limits import check_frame_count
+from microfacial.datasets.image_files import read_image
+from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, check_frame_count
 from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
@@ -79,9 +72,6 @@ class TimedFrame(NamedTuple):
     image: Image
 
 
-# --- clips ------------------------------------------------------------------------------------------------------------
-
-
 def read_frames(clip: Footage, root: Path, numbers: Iterable[int]) -> dict[int, Image]:
     """Read frames of one clip.
 
@@ -122,7 +112,7 @@ def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[t
             size, first_size = (f"{shape[1]}×{shape[0]}" for shape in (image.shape, first[1].shape))
             raise DatasetError(
                 f"{root / frame_path(clip.frames, number)} is {size}, but frame {first[0]} of its clip is "
-                f"{first_size}. Re-extract the clip or list it under clips.exclude"
+                f"{first_size}. Extract all frames at one size, or list the clip under clips.exclude"
             )
         yield number, image
 
@@ -141,6 +131,30 @@ def frame_times(recording: Recording, fps: float | None = None) -> dict[int, flo
     if fps is not None:
         return {number: index / fps for index, number in enumerate(recording.numbers)}
     return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
+
+
+def require_fps(recording: Recording, fps: float | None = None) -> float:
+    """Return the frame rate of a recording, which spotting needs.
+
+    Args:
+        recording: the recording.
+        fps: frames per second. None means the rate of the video.
+
+    Raises:
+        DatasetError: the rate is unknown, or is not from `LEAST_FPS` to `GREATEST_FPS`.
+    """
+    fps = recording.fps if fps is None else fps
+    path = recording.root / recording.frames if _is_video(recording) else recording.root
+    if fps is None:
+        raise DatasetError(
+            f"{path}: the frame rate is unknown, and spotting needs it. Give fps (on the command line --fps, for "
+            "example --fps 200 for CASME II or SAMM)"
+        )
+    if not LEAST_FPS <= fps <= GREATEST_FPS:
+        raise DatasetError(
+            f"{path}: fps must be a number from {LEAST_FPS:g} to {GREATEST_FPS:g}, not {fps}. Correct it"
+        )
+    return fps
 
 
 def stream_recording(recording: Recording, fps: float | None = None) -> Iterator[TimedFrame]:
@@ -217,6 +231,8 @@ def open_clip(path: Path) -> Recording:
         raise DatasetError(
             f"{path} is neither a folder of frames nor a video ({', '.join(VIDEO_EXTENSIONS)}). Correct the path"
         )
+    if FRAME_NUMBER.search(path.name):
+        raise DatasetError(f"{path} has braces in its name, which stand for the number of a frame. Rename the video")
     facts = scan_video(path)
     numbers = tuple(range(1, facts.count + 1))
     return Recording(root=path.parent, frames=path.name, numbers=numbers, fps=facts.fps, seconds=facts.seconds)
@@ -225,72 +241,3 @@ def open_clip(path: Path) -> Recording:
 def _is_video(clip: Footage) -> bool:
     """Return whether the frames are those of a video."""
     return FRAME_NUMBER.search(clip.frames) is None and Path(clip.frames).suffix.lower() in VIDEO_EXTENSIONS
-
-
-# --- images -----------------------------------------------------------------------------------------------------------
-
-_LEAST_16_BIT_LEVEL = 1 << 14  # a 16-bit image whose levels are all lower holds 10-, 12- or 14-bit levels, unscaled
-_TO_8_BITS = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)  # 65535 becomes 255
-
-
-def read_image(path: Path) -> Image:
-    """Read an image.
-
-    Args:
-        path: file of the image.
-
-    Returns:
-        The image, `(H, W, 3)` uint8, BGR. 16-bit levels are scaled to 8 bits.
-
-    Raises:
-        DatasetError: the file is missing, truncated, unreadable or not an image, has transparent pixels, or has levels
-            of neither 8 nor full 16 bits.
-    """
-    with translate_os_errors(path):
-        if require_frame(path).stat().st_size > LARGEST_IMAGE_BYTES:
-            raise DatasetError(
-                f"{path} is larger than {LARGEST_IMAGE_BYTES / 1e6:.0f} MB. Make its frames smaller or crop them"
-            )
-        content = path.read_bytes()
-    check_image_size(path, content)
-    image = _decode(path, content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    levels = _scale_to_8_bit(image, path)
-    if not content.startswith(b"\xff\xd8"):  # a JPEG cannot be transparent
-        _check_opaque(content, path)
-    return levels
-
-
-def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
-    """Return an image. Refuse bytes that are truncated, damaged or not an image."""
-    image: NDArray[Any] | None
-    image, messages = call_decoder(path, lambda: cv2.imdecode(np.frombuffer(content, np.uint8), flags))
-    fault = find_fault(messages)
-    if image is None or fault:
-        raise DatasetError(
-            f"{path} cannot be read as an image{f' ({fault})' if fault else ''}. "
-            "Re-extract the clip or list it under clips.exclude"
-        )
-    pass_on(messages)
-    return image
-
-
-def _check_opaque(content: bytes, path: Path) -> None:
-    """Refuse an image with transparent pixels, because their colours have no meaning."""
-    image = _decode(path, content, cv2.IMREAD_UNCHANGED)
-    if image.shape[2:] == (4,) and np.any(image[..., 3] != np.iinfo(image.dtype).max):
-        raise DatasetError(f"{path} has transparent pixels. Save it without transparency")
-
-
-def _scale_to_8_bit(image: NDArray[Any], path: Path) -> Image:
-    """Return the image with 8-bit levels. Refuse an image whose range of levels is unclear."""
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype != np.uint16:
-        raise DatasetError(f"{path} has levels of type {image.dtype}, neither 8 nor 16 bits. Save it with 8 bits")
-    brightest = int(image.max())
-    if brightest < _LEAST_16_BIT_LEVEL:
-        raise DatasetError(
-            f"{path} has 16 bits but no level above {brightest}: it seems to hold {brightest.bit_length()}-bit levels. "
-            "Scale all frames to 8 bits by the same factor"
-        )
-    return _TO_8_BITS[image]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import cv2
 
-from microfacial.datasets.decoders import call_decoder, find_fault, pass_on
+from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
 from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
-from microfacial.datasets.video_files import count_avi_frames, is_truncated
+from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
@@ -39,13 +39,15 @@ class VideoFacts:
     fps: float | None
 
 
-def scan_video(path: Path) -> VideoFacts:
+def scan_video(path: Path, most_frames: int | None = None, most_px: int | None = None) -> VideoFacts:
     """Decode a video once. Count its frames, and read their timestamps.
 
     Phones record with a variable frame rate, so the number of a frame divided by the mean rate is not its time.
 
     Args:
         path: file of the video.
+        most_frames: limit of the number of frames. None means `limits.MOST_FRAMES`.
+        most_px: limit of the pixels of a frame. None means `limits.LARGEST_FRAME_PX`.
 
     Returns:
         Facts about the frames. Without timestamps in the file, times follow from its frame rate.
@@ -55,11 +57,11 @@ def scan_video(path: Path) -> VideoFacts:
             frames are too many or too large.
     """
     stamps: list[float] = []
-    with _open(path) as video:
+    with _open(path, most_px) as video:
         header_fps, announced = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         while video.grab():
             stamps.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-            check_frame_count(path, len(stamps))
+            check_frame_count(path, len(stamps), most_frames)
             if len(stamps) == 1:
                 video.retrieve()  # refuses an interlaced video
         if not stamps:
@@ -136,8 +138,9 @@ def _make_facts(stamps: list[float], header_fps: float) -> VideoFacts:
 class _Video:
     """A video that is open. Close it by the `with` statement."""
 
-    def __init__(self, path: Path, capture: cv2.VideoCapture) -> None:
+    def __init__(self, path: Path, capture: cv2.VideoCapture, most_px: int | None) -> None:
         self.path = path
+        self._most_px = most_px
         self._capture = capture
         self._messages = ""
         self._grabbed = False
@@ -159,7 +162,7 @@ class _Video:
             DatasetError: the frame is damaged or too large.
         """
         grabbed, self._messages = call_decoder(self.path, self._capture.grab)
-        fault = find_fault(self._messages)
+        fault = find_damage_message(self._messages)
         if not grabbed and not self._grabbed:
             return False  # `explain_absence` gives the reason
         self._grabbed = True
@@ -171,7 +174,8 @@ class _Video:
 
     def check_size(self) -> None:
         """Refuse frames that are too large. Frames can become larger within a video."""
-        check_frame_size(self.path, self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        width, height = self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        check_frame_size(self.path, width, height, self._most_px)
 
     def retrieve(self) -> Image:
         """Return the frame that was decoded last, `(H, W, 3)` uint8, BGR.
@@ -195,7 +199,7 @@ class _Video:
     def explain_absence(self, announced: float) -> str:
         """Return why the video gave no frame, with a remedy."""
         codec = int(self.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("ascii", "replace")
-        fault = find_fault(self._messages)
+        fault = find_damage_message(self._messages)
         if fault or announced > 0:
             name = codec if codec.isprintable() else "unknown"
             count = f"{announced:.0f} " if 0 < announced < MOST_FRAMES else ""
@@ -206,25 +210,27 @@ class _Video:
         return "it is a video without frames. Record or convert it again"
 
 
-def _open(path: Path) -> _Video:
+def _open(path: Path, most_px: int | None = None) -> _Video:
     """Open a video before its first frame."""
     with translate_os_errors(path):
         if path.is_dir():
             raise DatasetError(f"{path} is a folder, not a video. Rename it, or give the path of the video in it")
         if not path.is_file():
             raise DatasetError(f"no video {path}. Copy it again or correct the path")
+        if is_text(path):
+            raise DatasetError(f"{path} is a text file, not a video. Give the path of a video")
         if is_truncated(path):
             raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
     # Only FFmpeg rotates frames as the file demands on every system. An absolute path cannot be taken for a protocol.
     options = [cv2.CAP_PROP_N_THREADS, _DECODER_THREADS]
     capture, messages = call_decoder(path, lambda: cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options))
     if not capture.isOpened():
-        reason = find_fault(messages)
+        reason = find_damage_message(messages)
         raise DatasetError(
             f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    video = _Video(path, capture)
+    video = _Video(path, capture, most_px)
     try:
         video.check_size()
     except DatasetError:

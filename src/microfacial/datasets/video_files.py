@@ -1,4 +1,7 @@
-"""Tell whether the file of a video is complete. Decoders show the rest of a truncated file without an error."""
+"""Check the file of a video before it is decoded.
+
+Decoders show the rest of a truncated file without an error. They also follow playlists, which are text, to other files.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +10,14 @@ from typing import BinaryIO
 
 _UNKNOWN_LENGTHS = (0, 2**32 - 1)  # a program that writes into a pipe cannot return to the start to fill in the length
 _BOX_TYPES = frozenset(b"ftyp styp sidx moov moof mdat mfra free skip wide udta meta uuid emsg prft".split())
-_MATROSKA = b"\x1a\x45\xdf\xa3"
+_MATROSKA, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _LISTS_OF_FRAMES = (b"movi", b"rec ")
 _FRAME_CHUNK = re.compile(rb"\d\dd[bc]")
 _CHUNK_NAME = re.compile(rb"[ -~]{4}")
 _LEAST_FRAME_BYTES = 8  # shorter chunks repeat the frame before them
 _MOST_CHUNKS = 1_000_000
+_HEAD_BYTES = 64
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def is_truncated(path: Path) -> bool:
@@ -29,9 +34,22 @@ def is_truncated(path: Path) -> bool:
         if stream.read(4) == b"GIF8":
             stream.seek(-1, 2)
             return stream.read(1) != b";"
-        while 0 <= end < size:
+        for _ in range(_MOST_CHUNKS):
+            if end >= size:
+                break
             end = _chunk_end(stream, end, size)
     return size == 0 or end > size
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a file starts with text. The headers of all videos have bytes that are not text.
+
+    Args:
+        path: file of a video. It exists.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return bool(head) and not _BINARY.search(head)
 
 
 def count_avi_frames(path: Path) -> int:
@@ -86,20 +104,24 @@ def _walk_avi(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _matroska_end(stream: BinaryIO, start: int, size: int) -> int:
-    """Return the end of the header and of the segment after it."""
+    """Return the end of the segment, or of its last element if the length of the segment is unknown."""
     position = start
-    for _ in range(2):
+    for _ in range(_MOST_CHUNKS):
         stream.seek(position)
-        head = stream.read(12)
-        if len(head) < 2 or not head[0]:
-            return size
+        head = stream.read(16)
+        if not head or not head[0]:
+            break
         id_length = 9 - head[0].bit_length()
         first = head[id_length] if id_length < len(head) else 0
-        if not first:
-            return size
-        count = 9 - first.bit_length()
-        raw = int.from_bytes(head[id_length : id_length + count], "big") & ((1 << (7 * count)) - 1)
-        if raw == (1 << (7 * count)) - 1:  # all bits set: the length is unknown
-            return size
-        position += id_length + count + raw
-    return position if position > size else size
+        length_bytes = 9 - first.bit_length()
+        end_of_head = id_length + length_bytes
+        if not first or len(head) < end_of_head:  # an identifier or a length ends early, or it is not valid
+            return size + 1 if len(head) < end_of_head else size
+        unknown = (1 << (7 * length_bytes)) - 1  # all bits set
+        length = int.from_bytes(head[id_length:end_of_head], "big") & unknown
+        position += end_of_head + (
+            length if length != unknown else 0
+        )  # elements without a length contain the next ones
+        if position > size or (head.startswith(_SEGMENT) and length != unknown):
+            break
+    return max(position, size)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial.datasets.frames import Recording, open_clip, read_frames
+from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.alignment import place_distance, place_face
@@ -18,7 +18,6 @@ from microfacial.records import ONSET_APEX, Clip, FaceStore
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_SHIFT = 0.12  # of the square's side: a head that moves further between two moments hides the skin's motion
-_MAX_FPS = 100_000
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
 
@@ -98,11 +97,7 @@ def _spot(
 ) -> tuple[int, int, int]:
     """Return onset, apex and offset. Spot the apex alone if onset and offset are given, and all three otherwise."""
     path = recording.root / recording.frames
-    fps = recording.fps if fps is None else fps
-    if fps is None:
-        raise DatasetError(f"{path}: the frame rate is unknown, and spotting needs it. Give fps, or onset and apex")
-    if not 1 <= fps <= _MAX_FPS:
-        raise DatasetError(f"{path}: fps must be a number from 1 to {_MAX_FPS}, found {fps}. Give fps")
+    known_fps = require_fps(recording, fps)
     if apex is not None or (onset is None) != (offset is None):
         raise DatasetError(
             f"{path}: these moments cannot be completed by spotting: onset {onset}, apex {apex}, offset {offset}. Give "
@@ -111,10 +106,10 @@ def _spot(
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
-        return onset, spot_apex(frames, fps, onset, offset, skin=skin), offset
-    track = track_face(recording, recording.root, fps)
+        return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
+    track = track_face(recording, recording.root, known_fps)
     _report_choice(path, track.faces)
-    interval = spot_track(track, fps)
+    interval = spot_track(track, known_fps, frame_times(recording, fps))
     return interval.onset, interval.apex, interval.offset
 
 

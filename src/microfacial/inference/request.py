@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
+from microfacial.datasets.limits import check_frame_size
+from microfacial.datasets.video import scan_video
 from microfacial.errors import DatasetError
 
 MAX_BYTES = 64 * 2**20
@@ -19,10 +19,15 @@ MAX_PIXELS = 3840 * 2160
 MAX_FRAMES = 3000
 MAX_SECONDS = 120
 
-_SUFFIXES = {b"RIFF": ".avi", b"GIF8": ".gif", b"\x89PNG": ".png"}  # by the first bytes of a file
+_SUFFIXES = {
+    b"RIFF": ".avi",
+    b"GIF8": ".gif",
+    b"\x1a\x45\xdf\xa3": ".mkv",
+    b"\x89PNG": ".png",
+}  # by the first bytes of a file
 _MP4_BRAND = b"ftyp"  # from byte 4
 _PNG_SIDES = slice(16, 24)  # width and height in the header of a PNG, four bytes each
-_ACCEPTED = "base64 of a video (avi, gif, mov, mp4) or of a map (png)"
+_ACCEPTED = "base64 of a video (avi, gif, mkv, mov, mp4, webm) or of a map (png)"
 
 
 @contextmanager
@@ -47,7 +52,7 @@ def open_requested_clip(clip: str) -> Iterator[Path]:
         raise DatasetError(f"the value of clip is not {_ACCEPTED}. Send the content of a file, not its path")
     if suffix == ".png":
         width, height = (int.from_bytes(content[_PNG_SIDES][start : start + 4], "big") for start in (0, 4))
-        _check_size(width, height)
+        check_frame_size(Path("the clip"), width, height, MAX_PIXELS)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"clip{suffix}"
         path.write_bytes(content)
@@ -57,29 +62,14 @@ def open_requested_clip(clip: str) -> Iterator[Path]:
 
 
 def _check_video(path: Path) -> None:
-    """Refuse a video that is too large or too long. Its frames are counted, because its header can be wrong."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    """Refuse a video that is damaged, too large or too long. Its frames are counted, because headers can be wrong."""
     try:
-        width, height, fps = (
-            capture.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
-        )
-        _check_size(round(width), round(height))
-        frames = 0
-        while capture.grab():
-            frames += 1
-            if frames > MAX_FRAMES:
-                raise DatasetError(f"the clip has more than {MAX_FRAMES} frames. Send a shorter clip")
-    finally:
-        capture.release()
-    if fps > 0 and frames / fps > MAX_SECONDS:
-        raise DatasetError(f"the clip takes {frames / fps:.0f} s, more than {MAX_SECONDS} s. Send a shorter clip")
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise DatasetError(
-            f"the clip has {width}×{height} px, more than {MAX_PIXELS / 1e6:.1f} megapixels. Send smaller frames"
-        )
+        facts = scan_video(path, most_frames=MAX_FRAMES, most_px=MAX_PIXELS)
+    except DatasetError as error:  # the temporary path means nothing to the sender
+        raise DatasetError(str(error).replace(str(path), "the clip")) from None
+    seconds = facts.seconds[-1] if facts.seconds else 0.0
+    if seconds > MAX_SECONDS:
+        raise DatasetError(f"the clip takes {seconds:.0f} s, more than {MAX_SECONDS} s. Send a shorter clip")
 
 
 def _find_suffix(content: bytes) -> str:

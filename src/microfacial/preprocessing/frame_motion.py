@@ -106,6 +106,20 @@ class FrameMotion:
         skin_motion = np.asarray(flow - moved, dtype=np.float32)
         return skin_motion if self._turn is None else self._turn.remove(skin_motion)
 
+    def departure(self, index: int, lag: int) -> MotionField:
+        """Return the mean motion to a frame from the frames `lag` before and after it, or from the ends of the clip.
+
+        Args:
+            index: index of a frame.
+            lag: number of frames.
+
+        Returns:
+            `(h, w, 2)` in px of the working width.
+        """
+        before = self.between(max(index - lag, 0), index)
+        after = self.between(index, min(index + lag, len(self) - 1))
+        return np.asarray(0.5 * (before - after), dtype=np.float32)
+
     def strength(self, motion: MotionField) -> FloatArray:
         """Return the root mean square of motions over the skin, away from its edges.
 

@@ -21,7 +21,7 @@ class FrameSpool(Sequence[Image]):
         """Create the file in the folder for temporary files."""
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as its frames are used
         self._shape: tuple[int, ...] = ()
-        self._rows = range(0)
+        self._rows: Sequence[int] = range(0)
 
     def append(self, frame: Image) -> None:
         """Add a frame at the end.
@@ -53,9 +53,18 @@ class FrameSpool(Sequence[Image]):
     def __getitem__(self, index: int | slice) -> "Image | FrameSpool":
         """Read a frame, or return a view of several frames."""
         if isinstance(index, slice):
-            view = FrameSpool.__new__(FrameSpool)
-            view._file, view._shape, view._rows = self._file, self._shape, self._rows[index]
-            return view
+            return self.select(range(len(self))[index])
         size = int(np.prod(self._shape))
         self._file.seek(self._rows[index] * size)
         return np.frombuffer(self._file.read(size), np.uint8).reshape(self._shape)
+
+    def select(self, indices: Sequence[int]) -> "FrameSpool":
+        """Return a view of some frames.
+
+        Args:
+            indices: indices of the frames, in any order. A frame may appear several times.
+        """
+        view = FrameSpool.__new__(FrameSpool)
+        view._file, view._shape = self._file, self._shape
+        view._rows = [self._rows[index] for index in indices]
+        return view

@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.even_steps import choose_even_steps
 from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
 from microfacial.preprocessing.portable import round_signal
@@ -41,7 +42,7 @@ class Spotting:
         onset: frame number.
         apex: frame number.
         offset: frame number.
-        numbers: numbers of all frames, ascending.
+        numbers: numbers of all frames, ascending. A number appears several times if its frame stays longer.
         signal: `(N,)` float64, how far each frame is from the frames before and after it: root mean square over the
             face in px of the working width.
         threshold: value that a peak of `signal` must exceed.
@@ -95,7 +96,11 @@ def spot_apex(
 
 
 def spot_interval(
-    frames: Mapping[int, Image], fps: float, config: SpottingConfig | None = None, skin: NDArray[np.bool_] | None = None
+    frames: Mapping[int, Image],
+    fps: float,
+    config: SpottingConfig | None = None,
+    skin: NDArray[np.bool_] | None = None,
+    seconds: Mapping[int, float] | None = None,
 ) -> Spotting:
     """Spot onset, apex and offset of the strongest movement in a raw clip.
 
@@ -104,6 +109,8 @@ def spot_interval(
         fps: frames per second.
         config: settings of spotting. None means the default.
         skin: see `spot_apex`.
+        seconds: time of each frame by its number. None means that all steps between frames are the same. If the steps
+            differ, spotting uses the frames that are visible at even steps.
 
     Returns:
         The strongest movement.
@@ -112,17 +119,22 @@ def spot_interval(
         DatasetError: The clip has too few frames, no movement is stronger than the flow that is measured on a face at
             rest, or the strongest movement has no start or no end.
     """
-    numbers = tuple(sorted(frames))
+    config, numbers = config or SpottingConfig(), tuple(sorted(frames))
+    if seconds is not None:
+        numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
     part = _Part(numbers, [frames[number] for number in numbers], skin, None)
-    return _spot_parts([part], numbers, fps, config or SpottingConfig())
+    return _spot_parts([part], numbers, fps, config)
 
 
-def spot_track(track: FaceTrack, fps: float, config: SpottingConfig | None = None) -> Spotting:
+def spot_track(
+    track: FaceTrack, fps: float, seconds: Mapping[int, float] | None = None, config: SpottingConfig | None = None
+) -> Spotting:
     """Spot onset, apex and offset of the strongest movement of a face that was followed through raw footage.
 
     Args:
         track: the face, from `track_face`.
         fps: frames per second.
+        seconds: see `spot_interval`.
         config: settings of spotting. None means the default.
 
     Returns:
@@ -132,12 +144,19 @@ def spot_track(track: FaceTrack, fps: float, config: SpottingConfig | None = Non
         DatasetError: All parts have too few frames, no movement is stronger than the flow that is measured on a face at
             rest, or the strongest movement has no start or no end.
     """
-    parts = [_Part(part.numbers, part.frames, part.skin, part.depth) for part in track.parts]
-    return _spot_parts(parts, track.numbers, fps, config or SpottingConfig())
+    config, numbers = config or SpottingConfig(), track.numbers
+    if seconds is not None:
+        numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
+    parts = []
+    for part in track.parts:
+        rows = {number: row for row, number in enumerate(part.numbers)}
+        chosen = tuple(number for number in numbers if number in rows)
+        parts.append(_Part(chosen, part.frames.select([rows[number] for number in chosen]), part.skin, part.depth))
+    return _spot_parts(parts, numbers, fps, config)
 
 
 class _Part(NamedTuple):
-    """Frames of one head: see `TrackedPart`."""
+    """Frames of one head: see `TrackedPart`. Numbers may appear several times."""
 
     numbers: tuple[int, ...]
     frames: Sequence[Image]
@@ -151,8 +170,7 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     if not usable:
         most = max((len(part.numbers) for part in parts), default=0)
         raise DatasetError(
-            f"only {most} frames, so no movement can be spotted. At least {_MINIMUM_FRAMES} frames in sequence are "
-            "needed in which the head is in place"
+            f"only {most} frames in sequence show a head that stays in place. Spotting needs {_MINIMUM_FRAMES} or more"
         )
     lag = max(1, round(0.5 * config.longest_s * fps))
     films = [FrameMotion(part.frames, config, part.skin, part.depth) for part in usable]
@@ -163,28 +181,26 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     joint = np.concatenate(signals)
     _check_rise(float(joint.max()), rest, config, rests=len(joint) > _LEAST_LAGS * lag)
     threshold = float(joint.mean() + config.threshold * (joint.max() - joint.mean()))
-    values = dict(zip((number for part in usable for number in part.numbers), joint.tolist(), strict=True))
-    peaks = [
-        part.numbers[peak]
-        for part, signal in zip(usable, signals, strict=True)
-        for peak in _find_peaks(signal, threshold, lag)
-    ]
+    whole, peaks = np.zeros(len(numbers)), []
+    for part, signal in zip(usable, signals, strict=True):
+        whole[np.isin(numbers, part.numbers)] = signal
+        peaks += [(-signal[peak], part.numbers[peak]) for peak in _find_peaks(signal, threshold, lag)]
     best = int(np.argmax([signal.max() for signal in signals]))
-    onset, apex, offset = _find_moments(films[best], int(signals[best].argmax()), lag, fps, config)
-    spotted = usable[best].numbers
+    moments, spotted = _find_moments(films[best], int(signals[best].argmax()), lag, fps, config), usable[best].numbers
+    onset, apex, offset = (spotted[moment] for moment in moments)
     if not onset < apex < offset:
         raise DatasetError(
-            f"the strongest movement, at frame {spotted[apex]}, has no start or no end in frames "
+            f"the strongest movement, at frame {apex}, has no start or no end in frames "
             f"{spotted[0]}–{spotted[-1]}. Use a clip that shows the face before, during and after the movement"
         )
     return Spotting(
-        onset=spotted[onset],
-        apex=spotted[apex],
-        offset=spotted[offset],
+        onset=onset,
+        apex=apex,
+        offset=offset,
         numbers=numbers,
-        signal=np.array([values.get(number, 0.0) for number in numbers]),
+        signal=whole,
         threshold=threshold,
-        peaks=tuple(sorted(peaks, key=lambda number: -values[number])),
+        peaks=tuple(number for _, number in sorted(peaks)),
     )
 
 
@@ -210,26 +226,16 @@ def _measure(film: FrameMotion, lag: int) -> FloatArray:
     return strengths
 
 
-def _departure(film: FrameMotion, index: int, lag: int) -> MotionField:
-    """Return the motion whose strength `_measure` returns for a frame, `(h, w, 2)`."""
-    before = film.between(max(index - lag, 0), index)
-    after = film.between(index, min(index + lag, len(film) - 1))
-    return np.asarray(0.5 * (before - after), dtype=np.float32)
-
-
 def _clear_other_motion(
     film: FrameMotion, signal: FloatArray, lag: int, rest: float, fps: float, config: SpottingConfig
 ) -> None:
-    """Set the signal to 0 where the head turns, and where the face moves for longer than a micro-expression.
-
-    Any movement affects frames up to a lag away. Frames up to two lags away from a turn or a long movement are cleared.
-    """
+    """Set the signal to 0 within two lags of turns of the head and of movements longer than a micro-expression."""
     longest = config.longest_s * fps + 3 * lag
     while signal.max() > config.least_rise * rest:
         peak = int(signal.argmax())
         first, last = _find_span(signal, peak, lag, config.least_rise * rest)
         if last - first < longest:
-            if not film.is_head(_departure(film, peak, lag), config):
+            if not film.is_head(film.departure(peak, lag), config):
                 return
             first = last = peak
         signal[max(first - 2 * lag, 0) : last + 2 * lag + 1] = 0.0
@@ -274,7 +280,7 @@ def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: Sp
 
     Onset and offset are the nearest frames in which little of the apex's motion is left.
     """
-    pattern = _departure(film, apex, lag)
+    pattern = film.departure(apex, lag)
     reach = max(2, round(config.longest_s * fps))
     first, last = max(0, apex - reach), min(len(film) - 1, apex + reach)
     shares = [1.0 + film.share(film.between(apex, index), pattern) for index in range(first, last + 1)]

@@ -6,7 +6,7 @@ import pytest
 
 from command_line import read_rows, run, set_params
 from fakes import ROOT, WriteMaps
-from microfacial.datasets.frames import read_image
+from microfacial.datasets.image_files import read_image
 
 
 def test_contact_sheets_show_all_clips_or_the_named_clips(
