@@ -28,7 +28,7 @@ _MODEL_TABLE = "models"
 _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "preprocessing.alignment": ("preprocessing/weights/mean_face.csv",),
-        "preprocessing.landmarks": (
+        "preprocessing.face_networks": (
             "preprocessing/weights/face_detection_short_range.tflite",
             "preprocessing/weights/face_landmark.tflite",
         ),

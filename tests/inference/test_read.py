@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_films import FACE, WALL, draw_face, write_film
+from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.evaluation.experiment import Data
 from microfacial.inference.read import read_clip
+from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import ONSET_APEX, Clip, FaceStore
@@ -47,14 +50,50 @@ def test_all_moments_are_spotted_if_none_is_given(
     """Spotting has its own tests. This test shows that it gets all frames, and that its result is used."""
     calls = []
 
-    def spot(frames: dict[int, object], fps: float, **skin: object) -> Clip:
-        calls.append((tuple(frames), fps))
+    def spot(track: FaceTrack, fps: float, seconds: dict[int, float]) -> Clip:
+        calls.append((track.numbers, fps))
         return clip  # has an onset, an apex and an offset
 
-    monkeypatch.setattr("microfacial.inference.read.spot_interval", spot)
+    monkeypatch.setattr("microfacial.inference.read.spot_track", spot)
     store = read(folder, settings, fps=100.0)
     assert calls == [(clip.numbers, 100.0)]
     assert np.array_equal(store.flow, read(folder, settings, clip.onset, clip.apex, clip.offset).flow)
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "message"),
+    [
+        (WALL, NoFaceError, "frame 3"),
+        (draw_face(right_px=40), DatasetError, r"from frame 1 to 3\D*\d+%"),
+    ],
+    ids=["no face", "shifted"],
+)
+def test_moments_without_the_face_or_with_the_head_elsewhere_are_refused(
+    tmp_path: Path, last: NDArray[np.uint8], error: type[DatasetError], message: str
+) -> None:
+    write_film(tmp_path / "film", [draw_face(), draw_face(2.0), last])
+    with pytest.raises(error, match=message):
+        read_clip(tmp_path / "film", 1, 2, 3)
+
+
+def test_the_choice_among_two_faces_is_logged(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_film(tmp_path / "film", [np.hstack([FACE, WALL[:, :40], FACE])] * 5)
+    with pytest.raises(DatasetError, match=r"\d\.\d{3} px"):
+        read(tmp_path / "film", settings, fps=40.0)
+    assert caplog.text.count("2 faces") == 1
+    caplog.clear()
+    read(tmp_path / "film", settings, 1, 2, 3)
+    assert caplog.text.count("2 faces") == 1
+
+
+def test_moments_between_which_nothing_moves_are_refused(tmp_path: Path, settings: Settings) -> None:
+    write_film(tmp_path / "film", [draw_face()] * 3)
+    first = (tmp_path / "film" / "img1.png").read_bytes()
+    (tmp_path / "film" / "img2.png").write_bytes(first)
+    with pytest.raises(DatasetError, match=r"from frame 1 to 2\b.*zero"):
+        read(tmp_path / "film", settings, 1, 2, 3)
 
 
 @pytest.mark.parametrize(

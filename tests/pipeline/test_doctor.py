@@ -176,7 +176,7 @@ def test_a_fault_that_stops_several_checks_is_printed_once(
     assert [line for line in lines if line.startswith("FAIL")] == lines[:1]
     assert "params.yaml" in lines[0]
     skipped = [line.split(":")[0] for line in lines if line.startswith("skip")]
-    assert skipped == ["skip data version", "skip clips", "skip MLflow store", "skip disk"]
+    assert skipped == ["skip data version", "skip clips", "skip faces and flow", "skip MLflow store", "skip disk"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ def test_frames_of_a_clip_are_aligned_to_the_face_in_the_first(tiny_demo: Path) 
     face = locate(clip, read_image(tiny_demo.parent / clip.frame(clip.onset)), FacesConfig())
     apex = align(read_image(tiny_demo.parent / clip.frame(clip.apex)), face, 224)
     assert tuple(frames) == clip.numbers
-    assert np.array_equal(frames[clip.apex], apex)
+    assert np.array_equal(frames[clip.apex], cv2.cvtColor(apex, cv2.COLOR_BGR2GRAY))
     assert skin.shape == (224, 224)
     assert 0.3 < skin.mean() < 0.9
 

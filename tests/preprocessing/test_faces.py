@@ -198,7 +198,9 @@ def test_the_stage_prints_and_writes_how_faces_were_located(capsys: pytest.Captu
     assert regions == ("eyes", "eyebrows", "mouth")
     confidence, clip = min((face.confidence, face.clip) for face in located if face.confidence is not None)
     expected = f"12 located (landmarks 11, template 1), confidence {confidence:.2f} or more, lowest in {clip}"
-    assert expected in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert expected in output.out
+    assert f"template of the corpus is used, in 1 of 12 clips: {located[3].clip}." in output.err
 
 
 @pytest.mark.usefixtures("project")
@@ -210,7 +212,8 @@ def test_landmarks_with_a_region_off_the_square_are_replaced_by_the_template(
     points = mean_face(56)
     points[list(FACE_SCHEMES["mission"]["mouth"].points)] += 1000
     monkeypatch.setattr(
-        "microfacial.preprocessing.alignment.find_landmarks", lambda _: Landmarks(points=points, confidence=0.9)
+        "microfacial.preprocessing.alignment.find_landmarks",
+        lambda _: Landmarks(points=points, depth=np.zeros(468), confidence=0.9),
     )
     frame = read_image(Path("data") / clip.frame(clip.onset))
     assert locate(clip, frame, FacesConfig()).source == "template"

@@ -10,8 +10,8 @@ from skimage import data
 
 from fakes import texture
 from microfacial.errors import StorageError
-from microfacial.preprocessing import landmarks
-from microfacial.preprocessing.landmarks import find_landmarks
+from microfacial.preprocessing import face_networks
+from microfacial.preprocessing.landmarks import find_landmarks, follow_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 
 PHOTO: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
@@ -97,17 +97,69 @@ def test_a_face_that_is_small_in_the_scene_is_found() -> None:
     assert eyes(find_points(scene)) == pytest.approx(np.array(EYES) + np.array([100, 0]), abs=1.5)
 
 
+@pytest.mark.parametrize("corner", [(40, 60), (700, 900), (420, 1500)])
+def test_a_face_of_200_px_is_found_anywhere_in_a_frame_of_1920_by_1080_px(corner: tuple[int, int]) -> None:
+    """The face is about 100 px wide in the photograph, so the crop is enlarged twice."""
+    scene = np.full((1080, 1920, 3), 150, np.uint8)
+    top, left = corner
+    crop = PHOTO[50:200, 150:300]
+    scene[top : top + 300, left : left + 300] = cv2.resize(crop, (300, 300), interpolation=cv2.INTER_CUBIC)
+    expected = (np.array(EYES) - [150, 50]) * 2 + [left, top]
+    assert eyes(find_points(scene)) == pytest.approx(expected, abs=4)
+
+
+@pytest.mark.parametrize("larger_is_left", [True, False])
+def test_the_larger_of_two_faces_is_chosen_and_both_are_counted(larger_is_left: bool) -> None:
+    small = cv2.resize(CROP, (168, 160), interpolation=cv2.INTER_AREA)
+    scene = np.full((200, 480, 3), 150, np.uint8)
+    large_left, small_left = (0, 270) if larger_is_left else (200, 0)
+    scene[:, large_left : large_left + 210], scene[20:180, small_left : small_left + 168] = CROP, small
+    face = find_landmarks(scene)
+    assert face is not None
+    assert face.faces == 2
+    assert eyes(face.points) - np.array([large_left, 0]) == pytest.approx(eyes(find_points(CROP)), abs=2)
+
+
+def test_of_three_faces_of_the_same_size_the_one_in_the_middle_is_chosen() -> None:
+    face = find_landmarks(np.hstack([CROP] * 3))
+    assert face is not None
+    assert face.faces == 3
+    assert eyes(face.points) - np.array([CROP.shape[1], 0]) == pytest.approx(eyes(find_points(CROP)), abs=2)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (720, 1280)])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_shows_no_face(seed: int, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert find_landmarks(noise) is None
+
+
+def test_a_face_is_followed_from_its_place_in_an_earlier_image() -> None:
+    points = find_points(CROP)
+    followed = follow_landmarks(np.roll(CROP, 6, axis=1), points)
+    assert followed is not None
+    assert np.abs(followed.points - points - [6, 0]).mean() < 1
+    assert follow_landmarks(texture(*CROP.shape[:2]), points) is None
+
+
+def test_the_tip_of_the_nose_is_nearest_to_the_camera() -> None:
+    face = find_landmarks(CROP)
+    assert face is not None
+    nose_tip, forehead, left_cheek, right_cheek = face.depth[[4, 10, 234, 454]]
+    assert nose_tip < min(forehead, left_cheek, right_cheek)
+
+
 @pytest.mark.parametrize("name", ["face_detection_short_range.tflite", "face_landmark.tflite"])
 @pytest.mark.parametrize("missing", [False, True])
 def test_damaged_or_missing_weights_are_refused_by_name(
     name: str, missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = Path(shutil.copytree(landmarks.WEIGHTS, tmp_path / "weights"))
+    weights = Path(shutil.copytree(face_networks.WEIGHTS, tmp_path / "weights"))
     content = bytearray((weights / name).read_bytes())
     content[len(content) // 2] ^= 1
     (weights / name).write_bytes(content)
     if missing:
         (weights / name).unlink()
-    monkeypatch.setattr(landmarks, "WEIGHTS", weights)
+    monkeypatch.setattr(face_networks, "WEIGHTS", weights)
     with pytest.raises(StorageError, match=name):
         find_landmarks(CROP)

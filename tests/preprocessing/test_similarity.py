@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 from skimage.transform import SimilarityTransform
 
-from microfacial.preprocessing.similarity import fit_robust_similarity, fit_similarity, transform_points
+from microfacial.preprocessing.similarity import (
+    chain_similarities,
+    fit_robust_similarity,
+    fit_similarity,
+    invert_similarity,
+    transform_points,
+)
 
 
 def test_points_are_rotated_scaled_and_shifted() -> None:
@@ -53,3 +59,13 @@ def test_the_robust_fit_equals_the_refined_fit_of_opencv() -> None:
     target = (source + noise).astype(np.float32)
     expected, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
     assert fit_robust_similarity(source, target) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_similarity_is_undone_by_its_inverse_and_chained_in_order() -> None:
+    turn = np.array([[0.0, -2.0, 3.0], [2.0, 0.0, 5.0]])
+    shift = np.array([[1.0, 0.0, -4.0], [0.0, 1.0, 7.0]])
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 3.0]])
+    assert transform_points(turn, points) == pytest.approx(np.array([[3, 5], [3, 7], [-3, 9]]))
+    assert transform_points(invert_similarity(turn), transform_points(turn, points)) == pytest.approx(points)
+    chained = transform_points(chain_similarities(turn, shift), points)
+    assert chained == pytest.approx(np.array([[-1, 12], [-1, 14], [-7, 16]]))

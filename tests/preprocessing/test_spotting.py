@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping
 
 import cv2
@@ -120,6 +121,22 @@ def test_equal_frames_and_too_few_frames_are_refused() -> None:
         spot_interval(dict.fromkeys(range(20), still), FPS, CONFIG)
     with pytest.raises(DatasetError, match=r"\b4 frames"):
         spot_interval(dict.fromkeys(range(4), still), FPS, CONFIG)
+
+
+def test_a_movement_without_a_start_or_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments that coincide are no movement. This happens in noise."""
+    monkeypatch.setattr("microfacial.preprocessing.spotting._steps_to_rest", lambda *_: 0)
+    with pytest.raises(DatasetError, match=r"frame 3[123]\b"):
+        spot_interval(film(rise_and_fall(18, 4, 10, 18, 1.5)), FPS, CONFIG)
+
+
+def test_a_movement_longer_than_a_micro_expression_is_not_spotted_but_a_weaker_short_one_is() -> None:
+    talk = [2 + 1.5 * math.sin(0.9 * step) + math.sin(0.5 * step) for step in range(60)]
+    talking = [0.0] * 45 + talk + [0.0] * 45
+    with pytest.raises(DatasetError, match=r"0\.01\d px, .* 0\.01\d px"):
+        spot_interval(film(talking), FPS, CONFIG)
+    spotting = spot_interval(film([*talking, *rise_and_fall(10, 4, 4, 45, 1.5)]), FPS, CONFIG)
+    assert abs(spotting.apex - (10 + 150 + 14)) <= 1
 
 
 def test_spotting_is_deterministic() -> None:

@@ -1,18 +1,23 @@
 """Read a clip from outside the data sets, with the same steps as the stages `faces` and `flow`."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
-from microfacial.errors import ConfigError, DatasetError
+from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
+from microfacial.preprocessing.alignment import place_distance, place_face
+from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
-from microfacial.preprocessing.spotting import spot_apex, spot_interval
+from microfacial.preprocessing.spotting import spot_apex, spot_track
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
+_LOG = logging.getLogger(__name__)
+_LARGEST_SHIFT = 0.12  # of the square's side: a head that moves further between two moments hides the skin's motion
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
 
@@ -45,7 +50,8 @@ def read_clip(
         A store with one clip.
 
     Raises:
-        DatasetError: frames are missing or unreadable, no face or movement is found, or the moments are out of order.
+        DatasetError: frames are missing or unreadable, no face or movement is found, the head moves too far, or the
+            moments are out of order.
         ConfigError: the settings are for published maps, which have no frames.
     """
     faces, flow = faces or FacesConfig(), flow or FlowConfig()
@@ -58,7 +64,9 @@ def read_clip(
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
     clip = _check_moments(recording, onset, apex, offset)
+    _check_head(clip, recording.root, faces)
     store = _compute_store(clip, recording.root, faces, flow)
+    _check_motion(store, f"{path}: from frame {onset} to {apex}")
     return store if offset is not None else _take_onset_apex(store)
 
 
@@ -74,12 +82,14 @@ def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceS
         A store with one clip, in the same form as the maps of a data set.
 
     Raises:
-        DatasetError: the picture is missing, unreadable or not square.
+        DatasetError: the picture is missing, unreadable or not square, or its motion is zero everywhere.
     """
     path = Path(path)
     number = 0  # a map is a single picture
     recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
-    return _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+    store = _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+    _check_motion(store, f"{path}: in this map")
+    return store
 
 
 def _spot(
@@ -97,8 +107,9 @@ def _spot(
         numbers = [number for number in recording.numbers if onset <= number <= offset]
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
-    frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    interval = spot_interval(frames, known_fps, skin=skin, seconds=frame_times(recording, fps))
+    track = track_face(recording, recording.root, known_fps)
+    _report_choice(path, track.faces)
+    interval = spot_track(track, known_fps, frame_times(recording, fps))
     return interval.onset, interval.apex, interval.offset
 
 
@@ -116,6 +127,40 @@ def _check_moments(recording: Recording, onset: int, apex: int, offset: int | No
             f"{path}: onset {onset}, apex {apex} and offset {end} are not in this order in time. Correct them"
         )
     return _make_clip(recording, onset, apex, end)
+
+
+def _report_choice(path: Path, faces: int) -> None:
+    if faces > 1:
+        _LOG.warning("%s: %s", path, describe_choice(faces))
+
+
+def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
+    """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset."""
+    if faces.method != "landmarks":
+        return
+    path, onset = root / clip.frames, None
+    for number, frame in read_frames(clip, root, (clip.onset, clip.apex, clip.offset)).items():
+        face = place_face(frame, faces.size_px)
+        if face is None:
+            raise NoFaceError(f"{path}: no face was found in frame {number}. Choose moments at which a face is visible")
+        if onset is None:
+            onset = face
+            _report_choice(path, face.faces)
+        shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
+        if shift > _LARGEST_SHIFT:
+            raise DatasetError(
+                f"{path}: from frame {clip.onset} to {number} the head moves by {shift:.0%} of the aligned square, and "
+                "this hides the motion of the skin. Choose moments between which the head stays in place"
+            )
+
+
+def _check_motion(store: FaceStore, where: str) -> None:
+    """Refuse a clip whose flow from onset to apex is exactly zero. This happens if a frame is a copy of another."""
+    if not store.flow[0, store.windows.index(ONSET_APEX), :2].any():
+        raise DatasetError(
+            f"{where} nothing moves: the flow is exactly zero, so there is no expression to recognise. Use other "
+            "moments, or record or convert the clip again"
+        )
 
 
 def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:

@@ -17,9 +17,11 @@ from microfacial.errors import MicrofacialError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.data_version import check_data
 from microfacial.pipeline.project import PARAMS, RESULTS
+from microfacial.pipeline.suspicious_clips import find_suspicious_faces, find_suspicious_flow
 from microfacial.pipeline.tools import reason, run_git
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
+from microfacial.preprocessing.store import read_crops, read_faces, read_flow
 from microfacial.settings import read_section, read_sections
 from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 from microfacial.tracking.store_check import check_store
@@ -59,21 +61,21 @@ def examine() -> Iterator[CheckResult]:
     """Check packages, tools, settings, data, tracking and disk.
 
     Yields:
-        One result per check, failed checks first. A failed check does not stop the others. A fault that stops several
-        checks is printed once.
+        Results of each check: failed checks first, then warnings. A failed check does not stop the others. A fault that
+        stops several checks is printed once.
     """
     results = [*_run_checks()]
-    yield from (result for result in results if not result.sound)
-    yield from (result for result in results if result.sound)
+    yield from sorted(results, key=lambda result: (result.sound, result.word != "warn"))
 
 
 def _run_checks() -> Iterator[CheckResult]:
-    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+    checks: tuple[tuple[str, Callable[[], str | list[str]]], ...] = (
         ("packages", _check_packages),
         ("tools", _check_tools),
         ("params.yaml", _check_params),
         ("data version", _check_data_version),
         ("clips", _check_clips),
+        ("faces and flow", _check_features),
         ("MLflow store", _check_tracking),
         ("disk", _check_disk),
     )
@@ -81,7 +83,11 @@ def _run_checks() -> Iterator[CheckResult]:
     for subject, check in checks:
         _LOG.debug("doctor: checking %s", subject)
         try:
-            yield CheckResult(subject, True, check())
+            answer = check()
+            if isinstance(answer, str):
+                yield CheckResult(subject, True, answer)
+            else:
+                yield from (CheckResult(subject, True, warning, "warn") for warning in answer)
         except MicrofacialError as error:
             cause = next((earlier for earlier, fault in faults.items() if str(error) in fault), None)
             if cause is None:
@@ -141,6 +147,20 @@ def _check_clips() -> str:
     listing = list_clips(read_section(PARAMS, "clips", ClipsConfig))
     noted = sum(bool(clip.notes) for clip in listing.clips)
     return f"{len(listing.clips)} clips of {len({clip.person for clip in listing.clips})} subjects, {noted} with notes"
+
+
+def _check_features() -> str | list[str]:
+    """Check the faces and the flow that the stages wrote. Return a list of warnings if clips are suspicious."""
+    results = RESULTS / read_section(PARAMS, "clips", ClipsConfig).name
+    if not (results / "faces").exists():
+        return f"{results}/faces is not computed yet"
+    faces, _, size_px = read_faces(results / "faces")
+    crops = read_crops(results / "faces", len(faces), size_px)
+    warnings = find_suspicious_faces(faces, crops, read_section(PARAMS, "faces", FacesConfig))
+    if (results / "flow").exists():
+        index, flow = read_flow(results / "flow", size_px)
+        warnings += find_suspicious_flow(index.clips, flow)
+    return warnings or f"{len(faces)} clips, nothing suspicious"
 
 
 def _check_tracking() -> str:

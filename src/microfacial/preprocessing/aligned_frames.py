@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.frames import Footage, stream_clip
 from microfacial.errors import DatasetError, NoFaceError
-from microfacial.preprocessing.alignment import PlacedFace, covered_pixels, place_face, warp_to_square
+from microfacial.preprocessing.alignment import PlacedFace, covered_pixels, place_face, warp_to_grey
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.regions import FACE_SCHEMES, face_boxes
 from microfacial.records import FloatArray, Image
@@ -31,7 +31,7 @@ def read_aligned_frames(
         numbers: numbers of the frames to read.
 
     Returns:
-        Frames by number, `(S, S, 3)` uint8 BGR, and a skin mask, `(S, S)` bool. S is the default side of the aligned
+        Frames by number, `(S, S)` uint8, grey, and a skin mask, `(S, S)` bool. S is the default side of the aligned
         square.
 
     Raises:
@@ -46,7 +46,7 @@ def read_aligned_frames(
         face = face or place_face(frame, size_px)
         if face is None:
             raise NoFaceError(f"{root / footage.frames}: no face was found in frame {number}. Crop frames to the face")
-        aligned[number] = warp_to_square(frame, face.transform, size_px)
+        aligned[number] = warp_to_grey(frame, face.transform, size_px)
     assert face is not None, "footage has frames"
     try:
         skin = find_skin(face.points, size_px)

@@ -10,28 +10,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.preprocessing.landmarks import WEIGHTS, find_landmarks
+from microfacial.preprocessing.face_networks import WEIGHTS
+from microfacial.preprocessing.landmarks import Landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.portable import portable_opencv, round_points, round_similarity
-from microfacial.preprocessing.similarity import fit_similarity, transform_points
+from microfacial.preprocessing.similarity import fit_similarity, invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
 MEAN_FACE = WEIGHTS / "mean_face.csv"
 _STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlacedFace:
     """A face that was found in a frame, with its place on the aligned square.
 
     Attributes:
         transform: similarity from frame pixels to aligned pixels, `(2, 3)` float64.
         points: landmarks in aligned pixels, `(468, 2)` float64, x and y.
+        depth: distance of each landmark from the camera in aligned pixels, `(468,)` float64. Its zero is arbitrary.
         confidence: probability that this is a face, 0 to 1.
+        faces: number of faces in the frame.
     """
 
     transform: FloatArray
     points: FloatArray
+    depth: FloatArray
     confidence: float
+    faces: int
 
 
 def place_face(frame: Image, size_px: int) -> PlacedFace | None:
@@ -45,12 +50,51 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
         The face, or None if no face was found.
     """
     landmarks = find_landmarks(frame)
-    if landmarks is None:
-        return None
+    return None if landmarks is None else _place(landmarks, size_px)
+
+
+def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:
+    """Find a face near the place where it is expected.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        face: the face in an earlier frame.
+        transform: expected similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        The face, or None if there is no face.
+    """
+    landmarks = follow_landmarks(frame, transform_points(invert_similarity(transform), face.points))
+    return None if landmarks is None else _place(landmarks, size_px)
+
+
+def _place(landmarks: Landmarks, size_px: int) -> PlacedFace:
     stable = list(_STABLE)
     transform = round_similarity(fit_similarity(landmarks.points[stable], mean_face(size_px)[stable]))
-    points = round_points(transform_points(transform, landmarks.points))
-    return PlacedFace(transform, points, landmarks.confidence)
+    return PlacedFace(
+        transform=transform,
+        points=round_points(transform_points(transform, landmarks.points)),
+        depth=round_points(landmarks.depth * float(np.hypot(*transform[:, 0]))),
+        confidence=landmarks.confidence,
+        faces=landmarks.faces,
+    )
+
+
+def place_distance(first: FloatArray, second: FloatArray, size_px: int) -> float:
+    """Return how far a head moves between two frames.
+
+    Args:
+        first: similarity from the pixels of one frame to aligned pixels, `(2, 3)`.
+        second: the same for the other frame.
+        size_px: side of the aligned square.
+
+    Returns:
+        The largest motion of four points around the middle of the face, in aligned pixels.
+    """
+    corners = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) * size_px
+    moved = transform_points(second, transform_points(invert_similarity(first), corners))
+    return float(np.hypot(*(moved - corners).T).max())
 
 
 def mean_face(size_px: int) -> FloatArray:
@@ -84,6 +128,21 @@ def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
     """
     size = (size_px, size_px)
     return cv2.warpAffine(frame, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@portable_opencv()
+def warp_to_grey(frame: Image, transform: FloatArray, size_px: int) -> Image:
+    """Warp a frame onto the aligned square and convert it to grey.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+
+    Returns:
+        `(size_px, size_px)` uint8.
+    """
+    return np.asarray(cv2.cvtColor(warp_to_square(frame, transform, size_px), cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 @portable_opencv()

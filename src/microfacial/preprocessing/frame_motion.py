@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.ndimage import binary_erosion
 
 from microfacial.errors import DatasetError
+from microfacial.preprocessing.head_turn import HeadTurn, smooth_share
 from microfacial.preprocessing.portable import portable_opencv, round_similarity
 from microfacial.preprocessing.similarity import fit_robust_similarity, transform_points
 from microfacial.records import FloatArray, Image
@@ -32,6 +33,9 @@ class SpottingConfig(Section):
         longest_s: longest duration of a micro-expression from onset to offset.
         threshold: height from which a peak counts. 0 is the signal's mean, 1 its maximum.
         least_rise: the strongest peak over the signal at rest must exceed this ratio.
+        most_rest_px: a signal at rest above this value belongs to a face that moves all the time, as in speech.
+        most_smooth: a peak whose motion is smooth over the face above this share is one of the head; see
+            `head_turn.smooth_share`.
         flank: onset and offset are where this fraction of the apex's motion is left.
     """
 
@@ -40,37 +44,51 @@ class SpottingConfig(Section):
     smoothing_s: float = Field(0.01, gt=0, le=10)
     longest_s: float = Field(0.5, gt=0, le=60)
     threshold: float = Field(0.55, ge=0, le=1)
-    least_rise: float = Field(1.9, gt=1, le=1000)
+    least_rise: float = Field(1.75, gt=1, le=1000)
+    most_rest_px: float = Field(0.15, gt=0, le=100)
+    most_smooth: float = Field(0.72, gt=0, le=1)
     flank: float = Field(0.1, gt=0, lt=1)
 
 
 class FrameMotion:
-    """The motion between any two frames of a clip.
-
-    Attributes:
-        frames: prepared frames, `(H, W)` uint8 of the working width.
-    """
+    """The motion between any two frames of a clip. Frames are prepared when they are needed, to save memory."""
 
     @portable_opencv()
-    def __init__(self, frames: Sequence[Image], config: SpottingConfig, skin: NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self,
+        frames: Sequence[Image],
+        config: SpottingConfig,
+        skin: NDArray[np.bool_] | None,
+        depth: NDArray[np.float32] | None = None,
+    ) -> None:
         """Prepare the frames.
 
         Args:
             frames: uint8, grey `(H, W)` or BGR `(H, W, 3)`, all of the same size.
             config: settings of spotting.
             skin: pixels in which motion counts, `(H, W)`. None means all.
+            depth: distance of each pixel from the camera in px, `(H, W)`, with any zero. It allows to remove the motion
+                of a head that turns or nods. None means that heads move in the picture plane only.
         """
-        self.frames = [_prepare(frame, config) for frame in frames]
+        self._frames, self._config = frames, config
         self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        height, width = self.frames[0].shape
+        height, width = _prepare(frames[0], config).shape
         self._grid = (width // _STEP_PX, height // _STEP_PX)
         columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
         self._used = _shrink_mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
+        self._turn: HeadTurn | None = None
+        if depth is not None:
+            coarse = cv2.resize(depth, self._grid, interpolation=cv2.INTER_AREA).astype(np.float64)
+            self._turn = HeadTurn(self._points.astype(np.float64), coarse, self._used)
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._frames)
 
     @portable_opencv()
     def between(self, first: int, last: int) -> MotionField:
-        """Return the flow from one frame to another without the head's similarity motion.
+        """Return the flow from one frame to another without the motion of the head.
 
         Args:
             first: index of a frame.
@@ -79,12 +97,28 @@ class FrameMotion:
         Returns:
             `(h, w, 2)` in px of the working width.
         """
-        fine = self._solver.calc(self.frames[first], self.frames[last], np.empty(0, np.float32))
+        start_frame, end_frame = (_prepare(self._frames[index], self._config) for index in (first, last))
+        fine = self._solver.calc(start_frame, end_frame, np.empty(0, np.float32))
         flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
         start, end = self._points.reshape(-1, 2), (self._points + flow).reshape(-1, 2)
         head = round_similarity(fit_robust_similarity(start, end))
         moved = transform_points(head, self._points) - self._points
-        return np.asarray(flow - moved, dtype=np.float32)
+        skin_motion = np.asarray(flow - moved, dtype=np.float32)
+        return skin_motion if self._turn is None else self._turn.remove(skin_motion)
+
+    def departure(self, index: int, lag: int) -> MotionField:
+        """Return the mean motion to a frame from the frames `lag` before and after it, or from the ends of the clip.
+
+        Args:
+            index: index of a frame.
+            lag: number of frames.
+
+        Returns:
+            `(h, w, 2)` in px of the working width.
+        """
+        before = self.between(max(index - lag, 0), index)
+        after = self.between(index, min(index + lag, len(self) - 1))
+        return np.asarray(0.5 * (before - after), dtype=np.float32)
 
     def strength(self, motion: MotionField) -> FloatArray:
         """Return the root mean square of motions over the skin, away from its edges.
@@ -96,6 +130,15 @@ class FrameMotion:
             `(n,)` in px.
         """
         return np.sqrt((motion[:, self._used] ** 2).sum(axis=-1).mean(axis=-1)).astype(np.float64)
+
+    def is_head(self, motion: MotionField, config: SpottingConfig) -> bool:
+        """Return whether a motion is that of a head that turns, and not one of the skin.
+
+        Args:
+            motion: `(h, w, 2)`.
+            config: settings of spotting.
+        """
+        return smooth_share(self._points[self._used].astype(np.float64), motion[self._used]) > config.most_smooth
 
     def share(self, motion: MotionField, pattern: MotionField) -> float:
         """Return how much of a pattern is in a motion: 1 if they are equal, -1 if they are opposite.

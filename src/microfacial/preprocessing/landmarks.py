@@ -1,47 +1,32 @@
-"""Find the face in an image and 468 points on it, with two small networks that OpenCV runs on the CPU.
+"""Find the face in an image and 468 points on it. Points are numbered as in MediaPipe's mesh of 468 vertices.
 
-BlazeFace (128×128) finds the face and six points on it. The crop around the face is rotated upright, enlarged, and
-given to the face mesh (192×192), as in MediaPipe's pipeline. Points are numbered as in MediaPipe's mesh of 468
-vertices.
-
-Source: Bazarevsky et al., BlazeFace, arXiv:1907.05047; Kartynnik et al., Real-time Facial Surface Geometry from
-Monocular Video on Mobile GPUs, arXiv:1907.06724. The weights and their licence: weights/NOTICE.
+The whole image is searched first. Only if it shows no face, smaller and smaller parts of it are searched, because a
+face that is small in the image vanishes when the image is scaled to the input of the detector.
 """
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 
-import cv2
 import numpy as np
 
-from microfacial.errors import StorageError
-from microfacial.preprocessing.portable import portable_opencv, round_confidence, round_points, round_similarity
-from microfacial.preprocessing.similarity import transform_points
+from microfacial.preprocessing.face_networks import (
+    MINIMUM_CONFIDENCE,
+    FaceSquare,
+    detect_faces,
+    enclose_points,
+    fit_mesh,
+)
+from microfacial.preprocessing.portable import portable_opencv, round_confidence
 from microfacial.records import FloatArray, Image
 
-WEIGHTS = Path(__file__).parent / "weights"
-_DETECTOR, _MESH = "face_detection_short_range.tflite", "face_landmark.tflite"
-_SHA256: Mapping[str, str] = MappingProxyType(
-    {
-        _DETECTOR: "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
-        _MESH: "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
-    }
-)
-
-_DETECTOR_PX, _MESH_PX = 128, 192
-_GREY = 128
 _BORDER = 0.25  # of the longer side, at both ends; without it, some crops cut close to the face are missed
-_STRIDES_PX = ((8, 2), (16, 6))  # stride of each grid of the detector, and anchors per cell
-_MINIMUM_CONFIDENCE = 0.5
-_MINIMUM_OVERLAP = 0.3  # intersection over union from which two detections belong to the same face
-_ENLARGEMENT = 1.5  # side of the mesh's crop over the side of the face
 _MESH_PASSES = 3  # first on the detector's crop, then twice on a crop around the mesh; the last hardly moves it
-_OUTER_EYE_CORNERS = (33, 263)  # the image's left one first
+_ALIKE = 0.9  # two faces are alike in size from this ratio of their sides; the one nearer to the middle is then chosen
+_LEAST_TILE_PX = 192  # side of the smallest part of an image that is searched
+_TILE_LEVELS = 2  # the parts have the shorter side of the image, then half of it
+_TILE_STEP = 0.5  # distance of the parts over their side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,31 +35,22 @@ class Landmarks:
 
     Attributes:
         points: `(468, 2)` float64, x to the right and y down, in px, rounded. The centres of pixels are whole numbers.
+        depth: `(468,)` float64, distance from the camera in px, rounded. Its zero is arbitrary.
         confidence: probability that there is a face, 0 to 1, rounded: the lower of the detector's and the mesh's.
+        faces: number of faces in the image.
     """
 
     points: FloatArray
+    depth: FloatArray
     confidence: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Square:
-    """A square of the image that contains a face.
-
-    Attributes:
-        middle: x and y of its middle in px, `(2,)`.
-        side: length of its side in px.
-        across: unit vector from the image's left eye to the right one, `(2,)`. The upper edge is parallel to it.
-    """
-
-    middle: FloatArray
-    side: float
-    across: FloatArray
+    faces: int = 1
 
 
 @portable_opencv()
 def find_landmarks(image: Image) -> Landmarks | None:
-    """Find the points of the most certain face in an image.
+    """Find the points of the face in an image.
+
+    Of several faces, the largest is chosen. If several are alike in size, the one nearest to the middle is chosen.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
@@ -85,128 +61,91 @@ def find_landmarks(image: Image) -> Landmarks | None:
     Raises:
         StorageError: The networks' weights are missing or damaged.
     """
-    detection = _detect(image, _BORDER) or _detect(image, 0.0)  # the border can make a small face too small
-    if detection is None:
-        return None
-    square, confidence = detection
-    for _ in range(_MESH_PASSES):
-        points, presence = _fit_mesh(image, square)
-        if presence < _MINIMUM_CONFIDENCE:
-            return None
-        square = _enclose(points)
-    return Landmarks(points=points, confidence=round_confidence(min(confidence, presence)))
+    # The border can make a small face too small. The first result for a face is used.
+    faces = _fit_all(image, detect_faces(image, _BORDER) + detect_faces(image, 0.0))
+    side = min(image.shape[:2])
+    for _ in range(_TILE_LEVELS):
+        if faces or side < _LEAST_TILE_PX:
+            break
+        faces = _fit_all(image, _detect_in_tiles(image, side))
+        side //= 2
+    return _choose(faces, image)
 
 
-# --- networks ---------------------------------------------------------------------------------------------------------
-
-
-@lru_cache
-def _load(path: Path) -> Any:
-    """Load a network. Each process loads a network once."""
-    expected = _SHA256[path.name]
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise StorageError(f"{path} is missing or damaged: its SHA-256 is not {expected}. Reinstall microfacial")
-    # Pass the path, not the bytes: OpenCV 5.0 ignores the engine if it gets bytes, and its new engine returns only one
-    # of the two outputs.
-    return cv2.dnn.readNetFromTFLite(str(path), cv2.dnn.ENGINE_CLASSIC)
-
-
-def _run(name: str, image: Image, low: float, outputs: tuple[str, str]) -> list[FloatArray]:
-    """Return two outputs of a network for a BGR image. Grey levels are first scaled to the range from `low` to 1."""
-    span = 255.0 / (1.0 - low)
-    network = _load(WEIGHTS / name)
-    network.setInput(cv2.dnn.blobFromImage(image, 1.0 / span, mean=(-low * span,) * 3, swapRB=True))
-    return [output.astype(np.float64) for output in network.forward(outputs)]
-
-
-def _sigmoid(logits: FloatArray) -> FloatArray:
-    return 1.0 / (1.0 + np.exp(-np.clip(logits, -100.0, 100.0)))
-
-
-# --- detector ---------------------------------------------------------------------------------------------------------
-
-
-def _detect(image: Image, border: float) -> tuple[_Square, float] | None:
-    """Return the most certain face and its score.
-
-    The square is the mean of all detections of this face, weighted by their scores.
-    """
-    padded, corner = _pad(image, border)
-    small = cv2.resize(padded, (_DETECTOR_PX, _DETECTOR_PX), interpolation=cv2.INTER_AREA)
-    logits, offsets = _run(_DETECTOR, small, -1.0, ("classificators", "regressors"))
-    scores = _sigmoid(logits.ravel())
-    if scores.max() < _MINIMUM_CONFIDENCE:
-        return None
-    # Each row has the middle and the size of the box, then six points, eyes first. All but the size are relative to the
-    # anchor.
-    rows = offsets.reshape(-1, 8, 2)
-    rows[:, [0, *range(2, 8)]] += _anchors_px()[:, None]
-    boxes = np.hstack([rows[:, 0] - rows[:, 1] / 2, rows[:, 0] + rows[:, 1] / 2])
-    same = (scores >= _MINIMUM_CONFIDENCE) & (_overlap(boxes, boxes[scores.argmax()]) >= _MINIMUM_OVERLAP)
-    face = np.average(rows[same], axis=0, weights=scores[same]) * len(padded) / _DETECTOR_PX
-    middle = face[0] - corner - 0.5  # the detector's pixel centres lie at +½
-    return _Square(middle=middle, side=face[1].max(), across=_unit(face[3] - face[2])), float(scores.max())
-
-
-def _pad(image: Image, border: float) -> tuple[Image, FloatArray]:
-    """Put the image in the middle of a grey square. Return the square, and x and y of the image's corner in it.
+@portable_opencv()
+def follow_landmarks(image: Image, points: FloatArray) -> Landmarks | None:
+    """Find the points of a face near the place where it was in an earlier image.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
-        border: width of the grey border at both ends of the longer side, as a fraction of that side.
+        points: the expected points, `(468, 2)` in px.
+
+    Returns:
+        The landmarks, or None if the image shows no face there.
+
+    Raises:
+        StorageError: The networks' weights are missing or damaged.
     """
-    height, width = image.shape[:2]
-    side = max(height, width) + 2 * round(border * max(height, width))
-    top, left = (side - height) // 2, (side - width) // 2
-    ends = (top, side - height - top, left, side - width - left)
-    padded = cv2.copyMakeBorder(image, *ends, cv2.BORDER_CONSTANT, value=(_GREY,) * 3)
-    return padded, np.array([left, top], dtype=np.float64)
+    return _fit_landmarks(image, enclose_points(points), 1.0)
 
 
-@lru_cache
-def _anchors_px() -> FloatArray:
-    """Return the middles of the detector's anchors, `(896, 2)`, row by row, all anchors of a cell in sequence."""
-    grids = []
-    for stride, repeats in _STRIDES_PX:
-        cells = np.arange(stride / 2, _DETECTOR_PX, stride)
-        y, x = np.meshgrid(cells, cells, indexing="ij")
-        grids.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), repeats, axis=0))
-    return np.concatenate(grids)
+def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> list[Landmarks]:
+    """Return the landmarks of each face that the mesh confirms. Detections of the same face give one result."""
+    faces: list[Landmarks] = []
+    for square, confidence in detections:
+        face = _fit_landmarks(image, square, confidence)
+        if face is not None and not any(_is_same(face, other) for other in faces):
+            faces.append(face)
+    return faces
 
 
-def _overlap(boxes: FloatArray, box: FloatArray) -> FloatArray:
-    """Return the intersection over union, `(N,)`, of each of `boxes`, `(N, 4)`, with one box."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    common = np.clip(sides, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    return common / (areas - common)
+def _fit_landmarks(image: Image, square: FaceSquare, confidence: float) -> Landmarks | None:
+    """Fit the mesh to the face in a square. Return None if the square contains no face."""
+    for _ in range(_MESH_PASSES):
+        points, depth, presence = fit_mesh(image, square)
+        if presence < MINIMUM_CONFIDENCE:
+            return None
+        square = enclose_points(points)
+    return Landmarks(points=points, depth=depth, confidence=round_confidence(min(confidence, presence)))
 
 
-# --- mesh -------------------------------------------------------------------------------------------------------------
+def _is_same(first: Landmarks, second: Landmarks) -> bool:
+    squares = enclose_points(first.points), enclose_points(second.points)
+    distance = np.hypot(*(squares[0].middle - squares[1].middle))
+    return bool(distance < 0.5 * max(square.side for square in squares))
 
 
-def _fit_mesh(image: Image, square: _Square) -> tuple[FloatArray, float]:
-    """Return the 468 points in px of the image, and the probability that the square contains a face."""
-    right, down = square.across * square.side * _ENLARGEMENT / _MESH_PX
-    axes = np.array([[right, -down], [down, right]])
-    shift = square.middle - axes @ np.full(2, (_MESH_PX - 1) / 2)
-    placement = round_similarity(np.column_stack([axes, shift]))
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(image, placement, (_MESH_PX, _MESH_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    mesh, logit = _run(_MESH, crop, 0.0, ("conv2d_20", "conv2d_30"))
-    points = mesh.reshape(-1, 3)[:, :2] - 0.5  # x, y, depth; the mesh's pixel centres lie at +½
-    points = round_points(transform_points(placement, points))
-    return points, float(_sigmoid(logit.ravel())[0])
+def _choose(faces: list[Landmarks], image: Image) -> Landmarks | None:
+    """Return the largest face. Of faces that are alike in size, return the one nearest to the middle of the image."""
+    squares = [enclose_points(face.points) for face in faces]
+    largest = max((square.side for square in squares), default=0.0)
+    middle = 0.5 * np.array(image.shape[1::-1])
+    alike = [
+        (float(np.hypot(*(square.middle - middle))), number)
+        for number, square in enumerate(squares)
+        if square.side >= _ALIKE * largest
+    ]
+    return replace(faces[min(alike)[1]], faces=len(faces)) if alike else None
 
 
-def _enclose(points: FloatArray) -> _Square:
-    """Return the square around the points whose upper edge is parallel to the line between the eyes."""
-    across = _unit(points[_OUTER_EYE_CORNERS[1]] - points[_OUTER_EYE_CORNERS[0]])
-    axes = np.array([across, [-across[1], across[0]]])
-    upright = points @ axes.T
-    low, high = upright.min(axis=0), upright.max(axis=0)
-    return _Square(middle=(low + high) / 2 @ axes, side=float((high - low).max()), across=across)
+# --- small faces ------------------------------------------------------------------------------------------------------
 
 
-def _unit(vector: FloatArray) -> FloatArray:
-    return vector / np.hypot(*vector)
+def _detect_in_tiles(image: Image, side: int) -> list[tuple[FaceSquare, float]]:
+    """Return the faces in square parts of an image, the most certain one first. A face may appear more than once."""
+    detections = [
+        (replace(square, middle=square.middle + corner), confidence)
+        for corner, tile in _cut_tiles(image, side)
+        for square, confidence in detect_faces(tile, 0.0)
+    ]
+    return sorted(detections, key=lambda detection: -detection[1])
+
+
+def _cut_tiles(image: Image, side: int) -> Iterator[tuple[FloatArray, Image]]:
+    """Yield square parts that cover the image and overlap: x and y of the corner, and the part."""
+    tops, lefts = (
+        np.linspace(0, length - side, 1 + math.ceil((length - side) / (_TILE_STEP * side))).astype(int).tolist()
+        for length in image.shape[:2]
+    )
+    for top, left in product(tops, lefts):
+        yield np.array([left, top], dtype=np.float64), image[top : top + side, left : left + side]

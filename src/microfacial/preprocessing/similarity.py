@@ -29,6 +29,34 @@ def transform_points(similarity: FloatArray, points: _Points) -> FloatArray:
     return np.stack([row[0] * x + row[1] * y + row[2] for row in similarity], axis=-1)
 
 
+def invert_similarity(similarity: FloatArray) -> FloatArray:
+    """Return the similarity that undoes another one.
+
+    Args:
+        similarity: `(2, 3)`.
+
+    Returns:
+        `(2, 3)`.
+    """
+    (a, c, x), (b, d, y) = similarity
+    linear = np.array([[d, -c], [-b, a]]) / (a * d - b * c)
+    return np.column_stack([linear, -(linear[:, 0] * x + linear[:, 1] * y)])
+
+
+def chain_similarities(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the similarity that applies one similarity and then another.
+
+    Args:
+        first: `(2, 3)`.
+        second: `(2, 3)`.
+
+    Returns:
+        `(2, 3)`.
+    """
+    across, down, shift = transform_points(second, first.T)
+    return np.column_stack([across - second[:, 2], down - second[:, 2], shift])
+
+
 def fit_similarity(points: FloatArray, targets: FloatArray) -> FloatArray:
     """Fit the similarity that brings points closest to targets by least squares. It never mirrors.
 

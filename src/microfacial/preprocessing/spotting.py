@@ -1,6 +1,6 @@
 """Spot movements: the apex of an annotated clip, or onset, apex and offset of the strongest movement in a raw clip.
 
-Motion is measured by optical flow between high-passed frames, without the head's similarity motion. Differences of grey
+Motion is measured by optical flow between high-passed frames, without the motion of the head. Differences of grey
 levels cannot replace flow, because they do not distinguish an expression from a head that drifts by a pixel.
 
 A frame belongs to a movement if it differs from the frames half a longest micro-expression before and after it. Both
@@ -13,9 +13,9 @@ Behav. 2013, doi:10.1007/s10919-013-0159-8 (how long micro-expressions last).
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.even_steps import choose_even_steps
+from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
@@ -31,6 +32,8 @@ from microfacial.records import FloatArray, Image
 _LOG = logging.getLogger(__name__)
 
 _MINIMUM_FRAMES = 5
+_SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
+_LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
 _REST_PERCENT = 20  # at least this percentage of a raw clip's frames shows a face at rest
 
 
@@ -88,8 +91,8 @@ def spot_apex(
     if len(numbers) < 3 or numbers[0] != onset:
         raise DatasetError(f"frames {onset}–{offset}: onset or the frames after it are missing. Re-extract the clip")
     film = FrameMotion([frames[number] for number in numbers], config, skin)
-    moved = np.stack([film.between(0, index) for index in range(len(numbers))])
-    signal = _smooth(film.strength(moved), fps, config)
+    moved = [film.strength(film.between(0, index)[None])[0] for index in range(len(numbers))]
+    signal = _smooth(np.array(moved), fps, config)
     if not signal.any():
         raise DatasetError(f"frames {onset}–{offset} are all the same, so no apex can be spotted. Re-extract the clip")
     return numbers[1 + int(signal[1:].argmax())]
@@ -116,34 +119,92 @@ def spot_interval(
         The strongest movement.
 
     Raises:
-        DatasetError: The clip has too few frames, or no movement is stronger than the flow that is measured on a face
-            at rest.
+        DatasetError: The clip has too few frames, no movement is stronger than the flow that is measured on a face at
+            rest, or the strongest movement has no start or no end.
     """
-    config = config or SpottingConfig()
-    numbers = tuple(sorted(frames))
-    if len(numbers) < _MINIMUM_FRAMES:
-        raise DatasetError(
-            f"only {len(numbers)} frames, so no movement can be spotted. At least {_MINIMUM_FRAMES} are needed"
-        )
+    config, numbers = config or SpottingConfig(), tuple(sorted(frames))
     if seconds is not None:
         numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
-    _LOG.debug("spotting the movement in %d frames", len(numbers))
-    film = FrameMotion([frames[number] for number in numbers], config, skin)
+    part = _Part(numbers, [frames[number] for number in numbers], skin, None)
+    return _spot_parts([part], numbers, fps, config)
+
+
+def spot_track(
+    track: FaceTrack, fps: float, seconds: Mapping[int, float] | None = None, config: SpottingConfig | None = None
+) -> Spotting:
+    """Spot onset, apex and offset of the strongest movement of a face that was followed through raw footage.
+
+    Args:
+        track: the face, from `track_face`.
+        fps: frames per second.
+        seconds: see `spot_interval`.
+        config: settings of spotting. None means the default.
+
+    Returns:
+        The strongest movement. The signal is 0 in frames that are in no part of the track.
+
+    Raises:
+        DatasetError: All parts have too few frames, no movement is stronger than the flow that is measured on a face at
+            rest, or the strongest movement has no start or no end.
+    """
+    config, numbers = config or SpottingConfig(), track.numbers
+    if seconds is not None:
+        numbers, fps = choose_even_steps({number: seconds[number] for number in numbers}, fps, config.longest_s)
+    parts = []
+    for part in track.parts:
+        rows = {number: row for row, number in enumerate(part.numbers)}
+        chosen = tuple(number for number in numbers if number in rows)
+        parts.append(_Part(chosen, part.frames.select([rows[number] for number in chosen]), part.skin, part.depth))
+    return _spot_parts(parts, numbers, fps, config)
+
+
+class _Part(NamedTuple):
+    """Frames of one head: see `TrackedPart`. Numbers may appear several times."""
+
+    numbers: tuple[int, ...]
+    frames: Sequence[Image]
+    skin: NDArray[np.bool_] | None
+    depth: NDArray[np.float32] | None
+
+
+def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, config: SpottingConfig) -> Spotting:
+    """Spot the strongest movement in any part. Frames of different parts are never compared."""
+    usable = [part for part in parts if len(part.numbers) >= _MINIMUM_FRAMES]
+    if not usable:
+        most = max((len(part.numbers) for part in parts), default=0)
+        raise DatasetError(
+            f"only {most} frames in sequence show a head that stays in place. Spotting needs {_MINIMUM_FRAMES} or more"
+        )
+    _LOG.debug("spotting the movement in %d frames", sum(len(part.numbers) for part in usable))
     lag = max(1, round(0.5 * config.longest_s * fps))
-    departure = _departure(film, lag)
-    signal = _smooth(film.strength(departure), fps, config)
-    _check_rise(signal, config)
-    threshold = float(signal.mean() + config.threshold * (signal.max() - signal.mean()))
-    peaks = _find_peaks(signal, threshold, lag)
-    first, last = _find_flanks(film, peaks[0], departure[peaks[0]], fps, config)
+    films = [FrameMotion(part.frames, config, part.skin, part.depth) for part in usable]
+    signals = [_smooth(_measure(film, lag), fps, config) for film in films]
+    rest = float(np.percentile(np.concatenate(signals), _REST_PERCENT))
+    for film, signal in zip(films, signals, strict=True):
+        _clear_other_motion(film, signal, lag, rest, fps, config)
+    joint = np.concatenate(signals)
+    _check_rise(float(joint.max()), rest, config, rests=len(joint) > _LEAST_LAGS * lag)
+    threshold = float(joint.mean() + config.threshold * (joint.max() - joint.mean()))
+    whole, peaks = np.zeros(len(numbers)), []
+    for part, signal in zip(usable, signals, strict=True):
+        whole[np.isin(numbers, part.numbers)] = signal
+        peaks += [(-signal[peak], part.numbers[peak]) for peak in _find_peaks(signal, threshold, lag)]
+    best = int(np.argmax([signal.max() for signal in signals]))
+    moments, spotted = _find_moments(films[best], int(signals[best].argmax()), lag, fps, config), usable[best].numbers
+    onset, apex, offset = (spotted[moment] for moment in moments)
+    if not onset < apex < offset:
+        raise DatasetError(
+            f"the strongest movement, at frame {apex}, has no start or no end in frames "
+            f"{spotted[0]}–{spotted[-1]}. Use a clip that shows the face before, during and after the movement"
+        )
     return Spotting(
-        onset=numbers[first],
-        apex=numbers[peaks[0]],
-        offset=numbers[last],
+        onset=onset,
+        apex=apex,
+        offset=offset,
         numbers=numbers,
-        signal=signal,
+        signal=whole,
         threshold=threshold,
-        peaks=tuple(numbers[peak] for peak in peaks),
+        peaks=tuple(number for _, number in sorted(peaks)),
     )
 
 
@@ -151,24 +212,63 @@ def _smooth(signal: FloatArray, fps: float, config: SpottingConfig) -> FloatArra
     return round_signal(gaussian_filter1d(signal, config.smoothing_s * fps, mode="nearest"))
 
 
-def _departure(film: FrameMotion, lag: int) -> MotionField:
-    """Return how far each frame is from the mean of the frames `lag` before and after it, `(N, h, w, 2)`.
+def _measure(film: FrameMotion, lag: int) -> FloatArray:
+    """Return how far each frame is from the mean of the frames `lag` before and after it, in px, `(N,)`.
 
-    Near the ends of the clip, its first and last frame are used.
+    Near the ends of the film, its first and last frame are used. Flow is kept only as long as it is needed.
     """
-    count = len(film.frames)
-    since = [film.between(max(index - lag, 0), index) for index in range(count)]
-    until = [since[i + lag] if i + lag < count else film.between(i, count - 1) for i in range(count)]
-    return np.stack([0.5 * (before - after) for before, after in zip(since, until, strict=True)])
+    count = len(film)
+    since: dict[int, MotionField] = {}
+    strengths = np.empty(count)
+    for index in range(count + lag):
+        if index < count:
+            since[index] = film.between(max(index - lag, 0), index)
+        middle = index - lag
+        if middle >= 0:
+            until = since[index] if index < count else film.between(middle, count - 1)
+            strengths[middle] = film.strength((0.5 * (since.pop(middle) - until))[None])[0]
+    return strengths
 
 
-def _check_rise(signal: FloatArray, config: SpottingConfig) -> None:
-    """Refuse a clip without a movement that is stronger than the face at rest."""
-    rest = float(np.percentile(signal, _REST_PERCENT))
-    if signal.max() <= config.least_rise * rest:
+def _clear_other_motion(
+    film: FrameMotion, signal: FloatArray, lag: int, rest: float, fps: float, config: SpottingConfig
+) -> None:
+    """Set the signal to 0 within two lags of turns of the head and of movements longer than a micro-expression."""
+    longest = config.longest_s * fps + 3 * lag
+    while signal.max() > config.least_rise * rest:
+        peak = int(signal.argmax())
+        first, last = _find_span(signal, peak, lag, config.least_rise * rest)
+        if last - first < longest:
+            if not film.is_head(film.departure(peak, lag), config):
+                return
+            first = last = peak
+        signal[max(first - 2 * lag, 0) : last + 2 * lag + 1] = 0.0
+
+
+def _find_span(signal: FloatArray, peak: int, lag: int, level: float) -> tuple[int, int]:
+    """Return the first and the last frame of the movement around a peak. Its pauses are shorter than a lag."""
+    moving = np.flatnonzero(signal > max(level, _SPAN_SHARE * float(signal[peak])))
+    spans = np.split(moving, np.flatnonzero(np.diff(moving) > lag) + 1)
+    span = next(span for span in spans if span[0] <= peak <= span[-1])
+    return int(span[0]), int(span[-1])
+
+
+def _check_rise(strongest: float, rest: float, config: SpottingConfig, *, rests: bool) -> None:
+    """Refuse a clip without a movement that is stronger than the face at rest, and a face that is never at rest.
+
+    `rests` is whether the clip is long enough to show a face at rest besides a movement.
+    """
+    if rests and rest > config.most_rest_px:
         raise DatasetError(
-            f"no movement rises above the noise: the strongest one is {signal.max():.3f} px, a face at rest has "
-            f"{rest:.3f} px. Use a longer clip, or crop it closer to the face"
+            f"the face moves all the time, by at least {rest:.3f} px, as in speech or in a noisy film, so no single "
+            "movement can be spotted. Use a clip that shows the face at rest before and after the movement, or give "
+            "onset and apex"
+        )
+    if strongest <= config.least_rise * rest:
+        raise DatasetError(
+            f"no movement rises above the noise: the strongest one is {strongest:.3f} px, a face at rest has "
+            f"{rest:.3f} px. Turns of the head and movements longer than a micro-expression do not count. Use a longer "
+            "clip, or crop it closer to the face"
         )
 
 
@@ -179,17 +279,19 @@ def _find_peaks(signal: FloatArray, threshold: float, apart: int) -> list[int]:
     return sorted((int(peak) for peak in peaks), key=lambda peak: -signal[peak])
 
 
-def _find_flanks(
-    film: FrameMotion, apex: int, pattern: MotionField, fps: float, config: SpottingConfig
-) -> tuple[int, int]:
-    """Return the indices of onset and offset: the nearest frames in which little of the apex's motion is left."""
+def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: SpottingConfig) -> tuple[int, int, int]:
+    """Return the indices of onset, apex and offset.
+
+    Onset and offset are the nearest frames in which little of the apex's motion is left.
+    """
+    pattern = film.departure(apex, lag)
     reach = max(2, round(config.longest_s * fps))
-    first, last = max(0, apex - reach), min(len(film.frames) - 1, apex + reach)
+    first, last = max(0, apex - reach), min(len(film) - 1, apex + reach)
     shares = [1.0 + film.share(film.between(apex, index), pattern) for index in range(first, last + 1)]
     strength = _smooth(np.array(shares), fps, config)
     middle = apex - first
     onset = first + middle - _steps_to_rest(strength[middle::-1], config)
-    return onset, first + middle + _steps_to_rest(strength[middle:], config)
+    return onset, apex, first + middle + _steps_to_rest(strength[middle:], config)
 
 
 def _steps_to_rest(strength: FloatArray, config: SpottingConfig) -> int:

@@ -197,6 +197,26 @@ class FlowWriter:
         shutil.rmtree(self.folder)
 
 
+def read_flow(folder: Path, size_px: int) -> tuple[FlowIndex, NDArray[np.float16]]:
+    """Open the flow of all clips.
+
+    Args:
+        folder: folder that the `flow` stage wrote.
+        size_px: side of the aligned square.
+
+    Returns:
+        The index, and the flow `(N, T, C, H, W)`, memory-mapped.
+
+    Raises:
+        StorageError: A file is missing or damaged, or the flow has another type or shape.
+    """
+    path = folder / "index.json"
+    index = read_json(path, FlowIndex)
+    with refuse_damaged(path):
+        index.check()
+    return index, read_array(folder / "flow.npy", np.float16, index.shape(size_px))
+
+
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
@@ -214,15 +234,11 @@ def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
         StorageError: A file is missing or damaged, faces and flow do not belong to the same clips, or the flow of a
             clip has numbers that are not finite. The message names the clip.
     """
-    path = flow_folder / "index.json"
-    index = read_json(path, FlowIndex)
-    with refuse_damaged(path):
-        index.check()
     faces, regions, size_px = read_faces(faces_folder)
+    index, flow = read_flow(flow_folder, size_px)
     clips = index.clips
     if clips != tuple(face.clip for face in faces):
         raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. Run `dvc repro`")
-    flow = read_array(flow_folder / "flow.npy", np.float16, index.shape(size_px))
     for clip, sequence in zip(clips, flow, strict=True):
         if not np.isfinite(sequence).all():
             raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {REPAIR}")

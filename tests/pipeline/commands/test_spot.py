@@ -5,22 +5,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn_films import FACE, FPS, WALL, draw_face, smile, write_film
 
 from command_line import run
-from fakes import texture
+from microfacial.datasets.image_files import read_image
 
 
 def write_recording(folder: Path, video: str) -> None:
-    """Write 30 frames into a video and into a folder. A patch moves down by 3 px and back around frame 15."""
-    folder.mkdir()
-    skin, (y, x) = texture(112, 112), np.mgrid[:112, :112].astype(np.float32)
-    bump = np.exp(-((x - 35) ** 2 + (y - 80) ** 2) / 200)
-    writer = cv2.VideoWriter(video, cv2.VideoWriter.fourcc(*"MJPG"), 50.0, (112, 112))
+    """Write 30 frames of a face into a folder and into a video with 40 frames per second. A smile peaks in frame 15."""
+    frames = [draw_face(strength) for strength in smile(30, 14, height_px=3.0)]
+    write_film(folder, frames)
+    writer = cv2.VideoWriter(video, cv2.VideoWriter.fourcc(*"MJPG"), FPS, frames[0].shape[1::-1])
     for number in range(1, 31):
-        down = 3 * max(0, 1 - abs(number - 15) / 5) * bump
-        frame = cv2.remap(skin, x, (y + down).astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-        writer.write(frame)
-        cv2.imwrite(str(folder / f"img{number}.png"), frame)
+        writer.write(read_image(folder / f"img{number}.png"))
     writer.release()
 
 
@@ -30,20 +27,20 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
     monkeypatch.chdir(tmp_path)
     write_recording(tmp_path / "frames", "raw.avi")
     line = re.compile(r"spot: onset (\d+) \((.*) s\), apex (\d+) \((.*) s\), offset (\d+) \((.*) s\)\n")
-    for arguments in (["raw.avi"], ["frames", "--fps", "50"]):
+    for arguments in (["raw.avi"], ["frames", "--fps", "40"]):
         assert run(monkeypatch, "spot", *arguments) == 0
         match = line.match(capsys.readouterr().out)
         assert match is not None
         onset, apex, offset = (int(match[group]) for group in (1, 3, 5))
         assert abs(apex - 15) <= 1
-        assert 8 <= onset < apex < offset <= 22
-        assert match[4] == f"{(apex - 1) / 50:.3f}"
+        assert 7 <= onset < apex < offset <= 22
+        assert match[4] == f"{(apex - 1) / FPS:.3f}"
         assert run(monkeypatch, "spot", "--json", *arguments) == 0
         fields = json.loads(capsys.readouterr().out)
         assert [fields[name]["frame"] for name in ("onset", "apex", "offset")] == [onset, apex, offset]
         assert fields["path"] == arguments[0]
-        assert fields["fps"] == 50
-        assert fields["apex"]["seconds"] == pytest.approx((apex - 1) / 50)
+        assert fields["fps"] == FPS
+        assert fields["apex"]["seconds"] == pytest.approx((apex - 1) / FPS)
         assert fields["further_peaks"] == []
     assert run(monkeypatch, "spot", "frames") == 2  # no rate is assumed, because durations depend on it
     assert re.fullmatch(r"microfacial: frames: .*--fps.*\n", capsys.readouterr().err)
@@ -61,3 +58,26 @@ def test_a_path_without_frames_gives_one_line_and_exit_code_2(
     assert message.startswith("microfacial: ")
     assert path in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_noise_gives_no_frame_numbers_but_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(seed)
+    write_film(Path("noise"), [random.integers(0, 256, (60, 80, 3), dtype=np.uint8) for _ in range(10)])
+    assert run(monkeypatch, "spot", "noise", "--fps", "40") == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("microfacial: noise/")
+    assert output.err.count("\n") == 1
+
+
+def test_the_choice_among_two_faces_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_film(Path("pair"), [np.hstack([FACE, WALL[:, :40], FACE])] * 6)
+    assert run(monkeypatch, "spot", "pair", "--fps", "40") == 2  # nothing moves
+    assert "spot: 2 faces" in capsys.readouterr().err

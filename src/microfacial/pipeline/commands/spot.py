@@ -1,16 +1,13 @@
 """Command `spot`: find onset, apex and offset of the strongest movement in a video or a folder of frames."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from microfacial.datasets.frames import Recording, frame_times, open_clip, require_fps, stream_clip
-from microfacial.errors import NoFaceError
+from microfacial.datasets.frames import frame_times, open_clip, require_fps
 from microfacial.pipeline.messages import print_json
-from microfacial.preprocessing.aligned_frames import read_aligned_frames
-from microfacial.preprocessing.frame_motion import SpottingConfig, shrink
-from microfacial.preprocessing.spotting import Spotting, spot_interval
+from microfacial.preprocessing.face_track import describe_choice, track_face
+from microfacial.preprocessing.spotting import spot_track
 
 
 def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
@@ -22,13 +19,17 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
         as_json: whether to print a JSON document.
 
     Raises:
+        NoFaceError: No frame shows a face.
         DatasetError: The path has no frames, a frame cannot be read, the frame rate is unknown, or no movement was
             found.
     """
     recording = open_clip(path)
     known_fps = require_fps(recording, fps)
+    track = track_face(recording, recording.root, known_fps)
+    if track.faces > 1:
+        click.echo(f"spot: {describe_choice(track.faces)}", err=True)
     times = frame_times(recording, fps)
-    spotting = _spot(recording, known_fps, times)
+    spotting = spot_track(track, known_fps, times)
     moments = ("onset", "apex", "offset")
     numbers = {moment: getattr(spotting, moment) for moment in moments}
     if as_json:
@@ -39,16 +40,3 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
     click.echo("spot: " + ", ".join(f"{moment} {n} ({times[n]:.3f} s)" for moment, n in numbers.items()))
     if spotting.peaks[1:]:
         click.echo(f"spot: further movements peak at {', '.join(map(str, spotting.peaks[1:]))}")
-
-
-def _spot(recording: Recording, fps: float, times: Mapping[int, float]) -> Spotting:
-    """Spot on the skin that the first frame shows. If no face is found there, spot on whole frames and say so."""
-    config = SpottingConfig()
-    try:
-        frames, skin = read_aligned_frames(recording, recording.root, recording.numbers)
-    except NoFaceError:
-        click.echo("spot: no face was found in the first frame, so whole frames are used", err=True)
-        stream = stream_clip(recording, recording.root, recording.numbers)
-        gray = {number: shrink(frame, config) for number, frame in stream}
-        return spot_interval(gray, fps, config, seconds=times)
-    return spot_interval(frames, fps, config, skin, times)

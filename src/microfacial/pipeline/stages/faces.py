@@ -11,8 +11,9 @@ from microfacial.datasets.frames import read_frames
 from microfacial.errors import DatasetError, NoFaceError
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.suspicious_clips import find_suspicious_faces
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
-from microfacial.preprocessing.store import read_faces, write_faces
+from microfacial.preprocessing.store import read_crops, read_faces, write_faces
 from microfacial.records import Clip, Face, Image
 from microfacial.settings import read_section
 
@@ -32,7 +33,11 @@ def run_faces(project: Project) -> None:
     with progress_bar(clips, "faces") as bar:
         located = _locate_all(bar, project, config)
         write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
-    click.echo(f"faces: {_summarise(read_faces(project.results / 'faces')[0])}")
+    folder = project.results / "faces"
+    faces, _, size_px = read_faces(folder)
+    click.echo(f"faces: {_summarise(faces)}")
+    for line in find_suspicious_faces(faces, read_crops(folder, len(faces), size_px), config):
+        click.echo(f"faces: warning: {line}", err=True)
 
 
 def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) -> Iterator[tuple[Face, Image]]:

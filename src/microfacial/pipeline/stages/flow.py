@@ -9,6 +9,7 @@ from microfacial.datasets.clip_table import read_clips
 from microfacial.disk import on_same_file_system
 from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.suspicious_clips import find_suspicious_flow
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.preprocessing.store import read_faces_of
@@ -44,10 +45,13 @@ def run_flow(project: Project, processes: int) -> None:
             report=report,
         )
     windows, _, unit = flow_layout(config)
+    suspicious = find_suspicious_flow([clip.id for clip in clips], writer.read())
     writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
     for folder in _scratch_folders(project):  # they have unfinished flow of other clips or settings
         shutil.rmtree(folder, ignore_errors=True)
     click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
+    for line in suspicious:
+        click.echo(f"flow: warning: {line}", err=True)
 
 
 def _choose_scratch(project: Project) -> Path:
