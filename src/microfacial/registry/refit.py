@@ -15,8 +15,8 @@ import numpy as np
 from microfacial.errors import StorageError
 from microfacial.files import as_file_name, read_arrays, read_csv
 from microfacial.inference.predict import Checkpoint
-from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
+from microfacial.models.lookup import find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Fitted, Samples, TrainingData
@@ -43,7 +43,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
     chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv", ("chosen",))]
     settings = fix_epochs(source.settings, chosen)
     store, clips = read_features(source.results)
-    inputs = MODELS[source.model].make_inputs(store, settings)
+    inputs = find_model(source.model).make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, source.classes)
     return [fit_all_rows(samples, source.model, settings, source.train.seed).checkpoint()]
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
-from microfacial.models import MODELS, Estimator, Network
+from microfacial.models import Estimator, Network
 from microfacial.models.base import typed_settings
+from microfacial.models.lookup import Model, find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Fitted, FloatArray, History, Samples, TrainingData
 from microfacial.settings import Section
@@ -36,14 +37,14 @@ Watch = Callable[[int, int, Predict], None]
 number of the epoch, and a function that predicts with the weights of this epoch."""
 
 
-def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None = None) -> list[Fitted]:
+def fit(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None = None) -> list[Fitted]:
     """Train a model variant on each fold of a chunk.
 
     The same seeds give the same result on the same processor, whatever other folds are in the chunk.
 
     Args:
         chunk: training data of each fold.
-        model: name of the variant.
+        model: the variant, or its name.
         settings: settings of the variant.
         watch: function that observes each epoch and cannot change the training. Estimators have no epochs.
 
@@ -53,21 +54,21 @@ def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: 
     Raises:
         ConfigError: the training diverges, or the settings do not fit the model or its inputs.
     """
-    match MODELS[model]:
+    match find_model(model):
         case Estimator() as estimator:
             estimator_settings = typed_settings(estimator.settings, settings)
             return [estimator.fit(data, estimator_settings) for data in chunk]
         case Network() as network:
             network_settings = typed_settings(network.settings, settings)
-            _check_inputs(chunk[0].samples, model, network_settings)
+            _check_inputs(chunk[0].samples, network_settings)
             return [*_fit_networks(network, chunk, network_settings, watch)]
 
 
-def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
+def restore(model: Model, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
     """Rebuild a trained model from its checkpoint. Its predictions are identical to the last bit.
 
     Args:
-        model: name of the variant.
+        model: the variant, or its name.
         settings: the settings that the model was trained with.
         arrays: the result of `Fitted.checkpoint`.
 
@@ -77,25 +78,25 @@ def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -
     Raises:
         ConfigError: the settings belong to another model.
     """
-    match MODELS[model]:
+    match find_model(model):
         case Estimator() as estimator:
             return estimator.restore(typed_settings(estimator.settings, settings), arrays)
         case Network() as network:
             return restore_network(network, typed_settings(network.settings, settings), arrays)
 
 
-def chunk_size(model: str, settings: Section, samples: Samples) -> int:
+def chunk_size(model: Model, settings: Section, samples: Samples) -> int:
     """Return the number of folds that train together.
 
     Args:
-        model: name of the variant.
+        model: the variant, or its name.
         settings: settings of the variant.
         samples: all samples. Large samples make smaller chunks, because each fold copies its training rows.
 
     Raises:
         ConfigError: the settings belong to another model.
     """
-    variant = MODELS[model]
+    variant = find_model(model)
     if not isinstance(variant, Network):
         return 1
     network_settings: OptimiserSettings = typed_settings(variant.settings, settings)
@@ -218,11 +219,11 @@ def _check_finite(values: Sequence[float], epoch: int) -> None:
             raise ConfigError(f"training diverged in epoch {epoch} ({name} {value}). Lower the model's learning_rate")
 
 
-def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
+def _check_inputs(samples: Samples, settings: OptimiserSettings) -> None:
     spatial = [name for name in ("flip", "test_time_flip", "shift_px", "window_jitter") if getattr(settings, name)]
     if spatial and samples.inputs.ndim <= 3:
         raise ConfigError(
-            f"{model}.{spatial[0]} needs inputs that are maps of pixels, but those of {model} are vectors. Turn it off"
+            f"{spatial[0]} needs inputs that are maps of pixels, but the inputs of this model are vectors. Turn it off"
         )
 
 

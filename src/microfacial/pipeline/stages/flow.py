@@ -10,7 +10,7 @@ from microfacial.disk import on_same_file_system
 from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
-from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips, finish_flow
 from microfacial.preprocessing.store import read_faces_of
 from microfacial.settings import read_section
 from microfacial.source_code import code_digest
@@ -43,11 +43,10 @@ def run_flow(project: Project, processes: int) -> None:
             code=code_digest("flow"),
             report=report,
         )
-    windows, _, unit = flow_layout(config)
-    writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
+    finish_flow(writer, clips, config, project.results / "flow")
     for folder in _scratch_folders(project):  # they have unfinished flow of other clips or settings
         shutil.rmtree(folder, ignore_errors=True)
-    click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
+    click.echo(f"flow: {len(clips)} clips, {len(flow_layout(config)[0])} windows each, {config.method}")
 
 
 def _choose_scratch(project: Project) -> Path:
