@@ -180,8 +180,8 @@ def _describe(evaluation: Evaluation, classes: pd.DataFrame) -> Iterator[str]:
 
 def _escape(value: object) -> object:
     """Return a text with LaTeX's special characters escaped. Other values are not changed."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    commands = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special: dict[str, str | int | None] = {**commands, **{character: f"\\{character}" for character in "&%$#_{}"}}
     return value.translate(str.maketrans(special)) if isinstance(value, str) else value
 
 
@@ -235,26 +235,26 @@ def _class_rows(result: Result) -> pd.DataFrame:
 def _score_rows(result: Result) -> pd.DataFrame:
     evaluation = result.evaluation
     parts = {"all": evaluation.overall, **(evaluation.corpora if len(evaluation.corpora) > 1 else {})}
-    table = pd.DataFrame(
-        [
+    rows = []
+    for name, score in parts.items():
+        (uf1_low, uf1_high), (uar_low, uar_high) = (
+            (evaluation.uf1_interval, evaluation.uar_interval) if name == "all" else ((np.nan, np.nan),) * 2
+        )
+        rows.append(
             {
                 "clips of": name,
                 "clips": score.clips,
                 "subjects": score.subjects,
                 "uf1": score.uf1,
+                "uf1_low": uf1_low,
+                "uf1_high": uf1_high,
                 "uar": score.uar,
+                "uar_low": uar_low,
+                "uar_high": uar_high,
                 "accuracy": score.accuracy,
             }
-            for name, score in parts.items()
-        ]
-    )
-    whole = table["clips of"] == "all"
-    intervals = {"uf1": evaluation.uf1_interval, "uar": evaluation.uar_interval}
-    for column, bounds in intervals.items():
-        for end, bound in zip(("low", "high"), bounds, strict=True):
-            table.insert(table.columns.get_loc(column) + 1 + (end == "high"), f"{column}_{end}", np.nan)
-            table.loc[whole, f"{column}_{end}"] = bound
-    return table.assign(note=evaluation.note) if evaluation.note else table
+        )
+    return pd.DataFrame(rows).assign(**({"note": evaluation.note} if evaluation.note else {}))
 
 
 _TABLES: Mapping[str, Callable[[Result], pd.DataFrame]] = MappingProxyType(
