@@ -7,7 +7,9 @@ from typing import Any
 from tqdm import tqdm
 
 from microfacial.api.features import Features, check_processes
-from microfacial.api.own_models import BuildNetwork, is_appearance, make_variant
+from microfacial.api.own_inputs import is_appearance
+from microfacial.api.own_models import make_variant
+from microfacial.api.own_networks import BuildNetwork
 from microfacial.api.result import Result
 from microfacial.errors import ConfigError
 from microfacial.evaluation.planned import PlannedTraining, plan_training

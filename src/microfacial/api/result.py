@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from microfacial.api.result_tables import class_rows, clip_rows, score_rows, subject_rows
 from microfacial.errors import ConfigError
 from microfacial.evaluation.comparison import describe_comparison
 from microfacial.evaluation.protocols import TrainConfig
@@ -185,80 +185,13 @@ def _escape(value: object) -> object:
     return value.translate(str.maketrans(special)) if isinstance(value, str) else value
 
 
-# --- tables -----------------------------------------------------------------------------------------------------------
-
-
-def _clip_rows(result: Result) -> pd.DataFrame:
-    predictions, classes = result.predictions, np.array(result.predictions.classes)
-    tables = []
-    for repeat, (predicted, probabilities) in enumerate(
-        zip(predictions.predicted, predictions.probabilities, strict=True), result.protocol.seed
-    ):
-        columns = {
-            "clip": predictions.clips,
-            "subject": predictions.subjects,
-            "repeat": repeat,
-            "truth": classes[predictions.truth],
-            "predicted": classes[predicted],
-            **{f"p_{label}": probabilities[:, index] for index, label in enumerate(classes)},
-        }
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _subject_rows(result: Result) -> pd.DataFrame:
-    predictions = result.predictions
-    right = (predictions.predicted == predictions.truth).mean(axis=0)  # (n,)
-    table = pd.DataFrame({"subject": predictions.subjects, "right": right})
-    grouped = table.groupby("subject", sort=True)["right"]
-    return pd.DataFrame({"clips": grouped.size(), "accuracy": grouped.mean()}).reset_index()
-
-
-def _class_rows(result: Result) -> pd.DataFrame:
-    """Precision, recall and F1 of each class: means over repetitions, like the scores."""
-    predictions, rows = result.predictions, []
-    for index, label in enumerate(predictions.classes):
-        true, said = predictions.truth == index, predictions.predicted == index  # (n,), (repeats, n)
-        hits = (said & true).sum(axis=1)
-        rows.append(
-            {
-                "class": label,
-                "clips": int(true.sum()),
-                "f1": float(np.mean(2 * hits / np.maximum(true.sum() + said.sum(axis=1), 1))),
-                "recall": float(np.mean(hits / np.maximum(true.sum(), 1))),
-                "precision": float(np.mean(hits / np.maximum(said.sum(axis=1), 1))),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _score_rows(result: Result) -> pd.DataFrame:
-    evaluation = result.evaluation
-    parts = {"all": evaluation.overall, **(evaluation.corpora if len(evaluation.corpora) > 1 else {})}
-    rows = []
-    for name, score in parts.items():
-        (uf1_low, uf1_high), (uar_low, uar_high) = (
-            (evaluation.uf1_interval, evaluation.uar_interval) if name == "all" else ((np.nan, np.nan),) * 2
-        )
-        rows.append(
-            {
-                "clips of": name,
-                "clips": score.clips,
-                "subjects": score.subjects,
-                "uf1": score.uf1,
-                "uf1_low": uf1_low,
-                "uf1_high": uf1_high,
-                "uar": score.uar,
-                "uar_low": uar_low,
-                "uar_high": uar_high,
-                "accuracy": score.accuracy,
-            }
-        )
-    return pd.DataFrame(rows).assign(**({"note": evaluation.note} if evaluation.note else {}))
-
-
 _TABLES: Mapping[str, Callable[[Result], pd.DataFrame]] = MappingProxyType(
-    {"clips": _clip_rows, "subjects": _subject_rows, "classes": _class_rows, "scores": _score_rows}
+    {
+        "clips": lambda result: clip_rows(result.predictions, result.protocol.seed),
+        "subjects": lambda result: subject_rows(result.predictions),
+        "classes": lambda result: class_rows(result.predictions),
+        "scores": lambda result: score_rows(result.evaluation),
+    }
 )
 
 

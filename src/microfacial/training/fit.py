@@ -131,12 +131,15 @@ def _fit_networks(
     run_size = len(lanes) if variant.lockstep(settings) else 1
     runs = [_Run(lanes[start : start + run_size], settings, layout) for start in range(0, len(lanes), run_size)]
 
-    def collect(fold: int, weights: Sequence[Tensor]) -> FittedNetwork:
+    def collect(fold: int, weights: Sequence[Tensor], buffers: Sequence[Mapping[str, Tensor]]) -> FittedNetwork:
         members = slice(fold * size, (fold + 1) * size)
         stack = NetworkStack.of([lane.network for lane in lanes[members]], resolve_precision(settings))
         return FittedNetwork(
             task=lanes[members.start].task,
-            stack=stack.with_weights(torch.cat(list(weights))[members]),
+            stack=stack.with_weights(
+                torch.cat(list(weights))[members],
+                {name: torch.cat([values[name] for values in buffers])[members] for name in stack.buffers},
+            ),
             scale=torch.stack([lane.scale for lane in lanes[members]]).numpy(),
             layout=layout,
             test_time_flip=settings.test_time_flip,
@@ -153,8 +156,11 @@ def _fit_networks(
             run.advance(epoch)
         if watch:
             for fold in np.flatnonzero(training).tolist():
-                watch(fold, epoch, collect(fold, [run.lockstep.weights for run in runs]).predict)
-    return [collect(fold, [run.best_weights for run in runs]) for fold in range(len(chunk))]
+                lockstep = [run.lockstep for run in runs]
+                fitted = collect(fold, [run.weights for run in lockstep], [run.buffers for run in lockstep])
+                watch(fold, epoch, fitted.predict)
+    best_weights, best_buffers = [run.best_weights for run in runs], [run.best_buffers for run in runs]
+    return [collect(fold, best_weights, best_buffers) for fold in range(len(chunk))]
 
 
 class _Run:
@@ -163,6 +169,7 @@ class _Run:
     Attributes:
         lockstep: the training.
         best_weights: weights of the best epoch of each lane so far, `(L, P)`; without early stopping the latest ones.
+        best_buffers: buffers of the same epoch by name, each `(L, …)`.
         best_epochs: number of this epoch, `(L,)` int64.
         curves: for each lane, the values of each epoch in the order of the fields of `History`.
     """
@@ -171,6 +178,8 @@ class _Run:
         self.lockstep = Lockstep(lanes, settings, layout)
         latest = self.lockstep.weights
         self.best_weights = torch.zeros_like(latest) if settings.early_stopping else latest
+        live = self.lockstep.buffers
+        self.best_buffers = {name: value.clone() for name, value in live.items()} if settings.early_stopping else live
         self.best_epochs = np.zeros(len(lanes), dtype=np.int64)
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest_losses = np.full(len(lanes), np.inf)
@@ -200,6 +209,8 @@ class _Run:
         if self._settings.early_stopping:
             for lane in np.flatnonzero(better):
                 self.best_weights[lane] = self.lockstep.weights[lane]
+                for name, value in self.lockstep.buffers.items():
+                    self.best_buffers[name][lane] = value[lane]
         self.lockstep.done |= epoch - self.best_epochs >= self._settings.patience
 
 
