@@ -19,6 +19,7 @@ from openpyxl import Workbook
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import files
+from microfacial.api.features import Features, load_features
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.datasets.synthetic.write import write_demo
 from microfacial.evaluation.experiment import load_data, run_folds, score
@@ -168,6 +169,12 @@ def computed(tmp_path_factory: pytest.TempPathFactory, tiny_demo: Path) -> Path:
             flow.run_flow(project, processes=1)
 
     return build_once(tmp_path_factory, "computed", build)
+
+
+@pytest.fixture(scope="session")
+def features(computed: Path) -> Features:
+    """Return the faces and flow of the tiny demo for the Python API."""
+    return load_features(computed)
 
 
 @pytest.fixture(scope="session")

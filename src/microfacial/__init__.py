@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from microfacial.api.corpora import Clips, load_corpus
+    from microfacial.api.evaluation import evaluate
+    from microfacial.api.features import Features, extract, load_features
+    from microfacial.api.result import ComparedResults, Result
     from microfacial.evaluation.experiment import Data, load_data, run_folds, score
     from microfacial.inference.networks import HybridInputs, create_model, hybrid_inputs
     from microfacial.inference.predict import TrainedModel, load_fold
@@ -19,15 +23,23 @@ if TYPE_CHECKING:
     from microfacial.preprocessing.flow import FlowConfig
 else:
     _MODULES = {
+        "Clips": "api.corpora",
+        "ComparedResults": "api.result",
         "Data": "evaluation.experiment",
         "FacesConfig": "preprocessing.faces",
+        "Features": "api.features",
         "FlowConfig": "preprocessing.flow",
         "HybridInputs": "inference.networks",
         "MODELS": "models",
+        "Result": "api.result",
         "TrainedModel": "inference.predict",
         "create_model": "inference.networks",
+        "evaluate": "api.evaluation",
+        "extract": "api.features",
         "hybrid_inputs": "inference.networks",
+        "load_corpus": "api.corpora",
         "load_data": "evaluation.experiment",
+        "load_features": "api.features",
         "load_fold": "inference.predict",
         "read_clip": "inference.read",
         "run_folds": "evaluation.experiment",
@@ -45,14 +57,22 @@ else:
 
 __all__ = [
     "MODELS",
+    "Clips",
+    "ComparedResults",
     "Data",
     "FacesConfig",
+    "Features",
     "FlowConfig",
     "HybridInputs",
+    "Result",
     "TrainedModel",
     "create_model",
+    "evaluate",
+    "extract",
     "hybrid_inputs",
+    "load_corpus",
     "load_data",
+    "load_features",
     "load_fold",
     "read_clip",
     "run_folds",

@@ -8,18 +8,21 @@ documentation invalidates no result. DVC and the caches of finished clips and fo
 import ast
 import hashlib
 import io
+import itertools
 import tokenize
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from microfacial.plugins import DATASET_GROUP, MODEL_GROUP, find_plugin_source
+
 PACKAGE = Path(__file__).parent
 
 STAGES = ("clips", "faces", "flow", "train", "report")
 """Stages of the pipeline, in order."""
 
-_WITHOUT_INFLUENCE = ("errors", "locks", "workers", "source_code", "tracking", "pipeline", "report.canvas")
+_WITHOUT_INFLUENCE = ("errors", "locks", "workers", "plugins", "source_code", "tracking", "pipeline", "report.canvas")
 """Modules and packages that decide no result: messages, locks, processes, MLflow and the command line."""
 
 _MODEL_TABLE = "models"
@@ -38,20 +41,32 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Files that a module reads from the package."""
 
 
-def code_manifest(stage: str, model: str = "") -> dict[str, str]:
+def code_manifest(stage: str, model: str = "", corpora: Collection[str] = ()) -> dict[str, str]:
     """Return the files of the package that decide the results of a stage, each with its digest.
 
     Args:
         stage: one of `STAGES`.
         model: name of the variant, for the stage `train` only.
+        corpora: names of the corpora, for the stage `clips` only.
 
     Returns:
-        Digests by file. Paths are relative to the package and in alphabetical order.
+        Digests by file. Paths are relative to the package and in alphabetical order. Other packages that offer the
+        model or a corpus follow, with one digest for the whole package.
+
+    Raises:
+        ConfigError: a package that offers the model or a corpus is broken.
     """
-    modules = _imported_modules([f"pipeline.stages.{stage}", *([f"models.{model}"] if model else [])])
+    plugins = [(MODEL_GROUP, model), *((DATASET_GROUP, corpus) for corpus in corpora)]
+    sources = [source for source in itertools.starmap(find_plugin_source, plugins) if source]
+    own_model = [f"models.{model}"] if model and find_plugin_source(MODEL_GROUP, model) is None else []
+    modules = _imported_modules([f"pipeline.stages.{stage}", *own_model])
     paths = [_module_path(module) for module in modules]
     paths += [PACKAGE / name for module in modules for name in _RESOURCES.get(module, ())]
-    return {path.relative_to(PACKAGE).as_posix(): _file_digest(path) for path in sorted(paths)}
+    manifest = {path.relative_to(PACKAGE).as_posix(): _file_digest(path) for path in sorted(paths)}
+    return manifest | {
+        f"{name} {path.name}": package_digest(path) if path.is_dir() else _file_digest(path)
+        for name, path in sorted(sources)
+    }
 
 
 def code_digest(stage: str, model: str = "") -> str:

@@ -56,7 +56,7 @@ def write_samm(folder: Path) -> WriteSamm:
 
 
 def read(root: Path, scheme: str = "samm-5") -> Listing:
-    return list_clips(ClipsConfig(name="t", corpora=("samm",), root=str(root.parent), scheme=scheme))  # type: ignore[arg-type]
+    return list_clips(ClipsConfig(name="t", corpora=("samm",), root=str(root.parent), scheme=scheme))
 
 
 @pytest.mark.parametrize("notes", [0, 1, 13])

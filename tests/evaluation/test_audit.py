@@ -31,6 +31,7 @@ from audit_cases import (
 from microfacial.evaluation.folds import chunk_plans, train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS, Network
+from microfacial.models.lookup import Model
 from microfacial.records import Fitted, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
@@ -63,7 +64,7 @@ class Recorder:
     seen: list[TrainingData] = field(default_factory=list)
 
     def __call__(
-        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+        self, chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None
     ) -> list[Fitted]:
         self.seen += chunk
         return fit(chunk, model=model, settings=settings, watch=watch)

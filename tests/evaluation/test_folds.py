@@ -14,9 +14,9 @@ from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.folds import FitChunk, chunk_plans, train_chunk, train_chunks, train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS
+from microfacial.models.lookup import Model
 from microfacial.records import Fitted, FoldPlan, FoldResult, History, Samples, TrainingData
 from microfacial.settings import Section
-from microfacial.training import fit as training
 from microfacial.training.fit import Watch, fit, restore
 from networks import TinySettings, tiny
 
@@ -37,7 +37,7 @@ class Recorder:
     history: History = field(default_factory=History)
 
     def __call__(
-        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+        self, chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None
     ) -> list[Fitted]:
         assert watch is None
         self.received += [(data.seed, {int(value) for value in data.samples.inputs.ravel()}) for data in chunk]
@@ -60,7 +60,7 @@ def settings_of(model: str) -> Section:
 
 def folds_of(
     samples: Samples,
-    model: str,
+    model: Model,
     settings: Section | None = None,
     *,
     size: int = 1,
@@ -69,7 +69,7 @@ def folds_of(
     fit: FitChunk = fit,
 ) -> dict[str, FoldResult]:
     chunks = chunk_plans(plans or plan_folds(samples, CONFIG), size)
-    settings = settings or settings_of(model)
+    settings = settings or settings_of(str(model))
     return {
         fold.plan.key: fold for fold in train_chunks(samples, chunks, model, settings, processes=processes, fit=fit)
     }
@@ -105,14 +105,11 @@ def test_labels_of_a_test_subject_do_not_change_its_predictions(samples: Samples
     assert honest.chosen == other.chosen
 
 
-def test_labels_of_a_test_subject_do_not_change_its_predictions_in_lockstep(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_of_a_test_subject_do_not_change_its_predictions_in_lockstep(samples: Samples) -> None:
     """Other folds of the same chunk train on these labels."""
-    monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
     settings = TinySettings(epochs=4, flip=True, mixup_alpha=0.2)
     corrupted = replace(samples, labels=np.where(samples.subjects == "a/1", 1 - samples.labels, samples.labels))
-    honest, other = (folds_of(rows, "tiny", settings, size=7) for rows in (samples, corrupted))
+    honest, other = (folds_of(rows, tiny(), settings, size=7) for rows in (samples, corrupted))
     assert np.array_equal(honest["a/1#0"].probabilities, other["a/1#0"].probabilities)
     assert not np.array_equal(honest["a/2#0"].probabilities, other["a/2#0"].probabilities)
 
@@ -177,7 +174,7 @@ def test_results_carry_checkpoints_only_on_request(samples: Samples) -> None:
 
 
 def fit_slowly(
-    chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None, slow: int
+    chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None, slow: int
 ) -> list[Fitted]:
     if chunk[0].seed == slow:
         time.sleep(3)
@@ -196,11 +193,11 @@ def two_threads() -> Iterator[None]:
 def test_a_chunk_computes_in_one_thread_and_restores_the_number_of_threads(samples: Samples) -> None:
     plan, received, before = plan_folds(samples, CONFIG)[0], [], torch.get_num_threads()
 
-    def count(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None) -> list[Fitted]:
+    def count(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None) -> list[Fitted]:
         received.append(torch.get_num_threads())
         return fit(chunk, model=model, settings=settings, watch=watch)
 
-    def fail(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None) -> list[Fitted]:
+    def fail(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None) -> list[Fitted]:
         raise KeyError
 
     train_chunk(samples, (plan,), "majority", settings_of("majority"), fit=count)
@@ -229,15 +226,14 @@ def test_an_unfinished_chunk_is_trained_again_as_a_whole_and_a_finished_one_is_r
     assert path.exists()
 
 
-def test_folds_are_grouped_by_the_models_chunk_size(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
+def test_folds_are_grouped_by_the_models_chunk_size(samples: Samples) -> None:
     sizes = []
 
-    def record(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None) -> list[Fitted]:
+    def record(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None) -> list[Fitted]:
         sizes.append(len(chunk))
         return fit(chunk, model=model, settings=settings, watch=watch)
 
     settings = TinySettings(epochs=1, ensemble_size=2)  # eight networks train side by side
-    folds = [*train_folds(samples, plan_folds(samples, CONFIG), "tiny", settings, processes=1, fit=record)]
+    folds = [*train_folds(samples, plan_folds(samples, CONFIG), tiny(), settings, processes=1, fit=record)]
     assert sizes == [3, 4]
     assert len(folds) == 7

@@ -10,7 +10,6 @@ from microfacial.evaluation.folds import chunk_plans, train_chunks
 from microfacial.evaluation.oracle import OracleFold, pool_oracle, read_oracle, record_oracle
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.records import Samples
-from microfacial.training import fit as training
 from microfacial.training.fit import Predict
 from networks import TinySettings, tiny
 
@@ -51,14 +50,11 @@ def test_it_predicts_only_test_rows(samples: Samples, tmp_path: Path) -> None:
         watch(0, 1, predict)
 
 
-def test_a_watched_training_gives_the_same_results(
-    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "MODELS", {"tiny": tiny()})
+def test_a_watched_training_gives_the_same_results(samples: Samples, tmp_path: Path) -> None:
     chunks = chunk_plans(plan_folds(samples, CONFIG), 4)
     settings = TinySettings(epochs=5, learning_rate=0.03)
-    unwatched = [*train_chunks(samples, chunks, "tiny", settings, processes=1)]
-    watched = [*train_chunks(samples, chunks, "tiny", settings, processes=1, make_watch=record_oracle(tmp_path))]
+    unwatched = [*train_chunks(samples, chunks, tiny(), settings, processes=1)]
+    watched = [*train_chunks(samples, chunks, tiny(), settings, processes=1, make_watch=record_oracle(tmp_path))]
     for fold, other in zip(unwatched, watched, strict=True):
         assert np.array_equal(fold.probabilities, other.probabilities)
         assert fold.history == other.history

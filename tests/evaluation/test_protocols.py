@@ -13,6 +13,7 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation.folds import chunk_plans, train_chunks
 from microfacial.evaluation.protocols import TrainConfig, plan_folds, plan_groups, scored_rows
+from microfacial.models.lookup import Model
 from microfacial.models.majority import MajoritySettings
 from microfacial.records import PROTOCOL_NAMES, Fitted, FoldPlan, History, Samples, TrainingData
 from microfacial.settings import Section, check
@@ -36,7 +37,7 @@ class Recorder:
     history: History = field(default_factory=History)
 
     def fit(
-        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None = None
+        self, chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None = None
     ) -> list[Fitted]:
         for data in chunk:
             self.received.append((data.seed, data.samples.inputs.ravel().astype(np.int64)))

@@ -8,7 +8,7 @@ import torch
 
 from microfacial.records import Samples
 from microfacial.training.fit import restore
-from networks import FitTiny, TinySettings
+from networks import FitTiny, TinySettings, tiny
 
 
 @pytest.mark.parametrize("changes", [{}, {"ensemble_size": 3, "test_time_flip": True, "ema_decay": 0.9}])
@@ -20,7 +20,7 @@ def test_a_checkpoint_restores_the_same_predictions(
     np.savez(stream, allow_pickle=False, **fitted.checkpoint())
     stream.seek(0)
     with np.load(stream) as arrays:
-        restored = restore("tiny", TinySettings().model_copy(update=changes), arrays)
+        restored = restore(tiny(), TinySettings().model_copy(update=changes), arrays)
     assert np.array_equal(restored.predict(samples.inputs), fitted.predict(samples.inputs))
     assert restored.checkpoint().keys() == fitted.checkpoint().keys()
     assert restored.chosen == fitted.chosen

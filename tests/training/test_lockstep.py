@@ -10,7 +10,6 @@ import torch
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
 from microfacial.records import Samples, TrainingData
-from microfacial.training import fit as training
 from microfacial.training.augmentation import InputLayout
 from microfacial.training.fit import fit
 from microfacial.training.fitted_network import FittedNetwork
@@ -52,45 +51,41 @@ def chunk_of(samples: Samples) -> list[TrainingData]:
 
 def fit_chunk(
     chunk: list[TrainingData],
-    monkeypatch: pytest.MonkeyPatch,
     settings: TinySettings = ALL_OPTIONS,
     lockstep: bool = True,
 ) -> list[FittedNetwork]:
-    monkeypatch.setattr(training, "MODELS", {"tiny": tiny(lockstep)})
-    return [fitted for fitted in fit(chunk, model="tiny", settings=settings) if isinstance(fitted, FittedNetwork)]
+    return [
+        fitted for fitted in fit(chunk, model=tiny(lockstep), settings=settings) if isinstance(fitted, FittedNetwork)
+    ]
 
 
 @pytest.mark.parametrize("lockstep", [True, False])
-def test_folds_in_lockstep_train_like_each_fold_alone(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch, float64: None, lockstep: bool
-) -> None:
+def test_folds_in_lockstep_train_like_each_fold_alone(samples: Samples, float64: None, lockstep: bool) -> None:
     """All options are on. Lanes differ in their training rows, their validation rows and their steps."""
     samples = replace(samples, inputs=samples.inputs.astype(np.float64))
     chunk = chunk_of(samples)
-    together = fit_chunk(chunk, monkeypatch)
+    together = fit_chunk(chunk)
     for data, fitted in zip(chunk, together, strict=True):
-        (alone,) = fit_chunk([data], monkeypatch, lockstep=lockstep)
+        (alone,) = fit_chunk([data], lockstep=lockstep)
         assert fitted.predict(samples.inputs) == pytest.approx(alone.predict(samples.inputs), abs=1e-9)
         assert fitted.history.validation_loss == pytest.approx(alone.history.validation_loss, abs=1e-9)
         assert fitted.chosen == alone.chosen
 
 
-def test_labels_and_inputs_of_other_folds_do_not_change_a_bit(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_and_inputs_of_other_folds_do_not_change_a_bit(samples: Samples) -> None:
     settings = ALL_OPTIONS.model_copy(update={"patience": 1, "epochs": 12, "learning_rate": 0.1})
     chunk = chunk_of(samples)
-    honest = fit_chunk(chunk, monkeypatch, settings)[1]
+    honest = fit_chunk(chunk, settings)[1]
     other = replace(samples, labels=(samples.labels + 1) % 3, inputs=samples.inputs * 7 + 1)
     mixed = [training_data_without(other, "a/1", 0), chunk[1], training_data_without(other, "b/0", 2)]
-    corrupted = fit_chunk(mixed, monkeypatch, settings)
+    corrupted = fit_chunk(mixed, settings)
     assert np.array_equal(honest.predict(samples.inputs), corrupted[1].predict(samples.inputs))
     assert honest.history == corrupted[1].history
     assert len({len(fitted.history.training_loss) for fitted in corrupted}) > 1  # they stop at different epochs
 
 
-def test_networks_of_an_ensemble_differ_in_rows_and_weights(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
-    (fitted,) = fit_chunk(chunk_of(samples)[:1], monkeypatch, TinySettings(epochs=3, ensemble_size=4))
+def test_networks_of_an_ensemble_differ_in_rows_and_weights(samples: Samples) -> None:
+    (fitted,) = fit_chunk(chunk_of(samples)[:1], TinySettings(epochs=3, ensemble_size=4))
     first, second, _, fourth = fitted.scale
     assert not np.array_equal(first, second)
     assert np.array_equal(first, fourth)  # three validation folds: the fourth network uses the first one again
@@ -188,14 +183,11 @@ def plain_losses(lane: Lane, settings: TinySettings) -> list[float]:
 
 
 @pytest.mark.parametrize("folds", [1, 3])
-def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch, folds: int
-) -> None:
+def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(samples: Samples, folds: int) -> None:
     class Careless(TinyNet):
         def __init__(self, task: Task, settings: TinySettings) -> None:
             super().__init__(task, settings)
             self.second = torch.nn.Dropout(0.5)  # type: ignore[assignment]
 
-    monkeypatch.setattr(training, "MODELS", {"tiny": replace(tiny(), build=Careless)})
     with pytest.raises(ConfigError, match=r"^Careless .*layers\.dropout\.Dropout"):
-        fit(chunk_of(samples)[:folds], model="tiny", settings=TinySettings(epochs=1))
+        fit(chunk_of(samples)[:folds], model=replace(tiny(), build=Careless), settings=TinySettings(epochs=1))

@@ -8,52 +8,28 @@ Axes: N frames · H, W height and width of a frame in pixels.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, smic_e
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.label_schemes import SCHEMES, Scheme
-from microfacial.errors import DatasetError, suggest
+from microfacial.errors import ConfigError, DatasetError, suggest
+from microfacial.plugins import DATASET_GROUP, list_plugins, load_plugin
 from microfacial.records import Clip
 from microfacial.settings import Section
 
 _LOG = logging.getLogger(__name__)
 
 _EXCLUDED = "excluded "  # prefix of a clip's id in `Listing.dropped`
-
-CorpusName = Literal[
-    "casme2",
-    "casme3",
-    "demo",
-    "flow_maps",
-    "mmew",
-    "samm",
-    "smic_e_hs",
-    "smic_e_nir",
-    "smic_e_vis",
-    "smic_hs",
-    "smic_nir",
-    "smic_vis",
-]
-
-SchemeName = Literal[
-    "casme2-4",
-    "casme2-5",
-    "casme3-3",
-    "casme3-4",
-    "casme3-7",
-    "megc2019-3",
-    "mmew-4",
-    "samm-5",
-]
 
 
 @dataclass(frozen=True)
@@ -63,13 +39,15 @@ class Dataset:
     Attributes:
         folder: folder of the release below `clips.root`.
         open_release: reads the release in a folder.
+        schemes: label schemes for the corpus, in addition to `SCHEMES`. Packages that offer a corpus use it.
     """
 
     folder: str
     open_release: Callable[[Path], Release]
+    schemes: tuple[Scheme, ...] = ()
 
 
-DATASETS: Mapping[CorpusName, Dataset] = MappingProxyType(
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
     {
         "casme2": Dataset("casme2", casme2.open_casme2),
         "casme3": Dataset("casme3", casme3.open_casme3),
@@ -87,13 +65,70 @@ DATASETS: Mapping[CorpusName, Dataset] = MappingProxyType(
 )
 
 
-class ClipsConfig(Section):
-    """Section `clips` of params.yaml: the corpora of a data set, its labels, and its apex frames."""
+def list_datasets() -> tuple[str, ...]:
+    """Return the names of all corpora: those of `DATASETS`, then those of installed packages."""
+    return (*DATASETS, *(name for name in list_plugins(DATASET_GROUP) if name not in DATASETS))
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
-    root: str  # folder that contains one folder per corpus; dvc.yaml names it too
-    corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
-    scheme: SchemeName
+
+def find_dataset(name: str) -> Dataset:
+    """Return a corpus.
+
+    Args:
+        name: name of the corpus, one of `list_datasets()`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        ConfigError: there is no such corpus, or the package that offers it is broken.
+    """
+    if name in list_plugins(DATASET_GROUP):
+        dataset: Dataset = load_plugin(DATASET_GROUP, name, (Dataset,), DATASETS)
+        return dataset
+    if name not in DATASETS:
+        raise ConfigError(f"{name!r} is not a corpus. Choose from {', '.join(list_datasets())}")
+    return DATASETS[name]
+
+
+def find_scheme(name: str) -> Scheme:
+    """Return a label scheme.
+
+    Args:
+        name: name of a scheme in `SCHEMES`, or in `Dataset.schemes` of a corpus that an installed package offers.
+
+    Returns:
+        The scheme.
+
+    Raises:
+        ConfigError: there is no such scheme, or a package that offers a corpus is broken.
+    """
+    if name in SCHEMES:
+        return SCHEMES[name]
+    offered = {scheme.name: scheme for corpus in list_plugins(DATASET_GROUP) for scheme in find_dataset(corpus).schemes}
+    if name not in offered:
+        raise ConfigError(f"{name!r} is not a label scheme. Choose from {', '.join((*SCHEMES, *offered))}")
+    return offered[name]
+
+
+def _check_name(find: Callable[[str], object], name: str) -> str:
+    """Return a name that exists. The message of the error names those that exist."""
+    try:
+        find(name)
+    except ConfigError as error:
+        raise PydanticCustomError("name", "{reason}", {"reason": str(error)}) from None
+    return name
+
+
+CorpusName = Annotated[str, AfterValidator(partial(_check_name, find_dataset))]
+"""Name of a corpus, one of `list_datasets()`."""
+
+SchemeName = Annotated[str, AfterValidator(partial(_check_name, find_scheme))]
+"""Name of a label scheme; see `find_scheme`."""
+
+
+class ClipOptions(Section):
+    """The keys of the section `clips` that choose apex frames and leave out clips."""
+
     apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # source of the apex of all clips
     missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # replaces a missing or impossible annotated apex
     max_frame_gap: int = Field(3, ge=0, le=1000)  # greatest distance of the frame that replaces a missing key frame
@@ -103,6 +138,19 @@ class ClipsConfig(Section):
     def spots(self) -> bool:
         """Whether the stage `clips` replaces a midpoint by a spotted apex. `list_clips` always gives the midpoint."""
         return (self.missing_apex if self.apex == "annotated" else self.apex) == "spotted"
+
+
+class _NamedCorpora(Section):
+    """The other keys of the section `clips`."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
+    root: str  # folder that contains one folder per corpus; dvc.yaml names it too
+    corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
+    scheme: SchemeName
+
+
+class ClipsConfig(ClipOptions, _NamedCorpora):  # the keys of the second class come first
+    """Section `clips` of params.yaml: the corpora of a data set, its labels, and its apex frames."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +166,21 @@ class Listing:
     dropped: Mapping[str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlacedRelease:
+    """A corpus and the place of its release.
+
+    Attributes:
+        dataset: the corpus.
+        root: folder from which the paths of frames start.
+        folder: folder of the release below `root`.
+    """
+
+    dataset: Dataset
+    root: Path
+    folder: str
+
+
 def list_clips(config: ClipsConfig) -> Listing:
     """List the clips of a data set. Frames are found by name; only videos are decoded, to count their frames.
 
@@ -128,42 +191,81 @@ def list_clips(config: ClipsConfig) -> Listing:
         The clips, and the reasons for which clips were left out.
 
     Raises:
-        DatasetError: a release is missing or has a faulty row, `clips.exclude` names an unknown clip, two clips have
-            the same id, or the scheme keeps no clip. The modules of the corpora raise it too.
+        ConfigError: the package that offers a corpus or the scheme is broken.
+        DatasetError: see `list_clips_of`.
     """
-    items = [item for name in config.corpora for item in _read_corpus(name, config)]
+    datasets = [find_dataset(name) for name in config.corpora]
+    releases = [PlacedRelease(dataset=found, root=Path(config.root), folder=found.folder) for found in datasets]
+    return list_clips_of(
+        releases,
+        find_scheme(config.scheme),
+        ignore_apex=config.apex != "annotated",
+        max_frame_gap=config.max_frame_gap,
+        exclude=config.exclude,
+    )
+
+
+def list_clips_of(
+    releases: Sequence[PlacedRelease],
+    scheme: Scheme,
+    *,
+    ignore_apex: bool = False,
+    max_frame_gap: int = 3,
+    exclude: Sequence[str] = (),
+) -> Listing:
+    """List the clips of some releases.
+
+    Args:
+        releases: the releases. All have the same `root`.
+        scheme: label scheme.
+        ignore_apex: whether to replace all annotated apexes by midpoints.
+        max_frame_gap: greatest distance, in frames, of the frame that replaces a missing key frame.
+        exclude: ids of clips to leave out.
+
+    Returns:
+        The clips, and the reasons for which clips were left out.
+
+    Raises:
+        DatasetError: a release is missing or has a faulty row, `exclude` names an unknown clip, two clips have the same
+            id, or the scheme keeps no clip. The modules of the corpora raise it too.
+    """
+    root = releases[0].root
+    items = [
+        item for release in releases for item in _read_release(release, scheme, ignore_apex, max_frame_gap, exclude)
+    ]
     dropped = Counter(item for item in items if isinstance(item, str))
-    unknown = [name for name in config.exclude if _EXCLUDED + name not in dropped]
+    unknown = [name for name in exclude if _EXCLUDED + name not in dropped]
     if unknown:
         hint = suggest(unknown[0], [item.id for item in items if isinstance(item, Clip)])
-        raise DatasetError(f"{config.root}: clips.exclude names {unknown[0]}, which is not there. Correct its id{hint}")
+        raise DatasetError(f"{root}: clips.exclude names {unknown[0]}, which is not there. Correct its id{hint}")
     clips = sorted((item for item in items if isinstance(item, Clip)), key=lambda clip: clip.id)
     repeated = [name for name, times in Counter(clip.id for clip in clips).items() if times > 1]
     if repeated:
         raise DatasetError(
-            f"{config.root}: clip {repeated[0]} is annotated twice. Correct the sheet, or clips.corpora if two of them "
+            f"{root}: clip {repeated[0]} is annotated twice. Correct the sheet, or clips.corpora if two of them "
             "are releases of one corpus"
         )
     if not clips:
-        raise DatasetError(f"{config.root}: no clip has a class of scheme {config.scheme}. Choose another clips.scheme")
+        raise DatasetError(f"{root}: no clip has a class of scheme {scheme.name}. Choose another clips.scheme")
     return Listing(tuple(clips), dropped)
 
 
-def _read_corpus(name: CorpusName, config: ClipsConfig) -> Iterator[Clip | str]:
+def _read_release(
+    placed: PlacedRelease, scheme: Scheme, ignore_apex: bool, max_gap: int, exclude: Sequence[str]
+) -> Iterator[Clip | str]:
     """Yield a clip for each row that the scheme keeps, and the reason for each other row."""
-    dataset, scheme = DATASETS[name], SCHEMES[config.scheme]
-    _LOG.debug("reading the annotations and frames of %s", name)
-    release = dataset.open_release(Path(config.root) / dataset.folder)
+    _LOG.debug("reading the annotations and frames in %s", placed.folder)
+    release = placed.dataset.open_release(placed.root / placed.folder)
     for row in release.rows:
-        if row.id in config.exclude:
+        if row.id in exclude:
             yield _EXCLUDED + row.id
         elif isinstance(row, FaultyRow):
             raise DatasetError(row.reason)
         elif isinstance(row, SkippedRow):
             yield row.reason
         else:
-            annotation = row if config.apex == "annotated" else replace(row, apex=None)
-            yield _make_clip(annotation, release, scheme, config.max_frame_gap, dataset.folder)
+            annotation = replace(row, apex=None) if ignore_apex else row
+            yield _make_clip(annotation, release, scheme, max_gap, placed.folder)
 
 
 def _make_clip(annotation: Annotation, release: Release, scheme: Scheme, max_gap: int, folder: str) -> Clip | str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from microfacial.datasets import DATASETS, CorpusName
+from microfacial.datasets import DATASETS
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release
 from microfacial.datasets.clips import classify, correct
@@ -73,7 +73,7 @@ class FoundRelease:
         release: the release, or the error that was raised when it was opened.
     """
 
-    corpus: CorpusName
+    corpus: str
     folder: Path
     release: Release | DatasetError
 
@@ -122,7 +122,7 @@ def _is_present(attempt: FoundRelease) -> bool:
     return not isinstance(attempt.release, AbsentError)
 
 
-def _open(corpus: CorpusName, folder: Path) -> FoundRelease:
+def _open(corpus: str, folder: Path) -> FoundRelease:
     try:
         return FoundRelease(corpus=corpus, folder=folder, release=DATASETS[corpus].open_release(folder))
     except DatasetError as error:

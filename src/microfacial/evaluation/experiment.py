@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from microfacial.datasets import ClipsConfig
-from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.datasets import ClipsConfig, find_scheme
 from microfacial.evaluation.folds import train_folds
-from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
+from microfacial.evaluation.planned import plan_training
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import pool
-from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.store import read_features
@@ -65,7 +64,7 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
     return Data(
         store=store,
         clips=clips,
-        classes=SCHEMES[clips_config.scheme].classes,
+        classes=find_scheme(clips_config.scheme).classes,
         protocol=check({**train, **protocol}, TrainConfig, "train"),
     )
 
@@ -81,7 +80,7 @@ def run_folds(
 
     Args:
         data: the data set and the protocol.
-        model: name of a model in `MODELS`.
+        model: name of a model.
         preset: name of one of the model's presets.
         processes: number of processes. It changes the time, not the results.
         **settings: keys of `models.<model>` in params.yaml.
@@ -94,9 +93,8 @@ def run_folds(
         ProtocolError: the data cannot be divided by the protocol.
     """
     resolved = resolve(model, {"preset": preset, **settings}, model)
-    samples = _label(MODELS[model].make_inputs(data.store, resolved), data)
-    plans = plan_folds(samples, protocol_of(model, data.protocol))
-    return train_folds(samples, plans, model, resolved, processes=processes)
+    planned = plan_training(model, resolved, data.protocol, data.store, data.clips, data.classes)
+    return train_folds(planned.samples, planned.plans, model, resolved, processes=processes)
 
 
 def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.errors import ConfigError, DamagedError
+from microfacial.errors import DamagedError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.stored_results import CURVES, check_fold
 from microfacial.files import as_file_name, digest, read_arrays, refuse_damaged, write_arrays
@@ -58,12 +58,7 @@ class FoldCache:
 
         Args:
             fold: the fold with its predictions, curves, importances and checkpoint.
-
-        Raises:
-            ConfigError: the predictions are not finite.
         """
-        if not np.isfinite(fold.probabilities).all():
-            raise ConfigError(f"training of fold {fold.plan.key} diverged. Lower the model's learning_rate")
         curves = {name: np.array(getattr(fold.history, name), dtype=np.float64) for name in CURVES}
         prefixed = {
             f"{prefix}{name}": array

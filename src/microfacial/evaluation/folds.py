@@ -14,9 +14,12 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby, pairwise
 from typing import Protocol
 
+import numpy as np
 from joblib import delayed
 
+from microfacial.errors import ConfigError
 from microfacial.evaluation.fold_cache import FoldCache
+from microfacial.models.lookup import Model
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
@@ -33,7 +36,7 @@ class FitChunk(Protocol):
     """A function with the signature of `training.fit.fit`. Tests replace it to record what it receives."""
 
     def __call__(
-        self, chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None
+        self, chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None
     ) -> list[Fitted]:
         """Fit one model for each fold of a chunk, and call `watch` after each epoch."""
         ...
@@ -42,7 +45,7 @@ class FitChunk(Protocol):
 def train_folds(
     samples: Samples,
     plans: Sequence[FoldPlan],
-    model: str,
+    model: Model,
     settings: Section,
     *,
     processes: int,
@@ -58,7 +61,7 @@ def train_folds(
     Args:
         samples: all rows of the data set, training rows and test rows.
         plans: the folds to train.
-        model: name of a model in `MODELS`.
+        model: the variant, or its name.
         settings: settings of the model.
         processes: number of processes. It changes the time, not the results.
         cache: folder of finished folds. Finished folds are read from it, and new folds are stored in it.
@@ -90,7 +93,7 @@ def train_folds(
 def train_chunks(
     samples: Samples,
     chunks: Sequence[Chunk],
-    model: str,
+    model: Model,
     settings: Section,
     *,
     processes: int,
@@ -107,7 +110,7 @@ def train_chunks(
     Args:
         samples: all rows of the data set, training rows and test rows.
         chunks: groups of folds that train together.
-        model: name of a model in `MODELS`.
+        model: the variant, or its name.
         settings: settings of the model.
         processes: number of processes. It changes the time, not the results.
         cache: folder of finished folds. Finished folds are read from it, and new folds are stored in it.
@@ -136,6 +139,8 @@ def train_chunks(
     _LOG.debug("training %s on %d folds", model, count)
     for folds in workers(jobs):
         for fold in folds:
+            if not np.isfinite(fold.probabilities).all():
+                raise ConfigError(f"training of fold {fold.plan.key} diverged. Lower the model's learning_rate")
             if cache:
                 cache.write(fold)
         done += len(folds)
@@ -146,7 +151,7 @@ def train_chunks(
 def train_chunk(
     samples: Samples,
     chunk: Chunk,
-    model: str,
+    model: Model,
     settings: Section,
     checkpoints: bool = False,
     make_watch: MakeWatch | None = None,
@@ -157,7 +162,7 @@ def train_chunk(
     Args:
         samples: all rows of the data set, training rows and test rows.
         chunk: the folds that train together.
-        model: name of a model in `MODELS`.
+        model: the variant, or its name.
         settings: settings of the model.
         checkpoints: whether results carry the arrays that restore their fitted models.
         make_watch: opens a watcher for the training of the chunk. None trains without a watcher.

@@ -21,7 +21,8 @@ from pydantic import Field
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError, suggest
-from microfacial.models import MODELS, Estimator
+from microfacial.models import Estimator
+from microfacial.models.lookup import Model, find_model
 from microfacial.records import FoldPlan, Samples
 from microfacial.settings import MAX_SEED, Section
 
@@ -45,11 +46,11 @@ class TrainConfig(Section):
     checkpoints: bool = False  # keep the weights of every fold
 
 
-def protocol_of(model: str, config: TrainConfig) -> TrainConfig:
+def protocol_of(model: Model, config: TrainConfig) -> TrainConfig:
     """Return the protocol of a model. A model that ignores the seed has one repetition, because all would be the same.
 
     Args:
-        model: name of a model in `MODELS`.
+        model: the variant, or its name.
         config: the protocol of all models.
 
     Returns:
@@ -58,13 +59,13 @@ def protocol_of(model: str, config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"repeats": 1}) if ignores_seed(model) else config
 
 
-def ignores_seed(model: str) -> bool:
+def ignores_seed(model: Model) -> bool:
     """Return whether all repetitions of a model are the same; see `Estimator.ignores_seed`.
 
     Args:
-        model: name of a model in `MODELS`.
+        model: the variant, or its name.
     """
-    variant = MODELS[model]
+    variant = find_model(model)
     return isinstance(variant, Estimator) and variant.ignores_seed
 
 

@@ -52,7 +52,7 @@ def create_model(
     """Create an untrained network. Its weights come from torch's global random number generator.
 
     Args:
-        name: name of a network, a key of `MODELS`, such as `roi_cnn`.
+        name: name of a network, one of `list_models()`, such as `roi_cnn`.
         shape: shape of the inputs of one clip. Defaults to the shape for the clips of the demo.
         classes: number of classes.
         preset: name of a preset of the network's settings.

@@ -12,7 +12,7 @@ from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageE
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
 from microfacial.files import REPAIR, read_arrays, refuse_damaged
 from microfacial.inference.read import read_clip, read_map
-from microfacial.models import MODELS
+from microfacial.models.lookup import find_model, list_models
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Fitted
@@ -31,7 +31,7 @@ class TrainedModel:
     """A trained variant, with the settings that turn a clip into its inputs.
 
     Attributes:
-        model: name of the variant, a key of `MODELS`.
+        model: name of the variant, one of `list_models()`.
         classes: names of the K classes, in the order of the predicted probabilities.
         settings: settings of the variant.
         faces: settings that locate the face in a clip.
@@ -79,7 +79,7 @@ class TrainedModel:
             store = read_map(path, faces=self.faces, flow=self.flow)
         else:
             store = read_clip(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow)
-        inputs = MODELS[self.model].make_inputs(store, self.settings).values
+        inputs = find_model(self.model).make_inputs(store, self.settings).values
         if inputs.shape[1:] != self.shape:
             raise DatasetError(
                 f"{path}: the inputs have shape {inputs.shape[1:]}, but {self.model} was trained on {self.shape}. If "
@@ -139,12 +139,12 @@ def restore_model(
     """
     with refuse_damaged(source, remedy):
         model, content = _only_model(sections)
-    if model not in MODELS:
-        raise ConfigError(f"{source}: models.{model} is not a known model. Choose from {', '.join(MODELS)}")
+    if model not in list_models():
+        raise ConfigError(f"{source}: models.{model} is not a known model. Choose from {', '.join(list_models())}")
     missing = [name for name in ("faces", "flow") if name not in sections]
     if missing:
         raise StorageError(f"{source} is damaged (no section {missing[0]}). {remedy}")
-    settings = _check_stored(content, MODELS[model].settings, f"{source}: models.{model}")
+    settings = _check_stored(content, find_model(model).settings, f"{source}: models.{model}")
     faces = _check_stored(sections["faces"], FacesConfig, f"{source}: faces")
     flow = _check_stored(sections["flow"], FlowConfig, f"{source}: flow")
     with refuse_damaged(source, remedy):

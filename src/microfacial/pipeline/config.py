@@ -10,10 +10,11 @@ from pydantic import Field
 from microfacial.datasets import ClipsConfig
 from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.models import MODELS, Network
+from microfacial.models.lookup import list_models, needs_frames
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.published_maps import check_published_maps
 from microfacial.registry.promotion_rule import RegistryConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
@@ -90,16 +91,7 @@ def load(path: Path) -> Config:
     registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
     config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
     region_names(config.faces)
-    maps = {
-        config.clips.corpora == ("flow_maps",),
-        config.faces.method == "whole",
-        config.flow.method == "published",
-    }
-    if len(maps) > 1:
-        raise ConfigError(
-            f"{path}: clips.corpora [flow_maps], faces.method whole and flow.method published need each other. "
-            "Set all three of them or none"
-        )
+    check_published_maps(config.clips.corpora, config.faces, config.flow, f"{path}")
     if config.flow.method == "published":
         _refuse_appearance_models(config.models, path)
     return config
@@ -108,8 +100,7 @@ def load(path: Path) -> Config:
 def _refuse_appearance_models(models: Mapping[str, Section], path: Path) -> None:
     """Refuse models whose input is frames, because published flow maps have none."""
     for name in models:
-        variant = MODELS[name]
-        if isinstance(variant, Network) and variant.shows == "appearance":
+        if needs_frames(name):
             raise ConfigError(
                 f"{path}: models.{name} needs frames, and published flow maps have none. Remove models.{name}"
             )
@@ -118,7 +109,7 @@ def _refuse_appearance_models(models: Mapping[str, Section], path: Path) -> None
 def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
     if not isinstance(models, Mapping) or not models:
         raise ConfigError(
-            f"{path}: models must map names of models to their settings. Known models: {', '.join(MODELS)}"
+            f"{path}: models must map names of models to their settings. Known models: {', '.join(list_models())}"
         )
     return {name: resolve(name, settings, f"{path}: models.{name}") for name, settings in models.items()}
 

@@ -69,6 +69,22 @@ def compute_flow_of_clips(
     return writer
 
 
+def finish_flow(writer: FlowWriter, clips: Sequence[Clip], config: FlowConfig, folder: Path) -> None:
+    """Move the finished flow of clips to its folder, with an index.
+
+    Args:
+        writer: the result of `compute_flow_of_clips`.
+        clips: the clips, in the same order.
+        config: settings of flow.
+        folder: folder to write. An existing folder is replaced.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    windows, _, unit = flow_layout(config)
+    writer.finish(folder, {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
+
+
 def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfig) -> FlowSequence:
     """Read the key frames of one clip and compute its flow in one thread, since clips run in parallel."""
     cv2.setNumThreads(1)

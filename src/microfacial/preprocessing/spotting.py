@@ -1,10 +1,10 @@
 """Spot movements: the apex of an annotated clip, or onset, apex and offset of the strongest movement in a raw clip.
 
-Motion is measured by optical flow between high-passed frames, without the motion of the head. Differences of grey
-levels cannot replace flow, because they do not distinguish an expression from a head that drifts by a pixel.
+Motion is the optical flow between high-passed frames, without the motion of the head. Differences of grey levels do not
+distinguish an expression from a head that drifts by a pixel.
 
-A frame belongs to a movement if it differs from the frames half a longest micro-expression before and after it. Both
-differences are needed: a steady movement differs from both by opposite flows, which cancel.
+A frame of a movement differs from the frames half a longest micro-expression before and after it. Both are needed: a
+steady movement differs from them by opposite flows, which cancel.
 
 Source: Moilanen et al., ICPR 2014, doi:10.1109/ICPR.2014.303 (the difference to both sides, the threshold for peaks);
 Kroeger et al., ECCV 2016, doi:10.1007/978-3-319-46493-0_29 (the flow); Liong et al., ACPR 2015,
@@ -30,7 +30,6 @@ from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
 
 _LOG = logging.getLogger(__name__)
-
 _MINIMUM_FRAMES = 5
 _SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
 _LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
@@ -172,10 +171,8 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     usable = [part for part in parts if len(part.numbers) >= _MINIMUM_FRAMES]
     if not usable:
         most = max((len(part.numbers) for part in parts), default=0)
-        raise DatasetError(
-            f"only {most} frames in sequence show a head that stays in place. Spotting needs {_MINIMUM_FRAMES} or more"
-        )
-    _LOG.debug("spotting the movement in %d frames", sum(len(part.numbers) for part in usable))
+        raise DatasetError(f"only {most} frames in a row show a head in one place. {_MINIMUM_FRAMES} are needed")
+    _LOG.debug("spotting in %d parts", len(usable))
     lag = max(1, round(0.5 * config.longest_s * fps))
     films = [FrameMotion(part.frames, config, part.skin, part.depth) for part in usable]
     signals = [_smooth(_measure(film, lag), fps, config) for film in films]

@@ -63,11 +63,12 @@ def write_faces(
         write_json(fresh / "faces.json", {"regions": list(regions), "size_px": size_px, "faces": rows})
 
 
-def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
+def read_faces(folder: Path, remedy: str = REPAIR) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
     """Read the faces of all clips.
 
     Args:
         folder: folder that `write_faces` wrote.
+        remedy: what to do if the file is damaged.
 
     Returns:
         Faces, names of their regions, and the side of the aligned square in px.
@@ -76,19 +77,22 @@ def read_faces(folder: Path) -> tuple[tuple[Face, ...], tuple[str, ...], int]:
         StorageError: The file is missing or damaged.
     """
     path = folder / "faces.json"
-    content = read_json(path, FacesFile)
-    with refuse_damaged(path):
+    content = read_json(path, FacesFile, remedy)
+    with refuse_damaged(path, remedy):
         content.check()
     return tuple(face.to_face() for face in content.faces), content.regions, content.size_px
 
 
-def read_faces_of(folder: Path, clips: Sequence[Clip], *, only: bool = False) -> tuple[list[Face], int]:
+def read_faces_of(
+    folder: Path, clips: Sequence[Clip], *, only: bool = False, remedy: str = REPAIR
+) -> tuple[list[Face], int]:
     """Read the face of each of some clips.
 
     Args:
         folder: folder that `write_faces` wrote.
         clips: clips in any order.
         only: refuse a file with faces of other clips.
+        remedy: what to do if the file is damaged.
 
     Returns:
         One face per clip, in the order of `clips`, and the side of the aligned square in px.
@@ -96,7 +100,7 @@ def read_faces_of(folder: Path, clips: Sequence[Clip], *, only: bool = False) ->
     Raises:
         StorageError: The file is missing or damaged, or it does not belong to the clips.
     """
-    faces, _, size_px = read_faces(folder)
+    faces, _, size_px = read_faces(folder, remedy)
     by_clip = {face.clip: face for face in faces}
     missing = [clip.id for clip in clips if clip.id not in by_clip]
     if missing:
@@ -107,13 +111,14 @@ def read_faces_of(folder: Path, clips: Sequence[Clip], *, only: bool = False) ->
     return [by_clip[clip.id] for clip in clips], size_px
 
 
-def read_crops(folder: Path, count: int, size_px: int) -> NDArray[np.uint8]:
+def read_crops(folder: Path, count: int, size_px: int, remedy: str = REPAIR) -> NDArray[np.uint8]:
     """Open the aligned onset and apex crops of all clips.
 
     Args:
         folder: folder that `write_faces` wrote.
         count: number of clips, N.
         size_px: side of the aligned square.
+        remedy: what to do if the file is damaged.
 
     Returns:
         `(N, 2, H, W, 3)` uint8 BGR, memory-mapped.
@@ -121,7 +126,7 @@ def read_crops(folder: Path, count: int, size_px: int) -> NDArray[np.uint8]:
     Raises:
         StorageError: The file is missing or damaged, or has another type or shape.
     """
-    return read_array(folder / "crops.npy", np.uint8, (count, 2, size_px, size_px, 3))
+    return read_array(folder / "crops.npy", np.uint8, (count, 2, size_px, size_px, 3), remedy)
 
 
 # --- flow -------------------------------------------------------------------------------------------------------------
@@ -197,12 +202,13 @@ class FlowWriter:
         shutil.rmtree(self.folder)
 
 
-def read_flow(folder: Path, size_px: int) -> tuple[FlowIndex, NDArray[np.float16]]:
+def read_flow(folder: Path, size_px: int, remedy: str = REPAIR) -> tuple[FlowIndex, NDArray[np.float16]]:
     """Open the flow of all clips.
 
     Args:
         folder: folder that the `flow` stage wrote.
         size_px: side of the aligned square.
+        remedy: what to do if a file is damaged.
 
     Returns:
         The index, and the flow `(N, T, C, H, W)`, memory-mapped.
@@ -211,21 +217,22 @@ def read_flow(folder: Path, size_px: int) -> tuple[FlowIndex, NDArray[np.float16
         StorageError: A file is missing or damaged, or the flow has another type or shape.
     """
     path = folder / "index.json"
-    index = read_json(path, FlowIndex)
-    with refuse_damaged(path):
+    index = read_json(path, FlowIndex, remedy)
+    with refuse_damaged(path, remedy):
         index.check()
-    return index, read_array(folder / "flow.npy", np.float16, index.shape(size_px))
+    return index, read_array(folder / "flow.npy", np.float16, index.shape(size_px), remedy)
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
-def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
+def read_store(flow_folder: Path, faces_folder: Path, remedy: str = REPAIR) -> FaceStore:
     """Open crops, flow and regions of all clips.
 
     Args:
         flow_folder: folder that the `flow` stage wrote.
         faces_folder: folder that the `faces` stage wrote.
+        remedy: what to do if a file is damaged.
 
     Returns:
         The store. Its crops and its flow are memory-mapped.
@@ -234,17 +241,17 @@ def read_store(flow_folder: Path, faces_folder: Path) -> FaceStore:
         StorageError: A file is missing or damaged, faces and flow do not belong to the same clips, or the flow of a
             clip has numbers that are not finite. The message names the clip.
     """
-    faces, regions, size_px = read_faces(faces_folder)
-    index, flow = read_flow(flow_folder, size_px)
+    faces, regions, size_px = read_faces(faces_folder, remedy)
+    index, flow = read_flow(flow_folder, size_px, remedy)
     clips = index.clips
     if clips != tuple(face.clip for face in faces):
         raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. Run `dvc repro`")
     for clip, sequence in zip(clips, flow, strict=True):
         if not np.isfinite(sequence).all():
-            raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {REPAIR}")
+            raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {remedy}")
     return FaceStore(
         clips=clips,
-        crops=read_crops(faces_folder, len(clips), size_px),
+        crops=read_crops(faces_folder, len(clips), size_px, remedy),
         flow=flow,
         windows=index.windows,
         unit=index.unit,

@@ -7,8 +7,7 @@ or the new one:
     2  move the alias `champion`, in one call
     3  release the alias `challenger`, mark the decision as done, update the description
 
-The next decision completes the writes of an interrupted one. A lock lets one process at a time decide. The lock works
-on one host only.
+The next decision completes the writes of an interrupted one. A lock, on one host, lets one process decide at a time.
 """
 
 from collections.abc import Iterator

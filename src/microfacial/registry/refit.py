@@ -16,8 +16,8 @@ import numpy as np
 from microfacial.errors import StorageError
 from microfacial.files import as_file_name, read_arrays, read_csv
 from microfacial.inference.predict import Checkpoint
-from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
+from microfacial.models.lookup import find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Fitted, Samples, TrainingData
@@ -47,7 +47,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
     settings = fix_epochs(source.settings, chosen)
     store, clips = read_features(source.results)
     _LOG.debug("training %s once more, on all subjects", source.model)
-    inputs = MODELS[source.model].make_inputs(store, settings)
+    inputs = find_model(source.model).make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, source.classes)
     return [fit_all_rows(samples, source.model, settings, source.train.seed).checkpoint()]
 

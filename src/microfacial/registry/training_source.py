@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microfacial.datasets import find_scheme
 from microfacial.datasets.clip_table import read_clips
-from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
@@ -58,7 +58,7 @@ class TrainingSource:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes of the label scheme."""
-        return SCHEMES[self.scheme].classes
+        return find_scheme(self.scheme).classes
 
     @property
     def sections(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.types import Schema, TensorSpec
 
 from microfacial.evaluation.protocols import ignores_seed
-from microfacial.models import MODELS
+from microfacial.models.lookup import list_models
 from microfacial.records import Evaluation, Score
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
 
@@ -26,7 +26,7 @@ def describe_scores(evaluation: Evaluation) -> str:
     """Return the scores in a few lines of Markdown, after the note that limits their meaning."""
     (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
     overall = evaluation.overall
-    once = evaluation.model in MODELS and ignores_seed(evaluation.model)
+    once = evaluation.model in list_models() and ignores_seed(evaluation.model)
     repetitions = "fitted once, because the seed does not change it" if once else f"repeated {evaluation.repeats} ×"
     lines = [
         f"**{evaluation.note}**" if evaluation.note else "",

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from microfacial.errors import ConfigError
 from microfacial.metrics import confusion, uar
-from microfacial.models import MODELS, Estimator, Network
+from microfacial.models import Estimator, Network
 from microfacial.models.base import typed_settings
+from microfacial.models.lookup import Model, find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Fitted, FloatArray, History, Samples, TrainingData
 from microfacial.settings import Section
@@ -36,14 +37,14 @@ Watch = Callable[[int, int, Predict], None]
 number of the epoch, and a function that predicts with the weights of this epoch."""
 
 
-def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: Watch | None = None) -> list[Fitted]:
+def fit(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None = None) -> list[Fitted]:
     """Train a model variant on each fold of a chunk.
 
     The same seeds give the same result on the same processor, whatever other folds are in the chunk.
 
     Args:
         chunk: training data of each fold.
-        model: name of the variant.
+        model: the variant, or its name.
         settings: settings of the variant.
         watch: function that observes each epoch and cannot change the training. Estimators have no epochs.
 
@@ -53,21 +54,21 @@ def fit(chunk: Sequence[TrainingData], *, model: str, settings: Section, watch: 
     Raises:
         ConfigError: the training diverges, or the settings do not fit the model or its inputs.
     """
-    match MODELS[model]:
+    match find_model(model):
         case Estimator() as estimator:
             estimator_settings = typed_settings(estimator.settings, settings)
             return [estimator.fit(data, estimator_settings) for data in chunk]
         case Network() as network:
             network_settings = typed_settings(network.settings, settings)
-            _check_inputs(chunk[0].samples, model, network_settings)
+            _check_inputs(chunk[0].samples, network_settings)
             return [*_fit_networks(network, chunk, network_settings, watch)]
 
 
-def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
+def restore(model: Model, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
     """Rebuild a trained model from its checkpoint. Its predictions are identical to the last bit.
 
     Args:
-        model: name of the variant.
+        model: the variant, or its name.
         settings: the settings that the model was trained with.
         arrays: the result of `Fitted.checkpoint`.
 
@@ -77,25 +78,25 @@ def restore(model: str, settings: Section, arrays: Mapping[str, NDArray[Any]]) -
     Raises:
         ConfigError: the settings belong to another model.
     """
-    match MODELS[model]:
+    match find_model(model):
         case Estimator() as estimator:
             return estimator.restore(typed_settings(estimator.settings, settings), arrays)
         case Network() as network:
             return restore_network(network, typed_settings(network.settings, settings), arrays)
 
 
-def chunk_size(model: str, settings: Section, samples: Samples) -> int:
+def chunk_size(model: Model, settings: Section, samples: Samples) -> int:
     """Return the number of folds that train together.
 
     Args:
-        model: name of the variant.
+        model: the variant, or its name.
         settings: settings of the variant.
         samples: all samples. Large samples make smaller chunks, because each fold copies its training rows.
 
     Raises:
         ConfigError: the settings belong to another model.
     """
-    variant = MODELS[model]
+    variant = find_model(model)
     if not isinstance(variant, Network):
         return 1
     network_settings: OptimiserSettings = typed_settings(variant.settings, settings)
@@ -130,12 +131,15 @@ def _fit_networks(
     run_size = len(lanes) if variant.lockstep(settings) else 1
     runs = [_Run(lanes[start : start + run_size], settings, layout) for start in range(0, len(lanes), run_size)]
 
-    def collect(fold: int, weights: Sequence[Tensor]) -> FittedNetwork:
+    def collect(fold: int, weights: Sequence[Tensor], buffers: Sequence[Mapping[str, Tensor]]) -> FittedNetwork:
         members = slice(fold * size, (fold + 1) * size)
         stack = NetworkStack.of([lane.network for lane in lanes[members]], resolve_precision(settings))
         return FittedNetwork(
             task=lanes[members.start].task,
-            stack=stack.with_weights(torch.cat(list(weights))[members]),
+            stack=stack.with_weights(
+                torch.cat(list(weights))[members],
+                {name: torch.cat([values[name] for values in buffers])[members] for name in stack.buffers},
+            ),
             scale=torch.stack([lane.scale for lane in lanes[members]]).numpy(),
             layout=layout,
             test_time_flip=settings.test_time_flip,
@@ -152,8 +156,11 @@ def _fit_networks(
             run.advance(epoch)
         if watch:
             for fold in np.flatnonzero(training).tolist():
-                watch(fold, epoch, collect(fold, [run.lockstep.weights for run in runs]).predict)
-    return [collect(fold, [run.best_weights for run in runs]) for fold in range(len(chunk))]
+                lockstep = [run.lockstep for run in runs]
+                fitted = collect(fold, [run.weights for run in lockstep], [run.buffers for run in lockstep])
+                watch(fold, epoch, fitted.predict)
+    best_weights, best_buffers = [run.best_weights for run in runs], [run.best_buffers for run in runs]
+    return [collect(fold, best_weights, best_buffers) for fold in range(len(chunk))]
 
 
 class _Run:
@@ -162,6 +169,7 @@ class _Run:
     Attributes:
         lockstep: the training.
         best_weights: weights of the best epoch of each lane so far, `(L, P)`; without early stopping the latest ones.
+        best_buffers: buffers of the same epoch by name, each `(L, …)`.
         best_epochs: number of this epoch, `(L,)` int64.
         curves: for each lane, the values of each epoch in the order of the fields of `History`.
     """
@@ -170,6 +178,8 @@ class _Run:
         self.lockstep = Lockstep(lanes, settings, layout)
         latest = self.lockstep.weights
         self.best_weights = torch.zeros_like(latest) if settings.early_stopping else latest
+        live = self.lockstep.buffers
+        self.best_buffers = {name: value.clone() for name, value in live.items()} if settings.early_stopping else live
         self.best_epochs = np.zeros(len(lanes), dtype=np.int64)
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest_losses = np.full(len(lanes), np.inf)
@@ -199,6 +209,8 @@ class _Run:
         if self._settings.early_stopping:
             for lane in np.flatnonzero(better):
                 self.best_weights[lane] = self.lockstep.weights[lane]
+                for name, value in self.lockstep.buffers.items():
+                    self.best_buffers[name][lane] = value[lane]
         self.lockstep.done |= epoch - self.best_epochs >= self._settings.patience
 
 
@@ -218,11 +230,11 @@ def _check_finite(values: Sequence[float], epoch: int) -> None:
             raise ConfigError(f"training diverged in epoch {epoch} ({name} {value}). Lower the model's learning_rate")
 
 
-def _check_inputs(samples: Samples, model: str, settings: OptimiserSettings) -> None:
+def _check_inputs(samples: Samples, settings: OptimiserSettings) -> None:
     spatial = [name for name in ("flip", "test_time_flip", "shift_px", "window_jitter") if getattr(settings, name)]
     if spatial and samples.inputs.ndim <= 3:
         raise ConfigError(
-            f"{model}.{spatial[0]} needs inputs that are maps of pixels, but those of {model} are vectors. Turn it off"
+            f"{spatial[0]} needs inputs that are maps of pixels, but the inputs of this model are vectors. Turn it off"
         )
 
 

@@ -13,7 +13,7 @@ Sources: decoupled weight decay, Loshchilov & Hutter, ICLR 2019, arXiv:1711.0510
 ICLR 2017, arXiv:1608.03983; weight averaging, Polyak & Juditsky 1992, doi:10.1137/0330046.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -74,6 +74,11 @@ class Lockstep:
     def weights(self) -> Tensor:
         """The weights for predictions, `(L, P)`: those after the latest step, or their moving average over steps."""
         return self._average
+
+    @property
+    def buffers(self) -> Mapping[str, Tensor]:
+        """The buffers by name, each `(L, …)`. Batch normalisation changes its own in every step."""
+        return self._stack.buffers
 
     def train_epoch(self) -> FloatArray:
         """Train each lane on all its training rows once, in random order.

@@ -88,13 +88,14 @@ class NetworkStack:
         buffers = {name: value[lane : lane + 1] for name, value in self.buffers.items()}
         return NetworkStack(self._network, self.weights[lane : lane + 1], buffers, self._precision)
 
-    def with_weights(self, weights: Tensor) -> "NetworkStack":
-        """Return a stack with the same architecture and buffers and other weights.
+    def with_weights(self, weights: Tensor, buffers: Mapping[str, Tensor] | None = None) -> "NetworkStack":
+        """Return a stack with the same architecture and other weights.
 
         Args:
             weights: the weights, `(L, P)`.
+            buffers: buffers by name, each `(L, …)`. None keeps those of this stack.
         """
-        return NetworkStack(self._network, weights, self.buffers, self._precision)
+        return NetworkStack(self._network, weights, self.buffers if buffers is None else buffers, self._precision)
 
     def logits(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Compute the logits of each network for its own inputs.

@@ -20,8 +20,8 @@ from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.folds import Chunk, chunk_plans, train_chunks
 from microfacial.evaluation.protocols import TrainConfig, ignores_seed, plan_folds
 from microfacial.evaluation.scoring import gather
-from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
+from microfacial.models.lookup import find_model
 from microfacial.records import FoldPlan, FoldResult, Inputs, Predictions, Samples
 from microfacial.settings import Section
 from microfacial.training.fit import arithmetic, chunk_size
@@ -32,7 +32,7 @@ class Candidate:
     """A model with settings that a study may choose.
 
     Attributes:
-        model: name of a model in `MODELS`.
+        model: name of a model.
         settings: settings of the model.
     """
 
@@ -78,7 +78,7 @@ class CandidateTrainer:
         Returns:
             Samples of all subjects.
         """
-        inputs = MODELS[candidate.model].make_inputs(self.data.store, candidate.settings)
+        inputs = find_model(candidate.model).make_inputs(self.data.store, candidate.settings)
         return make_samples(inputs, self.data.store, self.data.clips, self.data.classes)
 
     def train(

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
-from microfacial.models import MODELS
+from microfacial.models.lookup import find_model, list_models
 from microfacial.models.presets import resolve
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
@@ -120,8 +120,8 @@ def _find_reference(config: Config, base: Candidate, tuned_on: tuple[str, ...]) 
         return Reference(base, f"{PARAMS}, because there is no champion", tuned_on)
     name = f"champion {champion.name} version {champion.version}"
     stored = champion.settings
-    if champion.model in MODELS:
-        stored = with_current_keys(stored, MODELS[champion.model].settings)
+    if champion.model in list_models():
+        stored = with_current_keys(stored, find_model(champion.model).settings)
     settings = resolve(champion.model, dict(stored), name)
     return Reference(Candidate(champion.model, settings), f"{name}, {champion.model}", champion.tuned_on)
 

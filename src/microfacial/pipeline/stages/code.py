@@ -1,9 +1,13 @@
 """Stage `code`: source files → code/, the digests of the code that each stage depends on."""
 
+from collections.abc import Mapping
+
 import click
 
 from microfacial.files import atomic_write
-from microfacial.pipeline.project import Project
+from microfacial.pipeline.project import PARAMS, Project
+from microfacial.plugins import MODEL_GROUP, list_plugins
+from microfacial.settings import read_sections
 from microfacial.source_code import STAGES, code_manifest, variant_modules
 
 
@@ -16,8 +20,12 @@ def run_code(project: Project) -> None:
     Args:
         project: the current project.
     """
-    manifests = {stage: code_manifest(stage) for stage in STAGES if stage != "train"}
-    manifests |= {f"train-{model}": code_manifest("train", model) for model in variant_modules()}
+    manifests = {stage: code_manifest(stage) for stage in STAGES if stage not in ("clips", "train")}
+    manifests["clips"] = code_manifest("clips", corpora=project.clips.corpora)
+    named = read_sections(PARAMS).get("models")
+    offered = [model for model in list_plugins(MODEL_GROUP) if isinstance(named, Mapping) and model in named]
+    models = (*variant_modules(), *offered)
+    manifests |= {f"train-{model}": code_manifest("train", model) for model in models}
     with atomic_write(project.results / "code") as folder:
         folder.mkdir()
         for name, manifest in manifests.items():

@@ -1,20 +1,18 @@
 """Stage `faces`: locate the face of every clip and write `faces/`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import click
-import numpy as np
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.datasets.frames import read_frames
-from microfacial.errors import DatasetError, NoFaceError
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.suspicious_clips import find_suspicious_faces
-from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
+from microfacial.preprocessing.face_jobs import locate_faces
+from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.store import read_crops, read_faces, write_faces
-from microfacial.records import Clip, Face, Image
+from microfacial.records import Face
 from microfacial.settings import read_section
 
 
@@ -31,31 +29,13 @@ def run_faces(project: Project) -> None:
     clips, config = read_clips(project.results / "clips.csv"), read_section(PARAMS, "faces", FacesConfig)
     regions = region_names(config)
     with progress_bar(clips, "faces") as bar:
-        located = _locate_all(bar, project, config)
+        located = locate_faces(bar, project.frames, config)
         write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
     folder = project.results / "faces"
     faces, _, size_px = read_faces(folder)
     click.echo(f"faces: {_summarise(faces)}")
     for line in find_suspicious_faces(faces, read_crops(folder, len(faces), size_px), config):
         click.echo(f"faces: warning: {line}", err=True)
-
-
-def _locate_all(clips: Iterable[Clip], project: Project, config: FacesConfig) -> Iterator[tuple[Face, Image]]:
-    """Yield each face with its onset and apex crops, `(2, S, S, 3)`. If clips failed, raise an error after the last."""
-    failed = []
-    for clip in clips:
-        frames = read_frames(clip, project.frames, (clip.onset, clip.apex))
-        try:
-            face = locate(clip, frames[clip.onset], config)
-        except NoFaceError:
-            failed.append(clip.id)
-            continue
-        yield face, np.stack([align(frames[number], face, config.size_px) for number in (clip.onset, clip.apex)])
-    if failed:
-        raise DatasetError(
-            f"no face was found in {len(failed)} clips, and no template can be used for them. "
-            f"Add them in params.yaml to clips.exclude: [{', '.join(failed)}]"
-        )
 
 
 def _summarise(faces: Sequence[Face]) -> str:

@@ -11,7 +11,7 @@ from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.suspicious_clips import find_suspicious_flow
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
-from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips, finish_flow
 from microfacial.preprocessing.store import read_faces_of
 from microfacial.settings import read_section
 from microfacial.source_code import code_digest
@@ -44,12 +44,11 @@ def run_flow(project: Project, processes: int) -> None:
             code=code_digest("flow"),
             report=report,
         )
-    windows, _, unit = flow_layout(config)
     suspicious = find_suspicious_flow([clip.id for clip in clips], writer.read())
-    writer.finish(project.results / "flow", {"unit": unit, "windows": windows, "clips": [clip.id for clip in clips]})
+    finish_flow(writer, clips, config, project.results / "flow")
     for folder in _scratch_folders(project):  # they have unfinished flow of other clips or settings
         shutil.rmtree(folder, ignore_errors=True)
-    click.echo(f"flow: {len(clips)} clips, {len(windows)} windows each, {config.method}")
+    click.echo(f"flow: {len(clips)} clips, {len(flow_layout(config)[0])} windows each, {config.method}")
     for line in suspicious:
         click.echo(f"flow: warning: {line}", err=True)
 

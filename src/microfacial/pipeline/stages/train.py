@@ -9,23 +9,20 @@ import click
 import numpy as np
 
 from microfacial import __version__, files
-from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.datasets import find_scheme
 from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
-from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
-from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
+from microfacial.evaluation.planned import plan_training
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import write_training
-from microfacial.evaluation.scoring import pool
-from microfacial.models import MODELS
-from microfacial.models.inputs import make_samples
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
 from microfacial.pipeline.provenance import dvc_hash, file_hash, git_tags
 from microfacial.preprocessing.store import features_digest, read_features
-from microfacial.records import ORACLE, FaceStore, FoldPlan, Samples
+from microfacial.records import ORACLE, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.source_code import code_digest
 from microfacial.tracking.background_writer import BackgroundWriter
 from microfacial.tracking.run_records import (
@@ -58,39 +55,36 @@ def run_train(project: Project, model: str, processes: int) -> None:
         raise ConfigError(
             f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}{suggest(model, config.models)}"
         )
-    settings, protocol = config.models[model], protocol_of(model, config.train)
+    settings = config.models[model]
     store, clips = read_features(project.results)
+    planned = plan_training(
+        model, settings, config.train, store, clips, classes=find_scheme(project.clips.scheme).classes
+    )
+    samples, protocol = planned.samples, planned.protocol
     if protocol.repeats < config.train.repeats:
         click.echo(
             f"train {model}: 1 repetition, not {config.train.repeats}, because the seed does not change this model"
         )
-    inputs = MODELS[model].make_inputs(store, settings)
-    samples = make_samples(inputs, store, clips, SCHEMES[project.clips.scheme].classes)
-    plans = plan_folds(samples, protocol)
     code = code_digest("train", model)
     key = fold_key(features_digest(project.results), code, protocol, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
     identity = _identify(project, model, config, protocol, samples, store, key)
     metadata = _collect_provenance(project)
-    countdown = Countdown(f"train {model}", len(plans), processes)
+    countdown = Countdown(f"train {model}", len(planned.plans), processes)
     with BackgroundWriter(identity, metadata, Path()) as tracker, countdown:
-        folds = []
-        for fold in train_folds(
-            samples,
-            plans,
-            model,
-            settings,
+
+        def report(fold: FoldResult) -> None:
+            tracker.log_fold(summarise_fold(fold), fold.seconds)
+            countdown.count(fold)
+
+        folds = planned.train(
             processes=processes,
             cache=FoldCache(project.state / "folds" / model, key),
-            checkpoints=protocol.checkpoints,
             make_watch=record_oracle(oracle_folder) if protocol.oracle else None,
-        ):
-            tracker.log_fold(summarise_fold(fold), fold.seconds)
-            folds.append(fold)
-            countdown.count(fold)
-        folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
+            report=report,
+        )
         out = project.results / "train" / model
-        write_training(out, samples, folds, pool(model, samples, folds, protocol))
+        write_training(out, samples, folds, planned.score(folds))
         if protocol.oracle:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}

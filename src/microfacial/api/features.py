@@ -1,0 +1,215 @@
+"""Compute faces and flow of loaded clips in a cache folder, or open those of a project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from joblib import cpu_count
+from tqdm import tqdm
+
+from microfacial import files
+from microfacial.api.corpora import Clips, Folder
+from microfacial.datasets import ClipsConfig, find_scheme
+from microfacial.errors import ConfigError, StorageError
+from microfacial.locks import exclusive_lock
+from microfacial.preprocessing.face_jobs import locate_faces
+from microfacial.preprocessing.faces import FacesConfig, region_names
+from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips, finish_flow
+from microfacial.preprocessing.published_maps import check_published_maps
+from microfacial.preprocessing.store import read_faces_of, read_features, read_store, write_faces
+from microfacial.records import Clip, FaceStore
+from microfacial.settings import Section, check, read_section
+from microfacial.source_code import code_digest
+
+_Kind = TypeVar("_Kind", bound=Section)
+_MAPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(  # settings for published flow maps
+    {"faces": {"method": "whole", "regions": "grid-28", "size_px": 28}, "flow": {"method": "published"}}
+)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Features:
+    """Faces and flow of clips. It has a length and prints a summary.
+
+    Attributes:
+        clips: the clips.
+        store: their aligned faces and flow, in the same order. Its arrays are memory-mapped.
+        folder: folder of the files.
+    """
+
+    clips: Clips
+    store: FaceStore
+    folder: Path
+
+    def __post_init__(self) -> None:
+        """Check that the features belong to the clips.
+
+        Raises:
+            StorageError: they belong to other clips.
+        """
+        ids = tuple(clip.id for clip in self.clips)
+        if self.store.clips != ids:
+            other = sorted(set(self.store.clips) ^ set(ids))
+            first = f"{other[0]} is only in one of them" if other else "their order differs"
+            raise StorageError(f"{self.folder}: the features belong to other clips ({first}). Call extract for them")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __repr__(self) -> str:
+        windows, size, unit = self.store.flow.shape[1], self.store.flow.shape[-1], self.store.unit
+        return (
+            f"<faces and flow of {self.clips.describe()}. {windows} windows of {size} × {size} px in {unit}, "
+            f"regions {', '.join(self.store.regions)}, in {self.folder}>"
+        )
+
+
+def extract(
+    clips: Clips,
+    *,
+    cache: Folder,
+    faces: FacesConfig | Mapping[str, Any] | None = None,
+    flow: FlowConfig | Mapping[str, Any] | None = None,
+    processes: int | None = None,
+    progress: bool = True,
+) -> Features:
+    """Locate the faces of clips and compute their flow, or take both from an earlier call.
+
+    Each combination of clips, settings and code has its own subfolder of the cache, so one cache serves all data sets.
+    A call that was interrupted continues with the clips whose flow is missing.
+
+    Args:
+        clips: the result of `load_corpus`.
+        cache: folder of the results. It is created if it is missing.
+        faces: keys of the section `faces` of params.yaml. Missing keys have their defaults.
+        flow: keys of the section `flow` of params.yaml.
+        processes: number of processes. None uses all cores.
+        progress: whether to show progress bars.
+
+    Returns:
+        The features.
+
+    Raises:
+        ConfigError: a setting or another argument is wrong.
+        DatasetError: a frame cannot be read, no face was found in some clips, or a clip has no flow.
+        StorageError: a file of the cache is damaged or cannot be written, or the disk is full.
+
+    Example:
+        >>> features = mf.extract(clips, cache="cache/", faces={"size_px": 128})
+    """
+    if not isinstance(clips, Clips):
+        raise ConfigError(
+            f"extract needs the result of load_corpus, not {type(clips).__name__}. Call load_corpus first"
+        )
+    count = check_processes(processes)
+    defaults = _MAPS if clips.corpora == ("flow_maps",) else {"faces": {}, "flow": {}}
+    faces_config = _as_section(faces, FacesConfig, defaults["faces"], "extract: faces")
+    flow_config = _as_section(flow, FlowConfig, defaults["flow"], "extract: flow")
+    check_published_maps(clips.corpora, faces_config, flow_config, "extract")
+    regions = region_names(faces_config)
+    root = Path(cache).expanduser().absolute()
+    faces_code, flow_code = code_digest("faces"), code_digest("flow")
+    facts = (*map(_facts, clips), faces_config.model_dump(), flow_config.model_dump(), faces_code, flow_code)
+    folder = root / files.digest([], *facts)
+    try:
+        with exclusive_lock(root / "extract.lock", f"another extract with the cache {root}"):
+            if not (folder / "faces" / "faces.json").exists():
+                bar = tqdm(clips, desc="faces", unit="clip", disable=not progress)
+                located = locate_faces(bar, clips.root, faces_config)
+                write_faces(folder / "faces", len(clips), located, regions, faces_config.size_px)
+            if not (folder / "flow" / "index.json").exists():
+                _compute_flow(clips, folder, flow_config, count, flow_code, progress)
+    except OSError as error:
+        reason = error.strerror or error
+        raise StorageError(f"{root} cannot be written ({reason}). Choose another folder as cache") from None
+    store = read_store(folder / "flow", folder / "faces", _remedy(folder))
+    return Features(clips=clips, store=store, folder=folder)
+
+
+def load_features(project: Folder = ".") -> Features:
+    """Open the features that the pipeline has computed in a project.
+
+    Args:
+        project: folder of params.yaml.
+
+    Returns:
+        The features of the data set that params.yaml names.
+
+    Raises:
+        ConfigError: params.yaml is missing, or its section `clips` is wrong.
+        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips.
+
+    Example:
+        >>> features = mf.load_features()
+    """
+    config = read_section(Path(project) / "params.yaml", "clips", ClipsConfig)
+    folder = Path(project) / "results" / config.name
+    store, listed = read_features(folder)
+    clips = Clips(
+        clips=listed,
+        root=Path(project) / config.root,
+        corpora=config.corpora,
+        classes=find_scheme(config.scheme).classes,
+        scheme=config.scheme,
+        dropped={},
+    )
+    return Features(clips=clips, store=store, folder=folder)
+
+
+def check_processes(processes: int | None) -> int:
+    """Return the number of processes to use.
+
+    Args:
+        processes: number of processes. None means all cores.
+
+    Raises:
+        ConfigError: it is not a whole number from 1 to 1024.
+    """
+    if processes is None:
+        return cpu_count()
+    if type(processes) is not int or not 1 <= processes <= 1024:
+        raise ConfigError(f"processes: must be a whole number from 1 to 1024, found {processes!r}")
+    return processes
+
+
+def _as_section(
+    settings: _Kind | Mapping[str, Any] | None, kind: type[_Kind], defaults: Mapping[str, Any], where: str
+) -> _Kind:
+    if isinstance(settings, kind):
+        return settings
+    return check({**defaults, **(settings or {})} if isinstance(settings, Mapping | None) else settings, kind, where)
+
+
+def _remedy(folder: Path) -> str:
+    return f"Delete the folder {folder} and call extract again"
+
+
+def _facts(clip: Clip) -> tuple[object, ...]:
+    """Return everything about a clip on which its face and flow depend. Labels do not matter."""
+    moments = (clip.onset, clip.apex, clip.offset)
+    return clip.id, clip.digest, clip.numbers, moments, clip.corpus, clip.cropped, clip.fps
+
+
+def _compute_flow(clips: Clips, folder: Path, config: FlowConfig, processes: int, code: str, progress: bool) -> None:
+    """Compute the flow of the clips that an interrupted call has not finished."""
+    faces, size_px = read_faces_of(folder / "faces", clips.clips, only=True, remedy=_remedy(folder))
+    with tqdm(total=len(clips), desc="flow", unit="clip", disable=not progress) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.update(done - bar.n)
+
+        writer = compute_flow_of_clips(
+            clips.clips,
+            faces,
+            size_px,
+            config,
+            folder=folder / "unfinished-flow",
+            frames_root=clips.root,
+            processes=processes,
+            code=code,
+            report=report,
+        )
+    finish_flow(writer, clips.clips, config, folder / "flow")

@@ -1,0 +1,262 @@
+"""Evaluation of users' own networks and classifiers, and of wrong ones."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from torch import Tensor, nn
+
+import microfacial as mf
+from microfacial.api.features import Features
+from microfacial.api.own_models import make_variant
+from microfacial.errors import ConfigError, ProtocolError
+from microfacial.evaluation.planned import plan_training
+from microfacial.evaluation.protocols import TrainConfig
+from microfacial.models import MODELS
+from microfacial.records import TrainingData
+from microfacial.training.fit import Predict, fit, restore
+
+Shape = tuple[int, ...]
+
+
+def run(model: Any, features: Features, **arguments: Any) -> mf.Result:
+    arguments = {"validation_folds": 3, "bootstrap_draws": 100, "processes": 1, "progress": False, **arguments}
+    return mf.evaluate(model, features, **arguments)
+
+
+def small(shape: Shape, classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(int(np.prod(shape)), classes))
+
+
+def test_a_function_trains_like_a_model_with_the_same_folds_and_seeds(features: Features) -> None:
+    settings = {"input_px": 14, "epochs": 3, "early_stopping": True}
+    own = run(small, features, repeats=2, settings=settings)
+    named = run("mlp", features, repeats=2, settings=settings)
+    for fold, other in zip(own.folds, named.folds, strict=True):
+        assert (fold.plan.key, fold.plan.seed) == (other.plan.key, other.plan.seed)
+        assert np.array_equal(fold.plan.test_rows, other.plan.test_rows)
+        assert np.array_equal(fold.plan.validation_fold, other.plan.validation_fold)
+        assert len(fold.history.validation_loss) >= 1
+    assert own.evaluation.model == "small"
+    again = run(small, features, repeats=2, settings=settings)
+    assert np.array_equal(own.predictions.probabilities, again.predictions.probabilities)
+    assert not np.array_equal(own.predictions.probabilities[0], own.predictions.probabilities[1])
+
+
+def test_labels_of_a_test_subject_do_not_change_its_predictions(features: Features) -> None:
+    tested = features.clips.clips[0].person
+    changed = tuple(
+        replace(clip, label="disgust" if clip.label != "disgust" else "surprise") if clip.person == tested else clip
+        for clip in features.clips
+    )
+    corrupted = replace(features, clips=replace(features.clips, clips=changed))
+    for model, settings in ((small, {"epochs": 2}), (LogisticRegression(), {})):
+        honest, other = (run(model, rows, settings={"input_px": 8, **settings}) for rows in (features, corrupted))
+        rows = honest.predictions.subjects == tested
+        assert np.array_equal(honest.predictions.probabilities[:, rows], other.predictions.probabilities[:, rows])
+
+
+def with_batch_norm(shape: Shape, classes: int) -> nn.Module:
+    return nn.Sequential(nn.BatchNorm2d(shape[0]), nn.Flatten(), nn.LazyLinear(classes))
+
+
+def test_batch_normalisation_keeps_the_statistics_of_the_chosen_epoch(features: Features) -> None:
+    variant = make_variant(with_batch_norm)[1]
+    settings = variant.settings.model_validate(
+        {
+            "input_px": 8,
+            "epochs": 6,
+            "early_stopping": True,
+            "learning_rate": 0.05,
+            "patience": 2,
+            "test_time_flip": False,
+        }
+    )
+    planned = plan_training(
+        variant, settings, TrainConfig(validation_folds=3), features.store, features.clips.clips, features.clips.classes
+    )
+    plan = planned.plans[0]
+    data = TrainingData(
+        samples=planned.samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed
+    )
+    observed = {}
+
+    def watch(fold: int, epoch: int, predict: Predict) -> None:
+        observed[epoch] = predict(planned.samples.inputs)
+
+    (fitted,) = fit([data], model=variant, settings=settings, watch=watch)
+    chosen = int(fitted.chosen.removeprefix("epoch "))
+    assert chosen < max(observed)
+    assert np.array_equal(fitted.predict(planned.samples.inputs), observed[chosen])
+    arrays = fitted.checkpoint()
+    assert (arrays["network.0.num_batches_tracked"] == chosen).all()
+    assert np.array_equal(restore(variant, settings, arrays).predict(planned.samples.inputs), observed[chosen])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape"),
+    [("face", (3, 8, 8)), ("regions", (3, 3, 8, 8)), ("windows", (4, 3, 3, 8, 8)), ("apex", (3, 8, 8))],
+)
+def test_a_function_gets_the_shape_of_its_inputs_and_the_number_of_classes(
+    features: Features, inputs: str, shape: Shape
+) -> None:
+    received = set()
+
+    def build(shape: Shape, classes: int) -> nn.Module:
+        received.add((shape, classes))
+        return small(shape, classes)
+
+    run(build, features, settings={"inputs": inputs, "input_px": 8, "epochs": 1})
+    assert received == {(shape, 4)}
+
+
+def test_a_classifier_is_fitted_on_flat_training_rows_only(features: Features) -> None:
+    result = run(make_pipeline(StandardScaler(), LogisticRegression()), features, settings={"input_px": 8})
+    inputs = MODELS["mlp"].make_inputs(features.store, MODELS["mlp"].settings.model_validate({"input_px": 8})).values
+    labels = np.array([features.clips.classes.index(clip.label) for clip in features.clips])
+    plan = result.folds[0].plan
+    expected = make_pipeline(StandardScaler(), LogisticRegression())
+    expected.fit(inputs[plan.training_rows].reshape(len(plan.training_rows), -1), labels[plan.training_rows])
+    probabilities = expected.predict_proba(inputs[plan.test_rows].reshape(len(plan.test_rows), -1))
+    assert np.allclose(result.folds[0].probabilities[:, expected.classes_], probabilities)
+    assert result.evaluation.model == "LogisticRegression"
+    assert result.folds[0].probabilities.shape[1] == 4
+
+
+def test_unset_random_states_get_the_seed_of_the_fold_and_others_are_kept(features: Features) -> None:
+    settings = {"input_px": 8}
+    first, second = (run(ExtraTreesClassifier(3), features, repeats=2, settings=settings).predictions for _ in range(2))
+    assert np.array_equal(first.probabilities, second.probabilities)
+    assert not np.array_equal(first.probabilities[0], first.probabilities[1])
+    fixed = run(ExtraTreesClassifier(3, random_state=0), features, repeats=2, settings=settings)
+    assert fixed.evaluation.repeats == 1
+
+
+def test_a_search_can_keep_subjects_together_and_its_choice_is_recorded(features: Features) -> None:
+    search = GridSearchCV(DummyClassifier(), {"strategy": ["prior", "uniform"]}, cv=GroupKFold(2))
+    result = run(search, features, settings={"input_px": 8})
+    assert all(fold.chosen.startswith("strategy=") for fold in result.folds)
+
+
+class Constant(nn.Module):
+    def __init__(self, output: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.output = output
+
+    def forward(self, x: Tensor) -> object:
+        return self.output(x)
+
+
+class Shared(nn.Module):
+    def __init__(self, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+
+
+def frozen(shape: Shape, classes: int) -> nn.Module:
+    network = small(shape, classes)
+    next(network.parameters()).requires_grad = False
+    return network
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda shape, classes: Constant(lambda x: x.new_zeros(len(x), classes + 1)), r"\(2, 5\).*\(2, 4\)"),
+        (lambda shape, classes: Constant(lambda x: x.new_zeros(classes)), r"\(4,\)"),
+        (lambda shape, classes: Constant(lambda x: x.new_full((len(x), classes), torch.nan)), "finite"),
+        (lambda shape, classes: Constant(lambda x: [1, 2]), "list"),
+        (lambda shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(7, classes)), r"2, 3, 8, 8"),
+        (lambda shape, classes: 3, "int"),
+        (lambda shape, classes: nn.Flatten(), "no parameters"),
+        (lambda shape, classes: small(shape, classes).double(), "float64"),
+        (lambda shape: small(shape, 4), "two arguments"),
+        (Shared, "share"),
+        (frozen, "frozen"),
+        (nn.Linear(3, 3), "Linear"),
+        (LogisticRegression, r"LogisticRegression\(\)"),
+        (LinearSVC(), "LinearSVC.*predict_proba"),
+        (3, "int"),
+    ],
+)
+def test_a_model_that_cannot_be_evaluated_gives_one_clear_error(features: Features, build: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=named) as raised:
+        run(build, features, settings={"input_px": 8} if callable(build) or isinstance(build, BaseEstimator) else None)
+    assert "\n" not in str(raised.value)
+
+
+class Careless(BaseEstimator):  # type: ignore[misc]
+    """A classifier that returns given values for each row."""
+
+    def __init__(self, returned: Any = None) -> None:
+        self.returned = returned
+
+    def fit(self, inputs: Any, labels: Any) -> "Careless":
+        if self.returned is None:
+            raise ValueError("no\nfit")
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict_proba(self, inputs: Any) -> Any:
+        value = self.returned
+        return np.full((len(inputs), len(self.classes_) + (value == "wide")), np.nan if value == "nan" else 0.3)
+
+
+@pytest.mark.parametrize(("returned", "named"), [(None, "no fit"), ("nan", "NaN"), ("wide", r"\d, \d"), ("0.3", "NaN")])
+def test_a_classifier_that_fails_gives_one_clear_error(features: Features, returned: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=f"Careless.*{named}"):
+        run(Careless(returned), features, settings={"input_px": 8})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "named"),
+    [
+        ({"model": "hybird"}, ConfigError, "hybird.*hybrid"),
+        ({"protocol": "kfold"}, ConfigError, r"protocol.*loso.*kfold"),
+        ({"protocol": "holdout", "holdout": ["demo/x"]}, ProtocolError, "demo/x"),
+        ({"repeats": 0}, ConfigError, "repeats"),
+        ({"settings": {"epoch": 3}}, ConfigError, r"mlp\.epoch"),
+        ({"settings": {"preset": "x"}}, ConfigError, r"mlp\.preset"),
+        ({"settings": 3}, ConfigError, "mapping"),
+        ({"name": ""}, ConfigError, "name"),
+        ({"processes": 1.5}, ConfigError, "processes"),
+        ({"features": "x"}, ConfigError, "str"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    features: Features, arguments: dict[str, Any], error: type[Exception], named: str
+) -> None:
+    with pytest.raises(error, match=named):
+        run(arguments.pop("model", "mlp"), arguments.pop("features", features), **arguments)
+
+
+def test_published_maps_have_no_frames(features: Features) -> None:
+    maps = replace(features, store=replace(features.store, unit="stretched"))
+    for model, settings in (("rgb", {}), (small, {"inputs": "apex"}), (DummyClassifier(), {"inputs": "apex"})):
+        with pytest.raises(ConfigError, match="frames"):
+            run(model, maps, settings=settings)
+
+
+def test_the_python_api_loads_neither_mlflow_nor_dvc_nor_optuna() -> None:
+    code = (
+        "import sys, microfacial as mf; [getattr(mf, name) for name in "
+        "('load_corpus', 'extract', 'evaluate', 'Result', 'load_features')]; "
+        "print({'mlflow', 'dvc', 'optuna', 'microfacial.pipeline', 'microfacial.tracking'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
