@@ -1,5 +1,5 @@
 # `make repro` and `make test` set everything up on their own, in .venv and nowhere else.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
@@ -37,9 +37,9 @@ browser: setup ## a Chromium for tests of the report: installs it as root on Deb
 setup: .venv/installed ## install everything into .venv
 
 .venv/installed: constraints.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found. Install Python 3.11, or name it: make PYTHON=…" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "no Python found. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=…" >&2; exit 2; }
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip uninstall --quiet --yes opencv-python 2>/dev/null  # earlier versions installed it into the same folder
 	@.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@.venv/bin/python tools/settle_opencv.py
 	@touch $@

@@ -1,12 +1,16 @@
-"""Folders of a project. Every command runs in the root folder of a project, and all paths are relative to it."""
+"""Folders of a project. Every command runs in the root folder of a project, and all paths are relative to it.
+
+The command line imports this module before it knows the command, so libraries are imported when a project is opened.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from microfacial.datasets import ClipsConfig
-from microfacial.settings import read_section
+if TYPE_CHECKING:
+    from microfacial.datasets import ClipsConfig
 
 PARAMS = Path("params.yaml")
 STATE = Path(".microfacial")
@@ -24,7 +28,7 @@ class Project:
         clips: the section `clips` of params.yaml.
     """
 
-    clips: ClipsConfig
+    clips: "ClipsConfig"
 
     @property
     def results(self) -> Path:
@@ -55,6 +59,9 @@ def open_project() -> Project:
     Raises:
         ConfigError: params.yaml does not exist, or its section `clips` is wrong.
     """
+    from microfacial.datasets import ClipsConfig
+    from microfacial.settings import read_section
+
     project = Project(read_section(PARAMS, "clips", ClipsConfig))
     old = _OLD_RESULTS / project.clips.name
     if (old / "clips.csv").exists() and not project.results.exists():

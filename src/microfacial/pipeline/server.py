@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from microfacial.pipeline.extras import require_extras
 from microfacial.tracking.location import database_path, hide_password, is_served, store_uri
 from microfacial.workers import guard_children
 
@@ -18,6 +19,7 @@ def show_runs(port: int) -> None:
     Args:
         port: port of the page on this machine.
     """
+    require_extras("mlflow")
     uri = store_uri(Path())
     if is_served(uri):
         click.echo(f"MLflow's page is at {hide_password(uri)}")

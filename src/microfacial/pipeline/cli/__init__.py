@@ -15,6 +15,7 @@ from microfacial import __version__
 from microfacial.errors import MicrofacialError
 from microfacial.pipeline.cli import models, projects, stages, studies
 from microfacial.pipeline.cli.options import USER_ERROR
+from microfacial.pipeline.extras import explain_missing_extras
 
 
 @click.group()
@@ -43,6 +44,7 @@ for _command in (
     models.rollback_command,
     models.lineage_command,
     models.predict_command,
+    projects.init_command,
     projects.repro_command,
     projects.demo_command,
     projects.doctor_command,
@@ -55,7 +57,8 @@ for _command in (
 def run_command_line() -> None:
     """Run a command. An error that the user can repair becomes one line and exit code 2."""
     try:
-        main()
+        with explain_missing_extras():
+            main()
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)
