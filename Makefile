@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow check lint ui setup browser pictures help
+.PHONY: repro test test-slow coverage check lint ui setup browser pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -18,12 +18,16 @@ test: setup ## quick tests, on all cores
 test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist loadfile
 
-check: setup ## lint, format, types, import layers, dvc.lock
+coverage: setup ## quick tests, with the share of lines that they run
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile --cov
+
+check: setup ## lint, format, types, import layers, dvc.lock, coverage of the quick tests
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/python tests/check_lock.py
+	@$(MAKE) --no-print-directory coverage
 
 ui: setup ## open MLflow on the runs
 	@.venv/bin/microfacial ui
