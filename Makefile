@@ -44,6 +44,7 @@ setup: .venv/installed ## install everything into .venv
 	@test -n "$(PYTHON)" || { echo "no Python found. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=…" >&2; exit 2; }
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip uninstall --quiet --yes opencv-python 2>/dev/null  # earlier versions installed it into the same folder
+	@! .venv/bin/python -m pip show --quiet opencv-python 2>/dev/null || \
+		.venv/bin/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless  # both own the folder cv2
 	@.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
