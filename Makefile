@@ -1,9 +1,9 @@
 # `make repro` and `make test` set everything up on their own, in .venv and nowhere else.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow check lint ui setup browser pictures help
+.PHONY: repro test test-slow coverage check lint ui setup browser pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -18,12 +18,16 @@ test: setup ## quick tests, on all cores
 test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist worksteal
 
-check: setup ## lint, format, types, import layers, dvc.lock
+coverage: setup ## quick tests, with the share of lines that they run
+	@.venv/bin/python -m pytest --numprocesses auto --dist worksteal --cov
+
+check: setup ## lint, format, types, import layers, dvc.lock, coverage of the quick tests
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/python tests/check_lock.py
+	@$(MAKE) --no-print-directory coverage
 
 ui: setup ## open MLflow on the runs
 	@.venv/bin/microfacial ui
@@ -37,9 +41,10 @@ browser: setup ## a Chromium for tests of the report: installs it as root on Deb
 setup: .venv/installed ## install everything into .venv
 
 .venv/installed: constraints.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found. Install Python 3.11, or name it: make PYTHON=…" >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "no Python found. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=…" >&2; exit 2; }
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
+	@! .venv/bin/python -m pip show --quiet opencv-python 2>/dev/null || \
+		.venv/bin/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless  # both own the folder cv2
 	@.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@.venv/bin/python tools/settle_opencv.py
 	@touch $@

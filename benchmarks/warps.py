@@ -94,7 +94,7 @@ def make_environment(folder: Path) -> Path:
     """Make an environment with opencv-contrib-python of the same version as OpenCV here. Return its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    packages = [f"opencv-contrib-python=={version('opencv-python')}", f"numpy=={version('numpy')}"]
+    packages = [f"opencv-contrib-python=={cv2.__version__}.*", f"numpy=={version('numpy')}"]
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 

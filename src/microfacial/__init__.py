@@ -7,7 +7,7 @@ The names in `__all__` are imported on first use, because torch takes seconds to
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from microfacial.api.corpora import Clips, load_corpus

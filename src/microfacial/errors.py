@@ -39,6 +39,10 @@ class PipelineError(MicrofacialError):
     """DVC, MLflow, git or the file system is not in the required state."""
 
 
+class MissingExtraError(MicrofacialError):
+    """A package of an optional extra is not installed."""
+
+
 class DamagedError(ValueError):
     """The content of a file is not valid. The message is the reason, without the name of the file.
 

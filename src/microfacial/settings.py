@@ -58,7 +58,8 @@ def read_sections(path: Path) -> dict[str, Any]:
     try:
         content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigError(f"no {path} in {Path.cwd()}. Run the command from the project's root") from None
+        remedy = "Run the command in the root of a project, or make a project with `microfacial init FOLDER`"
+        raise ConfigError(f"no {path} in {Path.cwd()}. {remedy}") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}). Make it a readable file") from None
     except DamagedError as error:

@@ -12,12 +12,18 @@ import itertools
 import tokenize
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
 from microfacial.plugins import DATASET_GROUP, MODEL_GROUP, find_plugin_source
 
 PACKAGE = Path(__file__).parent
+
+OPENCV = "opencv-python-headless"
+"""Name under which this package requires OpenCV. Other builds of it install the same module."""
+
+_OPENCV_BUILDS = (OPENCV, "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
 
 STAGES = ("clips", "faces", "flow", "train", "report")
 """Stages of the pipeline, in order."""
@@ -94,6 +100,20 @@ def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
         if relative.parts[0] not in exclude:
             digests.update(f"{relative.as_posix()} {_file_digest(path)}\n".encode())
     return digests.hexdigest()[:16]
+
+
+def find_installed(name: str) -> tuple[str, str] | None:
+    """Return the name and the version of an installed package, or None if it is not installed.
+
+    Args:
+        name: name of the package. Any build of OpenCV counts as `OPENCV`.
+    """
+    for build in _OPENCV_BUILDS if name == OPENCV else (name,):
+        try:
+            return build, metadata.version(build)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def variant_modules() -> list[str]:

@@ -27,11 +27,12 @@ def test_every_required_section_of_params_yaml_belongs_to_the_stage_with_its_nam
 def test_every_stage_depends_on_the_digest_of_its_own_code(stage: str, stages: dict[str, Any]) -> None:
     name = "train-${item.model}" if stage == "train" else stage
     code = [path for path in stages[stage]["deps"] if "/code/" in path or path.startswith("src")]
-    assert code == [f"results/${{clips.name}}/code/{name}.txt"]
+    versions = ["results/${clips.name}/code/versions.txt"] if stage == "report" else []
+    assert code == [f"results/${{clips.name}}/code/{name}.txt", *versions]
 
 
 def test_the_stage_code_depends_on_the_whole_package(stages: dict[str, Any]) -> None:
-    assert stages["code"]["deps"] == ["src/microfacial"]
+    assert stages["code"]["deps"] == ["constraints.txt", "src/microfacial"]
 
 
 def test_the_only_metric_is_the_small_file_and_the_other_scores_are_in_git(stages: dict[str, Any]) -> None:

@@ -124,3 +124,22 @@ def test_an_mlflow_failure_has_another_exit_code_than_a_refusal(
     monkeypatch.setattr(Registry, "set_alias", fail)
     assert run("promote", "--bootstrap") == 2
     assert "the server is gone" in capsys.readouterr().err
+
+
+def test_a_bundle_predicts_without_a_project(
+    place: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("register", "linear_svm") == 0
+    clip, version = clips_of(place)[0], folder_of(place)
+    frames = str(place / frames_of(clip))
+    capsys.readouterr()
+    assert run("predict", frames, "--json", "--alias", "challenger", *describe_moments(clip)) == 0
+    expected = capsys.readouterr().out
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for folder in (version, version / "artifacts" / "bundle"):
+        assert run("predict", frames, "--json", "--model", str(folder), *describe_moments(clip)) == 0
+        assert capsys.readouterr().out == expected
+    assert run("predict", frames, "--model", str(tmp_path)) == 2
+    assert f"{tmp_path / 'bundle.json'} is missing" in capsys.readouterr().err
+    assert list(Path().iterdir()) == []

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
 from microfacial.datasets.clip_table import digest_data
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
+from microfacial.source_code import OPENCV, find_installed
 from microfacial.tracking.pyfunc import requirements
 from microfacial.tracking.store import connect
 
@@ -102,12 +103,16 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
         waiting |= (imported | parents) - reached
     external = {name for name in reached if not name.startswith("microfacial")} - sys.stdlib_module_names
     distributions = {
-        "cv2": "opencv-python",
+        "cv2": OPENCV,
         "sklearn": "scikit-learn",
         "ruamel": "ruamel-yaml",
         "pydantic_core": "pydantic",
     }
-    required = {line.partition("==")[0] for line in requirements()}
+    installed = find_installed(OPENCV)
+    assert installed is not None
+    required = {
+        OPENCV if name == installed[0] else name for name in (line.partition("==")[0] for line in requirements())
+    }
     assert {distributions.get(name, name) for name in external} == required
     assert all(re.fullmatch(r"[\w-]+==\d[\w.]*", line) for line in requirements())
 

@@ -127,7 +127,7 @@ def test_after_only_make_was_killed_a_second_make_waits_for_the_first_run(projec
     first.wait()
     second = subprocess.run(make, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "another `make repro`" in second.stdout
+    assert "another `microfacial repro`" in second.stdout
     assert_same_results(project, undisturbed)
     assert_one_finished_run(project)
 

@@ -13,6 +13,7 @@ import click
 
 from microfacial.errors import PipelineError, StorageError
 from microfacial.files import read_json, write_json
+from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import STATE
 from microfacial.pipeline.tools import reason, run_module
 from microfacial.yaml_parser import parse_yaml
@@ -26,7 +27,6 @@ _REMEDIES = {
     "config file error": "Correct .dvc/config and .dvc/config.local, or restore them with `git checkout .dvc/config`",
     "not inside of a DVC repository": "Restore the folder .dvc with `git checkout .dvc`, or run `dvc init`",
     ".dvcignore": "Remove the line from .dvcignore",
-    "No module named": "Run `make setup`",
     "Permission denied": "Correct the permissions of the file",
 }
 """Remedies by words in DVC's message."""
@@ -71,12 +71,14 @@ def check_data(root: Path = DATA) -> str:
     Raises:
         PipelineError: the data are missing, contain links, have no version or another version, or DVC cannot compare
             them.
+        MissingExtraError: DVC is not installed.
     """
     if not root.exists() and not root.is_symlink():
         raise PipelineError(f"{root}/ is missing. Fetch it with `dvc pull`, or put your corpus there (see README.md)")
     refuse_links(root)
     if _relative(root) is None:
         return f"{root} lies outside of the project: it has no version, and DVC only records its hash in dvc.lock"
+    require_extras("dvc")
     file = find_version_file(root)
     if file is None:
         raise PipelineError(

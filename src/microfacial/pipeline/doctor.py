@@ -16,6 +16,7 @@ from microfacial.disk import existing_parent
 from microfacial.errors import MicrofacialError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.data_version import check_data
+from microfacial.pipeline.extras import EXTRAS, explain_missing_extras
 from microfacial.pipeline.project import PARAMS, RESULTS
 from microfacial.pipeline.suspicious_clips import find_suspicious_faces, find_suspicious_flow
 from microfacial.pipeline.tools import reason, run_git
@@ -23,13 +24,13 @@ from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.store import read_crops, read_faces, read_flow
 from microfacial.settings import read_section, read_sections
-from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
-from microfacial.tracking.store_check import check_store
+from microfacial.source_code import find_installed
 
 _LOG = logging.getLogger(__name__)
 _FLOW_BYTES, _CROP_BYTES = 2, 2 * 3  # float16; onset and apex in three colours
 _COPIES = 2  # in results/ and in DVC's cache
 _CACHE = Path(".dvc/cache")
+_INSTALL = 'Run `make setup` in a checkout, or `pip install --upgrade "microfacial[all]"`'
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def _run_checks() -> Iterator[CheckResult]:
     for subject, check in checks:
         _LOG.debug("doctor: checking %s", subject)
         try:
-            answer = check()
+            with explain_missing_extras():
+                answer = check()
             if isinstance(answer, str):
                 yield CheckResult(subject, True, answer)
             else:
@@ -102,26 +104,33 @@ def _check_packages() -> str:
         lines = [Requirement(line) for line in metadata.requires("microfacial") or ()]
     except metadata.PackageNotFoundError:
         lines = []
-    requirements = [line for line in lines if line.marker is None]
-    if not requirements:
-        raise MicrofacialError("microfacial is not installed, so its requirements are unknown. Run `make setup`")
-    faults = [fault for line in requirements if (fault := _package_fault(line))]
+    required = [line for line in lines if _is_required(line, "")]
+    if not required:
+        raise MicrofacialError(f"microfacial is not installed, so its requirements are unknown. {_INSTALL}")
+    missing = []
+    for extra in sorted({*EXTRAS.values()}):
+        optional = [line for line in lines if line not in required and _is_required(line, extra)]
+        required += [line for line in optional if find_installed(line.name)]
+        if not all(find_installed(line.name) for line in optional):
+            missing.append(extra)
+    faults = [fault for line in required if (fault := _package_fault(line))]
     if faults:
-        raise MicrofacialError(f"{'; '.join(faults)}. Run `make setup`")
-    return f"Python {sys.version.split()[0]}, {len(requirements)} requirements"
+        raise MicrofacialError(f"{'; '.join(faults)}. {_INSTALL}")
+    note = f'. Not installed: {", ".join(missing)} (`pip install "microfacial[all]"`)' if missing else ""
+    return f"Python {sys.version.split()[0]}, {len(required)} requirements{note}"
+
+
+def _is_required(requirement: Requirement, extra: str) -> bool:
+    """Return whether an installation with an extra needs a package. An empty name means no extra."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def _package_fault(requirement: Requirement) -> str | None:
-    names = [requirement.name]
-    if requirement.name == "opencv-python":
-        names.append("opencv-python-headless")  # the same library without windows, for machines without libGL
-    for name in names:
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        return None if version in requirement.specifier else f"{name} {version} is not {requirement.specifier}"
-    return f"{requirement.name} is not installed"
+    found = find_installed(requirement.name)
+    if found is None:
+        return f"{requirement.name} is not installed"
+    name, version = found
+    return None if version in requirement.specifier else f"{name} {version} is not {requirement.specifier}"
 
 
 def _check_tools() -> str:
@@ -165,6 +174,9 @@ def _check_features() -> str | list[str]:
 
 def _check_tracking() -> str:
     read_sections(PARAMS)  # raises outside of a project, where no store must be created
+    from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
+    from microfacial.tracking.store_check import check_store
+
     clips, root = read_section(PARAMS, "clips", ClipsConfig), Path()
     with mlflow_errors_as_pipeline_errors(root):
         return check_store(connect(root), root, clips.name, clips.scheme)

@@ -1,6 +1,7 @@
 """Run the whole pipeline through DVC: one run at a time, on data whose version is known."""
 
 import os
+from pathlib import Path
 
 import click
 
@@ -10,28 +11,38 @@ from microfacial.locks import exclusive_lock
 from microfacial.pipeline.data_version import DATA, check_data, data_version, find_version_file, refuse_links
 from microfacial.pipeline.dvc_locks import clear_locks
 from microfacial.pipeline.project import STATE, Project
-from microfacial.pipeline.tools import run_module
+from microfacial.pipeline.tools import reason, run_module
 
 DEMO = DATA / "demo"
 
 
-def make_demo(processes: int) -> None:
-    """Write the demo data into data/demo. The folder appears only when it is complete.
+def make_demo(processes: int, folder: Path = DEMO) -> None:
+    """Write the demo data into a folder. The folder appears only when it is complete.
 
     Args:
         processes: number of processes that render frames.
+        folder: a new folder. In the project's data, no folder above it may be a link.
 
     Raises:
-        PipelineError: data/demo exists already, or data/ is a link.
+        PipelineError: the folder exists already, or data/ is a link.
     """
     from microfacial.datasets.synthetic.write import write_demo  # imports scikit-image, which few commands need
 
+    if folder != DEMO:
+        write_demo(folder, processes=processes)
+        return
     with exclusive_lock(STATE / "demo.lock", "another process that writes the demo"):
         if DEMO.exists():
             raise PipelineError(f"{DEMO} exists already. Delete it first to write the demo again")
         refuse_links(DATA)
         with atomic_write(DEMO) as scratch:
             write_demo(scratch, processes=processes)
+
+
+def _record_data() -> None:
+    done = run_module("dvc", "add", "--quiet", str(DATA), capture_output=True)
+    if done.returncode != 0:
+        raise PipelineError(f"DVC cannot record {DATA}/: {reason(done.stderr)}. Repair it and run `dvc add {DATA}`")
 
 
 def reproduce(project: Project, processes: int) -> None:
@@ -47,10 +58,12 @@ def reproduce(project: Project, processes: int) -> None:
         PipelineError: the data are not proven to be the version in data.dvc, they changed during the run, or DVC
             failed.
     """
-    with exclusive_lock(STATE / "repro.lock", "another `make repro`") as lock:
+    with exclusive_lock(STATE / "repro.lock", "another `microfacial repro`") as lock:
         if "demo" in project.clips.corpora and project.frames == DATA and not DEMO.exists():
             click.echo(f"{DEMO} does not exist: writing the demo data")
             make_demo(processes)
+            if find_version_file(DATA) is None:  # the demo of a new project
+                _record_data()
         click.echo(check_data(project.frames))
         version = data_version(project.frames)
         clear_locks()

@@ -1,4 +1,7 @@
-"""Folders of a project. Every command runs in the root folder of a project, and all paths are relative to it."""
+"""Folders of a project. Every command runs in the root folder of a project, and all paths are relative to it.
+
+The command line imports this module before it knows the command, so libraries are imported when a project is opened.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from microfacial.datasets import ClipsConfig
+from microfacial.pipeline.extras import require_extras
 from microfacial.tracking.location import hide_password, is_served, store_uri
 from microfacial.workers import guard_children
 
@@ -21,6 +22,7 @@ def show_runs(clips: ClipsConfig, port: int) -> None:
     Raises:
         PipelineError: the store cannot be used, or the experiment of the data set was deleted.
     """
+    require_extras("mlflow")
     uri = store_uri(Path())
     page = hide_password(uri) if is_served(uri) else f"http://127.0.0.1:{port}"
     for view, address in list_views(clips, page).items():

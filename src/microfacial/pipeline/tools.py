@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microfacial.errors import PipelineError
+from microfacial.pipeline.extras import EXTRAS, require_extras
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,10 +42,13 @@ def run_module(module: str, *arguments: str, **options: Any) -> Completed:
 
     Raises:
         PipelineError: Python cannot be started.
+        MissingExtraError: the module belongs to an extra that is not installed.
     """
+    if module in EXTRAS:
+        require_extras(module)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [sys.executable, "-m", module, *arguments]
-    return _run(command, module, "Run `make setup`", env={**os.environ, "PATH": path}, **options)
+    return _run(command, module, "Install Python again", env={**os.environ, "PATH": path}, **options)
 
 
 def reason(output: str) -> str:

@@ -1,13 +1,9 @@
 """Settings and package versions as the page lists them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from microfacial.errors import StorageError
 from microfacial.report.results import ModelResult
-
-_PACKAGES = ("numpy", "opencv-python", "pandas", "scikit-learn", "scipy", "torch")  # results depend on these
 
 
 def list_settings(
@@ -63,20 +59,3 @@ def drop_unused_methods(flow: Mapping[str, Any]) -> dict[str, Any]:
         flow: The section. Under the name of each method, it has a mapping with the settings of that method.
     """
     return {key: value for key, value in flow.items() if key == flow["method"] or not isinstance(value, Mapping)}
-
-
-def read_pinned_versions(path: Path) -> dict[str, str]:
-    """Return the pinned versions of the packages that results depend on.
-
-    Args:
-        path: constraints.txt.
-
-    Raises:
-        StorageError: The file is missing or does not pin one of the packages.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    pinned = dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
-    for name in _PACKAGES:
-        if name not in pinned:
-            raise StorageError(f"{path} does not pin {name}. Restore the file: `git checkout {path}`")
-    return {name: pinned[name] for name in _PACKAGES}

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,13 @@ from mlflow import pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
+from microfacial.source_code import OPENCV, find_installed
+
 _PACKAGE = Path(__file__).parent.parent
 _NEEDED = (  # packages that the copied code imports. A test compares them with the imports
     "mlflow",
     "numpy",
-    "opencv-python",
+    OPENCV,
     "openpyxl",
     "pandas",
     "pydantic",
@@ -51,7 +52,8 @@ def save_model(folder: Path, bundle: Path, classes: Sequence[str], example: Mapp
 
 def requirements() -> list[str]:
     """Return the pinned packages that a bundle needs, without local version labels such as `+cpu`."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED]
+    installed = filter(None, map(find_installed, _NEEDED))
+    return [f"{name}=={version.partition('+')[0]}" for name, version in installed]
 
 
 def make_signature(classes: Sequence[str]) -> ModelSignature:

@@ -114,5 +114,5 @@ def test_the_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: p
     output = capsys.readouterr().out
     stages = ("code", "clips", "faces", "flow", "train", "report")
     models = ("register", "promote", "rollback", "lineage", "predict", "spot")
-    others = ("compare", "ablate", "study", "repro", "demo", "doctor", "ui", "sync")
+    others = ("compare", "ablate", "study", "init", "repro", "demo", "doctor", "ui", "sync")
     assert [name for name in (*stages, *models, *others) if f"  {name} " not in output] == []

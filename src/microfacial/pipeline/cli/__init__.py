@@ -16,10 +16,12 @@ from microfacial.errors import MicrofacialError
 from microfacial.pipeline.cli import models, projects, stages, studies
 from microfacial.pipeline.cli.groups import GroupedCommands
 from microfacial.pipeline.cli.options import USER_ERROR
+from microfacial.pipeline.extras import explain_missing_extras
 from microfacial.pipeline.messages import announce_waits, start_logging
 
 _GROUPS = {
     "Set up and run a project": (
+        projects.init_command,
         projects.demo_command,
         projects.doctor_command,
         projects.repro_command,
@@ -66,7 +68,8 @@ def run_command_line() -> None:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
     try:
-        main()
+        with explain_missing_extras():
+            main()
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)

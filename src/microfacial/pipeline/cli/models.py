@@ -85,6 +85,9 @@ def lineage_command(as_json: bool) -> None:
 @fps_option
 @click.option("--alias", type=click.Choice(["champion", "challenger"]), default="champion", show_default=True)
 @click.option("--version", type=click.IntRange(1, 1_000_000), help="Number of a version. Replaces --alias.")
+@click.option(
+    "--model", "bundle", type=click.Path(path_type=Path), help="Folder of a bundle or of a version. Needs no project."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per clip.")
 def predict_command(
     paths: tuple[Path, ...],
@@ -94,14 +97,15 @@ def predict_command(
     fps: float | None,
     alias: Literal["champion", "challenger"],
     version: int | None,
+    bundle: Path | None,
     as_json: bool,
 ) -> None:
     """Classify the movement in each PATH, a video or a folder of frames, with the champion."""
-    from microfacial.pipeline.commands.predict import run_predict
-    from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
+    from microfacial.pipeline.commands.predict import open_bundle, open_version, run_predict
 
     moments = {"onset": onset, "apex": apex, "offset": offset}
-    with mlflow_errors_as_pipeline_errors():
-        succeeded = run_predict(open_project(), paths, moments, fps, alias=alias, version=version, as_json=as_json)
-    if not succeeded:
+    model, title = open_bundle(bundle) if bundle else open_version(open_project(), alias, version)
+    if not as_json:
+        click.echo(title)
+    if not run_predict(model, paths, moments, fps, as_json=as_json):
         sys.exit(USER_ERROR)

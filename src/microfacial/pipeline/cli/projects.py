@@ -11,6 +11,16 @@ from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, open_project
 
 
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--corpus", "corpora", metavar="NAME", multiple=True, help="A corpus, such as casme2. Can be repeated.")
+def init_command(folder: Path, corpora: tuple[str, ...]) -> None:
+    """Make a project in FOLDER: settings, pipeline, and repositories of git and DVC. Default: on the demo."""
+    from microfacial.pipeline.commands.init import run_init
+
+    run_init(folder, corpora)
+
+
 @click.command("repro")
 @processes_option
 def repro_command(processes: int) -> None:
@@ -19,19 +29,22 @@ def repro_command(processes: int) -> None:
 
     from microfacial.pipeline import dvc
     from microfacial.pipeline.config import load
+    from microfacial.pipeline.extras import require_extras
     from microfacial.pipeline.stages.report import read_leaderboard
 
     load(PARAMS)
     project = open_project()
+    require_extras("dvc", "mlflow")
     dvc.reproduce(project, processes)
     Console().print(read_leaderboard(project))
     click.echo(
-        f"Next: open {project.results}/reports/index.html for the report, or run `make ui` for every fold in MLflow.\n"
-        "Edit params.yaml and run `make repro` again: only the stages that depend on the edit run again."
+        f"Next: open {project.results}/reports/index.html for the report, or run `microfacial ui` for every fold.\n"
+        "Edit params.yaml and run `microfacial repro` again: only the stages that depend on the edit run again."
     )
 
 
 @click.command("demo")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--contact-sheet",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -40,20 +53,22 @@ def repro_command(processes: int) -> None:
     help="Do not write data. Draw the existing demo into a PNG (default: demo.png).",
 )
 @processes_option
-def demo_command(contact_sheet: Path | None, processes: int) -> None:
-    """Write the synthetic demo data in the layout of CASME II."""
+def demo_command(folder: Path | None, contact_sheet: Path | None, processes: int) -> None:
+    """Write the synthetic demo data in the layout of CASME II into FOLDER. Default: data/demo of the project."""
     from microfacial.files import write_image
     from microfacial.pipeline import dvc
     from microfacial.report.demo_sheet import draw_demo_sheet
 
-    open_project()
+    if folder is None:
+        open_project()
+    target = folder or dvc.DEMO
     if contact_sheet is None:
-        dvc.make_demo(processes)
-        click.echo(f"demo: {dvc.DEMO}")
+        dvc.make_demo(processes, target)
+        click.echo(f"demo: {target}")
         return
-    if not dvc.DEMO.exists():
-        raise PipelineError(f"{dvc.DEMO} does not exist. Run `microfacial demo` first")
-    write_image(contact_sheet, draw_demo_sheet(dvc.DEMO))
+    if not target.exists():
+        raise PipelineError(f"{target} does not exist. Run `microfacial demo` first")
+    write_image(contact_sheet, draw_demo_sheet(target))
     click.echo(f"demo: {contact_sheet}")
 
 

@@ -67,8 +67,10 @@ def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes
 @processes_option
 def train_command(model: str, processes: int) -> None:
     """Stage 4: train and test MODEL on every fold. MODEL is a name under `models` in params.yaml."""
+    from microfacial.pipeline.extras import require_extras
     from microfacial.pipeline.stages.train import run_train
 
+    require_extras("mlflow")
     with locked_project() as project:
         run_train(project, model, processes)
 

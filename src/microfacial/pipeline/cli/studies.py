@@ -60,6 +60,9 @@ def study_run_command(model: str, workers: int | None, no_conclusion: bool, pare
     The word `run` is optional. A study that was killed continues when the command is repeated. Several terminals can
     run the command at once and share the trials.
     """
+    from microfacial.pipeline.extras import require_extras
+
+    require_extras("mlflow", "optuna")
     from microfacial.pipeline.commands.study import run_study
     from microfacial.workers import end_with_parent
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -10,19 +11,67 @@ from microfacial.errors import MicrofacialError
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.predict import TrainedModel
 from microfacial.pipeline.project import VERSION_CACHE, Project
-from microfacial.registry.versions import choose_version, has_current_code
-from microfacial.tracking.model_versions import Alias, Registry, registered_name
-from microfacial.tracking.store import connect
+
+
+def open_bundle(folder: Path) -> tuple[TrainedModel, str]:
+    """Read a model without a project and without MLflow.
+
+    Args:
+        folder: folder of a bundle, or of a registered version that contains a bundle.
+
+    Returns:
+        The model and its title.
+
+    Raises:
+        StorageError: the folder contains no bundle, or the bundle is damaged.
+        ConfigError: another version of microfacial wrote its settings.
+    """
+    inner = find_bundle(folder)
+    model = read_bundle(inner if inner.is_dir() else folder)
+    return model, f"{model.model} in {folder}"
+
+
+def open_version(
+    project: Project, alias: Literal["champion", "challenger"], version: int | None
+) -> tuple[TrainedModel, str]:
+    """Read a registered version.
+
+    Args:
+        project: the project.
+        alias: `champion` or `challenger`. Used if `version` is None.
+        version: number of the version.
+
+    Returns:
+        The model and its title.
+
+    Raises:
+        PipelineError: there is no such version, or MLflow failed.
+        MissingExtraError: MLflow is not installed.
+    """
+    from microfacial.registry.versions import choose_version, has_current_code
+    from microfacial.tracking.model_versions import Registry, registered_name
+    from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
+
+    with mlflow_errors_as_pipeline_errors():
+        registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
+        record = choose_version(registry, alias, version)
+        folder = registry.fetch(record.version, VERSION_CACHE)
+    model = read_bundle(find_bundle(folder))
+    if not has_current_code(folder):
+        click.echo(
+            f"predict: {record.title} was registered with other code than this package has, which may process clips "
+            f"differently. To run the version's own code, use `mlflow models predict -m {folder}`",
+            err=True,
+        )
+    return model, f"{registry.name}, {record.title}"
 
 
 def run_predict(
-    project: Project,
+    model: TrainedModel,
     paths: Sequence[Path],
     moments: Mapping[str, int | None],
     fps: float | None,
     *,
-    alias: Alias,
-    version: int | None,
     as_json: bool,
 ) -> bool:
     """Print the label and the probabilities of each clip.
@@ -31,32 +80,15 @@ def run_predict(
     instead of `label` and `probabilities`. The remaining clips are still predicted.
 
     Args:
-        project: the project.
+        model: the model.
         paths: videos, folders of frames or pictures of maps.
         moments: `onset`, `apex` and `offset`, the frame numbers in every clip. None where a moment is to be spotted.
         fps: frames per second. Defaults to the frame rate in each video file.
-        alias: `champion` or `challenger`. Used if `version` is None.
-        version: number of the version.
         as_json: whether to print one line of JSON for each clip.
 
     Returns:
         Whether all clips could be read.
-
-    Raises:
-        PipelineError: there is no such version.
     """
-    registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
-    record = choose_version(registry, alias, version)
-    folder = registry.fetch(record.version, VERSION_CACHE)
-    model = read_bundle(find_bundle(folder))
-    if not has_current_code(folder):
-        click.echo(
-            f"predict: {record.title} was registered with other code than this package has, which may process clips "
-            f"differently. To run the version's own code, use `mlflow models predict -m {folder}`",
-            err=True,
-        )
-    if not as_json:
-        click.echo(f"{registry.name}, {record.title}")
     successes = [_predict(model, path, moments, fps, as_json) for path in paths]  # a list, so that none is skipped
     return all(successes)
 

@@ -14,17 +14,15 @@ from microfacial.evaluation.oracle import read_oracle_uf1
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.significance import compare_predictions
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.result_versions import read_result_versions
 from microfacial.preprocessing.store import read_features
 from microfacial.report.dvc_plots import write_plots
 from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.page import PageContent, render_page
 from microfacial.report.results import ModelResult, ReportConfig, add_comparisons
-from microfacial.report.settings_list import read_pinned_versions
 from microfacial.report.summary import list_metrics, summarise
 from microfacial.report.tables import read_ablation
 from microfacial.settings import read_section, read_sections
-
-_PINS = Path("constraints.txt")  # pinned versions are the same on every machine; installed ones may differ
 
 
 def run_report(project: Project) -> None:
@@ -50,7 +48,7 @@ def run_report(project: Project) -> None:
             "clips": read_section(PARAMS, "clips", ClipsConfig).model_dump(mode="json"),
             "train": read_section(PARAMS, "train", TrainConfig).model_dump(mode="json"),
         },
-        versions=read_pinned_versions(_PINS),
+        versions=read_result_versions(),
         ablation=read_ablation(folder / "ablation", config.ablation) if config.ablation else None,
         config=config,
     )
