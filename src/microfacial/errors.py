@@ -54,12 +54,15 @@ def suggest(name: object, known: Iterable[str]) -> str:
     """Return a question that names the most similar known name, for the end of a message about an unknown name.
 
     Args:
-        name: the unknown name. Upper and lower case are not distinguished.
+        name: the unknown name. Upper and lower case are not distinguished. Any other value than a text has no
+            similar name.
         known: names that exist.
 
     Returns:
         Text such as `. Did you mean hybrid?`, which ends the sentence before it. Empty if no known name is similar.
     """
+    if not isinstance(name, str):
+        return ""
     originals = {candidate.lower(): candidate for candidate in known}
-    similar = difflib.get_close_matches(str(name).lower()[:100], originals, n=1)
+    similar = difflib.get_close_matches(name[:100].lower(), originals, n=1)
     return f". Did you mean {originals[similar[0]]}?" if similar else ""
