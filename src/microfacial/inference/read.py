@@ -61,10 +61,11 @@ def read_clip(
             "and published are for flow maps only. Choose other methods"
         )
     recording = open_clip(Path(path))
+    is_tracked = onset is None and apex is None  # then `_spot` reports the choice among several faces
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
     clip = _check_moments(recording, onset, apex, offset)
-    _check_head(clip, recording.root, faces)
+    _check_head(clip, recording.root, faces, report=not is_tracked)
     store = _compute_store(clip, recording.root, faces, flow)
     _check_motion(store, f"{path}: from frame {onset} to {apex}")
     return store if offset is not None else _take_onset_apex(store)
@@ -134,8 +135,11 @@ def _report_choice(path: Path, faces: int) -> None:
         _LOG.warning("%s: %s", path, describe_choice(faces))
 
 
-def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
-    """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset."""
+def _check_head(clip: Clip, root: Path, faces: FacesConfig, *, report: bool) -> None:
+    """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset.
+
+    `report` is whether to report the choice among several faces.
+    """
     if faces.method != "landmarks":
         return
     path, onset = root / clip.frames, None
@@ -145,7 +149,7 @@ def _check_head(clip: Clip, root: Path, faces: FacesConfig) -> None:
             raise NoFaceError(f"{path}: no face was found in frame {number}. Choose moments at which a face is visible")
         if onset is None:
             onset = face
-            _report_choice(path, face.faces)
+            _report_choice(path, face.faces if report else 1)
         shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
         if shift > _LARGEST_SHIFT:
             raise DatasetError(
