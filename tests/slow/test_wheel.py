@@ -144,7 +144,7 @@ def test_the_core_reads_draws_checks_spots_and_predicts_without_a_project(
 ) -> None:
     done = core(tmp_path, "microfacial", "--version")
     assert done.stdout.split()[-1] == __version__
-    plan = DemoPlan(identities=1, clips_per_identity=1, others=0, width_px=100)
+    plan = DemoPlan(identities=1, clips_per_identity=1, others=0)
     write_demo(tmp_path / "mine", plan)
     done = core(tmp_path, "microfacial", "doctor", "mine")
     assert done.returncode == 0, done.stdout + done.stderr

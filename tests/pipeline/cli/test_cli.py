@@ -75,7 +75,7 @@ def damage_frames() -> None:
 @pytest.mark.parametrize(
     ("cause_fault", "command", "values"),
     [
-        (lambda: None, ["flow", "--contact-sheet"], ("index.json", "`dvc repro`")),
+        (lambda: None, ["flow", "--contact-sheet"], ("faces.json", "`dvc repro`")),
         (lambda: set_params("faces", sizepx=3), ["faces"], ("params.yaml: faces.sizepx",)),
         (lambda: Path("params.yaml").unlink(), ["clips"], ("params.yaml",)),
         (lambda: set_params("clips", root="data/nowhere"), ["clips"], ("CASME2-coding-*.xlsx", "data/nowhere")),
