@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow coverage check lint ui setup browser pictures help
+.PHONY: repro test test-slow coverage check lint docs ui setup browser pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -28,6 +28,10 @@ check: setup ## lint, format, types, import layers, dvc.lock, coverage of the qu
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/python tests/check_lock.py
 	@$(MAKE) --no-print-directory coverage
+
+docs: setup ## the documentation, with its notebooks, into docs/_build/html
+	@.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@.venv/bin/python tools/check_site.py docs/_build/html
 
 ui: setup ## open MLflow on the runs
 	@.venv/bin/microfacial ui

@@ -38,10 +38,10 @@ class TrainConfig(Section):
 
     protocol: Literal["loso", "composite", "leave-one-dataset-out", "holdout"] = "loso"
     holdout: tuple[str, ...] = Field((), strict=False)  # test subjects such as casme2/sub03; only `holdout` uses them
-    seed: int = Field(0, ge=0, le=MAX_SEED)
+    seed: int = Field(0, ge=0, le=MAX_SEED)  # seed of the first repetition
     repeats: int = Field(1, ge=1, le=1000)  # repetitions with seeds seed, seed + 1, …; see `protocol_of`
     validation_folds: int = Field(5, ge=2, le=1000)  # groups of training subjects; early_stopping uses one of them
-    bootstrap_draws: int = Field(2000, ge=100, le=100_000)
+    bootstrap_draws: int = Field(2000, ge=100, le=100_000)  # samples of subjects from which intervals are computed
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
 

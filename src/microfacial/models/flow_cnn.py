@@ -28,13 +28,13 @@ class FlowCnnSettings(OptimiserSettings):
     """`models.flow_cnn` in params.yaml. Only the small backbone uses `patch_px`, `width`, `depth` and `hidden`."""
 
     input_px: int = Field(28, ge=4, le=512)  # side of the map
-    backbone: Literal["small", "resnet18"] = "small"
-    patch_px: int = Field(4, ge=1, le=512, validate_default=True)
+    backbone: Literal["small", "resnet18"] = "small"  # a linear layer per patch, or ResNet-18
+    patch_px: int = Field(4, ge=1, le=512, validate_default=True)  # side of a patch; must divide `input_px`
     width: Width = 16  # D
     depth: int = Field(0, ge=0, le=64)  # mixing layers
     hidden: int = Field(64, ge=1, le=8192)  # units of the layer over all patches
     normalise: bool = False  # normalise patches before each layer, which removes the strength of a motion
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
     skip: bool = False  # add a linear classifier of the inputs
 
     @field_validator("patch_px")

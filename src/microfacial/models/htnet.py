@@ -38,7 +38,7 @@ _BLOCKS = (4, 2, 1)  # blocks along a side, of each level
 class HtNetSettings(OptimiserSettings):
     """`models.htnet` in params.yaml."""
 
-    input_px: int = Field(28, ge=28, le=448, multiple_of=28)
+    input_px: int = Field(28, ge=28, le=448, multiple_of=28)  # side of the map
     width: int = Field(48, ge=_HEADS, le=1024)  # D of level 1; each level is twice as wide as the one before
 
 

@@ -40,8 +40,8 @@ _FusionKind = Literal["gate", "weights", "fixed"]
 class HybridSettings(AttentionSettings):
     """`models.hybrid` in params.yaml. Both branches use `depth` and `heads`."""
 
-    graph: bool = True
-    transformer: bool = Field(True, validate_default=True)
+    graph: bool = True  # train the branch with attention between regions
+    transformer: bool = Field(True, validate_default=True)  # train the branch over windows
     fusion: _FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
     roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights

@@ -33,10 +33,10 @@ class LinearSvmSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4, le=512)
-    c_values: tuple[CValue, ...] = Field(  # candidates for C
+    input_px: int = Field(28, ge=4, le=512)  # side of the map
+    c_values: tuple[CValue, ...] = Field(
         (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), strict=False, min_length=1, max_length=100
-    )
+    )  # candidates for C
     inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 

@@ -40,11 +40,11 @@ class LogisticRegressionSettings(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"strengths": "c_values"})
 
-    input_px: int = Field(28, ge=4, le=512)
+    input_px: int = Field(28, ge=4, le=512)  # side of the map
     components: int = Field(60, ge=1, le=10_000)  # at most the number of rows and of pixels
-    c_values: tuple[CValue, ...] = Field(  # candidates for C
+    c_values: tuple[CValue, ...] = Field(
         (1e-4, 1e-3, 1e-2, 1e-1, 1.0), strict=False, min_length=1, max_length=100
-    )
+    )  # candidates for C
     inner_folds: int = Field(10, ge=2, le=1000)  # groups of subjects for the choice of C
 
 

@@ -21,9 +21,9 @@ from microfacial.records import FaceStore, Inputs
 class MlpSettings(OptimiserSettings):
     """`models.mlp` in params.yaml."""
 
-    input_px: int = Field(14, ge=4, le=512)
+    input_px: int = Field(14, ge=4, le=512)  # side of the map
     hidden: int = Field(64, ge=1, le=8192)  # units
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
 
 
 class Mlp(nn.Module):

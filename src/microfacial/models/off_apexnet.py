@@ -24,7 +24,7 @@ _HIDDEN = 1024
 class OffApexNetSettings(OptimiserSettings):
     """`models.off_apexnet` in params.yaml."""
 
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
 
 
 class OffApexNet(nn.Module):

@@ -35,10 +35,10 @@ _Width = Annotated[int, Field(gt=0, le=4096, multiple_of=_GROUPS)]
 class RcnASettings(OptimiserSettings):
     """`models.rcn_a` in params.yaml."""
 
-    input_px: int = Field(60, ge=28, le=512)
+    input_px: int = Field(60, ge=28, le=512)  # side of the map
     width: _Width = 32  # filters, F
     pooled: int = Field(5, ge=2, le=64)  # side of the last maps, p
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
 
 
 class RcnA(nn.Module):

@@ -25,9 +25,9 @@ class RgbSettings(OptimiserSettings):
     """`models.rgb` in params.yaml."""
 
     input_px: int = Field(48, ge=16, le=512)  # side of the image
-    backbone: Literal["small", "resnet18"] = "small"
+    backbone: Literal["small", "resnet18"] = "small"  # convolution blocks, or ResNet-18
     width: Width = 128  # D of the small backbone; the D of ResNet-18 is 512
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
 
 
 class Rgb(nn.Module):

@@ -32,20 +32,20 @@ class OptimiserSettings(Section):
         }
     )
 
-    epochs: int = Field(60, ge=1, le=100_000)
+    epochs: int = Field(60, ge=1, le=100_000)  # greatest number of passes over the training rows
     patience: int = Field(15, ge=1, le=100_000)  # epochs without a lower validation loss before training stops
     early_stopping: bool = False  # true: the validation fold chooses the epoch; false: train on all rows, use the last
-    batch_size: int = Field(32, ge=1, le=65_536)
-    learning_rate: float = Field(1e-3, gt=0, le=1e6)
-    weight_decay: float = Field(0.1, ge=0, le=100)
+    batch_size: int = Field(32, ge=1, le=65_536)  # training rows per step
+    learning_rate: float = Field(1e-3, gt=0, le=1e6)  # greatest learning rate of AdamW
+    weight_decay: float = Field(0.1, ge=0, le=100)  # decoupled weight decay of AdamW
     schedule: Literal["constant", "cosine"] = "cosine"  # of the learning rate after the warm-up
     warmup_epochs: int = Field(6, ge=0, le=100_000)  # the learning rate rises from zero during these epochs
     max_gradient_norm: float | None = Field(None, gt=0, le=1e6)  # longer gradients are shortened to this; null: never
     ema_decay: float = Field(0.0, ge=0, lt=1)  # share of the moving average of weights that a step keeps; 0: no average
-    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
-    focal_gamma: float = Field(2.0, ge=0, le=100)
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"  # focal: wrong predictions get more weight
+    focal_gamma: float = Field(2.0, ge=0, le=100)  # exponent of the focal loss
     class_weights: Literal["none", "root", "inverse"] = "inverse"  # of the class frequencies in the training rows
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)  # share of the target that all classes get
     mixup_alpha: float = Field(0.0, ge=0, le=100)  # alpha of the Beta distribution; 0: off
     flip: bool = True  # mirror half of the training faces
     test_time_flip: bool = True  # average the predictions for a face and its mirror image
@@ -62,7 +62,7 @@ class RegionSettings(OptimiserSettings):
     whole_face: bool = True  # add the whole face as one more region
     encoder: EncoderKind = "linear"  # linear: one layer over the pixels of a map; conv: four convolution blocks
     shared_encoder: bool = False  # true: one encoder for all regions; false: one encoder per region
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
     skip: bool = False  # add a linear classifier of the inputs
 
 
@@ -71,7 +71,7 @@ class AttentionSettings(RegionSettings):
 
     width: Width = 32  # D
     depth: int = Field(1, ge=1, le=64)  # attention layers
-    heads: int = Field(4, ge=1, le=1024, validate_default=True)
+    heads: int = Field(4, ge=1, le=1024, validate_default=True)  # attention heads per layer; must divide `width`
     normalise: bool = False  # normalise tokens before each layer, which removes the strength of a motion
 
     @field_validator("heads")

@@ -27,7 +27,7 @@ _FILTERS = (3, 5, 8)  # of each stream
 class StstNetSettings(OptimiserSettings):
     """`models.ststnet` in params.yaml."""
 
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
 
 
 class StstNet(nn.Module):

@@ -67,7 +67,7 @@ class Clip:
         fps: frames per second of the camera.
         cropped: whether the release has cropped the frames to the face.
         digest: digest of the bytes of all frames; empty until it is computed.
-        notes: changes to the annotation, joined by `; `.
+        notes: changes to the annotation, separated by semicolons.
     """
 
     corpus: str

@@ -24,7 +24,7 @@ class StudyConfig(Section):
     )  # nested: groups of subjects, predicted with settings tuned without them
     inner_folds: int = Field(10, ge=2, le=1000)  # groups of tuning subjects, tested in turn; at most one per subject
     repeats: int = Field(1, ge=1, le=1000)  # repetitions of the inner folds, each with its own seeds
-    seed: int = Field(0, ge=0, le=MAX_SEED)
+    seed: int = Field(0, ge=0, le=MAX_SEED)  # seed of the search and of the inner folds
     trials: int = Field(40, ge=2, le=100_000)  # number of trials, including trial 0
     max_minutes: float | None = Field(None, gt=0, le=525_600)  # start no trial after this time; null: no limit
     sampler: Literal["tpe", "gp", "random"] = "tpe"  # tree-structured Parzen, Gaussian process

@@ -1,4 +1,4 @@
-"""The Python snippets and the MLflow searches in README.md work. They run on the tiny demo in one process."""
+"""The Python snippets and the MLflow searches of the guides work. They run on the tiny demo in one process."""
 
 import re
 import shutil
@@ -21,14 +21,14 @@ NUMBERS = (89, 95, 101, 106, 112)  # onset, rise, apex, fall, offset of that cli
 
 
 def read_searches() -> list[str]:
-    """Return the searches of the README: which model, which setting, which subject."""
-    section = (ROOT / "README.md").read_text().partition("\n## Every fold in MLflow\n")[2].partition("\n## ")[0]
+    """Return the searches of the guide to MLflow: which model, which setting, which subject."""
+    section = (ROOT / "docs/guides/mlflow.md").read_text()
     return re.findall(r"^\| Which .*?\? \| `(.*?)` \|", section, re.MULTILINE)
 
 
 def read_snippets() -> list[str]:
-    """Return the snippets of the README's section on Python."""
-    section = (ROOT / "README.md").read_text().partition("\n## From Python\n")[2].partition("\n## ")[0]
+    """Return the snippets of the guide to Python."""
+    section = (ROOT / "docs/guides/python.md").read_text()
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
@@ -36,7 +36,7 @@ def read_snippets() -> list[str]:
 def example_project(
     computed: Path, trained: tuple[Path, NDArray[np.float64]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a computed project with a stored fold and the clip that the README names."""
+    """Return a computed project with a stored fold and the clip that the guide names."""
     (tmp_path / "params.yaml").symlink_to(computed / "params.yaml")
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "tiny").symlink_to(computed / "results" / "tiny")
@@ -52,16 +52,16 @@ def example_project(
 @pytest.mark.usefixtures("example_project")
 def test_the_snippets_run(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
-    for snippet in read_snippets()[1:]:  # tests/api/test_example.py runs the first one
-        exec(compile(snippet.replace("processes=2", "processes=1"), "README.md", "exec"), names)
+    for snippet in read_snippets():
+        exec(compile(snippet.replace("processes=2", "processes=1"), "python.md", "exec"), names)
     output = capsys.readouterr().out
     assert re.match(r"UF1 0\.\d{3}, 95 % interval 0\.\d{3}–[01]\.\d{3}\n\(1, 5, 2, 224, 224\) ", output)
     assert ", ".join(MODELS) + "\n" in output
     assert re.search(r"\{'happiness': 0\.\d+, 'disgust': .*\}\n$", output)
 
 
-def test_the_section_has_snippets() -> None:
-    assert len(read_snippets()) == 5
+def test_the_guide_has_snippets() -> None:
+    assert len(read_snippets()) == 4
 
 
 def set_epochs(epochs: int) -> None:
