@@ -257,7 +257,7 @@ def test_missing_flow_is_named_in_one_line(
     capsys.readouterr()
     assert run(monkeypatch, "ablate") == 2
     error = capsys.readouterr().err
-    assert error.startswith("microfacial: results/tiny/flow/index.json is missing")
+    assert error.startswith("microfacial: results/tiny/faces/faces.json is missing")
     assert error.count("\n") == 1
 
 

@@ -100,14 +100,14 @@ def test_every_imported_package_is_a_requirement_or_belongs_to_an_extra() -> Non
         for name in imported_names(node)
     } - {*sys.stdlib_module_names, "microfacial"}
     distributions = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "skimage": "scikit-image"}
-    distributions |= {"ruamel": "ruamel-yaml", "pydantic_core": "pydantic"}
+    distributions |= {"ruamel": "ruamel-yaml", "pydantic_core": "pydantic", "PIL": "pillow"}
     required = {Requirement(line).name for line in PROJECT["dependencies"]}
     assert {distributions.get(root, root) for root in roots - EXTRAS.keys()} <= required
 
 
 def test_the_extras_of_the_package_are_the_extras_that_messages_name() -> None:
     optional = PROJECT["optional-dependencies"]
-    assert {*optional} == {*EXTRAS.values(), "all", "dev"}
+    assert {*optional} == {*EXTRAS.values(), "all", "docs", "dev"}
     assert optional["all"] == [f"microfacial[{','.join(('tracking', 'pipeline', 'tuning'))}]"]
     named = {Requirement(line).name.replace("-", "_"): extra for extra in EXTRAS.values() for line in optional[extra]}
     assert named.items() <= EXTRAS.items()

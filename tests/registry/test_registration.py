@@ -104,6 +104,7 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
     external = {name for name in reached if not name.startswith("microfacial")} - sys.stdlib_module_names
     distributions = {
         "cv2": OPENCV,
+        "PIL": "pillow",
         "sklearn": "scikit-learn",
         "ruamel": "ruamel-yaml",
         "pydantic_core": "pydantic",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from microfacial.api.result_tables import class_rows, clip_rows, score_rows, subject_rows
+from microfacial.api.result_tables import class_frame, clip_rows, score_rows, subject_rows
 from microfacial.errors import ConfigError
 from microfacial.evaluation.comparison import describe_comparison
 from microfacial.evaluation.protocols import TrainConfig
@@ -189,7 +189,7 @@ _TABLES: Mapping[str, Callable[[Result], pd.DataFrame]] = MappingProxyType(
     {
         "clips": lambda result: clip_rows(result.predictions, result.protocol.seed),
         "subjects": lambda result: subject_rows(result.predictions),
-        "classes": lambda result: class_rows(result.predictions),
+        "classes": lambda result: class_frame(result.predictions),
         "scores": lambda result: score_rows(result.evaluation),
     }
 )

@@ -42,7 +42,7 @@ def subject_rows(predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame({"clips": grouped.size(), "accuracy": grouped.mean()}).reset_index()
 
 
-def class_rows(predictions: Predictions) -> pd.DataFrame:
+def class_frame(predictions: Predictions) -> pd.DataFrame:
     """Return precision, recall and F1 of each class: means over repetitions, like the scores.
 
     Args:

@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
     {
         "mlflow": "tracking",
         "alembic": "tracking",
+        "requests": "tracking",
         "sqlalchemy": "tracking",
         "dvc": "pipeline",
         "optuna": "tuning",

@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-View = Literal["models", "folds", "studies", "trials"]
-TRAINING_VIEWS: tuple[View, ...] = ("models", "folds")
-STUDY_VIEWS: tuple[View, ...] = ("studies", "trials")
+ViewName = Literal["models", "folds", "studies", "trials"]
+TRAINING_VIEWS: tuple[ViewName, ...] = ("models", "folds")
+STUDY_VIEWS: tuple[ViewName, ...] = ("studies", "trials")
 _TAG = "mlflow.sharedViewState."
 
 
@@ -35,7 +35,7 @@ def _columns(metrics: str, params: str, tags: str = "", attributes: str = "") ->
     return tuple(f"{kind}.`{name}`" for kind, names in kinds.items() for name in names.split())
 
 
-_TABLES: dict[View, _Table] = {
+_TABLES: dict[ViewName, _Table] = {
     "models": _Table(
         "model",
         "uf1",
@@ -83,7 +83,7 @@ def view_tags(of_studies: bool) -> dict[str, str]:
     return {f"{_TAG}microfacial-{view}": json.dumps(_as_state(_TABLES[view])) for view in views}
 
 
-def view_address(page: str, experiment: str, view: View) -> str:
+def view_address(page: str, experiment: str, view: ViewName) -> str:
     """Return the address of a view on MLflow's page.
 
     Args:

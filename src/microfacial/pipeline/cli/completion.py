@@ -18,10 +18,10 @@ class ModelName(click.types.StringParamType):
             param: the argument.
             incomplete: the text so far.
         """
-        return [CompletionItem(name) for name in list_models() if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in list_model_names() if name.startswith(incomplete)]
 
 
-def list_models() -> list[str]:
+def list_model_names() -> list[str]:
     """Return the models that params.yaml lists. Empty if there is no such file, or it cannot be read."""
     from microfacial.settings import read_sections
 

@@ -61,11 +61,11 @@ class RunByDefault(click.Group):
             ctx: the context of the group.
             args: the words after the name of the group.
         """
-        from microfacial.pipeline.cli.completion import list_models  # reads YAML
+        from microfacial.pipeline.cli.completion import list_model_names  # reads YAML
 
         word = args[0]
         misspelt = word not in self.commands and get_close_matches(word, self.commands, cutoff=0.7)
-        if word in self.commands or word.startswith("-") or (misspelt and word not in list_models()):
+        if word in self.commands or word.startswith("-") or (misspelt and word not in list_model_names()):
             return super().resolve_command(ctx, args)
         return super().resolve_command(ctx, ["run", *args])
 
