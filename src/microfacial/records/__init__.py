@@ -30,6 +30,7 @@ from microfacial.records.clips import (
 )
 from microfacial.records.results import (
     ORACLE,
+    PRIOR_ON_DRAWN,
     PROTOCOL_NAMES,
     SYNTHETIC,
     Comparison,
@@ -55,6 +56,7 @@ __all__ = [
     "ONSET_APEX",
     "ORACLE",
     "PHASE_WINDOWS",
+    "PRIOR_ON_DRAWN",
     "PROTOCOL_NAMES",
     "SYNTHETIC",
     "ApexSource",

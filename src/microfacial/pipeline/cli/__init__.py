@@ -38,6 +38,7 @@ for _command in (
     studies.ablate_command,
     studies.study_group,
     models.spot_command,
+    models.pretrain_command,
     models.register_command,
     models.promote_command,
     models.rollback_command,
