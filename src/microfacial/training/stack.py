@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 
 from microfacial.models.base import Explain
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.parts import PartNetwork
 from microfacial.models.settings import OptimiserSettings
 
 ROWS_PER_PASS = 32  # rows of one lane that are predicted together
@@ -158,11 +159,14 @@ class NetworkStack:
 
         Args:
             training: true to switch it on. Its masks then come from the keys, which `logits` needs among its tensors.
+                Networks of parts return the logits of each part.
         """
         self._network.train(training)
         for module in self._network.modules():
             if isinstance(module, Dropout):
                 module.keyed = training
+            if isinstance(module, PartNetwork):
+                module.returns_parts = training
 
 
 class _ExplainedNetwork(nn.Module):
