@@ -32,6 +32,7 @@ TWO_EPOCHS: dict[str, Any] = {**ONE_EPOCH, "epochs": 2, "learning_rate": 0.01}
 # Settings that make each model fast, and the shape of one sample, as `make_inputs` returns it.
 TINY: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "majority": ({}, (0,)),
+    "motion_prior": ({}, (2, 28, 28)),
     "linear_svm": ({"c_values": [1e-3, 1e-1], "inner_folds": 2}, (3, 4, 4)),
     "logistic_regression": ({"c_values": [1e-3, 1e-1], "inner_folds": 2, "components": 5}, (3, 4, 4)),
     "rgb": ({**TWO_EPOCHS, "width": 8}, (3, 16, 16)),
@@ -89,7 +90,7 @@ def samples_of(model: str) -> Samples:
         corpora=np.array([name[0] for name in subjects]),
         clips=np.arange(rows).astype(str),
         active=random.random((rows, regions)) < 0.5,
-        classes=("x", "y", "z"),
+        classes=("negative", "positive", "surprise"),
         windows=(ONSET_APEX, *PHASE_WINDOWS)[-shape[0] :] if len(shape) == 5 else (),
         mirror=tuple(range(regions))[::-1],
     )

@@ -91,7 +91,9 @@ def test_every_file_of_the_package_that_is_no_module_belongs_to_a_stage() -> Non
         if path.is_file() and path.suffix not in (".py", ".pyc") and path.name not in ("py.typed", "NOTICE")
     }
     resources -= {path for path in resources if path.startswith("pipeline/template/")}  # files of a new project
-    covered = {path for stage in STAGES for path in code_manifest(stage) if not path.endswith(".py")}
+    models = [code_manifest("train", model) for model in variant_modules()]
+    manifests = [*models, *(code_manifest(stage) for stage in STAGES)]
+    covered = {path for manifest in manifests for path in manifest if not path.endswith(".py")}
     assert covered == resources
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from microfacial.errors import DamagedError
 
@@ -27,6 +29,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 _ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22  # the last record of an archive without a comment
 _SHOWN = 40  # characters of a cell that a message shows
+_SAFETENSORS_ERRORS = (SafetensorError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
 _ARRAY_ERRORS = (  # numpy and zipfile raise these for damaged files
     ArithmeticError,
     AssertionError,
@@ -223,6 +226,25 @@ def open_npz(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     for name, array in arrays.items():
         if array.dtype.kind in "fc" and not np.isfinite(array).all():
             raise DamagedError(f"{name} has numbers that are not finite")
+    return arrays
+
+
+def parse_weights(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name.
+
+    Args:
+        content: bytes of the file.
+
+    Raises:
+        DamagedError: the content is not a safetensors file, or a number is not finite.
+    """
+    try:
+        arrays: dict[str, NDArray[Any]] = load(content)
+    except _SAFETENSORS_ERRORS as error:
+        raise DamagedError(_in_one_line(error)) from None
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DamagedError(f"{name} has weights that are not finite")
     return arrays
 
 

@@ -36,6 +36,7 @@ _MODEL_TABLE = "models"
 
 _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "models.prior": ("models/weights/motion_prior.md", "models/weights/motion_prior.safetensors"),
         "preprocessing.alignment": ("preprocessing/weights/mean_face.csv",),
         "preprocessing.face_networks": (
             "preprocessing/weights/face_detection_short_range.tflite",

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.scoring import ONE_SUBJECT, gather, pool
-from microfacial.records import DEMO_CORPUS, SYNTHETIC, FoldPlan, FoldResult, History, Samples
+from microfacial.records import DEMO_CORPUS, PRIOR_ON_DRAWN, SYNTHETIC, FoldPlan, FoldResult, History, Samples
 
 CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100)
 Probabilities = NDArray[np.float64]
@@ -134,6 +134,8 @@ def test_predictions_are_gathered_in_the_order_of_rows(samples: Samples) -> None
 def test_only_scores_of_synthetic_clips_carry_their_note(samples: Samples) -> None:
     demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
     assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG).note == SYNTHETIC
+    prior = pool("motion_prior", demo, folds_of(demo, fixed(demo.labels)), CONFIG)
+    assert prior.note == f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"
     assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG).note == ""
 
 

@@ -99,3 +99,45 @@ def test_the_graph_uses_the_first_window_and_the_transformer_its_own_windows(per
     for weights, windows in ((importances.graph_regions, [0]), (importances.transformer_regions, used)):
         (gradient,) = torch.autograd.grad(weights[:, 0].sum(), inputs, retain_graph=True)
         assert gradient.flatten(2).any(dim=2).any(dim=0).nonzero()[:, 0].tolist() == windows
+
+
+def test_in_training_each_part_has_logits_of_its_own_and_the_fusion_changes_no_branch() -> None:
+    network, inputs = make_network("hybrid", {"dropout": 0.0})
+    fused = network(inputs)
+    network.returns_parts = True
+    parts = network(inputs)
+    assert parts.shape == (3, 4, 4)  # graph, transformer, whole face, fused branches
+    share = network.face_share
+    assert torch.allclose((1 - share) * parts[:, 3] + share * parts[:, 2], fused, atol=1e-6)
+    weights = network.importances(inputs).fusion
+    assert torch.allclose(weights[:, :1] * parts[:, 0] + weights[:, 1:] * parts[:, 1], parts[:, 3], atol=1e-6)
+    parts[:, 3].square().sum().backward()
+    changed = {name for name, value in network.named_parameters() if value.grad is not None and value.grad.any()}
+    assert changed == {"fusion.scores"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"face_share": 0.0}, 3),
+        ({"whole_face": False}, 3),
+        ({"graph": False}, 2),
+        ({"graph": False, "face_share": 0.0}, 1),
+        ({"graph": False, "skip": True}, 3),
+        ({"part_losses": False}, None),
+    ],
+)
+def test_only_parts_that_exist_have_a_loss(changes: dict[str, Any], parts: int | None) -> None:
+    network, inputs = make_network("hybrid", changes)
+    assert network(inputs).shape == (3, 4)
+    network.returns_parts = True
+    assert network(inputs).shape == ((3, 4) if parts is None else (3, parts, 4))
+
+
+def test_the_part_of_the_whole_face_sees_nothing_else() -> None:
+    network, inputs = make_network("hybrid", {})
+    inputs.requires_grad_()
+    network.returns_parts = True
+    (gradient,) = torch.autograd.grad(network(inputs)[:, 2].sum(), inputs)
+    touched = gradient.flatten(3).any(dim=3).any(dim=0).nonzero()
+    assert touched.tolist() == [[0, 3]]  # onset→apex, whole face

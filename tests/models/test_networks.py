@@ -65,7 +65,7 @@ PARAMETERS = {  # of 3 regions, and the whole face in the default presets
     + (4 + 3) * 256
     + 2 * (transformer_layer(256) + 2 * norms(256))
     + linear(4 * 3 * 256, K),
-    ("hybrid", "default"): ENCODERS + hybrid(32, 4, 1, 4, 2),
+    ("hybrid", "default"): ENCODERS + hybrid(32, 4, 1, 4, 2) + linear(3 * 14 * 14, 64) + linear(64, K),
     ("hybrid", "mission"): WIDE + hybrid(256, 8, 2, 3, 4) + 2 * 3 * norms(256),
 }
 

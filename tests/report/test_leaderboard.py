@@ -4,7 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from fake_results import make_comparison, make_result
-from microfacial.records import SYNTHETIC
+from microfacial.records import PRIOR_ON_DRAWN, SYNTHETIC
 from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.results import ModelResult
 
@@ -55,3 +55,12 @@ def test_captions_are_shown_only_if_they_apply() -> None:
     assert "Δ:" not in printed
     assert SYNTHETIC in print_leaderboard(make_result("a", note=SYNTHETIC))
     assert "over 3 repetitions" in print_leaderboard(make_result("a", repeats=3))
+
+
+def test_the_note_of_one_model_is_shown_whatever_its_rank() -> None:
+    results = [make_result("hybrid", 0.8, note=SYNTHETIC)]
+    prior = make_result("motion_prior", 0.5, note=f"{SYNTHETIC}; {PRIOR_ON_DRAWN}")
+    words = " ".join(print_leaderboard(*results, prior).split())
+    assert words.count(SYNTHETIC) == 1
+    assert PRIOR_ON_DRAWN in words
+    assert PRIOR_ON_DRAWN not in " ".join(print_leaderboard(*results).split())

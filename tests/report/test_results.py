@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from fake_results import make_comparison, make_result
 from microfacial.records import Comparison, Predictions
-from microfacial.report.results import ReportConfig, add_comparisons, find_best_simple, rank_results
+from microfacial.report.results import ReportConfig, add_comparisons, find_best_simple, join_notes, rank_results
 
 
 def test_the_best_result_comes_first_and_ties_are_sorted_by_name() -> None:
@@ -52,3 +52,14 @@ def test_an_ablation_is_named_by_its_digest() -> None:
     assert ReportConfig(ablation="0123456789abcdef").ablation
     with pytest.raises(ValidationError):
         ReportConfig(ablation="yes")
+
+
+def test_each_note_is_told_once() -> None:
+    results = [
+        make_result("a", note="x; y"),
+        make_result("b", note="x"),
+        make_result("c", note="x; z"),
+        make_result("d"),
+    ]
+    assert join_notes(results) == "x; y; z"
+    assert join_notes(results[3:]) == ""

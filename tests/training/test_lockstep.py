@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from microfacial.errors import ConfigError
 from microfacial.models.base import Task
+from microfacial.models.layers.parts import PartNetwork
 from microfacial.records import Samples, TrainingData
 from microfacial.training.augmentation import InputLayout
 from microfacial.training.fit import fit
@@ -191,3 +193,25 @@ def test_a_network_that_draws_shared_random_numbers_is_refused_by_name(samples: 
 
     with pytest.raises(ConfigError, match=r"^Careless .*layers\.dropout\.Dropout"):
         fit(chunk_of(samples)[:folds], model=replace(tiny(), build=Careless), settings=TinySettings(epochs=1))
+
+
+class _Parts(TinyNet, PartNetwork):
+    """Its parts are the logits of the tiny network, and a part that is never sure."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = super().forward(x)
+        return torch.stack([logits, 0 * logits], dim=1) if self.returns_parts else logits
+
+
+def test_each_part_of_a_network_has_a_loss_of_its_own_and_their_mean_is_the_loss() -> None:
+    settings = TinySettings()
+    whole = make_lane(settings)
+    network = _Parts(whole.task, settings)
+    network.load_state_dict(whole.network.state_dict())
+    alone, together = (
+        Lockstep([lane], settings, InputLayout(shows="motion")) for lane in (whole, replace(whole, network=network))
+    )
+    before = together.weights.clone()
+    losses = [run.train_epoch() for run in (alone, together)]
+    assert losses[1] == pytest.approx((losses[0] + np.log(3)) / 2)
+    assert (together.weights != before).any()

@@ -9,8 +9,8 @@ from microfacial.models.presets import resolve
 from microfacial.tuning.search_space import SPACES, Categorical, Float, Integer, find_space
 
 
-def test_every_model_except_majority_has_a_search_space() -> None:
-    assert SPACES.keys() == MODELS.keys() - {"majority"}
+def test_every_model_that_fits_something_has_a_search_space() -> None:
+    assert SPACES.keys() == MODELS.keys() - {"majority", "motion_prior"}
 
 
 @pytest.mark.parametrize("model", SPACES)
@@ -52,7 +52,7 @@ def test_fixed_parameters_are_left_out_and_unknown_ones_are_refused() -> None:
         find_space("hybrid", ("encodr",))
 
 
-@pytest.mark.parametrize("model", ["majority", "nonsense"])
+@pytest.mark.parametrize("model", ["majority", "motion_prior", "nonsense"])
 def test_models_without_parameters_to_search_are_refused(model: str) -> None:
     with pytest.raises(ConfigError, match=f"^{model} .*linear_svm, "):
         find_space(model)

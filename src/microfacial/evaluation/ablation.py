@@ -61,6 +61,8 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         FULL: Ablation(),
         "without graph": Ablation(hybrid={"graph": False}),
         "without transformer": Ablation(hybrid={"transformer": False}),
+        "without whole face": Ablation(hybrid={"face_share": 0.0}),
+        "one loss for all parts": Ablation(hybrid={"part_losses": False}),
         "fixed fusion": Ablation(hybrid={"fusion": "fixed"}),
         "one window": Ablation(
             hybrid={"windows_per_phase": 0}, not_on_maps="not possible on published maps, which have one window anyway"

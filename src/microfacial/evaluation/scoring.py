@@ -9,7 +9,16 @@ from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig, scored_rows
 from microfacial.evaluation.significance import bootstrap_intervals, count_by_subject
 from microfacial.metrics import Counts, accuracy, calibration_error, confusion, uar, uf1
-from microfacial.records import SYNTHETIC, Evaluation, FoldResult, Predictions, Samples, Score, is_synthetic
+from microfacial.records import (
+    PRIOR_ON_DRAWN,
+    SYNTHETIC,
+    Evaluation,
+    FoldResult,
+    Predictions,
+    Samples,
+    Score,
+    is_synthetic,
+)
 
 ONE_SUBJECT = "only one subject was held out, so no confidence interval can be computed"
 
@@ -55,7 +64,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
         mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
-        note=_note(samples, by_subject),
+        note=_note(samples, by_subject, model),
     )
 
 
@@ -129,7 +138,12 @@ def deviation(scores: NDArray[np.float64]) -> float:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
-def _note(samples: Samples, by_subject: Counts) -> str:
+def _note(samples: Samples, by_subject: Counts, model: str) -> str:
     """Return the reasons why the scores must be read with care, or an empty text."""
-    notes = {SYNTHETIC: any(map(is_synthetic, samples.corpora)), ONE_SUBJECT: by_subject.shape[1] == 1}
+    synthetic = any(map(is_synthetic, samples.corpora))
+    notes = {
+        SYNTHETIC: synthetic,
+        PRIOR_ON_DRAWN: synthetic and model == "motion_prior",
+        ONE_SUBJECT: by_subject.shape[1] == 1,
+    }
     return "; ".join(note for note, holds in notes.items() if holds)

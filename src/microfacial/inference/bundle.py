@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import save_file
 
 from microfacial.errors import DamagedError, StorageError
 from microfacial.files import atomic_write, read_json, refuse_damaged, write_json, write_text
+from microfacial.formats import parse_weights
 from microfacial.inference.predict import Checkpoint, TrainedModel, restore_model
 
 BUNDLE, EVIDENCE, CARD = Path("artifacts/bundle"), Path("evidence"), Path("model_card.md")  # in a version's folder
 
 _FACTS, _WEIGHTS, _DIGESTS = "bundle.json", "weights.safetensors", "SHA256SUMS"
 _REMEDY = "Run `microfacial register MODEL` with a trained model, then `microfacial promote --force REASON`"
-_LIBRARY_ERRORS = (SafetensorError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
 _OLD_BUNDLE, _OLD_FACTS = Path("artifacts/pack"), "pack.json"  # names in versions from before the rename
 
 
@@ -102,7 +100,7 @@ def read_bundle(folder: Path) -> TrainedModel:
     weights = folder / _WEIGHTS
     _check_digest(weights, digests)
     with refuse_damaged(weights, _REMEDY):
-        named = _parse_weights(weights.read_bytes())
+        named = parse_weights(weights.read_bytes())
     named |= {name: np.array(value, dtype=np.str_) for name, value in facts.text.items()}
     written = len({name.partition("/")[0] for name in named})
     if written != facts.count:
@@ -135,18 +133,6 @@ def _check_digest(path: Path, digests: Mapping[str, str]) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _parse_weights(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a safetensors file by name. All numbers must be finite."""
-    try:
-        arrays: dict[str, NDArray[Any]] = load(content)
-    except _LIBRARY_ERRORS as error:
-        raise DamagedError(" ".join(str(error).split()) or type(error).__name__) from None
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DamagedError(f"{name} has weights that are not finite")
-    return arrays
 
 
 def find_bundle(version: Path) -> Path:

@@ -17,6 +17,7 @@ from microfacial.models.linear_svm import LINEAR_SVM
 from microfacial.models.logistic_regression import LOGISTIC_REGRESSION
 from microfacial.models.majority import MAJORITY
 from microfacial.models.mlp import MLP
+from microfacial.models.motion_prior import MOTION_PRIOR
 from microfacial.models.off_apexnet import OFF_APEXNET
 from microfacial.models.rcn_a import RCN_A
 from microfacial.models.rgb import RGB
@@ -30,6 +31,7 @@ MODELS: Mapping[str, Variant] = MappingProxyType(
     {
         "majority": MAJORITY,
         "linear_svm": LINEAR_SVM,
+        "motion_prior": MOTION_PRIOR,
         "rgb": RGB,
         "flow_cnn": FLOW_CNN,
         "roi_cnn": ROI_CNN,

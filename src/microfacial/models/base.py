@@ -82,6 +82,7 @@ class Task:
     Attributes:
         shape: shape of one sample.
         classes: number of classes, K.
+        names: names of the classes; empty if the network is only rebuilt from stored weights.
         co_occurrence: `(R, R)` float32, 0 to 1: the share of training clips in which two regions move together
             according to the annotated action units. It is 0 everywhere without annotations.
     """
@@ -89,6 +90,7 @@ class Task:
     shape: tuple[int, ...]
     classes: int
     co_occurrence: NDArray[np.float32]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,18 +1,22 @@
-"""Hybrid: a graph over the regions at the apex and a transformer over the windows. Their logits are fused.
+"""Hybrid: a graph over the regions at the apex and a transformer over the windows, with the whole face as a third part.
 
-    (N, W, R, 3, s, s) ─▶ one encoder pass ─▶ (N, W, R, D)
+    (N, W, R, 3, s, s) ─▶ one encoder pass per branch ─▶ (N, W, R, D)
         onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weight regions             ─▶ (N, K) ┐
         phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weight windows and regions ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
+    whole face, onset→apex ─▶ one hidden layer ─▶ (N, K), averaged with the fused logits by constant weights
 
 In each branch, the weighted vectors are concatenated, so that each region keeps its place, and one linear layer turns
 them into logits. `Hybrid.importances` returns all weights. Either branch can be switched off.
 
+Each part has a loss of its own. The fusion learns its weights from the finished logits of the branches and does not
+change the branches. Trained on the loss of the sum alone, a part stops learning as soon as another one is right.
+
 Source: graph attention, Veličković et al., ICLR 2018, arXiv:1710.10903; transformer, Vaswani et al., NeurIPS 2017,
-arXiv:1706.03762; gate of two sources, Arevalo et al., arXiv:1702.01992.
+arXiv:1706.03762; losses of parts, Lee et al., Deeply-Supervised Nets, AISTATS 2015, arXiv:1409.5185.
 """
 
 from dataclasses import dataclass
-from math import log, prod
+from math import prod
 from typing import Literal
 
 import torch
@@ -31,10 +35,10 @@ from microfacial.models.layers.attention import (
     run_layers,
 )
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.layers.fusion import Fusion, FusionKind
+from microfacial.models.layers.parts import FacePart, PartNetwork
 from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
-
-_FusionKind = Literal["gate", "weights", "fixed"]
 
 
 class HybridSettings(AttentionSettings):
@@ -42,8 +46,11 @@ class HybridSettings(AttentionSettings):
 
     graph: bool = True  # train the branch with attention between regions
     transformer: bool = Field(True, validate_default=True)  # train the branch over windows
-    fusion: _FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
+    fusion: FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
+    part_losses: bool = True  # train each part with a loss of its own; false: with the loss of the sum of all parts
+    face_share: float = Field(0.4, ge=0, lt=1)  # weight of the part of the whole face; 0: no such part
+    face_hidden: int = Field(64, ge=1, le=8192)  # units of the hidden layer of this part
     roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights
     adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
     windows_per_phase: Literal[0, 1, 2] = 1  # windows before the apex, and after it; 0: only onset→apex
@@ -79,7 +86,7 @@ class HybridImportances:
     attention: Tensor
 
 
-class Hybrid(nn.Module):
+class Hybrid(PartNetwork):
     """One encoder for the regions of all windows, one or two branches, and their fusion.
 
     Args:
@@ -94,6 +101,7 @@ class Hybrid(nn.Module):
         super().__init__()
         windows, regions = task.shape[:2]
         self.classes, self.heads = task.classes, settings.heads
+        self.part_losses = settings.part_losses
         self.encoder = RegionEncoder(task.shape[-4:], doubling_widths(settings.width), settings)
         start = initial_interactions(task, regions, settings.adjacency)
         self.graph = GraphBranch(regions, task, settings, start) if settings.graph else None
@@ -101,11 +109,31 @@ class Hybrid(nn.Module):
         branches = settings.graph, settings.transformer
         self.fusion = Fusion(task.classes, settings.fusion, branches, settings.graph_share)
         self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
+        self.face_share = settings.face_share if settings.whole_face else 0.0
+        self.face = FacePart(task, settings.face_hidden, settings.dropout) if self.face_share else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits `(N, K)` for maps of regions `(N, W, R, C, s, s)`."""
-        logits, _ = self._fuse(x)  # (N, K)
-        return logits if self.skip is None else logits + self.skip(x.flatten(1))
+        """Return logits for maps of regions `(N, W, R, C, s, s)`.
+
+        Returns:
+            `(N, K)`. With `part_losses` and `returns_parts`, the logits of P parts, `(N, P, K)`.
+        """
+        graph, phases, weights = self._run_branches(x)
+        parts = [logits for logits, branch in ((graph, self.graph), (phases, self.transformer)) if branch is not None]
+        together = self.returns_parts and self.part_losses
+        branches = torch.stack([graph, phases], dim=1)  # (N, 2, K)
+        shares = weights.fusion[..., None]  # (N, 2, 1)
+        logits = (shares * (branches.detach() if together else branches)).sum(1)  # (N, K)
+        if self.skip is not None:
+            logits = logits + self.skip(x.flatten(1))
+        if self.face is not None:
+            parts.append(self.face(x[:, 0, -1]))
+            if not together:
+                logits = (1 - self.face_share) * logits + self.face_share * parts[-1]
+        if not together:
+            return logits
+        sums = [logits] if self.skip is not None or (self.graph and self.transformer) else []  # with weights of its own
+        return torch.stack([*parts, *sums], dim=1)
 
     def importances(self, x: Tensor) -> HybridImportances:
         """Return the weights of branches, regions and windows for each sample.
@@ -116,10 +144,13 @@ class Hybrid(nn.Module):
         Returns:
             The weights, with gradients.
         """
-        return self._fuse(x)[1]
+        return self._run_branches(x)[2]
 
-    def _fuse(self, x: Tensor) -> tuple[Tensor, HybridImportances]:
-        """Return the fused logits, `(N, K)`, and all weights."""
+    def _run_branches(self, x: Tensor) -> tuple[Tensor, Tensor, HybridImportances]:
+        """Return the logits of the graph and of the transformer, `(N, K)` each, and all weights.
+
+        With `part_losses`, the weights of the fusion depend on the logits but pass no gradient to them.
+        """
         vectors = self.encoder(x)  # (N, W, R, D)
         n, windows, regions, _ = vectors.shape
         graph, graph_regions, attention = (
@@ -132,15 +163,14 @@ class Hybrid(nn.Module):
             if self.transformer is None
             else self.transformer(vectors)
         )
-        fusion = self.fusion(graph, phases)  # (N, 2)
-        fused = fusion[:, :1] * graph + fusion[:, 1:] * phases  # (N, K)
-        return fused, HybridImportances(
-            fusion=fusion,
+        importances = HybridImportances(
+            fusion=self.fusion(graph.detach(), phases.detach()) if self.part_losses else self.fusion(graph, phases),
             graph_regions=graph_regions,
             transformer_regions=phase_regions,
             windows=phase_weights,
             attention=attention,
         )
+        return graph, phases, importances
 
 
 class GraphBranch(nn.Module):
@@ -219,44 +249,6 @@ class PhaseBranch(nn.Module):
         share = windows[:, :, None] * regions[:, None]  # (N, T, R)
         weighted = tokens * share[..., None] * share[0].numel()  # equal weights change nothing
         return self.head(weighted.flatten(1), x), regions, nn.functional.pad(windows, (self.first, 0))
-
-
-class Fusion(nn.Module):
-    """Weights of two branches. A missing branch has the weight 0.
-
-    Args:
-        classes: number of classes, K.
-        kind: `gate`, `weights` or `fixed`; see `HybridSettings.fusion`.
-        present: whether the network has a graph, and whether it has a transformer.
-        graph_share: weight of the graph at the start of training, or always if `kind` is `fixed`. It is used only if
-            both branches are present.
-    """
-
-    def __init__(self, classes: int, kind: _FusionKind, present: tuple[bool, bool], graph_share: float) -> None:
-        super().__init__()
-        both = all(present)
-        bias = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # 0 gives each branch one half
-        self.gate = nn.Linear(2 * classes, 2) if both and kind == "gate" else None
-        if self.gate is not None:
-            self.gate.bias.data += bias
-        self.scores = nn.Parameter(bias) if both and kind == "weights" else None
-        self.fixed = [graph_share, 1 - graph_share] if both else [float(branch) for branch in present]
-
-    def forward(self, graph: Tensor, transformer: Tensor) -> Tensor:
-        """Return the weights of the branches.
-
-        Args:
-            graph: logits of the graph, `(N, K)`.
-            transformer: logits of the transformer, `(N, K)`.
-
-        Returns:
-            `(N, 2)`. The two weights of a sample sum to 1.
-        """
-        if self.gate is not None:
-            scores: Tensor = self.gate(torch.cat([graph, transformer], dim=1))
-            return scores.softmax(-1)
-        shares = graph.new_tensor(self.fixed) if self.scores is None else self.scores.softmax(-1)
-        return shares.expand(len(graph), 2)
 
 
 def _apex_window_is_extra(settings: HybridSettings) -> bool:

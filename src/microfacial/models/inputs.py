@@ -14,6 +14,12 @@ from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inpu
 
 WHOLE_FACE = "whole face"  # name of the whole face in a list of regions
 APEX_OFFSET = "apex>offset"
+PORTRAIT = (0.0, 0.088, 0.9, 0.912)
+"""Frame of drawn faces on the aligned square: top, left, bottom, right, in sides of the square.
+
+The eyes of drawn faces are .27 of the frame's width from the midline and .27 of its height from its top. Those of the
+mean face are .2225 and .24 of the square."""
+
 _SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}  # windows that are the sum of stored windows
 
 # The jaw of the mean face, in sides of the aligned square, with a margin for faces that are wider or longer.
@@ -34,6 +40,26 @@ def full_face(store: FaceStore, size_px: int) -> Inputs:
     """
     motions = (_motion(store, row, ONSET_APEX) for row in range(len(store.clips)))
     return Inputs(values=np.stack([_whole_face(motion, store, size_px) for motion in motions]))
+
+
+def portrait(store: FaceStore, size_px: int) -> Inputs:
+    """Return the onset→apex motion in the frame of drawn faces: from above the brows to the mouth, a bit narrower.
+
+    Published maps show this frame already. See `datasets.drawn_motion.fields` for the places of eyes and mouth in it.
+
+    Args:
+        store: aligned faces and flow of N clips.
+        size_px: side of the maps.
+
+    Returns:
+        Values `(N, 2, size_px, size_px)` float32: u, v. Pixels outside the face are 0; see `face_area`.
+    """
+    motions = [_motion(store, row, ONSET_APEX)[:2] for row in range(len(store.clips))]
+    if store.unit != "stretched":
+        side = motions[0].shape[-1] if motions else 0
+        top, left, bottom, right = (round(share * side) for share in PORTRAIT)
+        motions = [(motion * face_area(side))[:, top:bottom, left:right] for motion in motions]
+    return Inputs(values=np.stack([_resize(motion, size_px) for motion in motions]))
 
 
 def apex_crops(store: FaceStore, size_px: int) -> Inputs:

@@ -7,13 +7,15 @@ arXiv:1606.08415.
 """
 
 from math import prod
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.models.base import Network, Task
-from microfacial.models.inputs import full_face
+from microfacial.models.inputs import full_face, portrait
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.prior_start import PriorStart
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -24,6 +26,7 @@ class MlpSettings(OptimiserSettings):
     input_px: int = Field(14, ge=4, le=512)  # side of the map
     hidden: int = Field(64, ge=1, le=8192)  # units
     dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
+    start: Literal["motion_prior"] | None = None  # fine-tune the motion prior; `hidden` is not used
 
 
 class Mlp(nn.Module):
@@ -48,15 +51,19 @@ class Mlp(nn.Module):
         return logits
 
 
+def _build(task: Task, settings: MlpSettings) -> nn.Module:
+    return PriorStart(task, settings.dropout) if settings.start else Mlp(task, settings)
+
+
 def _make_inputs(store: FaceStore, settings: MlpSettings) -> Inputs:
-    """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`."""
-    return full_face(store, settings.input_px)
+    """Return the motion of the whole face, `(N, 3, input_px, input_px)`; u and v as the prior needs them to start."""
+    return portrait(store, settings.input_px) if settings.start else full_face(store, settings.input_px)
 
 
 MLP = Network(
     settings=MlpSettings,
     presets={"default": {}},
     make_inputs=_make_inputs,
-    build=Mlp,
+    build=_build,
     lockstep=lambda _: True,
 )

@@ -31,6 +31,7 @@ from microfacial.records.clips import (
 )
 from microfacial.records.results import (
     ORACLE,
+    PRIOR_ON_DRAWN,
     PROTOCOL_NAMES,
     SYNTHETIC,
     Comparison,
@@ -56,6 +57,7 @@ __all__ = [
     "ONSET_APEX",
     "ORACLE",
     "PHASE_WINDOWS",
+    "PRIOR_ON_DRAWN",
     "PROTOCOL_NAMES",
     "SYNTHETIC",
     "ApexSource",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
-from microfacial.report.results import BASELINE, ModelResult, count_repetitions, rank_results
+from microfacial.report.results import BASELINE, ModelResult, count_repetitions, join_notes, rank_results
 
 
 def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], seconds: Mapping[str, float]) -> Table:
@@ -21,7 +21,7 @@ def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], 
     shared = ranked[0].evaluation
     repeats = count_repetitions(results)
     captions = {
-        shared.note: bool(shared.note),
+        **dict.fromkeys(filter(None, join_notes(ranked).split("; ")), True),
         f"±: standard deviation over {repeats} repetitions": repeats > 1,
         "– under ±: fitted once, because the seed does not change the model": any(
             result.evaluation.repeats < repeats for result in results

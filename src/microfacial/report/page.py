@@ -28,6 +28,7 @@ from microfacial.report.results import (
     ReportConfig,
     count_repetitions,
     find_best_simple,
+    join_notes,
     rank_results,
 )
 from microfacial.report.settings_list import list_settings
@@ -82,6 +83,7 @@ def render_page(content: PageContent) -> str:
         content=content,
         results=results,
         shared=shared,
+        notes=join_notes(results),
         repeats=count_repetitions(results),
         fitted_once=[result.model for result in results if result.evaluation.repeats < count_repetitions(results)],
         finding=state_finding(results),

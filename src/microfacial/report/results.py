@@ -73,6 +73,16 @@ def count_repetitions(results: Sequence[ModelResult]) -> int:
     return max(result.evaluation.repeats for result in results)
 
 
+def join_notes(results: Sequence[ModelResult]) -> str:
+    """Return everything that must be known to read the scores, each remark once.
+
+    Args:
+        results: Results of all models.
+    """
+    notes = (note for result in results for note in result.evaluation.note.split("; "))
+    return "; ".join(dict.fromkeys(filter(None, notes)))
+
+
 def find_best_simple(results: Sequence[ModelResult]) -> str | None:
     """Return the name of the simple model with the best UF1, or None if there is no simple model.
 

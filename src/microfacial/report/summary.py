@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from microfacial.records import Comparison
-from microfacial.report.results import ModelResult, count_repetitions, rank_results
+from microfacial.report.results import ModelResult, count_repetitions, join_notes, rank_results
 
 _DIGITS = 4
 
@@ -31,7 +31,7 @@ def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
     """Return all scores of every model, rounded to four digits.
 
     Args:
-        results: Results of all models; they share a protocol and a note.
+        results: Results of all models; they share a protocol.
 
     Returns:
         `note`, `protocol`, `repeats`, and `models`: scores by name of the model, best UF1 first. A model with fewer
@@ -39,7 +39,7 @@ def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
     """
     shared, repeats = results[0].evaluation, count_repetitions(results)
     return {
-        "note": shared.note,
+        "note": join_notes(results),
         "protocol": shared.protocol,
         "repeats": repeats,
         "models": {result.model: _summarise_model(result, repeats) for result in rank_results(results)},

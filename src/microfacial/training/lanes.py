@@ -119,4 +119,5 @@ def _describe_task(training: Samples) -> Task:
         shape=training.inputs.shape[1:],
         classes=len(training.classes),
         co_occurrence=together.mean(axis=0, dtype=np.float32),
+        names=training.classes,
     )

@@ -188,6 +188,10 @@ class Lockstep:
         """Write the gradients of one step into their matrix. Return the losses, `(L,)`."""
         key_tensors = {f"{name}.key": key for name, key in zip(self._stack.dropouts, keys, strict=True)}
         logits = self._stack.logits({**self._leaves, **self._stack.buffers, **key_tensors}, inputs)
+        if logits.ndim == 4:  # (L, B, parts, K): each part of the network has a loss of its own
+            parts = logits.shape[2]
+            logits = logits.flatten(1, 2)
+            targets, mask = targets.repeat_interleave(parts, 1), mask.repeat_interleave(parts, 1)
         losses = lane_losses(logits, targets, mask, self._class_weights, self._settings)
         gradients = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
         flatten_gradients(gradients, out=self._gradients)

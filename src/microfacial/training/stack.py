@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 
 from microfacial.models.base import Explain
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.parts import PartNetwork
 from microfacial.models.settings import OptimiserSettings
 
 ROWS_PER_PASS = 32  # rows of one lane that are predicted together
@@ -160,11 +161,14 @@ class NetworkStack:
         Args:
             training: true to switch it on. Each `Dropout` module then computes its mask from its random key, an integer
                 `(L,)`. The caller adds these keys to the tensors of `logits`, under `<name in dropouts>.key`.
+                Networks of parts return the logits of each part.
         """
         self._network.train(training)
         for module in self._network.modules():
             if isinstance(module, Dropout):
                 module.keyed = training
+            if isinstance(module, PartNetwork):
+                module.returns_parts = training
 
 
 class _ExplainedNetwork(nn.Module):

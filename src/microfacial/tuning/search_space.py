@@ -204,6 +204,8 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "fusion": Categorical(("gate", "weights", "fixed")),
             "graph_share": Float(0.1, 0.9),  # initial weight of the graph in all three kinds of fusion
             "roi_attention": _SWITCH,
+            "part_losses": _SWITCH,
+            "face_share": Float(0.0, 0.8),
         },
         "ststnet": _NETWORK,
         "off_apexnet": _NETWORK,

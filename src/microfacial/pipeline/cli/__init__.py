@@ -44,6 +44,7 @@ _GROUPS = {
     "Use models": (
         models.spot_command,
         models.predict_command,
+        models.pretrain_command,
         models.register_command,
         models.promote_command,
         models.rollback_command,

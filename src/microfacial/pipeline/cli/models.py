@@ -1,6 +1,7 @@
 """Commands that register, promote and use trained models."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,28 @@ def spot_command(path: Path, fps: float | None, as_json: bool) -> None:
     from microfacial.pipeline.commands.spot import run_spot
 
     run_spot(path, fps, as_json=as_json)
+
+
+@click.command("pretrain")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("motion_prior.safetensors"),
+    show_default=True,
+    help="File of the weights. The model card is written next to it.",
+)
+@click.option("--device", default="cpu", show_default=True, help="Device of torch: cpu, cuda or mps.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
+@click.option(
+    "--steps", type=click.IntRange(1, 1_000_000), help="Number of batches. Default: as for the shipped weights."
+)
+def pretrain_command(output: Path, device: str, seed: int, steps: int | None) -> None:
+    """Train the motion prior on drawn motion. No data are needed."""
+    from microfacial.pipeline.commands.pretrain import run_pretrain
+    from microfacial.training.pretraining import Pretraining
+
+    plan = Pretraining(seed=seed)
+    run_pretrain(output, device, plan if steps is None else replace(plan, steps=steps))
 
 
 @click.command("register")

@@ -1,0 +1,84 @@
+"""A network that starts as the motion prior and is pulled back to it while it learns.
+
+    (N, 2, s, s) ─▶ features of the prior ─▶ 392 ─▶ 256 ─▶ 256 ─▶ emotions (N, E) ─▶ classes (N, K)
+
+Each layer is the layer of the prior plus a change, which starts at zero. Weight decay shrinks the changes, so it is an
+anchor to the prior. Before training, the network predicts what the model `motion_prior` predicts for one orientation.
+
+Source: decay towards the weights of the start, Li et al., ICML 2018, arXiv:1802.01483.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, linear
+
+from microfacial.models.base import Task
+from microfacial.models.layers.dropout import Dropout
+from microfacial.models.prior import GREATEST, GRID_PX, SMALLEST, emotion_shares, load_prior
+
+_LEAST_SHARE = 1e-12  # of an emotion that does not belong to a class
+
+
+class AnchoredLinear(nn.Module):
+    """A linear layer whose weights are a constant plus a change that starts at zero.
+
+    Args:
+        weight: constant weights, `(out, in)`.
+        bias: constant biases, `(out,)`.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("start_weight", weight.clone())
+        self.register_buffer("start_bias", bias.clone())
+        self.weight_change = nn.Parameter(torch.zeros_like(weight))
+        self.bias_change = nn.Parameter(torch.zeros_like(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(N, out)` for `(N, in)`."""
+        return linear(
+            x, self.get_buffer("start_weight") + self.weight_change, self.get_buffer("start_bias") + self.bias_change
+        )
+
+
+class PriorStart(nn.Module):
+    """The motion prior with the classes of a task, ready for training.
+
+    Args:
+        task: names of the classes. Without names, as when a trained network is restored, the shares of emotions are 0
+            until they are replaced.
+        dropout: share of hidden values to drop in training.
+
+    Raises:
+        ConfigError: a class is not an emotion or a group of emotions.
+        StorageError: the weights of the prior are missing or damaged.
+    """
+
+    def __init__(self, task: Task, dropout: float) -> None:
+        super().__init__()
+        arrays = {name: torch.from_numpy(array.copy()) for name, array in load_prior().arrays.items()}
+        emotions = len(arrays["prior"])
+        self.first = AnchoredLinear(arrays["first.weight"], arrays["first.bias"])
+        self.second = AnchoredLinear(arrays["second.weight"], arrays["second.bias"])
+        self.emotions = AnchoredLinear(arrays["heads.weight"][:emotions], arrays["heads.bias"][:emotions])
+        self.dropout = Dropout(dropout)
+        shares = torch.zeros(task.classes, emotions)
+        if task.names:
+            shares = torch.from_numpy(emotion_shares(task.names)).float() / arrays["prior"]
+        self.register_buffer("log_shares", shares.clamp(min=_LEAST_SHARE).log())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits `(N, K)` for motion `(N, C, s, s)` whose first channels are u and v, in any unit."""
+        hidden = self.second(self.first(_features(x[:, :2]).flatten(1)).relu()).relu()  # (N, H)
+        emotions = self.emotions(self.dropout(hidden))  # (N, E)
+        return (emotions[:, None] + self.get_buffer("log_shares")).logsumexp(-1)
+
+
+def _features(motion: Tensor) -> Tensor:
+    """Return the features of `models.prior.prior_features`, `(N, 2, 14, 14)`, for motion `(N, 2, s, s)`."""
+    small = adaptive_avg_pool2d(motion, GRID_PX)
+    ordered = small.flatten(2).sort(dim=2).values  # (N, 2, 196)
+    middle = ordered.shape[2] // 2
+    small = small - ordered[..., middle - 1 : middle + 1].mean(2)[..., None, None]
+    size = small.abs().mean((2, 3), keepdim=True)
+    return (small / size.clamp(min=SMALLEST)).clamp(-GREATEST, GREATEST)
