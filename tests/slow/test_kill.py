@@ -16,6 +16,7 @@ from mlflow.entities import Run
 
 from fakes import ROOT
 from processes import ENVIRONMENT, microfacial
+from shared_folders import build_once
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 SLOW_CNN = "roi_cnn: {input_px: 64, encoder: conv, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
@@ -23,26 +24,28 @@ RESULT_FILES = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json"
 
 
 def slow_down(project: Path) -> Path:
-    """Choose settings with which the ROI CNN needs one or two seconds per fold."""
+    """Choose settings with which the ROI CNN needs one or two seconds per fold. Remove the SVM, which takes time."""
     params = project / "params.yaml"
-    lines = params.read_text().splitlines()
+    lines = [line for line in params.read_text().splitlines() if not line.strip().startswith("linear_svm")]
     params.write_text("\n".join(f"  {SLOW_CNN}" if line.strip().startswith("roi_cnn") else line for line in lines))
     return project
 
 
 @pytest.fixture
-def project(tiny_checkout: Path) -> Path:
-    """Return a project whose runs the tests kill."""
-    return slow_down(tiny_checkout)
+def project(flow_checkout: Path) -> Path:
+    """Return a project with computed flow, whose trainings the tests kill."""
+    return slow_down(flow_checkout)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def undisturbed(flow_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder with the results of a run that was not killed."""
-    root = tmp_path_factory.mktemp("undisturbed") / "project"
-    done = microfacial(slow_down(Path(shutil.copytree(tiny_template, root, symlinks=True))), "repro")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return root / "results" / "tiny" / "train" / "roi_cnn"
+
+    def build(root: Path) -> None:
+        done = microfacial(slow_down(Path(shutil.copytree(flow_template, root, symlinks=True))), "repro")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return build_once(tmp_path_factory, "undisturbed", build) / "results" / "tiny" / "train" / "roi_cnn"
 
 
 def start(project: Path, *command: str) -> "subprocess.Popen[bytes]":
@@ -105,8 +108,9 @@ def test_killing_all_processes_between_folds_loses_no_finished_fold(
 
 
 def test_killing_all_processes_during_the_stage_flow_does_not_change_the_results(
-    project: Path, undisturbed: Path
+    tiny_checkout: Path, undisturbed: Path
 ) -> None:
+    project = slow_down(tiny_checkout)
     run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
     wait_for(lambda: any((project / ".microfacial" / "tiny" / "flow").rglob("done.txt")), "the first clip's flow")
     os.killpg(run.pid, signal.SIGKILL)
@@ -150,7 +154,8 @@ def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> N
     assert len(history) == 1 + 4 * 2
 
 
-def test_a_demo_that_was_interrupted_by_a_kill_is_complete_after_the_next_run(project: Path) -> None:
+def test_a_demo_that_was_interrupted_by_a_kill_is_complete_after_the_next_run(tiny_checkout: Path) -> None:
+    project = tiny_checkout
     shutil.rmtree(project / "data")
     run = start(project, sys.executable, "-m", "microfacial", "demo", "--processes", "1")
     wait_for(lambda: any((project / "data").rglob("reg_img*.jpg")), "the first frames")

@@ -34,6 +34,11 @@ SSE4 = {
     "OPENCV_CPU_DISABLE": "AVX512-SKX,AVX2,FMA3,AVX,FP16,SSE4.2,SSE4.1",
     "OPENCV_IPP": "sse42",
 }
+STAGES = """
+from microfacial.pipeline.cli import main
+for stage in ("clips", "faces", "flow"):
+    main([stage], standalone_mode=False)
+"""
 INSPECT = """
 import json, cv2, numpy, threadpoolctl
 from numpy._core._multiarray_umath import __cpu_features__ as features
@@ -57,8 +62,7 @@ def compute(folder: Path, demo: Path, environment: Mapping[str, str]) -> dict[st
     (folder / "src").symlink_to(ROOT / "src")
     (folder / "params.yaml").write_text(TINY_PARAMS.replace("scheme:", "apex: spotted, scheme:"))
     shutil.copy(ROOT / "dvc.yaml", folder)
-    for stage in ("clips", "faces", "flow"):
-        run(folder, environment, "-m", "microfacial", stage)
+    run(folder, environment, "-c", STAGES)
     return {name: (folder / "results" / "tiny" / name).read_bytes() for name in FEATURE_FILES}
 
 

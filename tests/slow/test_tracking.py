@@ -38,30 +38,22 @@ def assert_complete(uri: str, model: str) -> None:
     assert parent.data.metrics["uf1"] >= 0
 
 
-@pytest.fixture
-def prepared(tiny_checkout: Path) -> Path:
-    """Return a project that is computed up to the flow."""
-    for stage in ("clips", "faces", "flow"):
-        assert microfacial(tiny_checkout, stage).returncode == 0
-    return tiny_checkout
-
-
 def train(project: Path, model: str, uri: str) -> "subprocess.CompletedProcess[str]":
     return execute(project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "train", model)
 
 
-def test_a_server_and_the_store_of_the_project_get_the_same_runs(prepared: Path, unused_port: int) -> None:
+def test_a_server_and_the_store_of_the_project_get_the_same_runs(flow_checkout: Path, unused_port: int) -> None:
     uri = f"http://127.0.0.1:{unused_port}"
-    with server(prepared.parent / "laboratory", unused_port):
-        done = train(prepared, "roi_cnn", uri)
+    with server(flow_checkout.parent / "laboratory", unused_port):
+        done = train(flow_checkout, "roi_cnn", uri)
         assert done.returncode == 0, done.stderr
         assert "microfacial:" not in done.stderr
         assert_complete(uri, "roi_cnn")
         served = {key: run.data for key, run in read_runs(uri).items()}
-    assert not (prepared / "mlruns" / "mlflow.db").exists()
+    assert not (flow_checkout / "mlruns" / "mlflow.db").exists()
 
-    assert microfacial(prepared, "sync").returncode == 0
-    local = {key: run.data for key, run in read_runs(f"sqlite:///{prepared / 'mlruns' / 'mlflow.db'}").items()}
+    assert microfacial(flow_checkout, "sync").returncode == 0
+    local = {key: run.data for key, run in read_runs(f"sqlite:///{flow_checkout / 'mlruns' / 'mlflow.db'}").items()}
     assert local.keys() == served.keys()
     for key, data in local.items():
         assert data.params == served[key].params
@@ -69,21 +61,21 @@ def test_a_server_and_the_store_of_the_project_get_the_same_runs(prepared: Path,
 
 
 def test_an_outage_of_the_server_prints_one_line_and_sync_writes_the_missing_runs(
-    prepared: Path, unused_port: int
+    flow_checkout: Path, unused_port: int
 ) -> None:
     uri = f"http://127.0.0.1:{unused_port}"
-    params = prepared / "params.yaml"
+    params = flow_checkout / "params.yaml"
     slow = "roi_cnn: {input_px: 64, encoder: conv, widths: [64, 64, 64, 64], epochs: 40, patience: 40}"
     lines = params.read_text().splitlines()
     params.write_text("\n".join(f"  {slow}" if line.strip().startswith("roi_cnn") else line for line in lines))
-    laboratory = prepared.parent / "laboratory"
+    laboratory = flow_checkout.parent / "laboratory"
     with server(laboratory, unused_port) as process:
         command = ("env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "train", "roi_cnn")
-        with (prepared / "run.log").open("wb") as log:
+        with (flow_checkout / "run.log").open("wb") as log:
             training = subprocess.Popen(
-                (*command, "--processes", "1"), cwd=prepared, env=ENVIRONMENT, stdout=log, stderr=log
+                (*command, "--processes", "1"), cwd=flow_checkout, env=ENVIRONMENT, stdout=log, stderr=log
             )
-        cache = prepared / ".microfacial" / "tiny" / "folds" / "roi_cnn"
+        cache = flow_checkout / ".microfacial" / "tiny" / "folds" / "roi_cnn"
         end = time.monotonic() + 180
         while len(list(cache.rglob("*.npz"))) < 1:
             assert time.monotonic() < end, "timeout while waiting for a fold"
@@ -91,31 +83,29 @@ def test_an_outage_of_the_server_prints_one_line_and_sync_writes_the_missing_run
         time.sleep(1)
         stop(process)
         assert training.wait(300) == 0
-    output = (prepared / "run.log").read_text()
+    output = (flow_checkout / "run.log").read_text()
     assert output.count("microfacial: MLflow ") == 1, output
     assert output.count("`microfacial sync`") == 1
     assert "Traceback" not in output
-    assert (prepared / "results" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
+    assert (flow_checkout / "results" / "tiny" / "train" / "roi_cnn" / "run.json").exists()
 
     with server(laboratory, unused_port):
         sync = ("env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", "sync")
-        done = execute(prepared, *sync)
+        done = execute(flow_checkout, *sync)
         assert done.returncode == 0, done.stderr
         assert "sync: tiny/roi_cnn: scores and" in done.stdout
         assert_complete(uri, "roi_cnn")
-        assert "sync: nothing to write: 1 model" in execute(prepared, *sync).stdout
+        assert "sync: nothing to write: 1 model" in execute(flow_checkout, *sync).stdout
 
 
-def test_sync_writes_the_results_of_a_clone_that_pulled_them_with_dvc(tiny_checkout: Path) -> None:
+def test_sync_writes_the_results_of_a_clone_that_pulled_them_with_dvc(finished_checkout: Path) -> None:
     """The clone has the files of git and of DVC's remote, and no state of the machine that trained."""
-    remote = tiny_checkout.parent / "remote"
-    assert dvc(tiny_checkout, "remote", "add", "--default", "storage", str(remote)).returncode == 0
-    assert dvc(tiny_checkout, "repro").returncode == 0
-    git(tiny_checkout, "add", "--all")
-    git(tiny_checkout, "commit", "--quiet", "--message", "Run")
-    assert dvc(tiny_checkout, "push").returncode == 0
-    clone = tiny_checkout.parent / "another clone"
-    git(tiny_checkout.parent, "clone", "--quiet", str(tiny_checkout), str(clone))
+    remote = finished_checkout.parent / "remote"
+    assert dvc(finished_checkout, "remote", "add", "--default", "storage", str(remote)).returncode == 0
+    git(finished_checkout, "commit", "--quiet", "--all", "--message", "Name the remote")
+    assert dvc(finished_checkout, "push").returncode == 0
+    clone = finished_checkout.parent / "another clone"
+    git(finished_checkout.parent, "clone", "--quiet", str(finished_checkout), str(clone))
     done = dvc(clone, "pull")
     assert done.returncode == 0, done.stderr
     assert not (clone / ".microfacial").exists()
@@ -131,17 +121,14 @@ def test_sync_writes_the_results_of_a_clone_that_pulled_them_with_dvc(tiny_check
     assert git(clone, "status", "--porcelain") == ""
 
 
-def test_an_experiment_in_the_queue_of_dvc_writes_into_the_store_of_the_project(tiny_checkout: Path) -> None:
-    assert dvc(tiny_checkout, "repro").returncode == 0
-    git(tiny_checkout, "add", "--all")
-    git(tiny_checkout, "commit", "--quiet", "--message", "Run")
+def test_an_experiment_in_the_queue_of_dvc_writes_into_the_store_of_the_project(finished_checkout: Path) -> None:
     change = ("--set-param", "models.linear_svm.input_px=12")
-    done = dvc(tiny_checkout, "exp", "run", "--queue", "--name", "smaller", *change)
+    done = dvc(finished_checkout, "exp", "run", "--queue", "--name", "smaller", *change)
     assert done.returncode == 0, done.stderr
-    done = dvc(tiny_checkout, "exp", "run", "--run-all")
+    done = dvc(finished_checkout, "exp", "run", "--run-all")
     assert done.returncode == 0, done.stdout + done.stderr
 
-    runs = read_runs(f"sqlite:///{tiny_checkout / 'mlruns' / 'mlflow.db'}")
+    runs = read_runs(f"sqlite:///{finished_checkout / 'mlruns' / 'mlflow.db'}")
     folds = [run for (model, fold, name), run in runs.items() if (model, name) == ("linear_svm", "smaller") and fold]
     parent = runs["linear_svm", "", "smaller"]
     assert parent.data.params["input_px"] == "12"
@@ -150,6 +137,6 @@ def test_an_experiment_in_the_queue_of_dvc_writes_into_the_store_of_the_project(
     assert len(folds) == 4
     assert runs["linear_svm", "", ""].data.params["input_px"] == "14"
     artifact = Path(unquote(str(parent.info.artifact_uri).removeprefix("file://"))) / "predictions.json"
-    assert artifact.is_relative_to(tiny_checkout / "mlruns")
+    assert artifact.is_relative_to(finished_checkout / "mlruns")
     assert artifact.exists()
-    assert not list((tiny_checkout / ".dvc" / "tmp" / "exps").rglob("mlflow.db"))
+    assert not list((finished_checkout / ".dvc" / "tmp" / "exps").rglob("mlflow.db"))

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import command_line
 from microfacial.datasets.clip_table import read_clips
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.datasets.synthetic.write import write_demo
@@ -27,24 +28,27 @@ from microfacial.inference.request import open_requested_clip
 from microfacial.pipeline.config import load
 from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.store import connect
-from processes import ENVIRONMENT, dvc, execute, microfacial
+from processes import ENVIRONMENT, dvc, microfacial
+from shared_folders import build_once
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 NAME = "tiny.casme2-4"
 BIN = str(Path(sys.executable).parent)
 
 
-@pytest.fixture(scope="module")
-def trained(tiny_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout with two trained models, one of which is the champion. Tests copy it and do not run in it."""
-    root = Path(shutil.copytree(tiny_template, tmp_path_factory.mktemp("trained") / "a clone", symlinks=True))
-    with (root / "params.yaml").open("a") as params:
-        params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
-    stages = (["clips"], ["faces"], ["flow"], ["train", "linear_svm"], ["train", "roi_cnn"])
-    for command in (*stages, ["register", "roi_cnn"], ["promote", "--bootstrap"]):
-        done = microfacial(root, *command)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return root
+@pytest.fixture(scope="session")
+def trained(finished_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout with trained models, one of which is the champion. Tests copy it and do not run in it."""
+
+    def build(root: Path) -> None:
+        shutil.copytree(finished_template, root, symlinks=True)
+        with (root / "params.yaml").open("a") as params:
+            params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
+        for command in (["register", "roi_cnn"], ["promote", "--bootstrap"]):
+            done = microfacial(root, *command)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    return build_once(tmp_path_factory, "a clone with a champion", build)
 
 
 @pytest.fixture
@@ -150,7 +154,12 @@ def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, ch
 
 
 def test_all_commands_work_with_a_remote_store(
-    project: Path, unused_port: int, tmp_path: Path, empty_store: Path
+    project: Path,
+    unused_port: int,
+    tmp_path: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = list((project / "mlruns").rglob("*"))
     shutil.copy(empty_store, tmp_path / "remote.db")
@@ -164,6 +173,8 @@ def test_all_commands_work_with_a_remote_store(
                 break
             except OSError:
                 time.sleep(1)
+        monkeypatch.chdir(project)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         outputs = []
         clip = read_clips(project / "results/tiny/clips.csv")[0]
         frames = str((Path("data") / clip.frames).parent)
@@ -176,11 +187,9 @@ def test_all_commands_work_with_a_remote_store(
             ["rollback"],
             ["lineage"],
         ):
-            done = execute(
-                project, "env", f"MLFLOW_TRACKING_URI={uri}", sys.executable, "-m", "microfacial", *arguments
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            outputs.append(done.stdout)
+            status, printed = command_line.run(monkeypatch, *arguments), capsys.readouterr()
+            assert status == 0, printed.out + printed.err
+            outputs.append(printed.out)
     assert re.search(rf"{frames}  \w+  \(happiness", outputs[4])
     assert "version 1  linear_svm, refit, loso  ← champion" in outputs[-1]
     assert set((project / "mlruns").rglob("*")) - {project / "mlruns" / ".registry.lock"} <= set(before)
@@ -233,20 +242,24 @@ registry: {min_subjects: 3, latency_ratio: 100}
 """
 
 
-def test_a_model_with_settings_from_a_study_challenges_the_champion(tiny_checkout: Path) -> None:
+def test_a_model_with_settings_from_a_study_challenges_the_champion(
+    tiny_checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Run the commands of the README in order. The study tunes on three people. Three others are compared."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tiny_checkout)
 
     def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-        done = microfacial(tiny_checkout, *arguments)
-        assert done.returncode in codes, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
+        status, printed = command_line.run(monkeypatch, *arguments), capsys.readouterr()
+        assert status in codes, f"{arguments}: {printed.out}{printed.err}"
+        return printed.out
 
     shutil.rmtree(tiny_checkout / "data" / "demo")
     plan = DemoPlan(identities=6, clips_per_identity=3, others=1, frames=(6, 9), width_px=70)
     write_demo(tiny_checkout / "data" / "demo", plan)
     (tiny_checkout / "params.yaml").write_text(SETTINGS)
     assert dvc(tiny_checkout, "add", "data").returncode == 0
-    run("repro", "--processes", "2")
+    assert microfacial(tiny_checkout, "repro", "--processes", "2").returncode == 0
     run("register", "mlp")
     run("promote", "--bootstrap")
     run("study", "mlp", "--processes", "2")
@@ -255,11 +268,10 @@ def test_a_model_with_settings_from_a_study_challenges_the_champion(tiny_checkou
     assert trial is not None, output
     settings = load(tiny_checkout / "params.yaml")
     assert settings.tuned["mlp"].subjects == ("demo/sub01", "demo/sub02", "demo/sub03")
-    premature = microfacial(tiny_checkout, "register", "mlp")
-    assert premature.returncode == 2
-    assert re.search("models.mlp.*dvc repro", premature.stderr)  # not yet trained with the new settings
+    assert command_line.run(monkeypatch, "register", "mlp") == 2
+    assert re.search("models.mlp.*dvc repro", capsys.readouterr().err)  # not yet trained with the new settings
     before = (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns
-    run("repro", "--processes", "2")
+    assert microfacial(tiny_checkout, "repro", "--processes", "2").returncode == 0
     assert (tiny_checkout / "results/tiny/train/linear_svm/evaluation.json").stat().st_mtime_ns == before
     run("register", "mlp")
     output = run("promote", codes=(0, 1))
