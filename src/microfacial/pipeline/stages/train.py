@@ -19,6 +19,7 @@ from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.scoring import pool
 from microfacial.models import MODELS
 from microfacial.models.inputs import make_samples
+from microfacial.models.prior import uses_prior
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
@@ -88,7 +89,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
             countdown.count(fold)
         folds.sort(key=lambda fold: (fold.plan.repeat, fold.plan.name))
         out = project.results / "train" / model
-        write_training(out, samples, folds, pool(model, samples, folds, protocol))
+        write_training(out, samples, folds, pool(model, samples, folds, protocol, prior=uses_prior(model, settings)))
         if protocol.oracle:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
