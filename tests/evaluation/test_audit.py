@@ -138,6 +138,16 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
 # --- rows that influence a fold ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("model", "keys"), [("mlp", {"start": "motion_prior"}), ("hybrid", {"prior_share": 0.5})])
+def test_test_rows_change_nothing_in_models_that_use_the_motion_prior(model: str, keys: dict[str, Any]) -> None:
+    samples = samples_of(model)
+    name, rows = fold_with_most_test_rows(samples, "loso")
+    labels = changed(samples.labels, rows, (samples.labels[rows] + 1) % 3)
+    assert same(
+        run(samples, name, model, "loso", **keys), run(replace(samples, labels=labels), name, model, "loso", **keys)
+    )
+
+
 @every_model
 @every_protocol
 def test_labels_of_test_rows_change_only_the_truth(model: str, protocol: str) -> None:

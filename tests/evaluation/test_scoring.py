@@ -136,6 +136,8 @@ def test_only_scores_of_synthetic_clips_carry_their_note(samples: Samples) -> No
     assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG).note == SYNTHETIC
     prior = pool("motion_prior", demo, folds_of(demo, fixed(demo.labels)), CONFIG)
     assert prior.note == f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"
+    assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG, prior=True).note == prior.note
+    assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG, prior=True).note == ""
     assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG).note == ""
 
 

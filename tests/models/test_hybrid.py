@@ -5,7 +5,11 @@ import pytest
 import torch
 from variants import make_network, make_store
 
+from microfacial.errors import ConfigError
+from microfacial.models import Task
 from microfacial.models.hybrid import HYBRID, Hybrid
+from microfacial.models.inputs import portrait
+from microfacial.models.presets import resolve
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS
 
 
@@ -141,3 +145,22 @@ def test_the_part_of_the_whole_face_sees_nothing_else() -> None:
     (gradient,) = torch.autograd.grad(network(inputs)[:, 2].sum(), inputs)
     touched = gradient.flatten(3).any(dim=3).any(dim=0).nonzero()
     assert touched.tolist() == [[0, 3]]  # onset→apex, whole face
+
+
+def test_the_motion_prior_is_a_constant_part_of_the_prediction() -> None:
+    names = ("happiness", "disgust", "surprise", "repression")
+    settings = HYBRID.settings.model_validate({"prior_share": 0.25, "part_losses": False})
+    inputs = HYBRID.make_inputs(make_store(), settings).values
+    task = Task(shape=inputs.shape[1:], classes=4, co_occurrence=np.zeros((4, 4), np.float32), names=names)
+    network: Any = HYBRID.build(task, settings).eval()
+    x = torch.from_numpy(inputs)
+    assert not [name for name, _ in network.named_parameters() if name.startswith("prior")]
+    assert np.array_equal(inputs[:, 0, 3, :2], portrait(make_store(), 14).values)
+    prior = network.prior(x[:, 0, 3])
+    with_prior, network.prior = network(x), None
+    assert torch.allclose(with_prior, 0.75 * network(x) + 0.25 * prior, atol=1e-5)
+
+
+def test_the_prior_needs_the_whole_face() -> None:
+    with pytest.raises(ConfigError, match="prior_share"):
+        resolve("hybrid", {"prior_share": 0.5, "whole_face": False}, "models.hybrid")

@@ -9,6 +9,7 @@ from safetensors.numpy import save
 from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.errors import ConfigError, StorageError
+from microfacial.models.presets import resolve
 from microfacial.models.prior import (
     PRIOR_SHA256,
     PRIOR_WEIGHTS,
@@ -16,6 +17,7 @@ from microfacial.models.prior import (
     emotion_shares,
     load_prior,
     prior_features,
+    uses_prior,
 )
 
 NAMES = list(EMOTIONS)
@@ -174,3 +176,18 @@ def test_weights_can_be_written_and_read(tmp_path: Path) -> None:
     path.write_bytes(save(dict(prior.arrays)))
     read = MotionPrior.read(path, hashlib.sha256(path.read_bytes()).hexdigest())
     assert all(np.array_equal(read.arrays[name], array) for name, array in prior.arrays.items())
+
+
+@pytest.mark.parametrize(
+    ("model", "keys", "used"),
+    [
+        ("motion_prior", {}, True),
+        ("mlp", {}, False),
+        ("mlp", {"preset": "from_prior"}, True),
+        ("hybrid", {}, False),
+        ("hybrid", {"prior_share": 0.5}, True),
+        ("linear_svm", {}, False),
+    ],
+)
+def test_models_that_use_the_prior_are_known(model: str, keys: dict[str, object], used: bool) -> None:
+    assert uses_prior(model, resolve(model, keys, model)) == used

@@ -34,7 +34,7 @@ def test_params_yaml_is_valid_and_lists_the_first_models_in_order() -> None:
         ("clips", {"corpora": ["casme2"], "root": "d", "scheme": "casme2-4"}, r"clips\.name: "),
         ("clips", {"name": "a", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.root: "),
         ("clips", {"name": "../up", "corpora": ["casme2"], "scheme": "casme2-4"}, r"clips\.name"),
-        ("models", {"resnet": {}}, r"models\.resnet\b.*majority, linear_svm, rgb"),
+        ("models", {"resnet": {}}, r"models\.resnet\b.*majority, linear_svm, motion_prior"),
         (
             "models",
             {"roi_cnn": {"preset": "huge"}},

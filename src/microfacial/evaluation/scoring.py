@@ -23,7 +23,9 @@ from microfacial.records import (
 ONE_SUBJECT = "only one subject was held out, so no confidence interval can be computed"
 
 
-def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Evaluation:
+def pool(
+    model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig, *, prior: bool = False
+) -> Evaluation:
     """Score the predictions of each repetition, overall and per corpus, and average the scores over repetitions.
 
     Args:
@@ -31,6 +33,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         samples: all rows of the data set.
         folds: results of all folds and repetitions, in any order.
         config: the protocol.
+        prior: whether the model uses the motion prior, as `motion_prior` does. On synthetic clips, the note says so.
 
     Returns:
         Scores and their intervals.
@@ -64,7 +67,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
         mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
-        note=_note(samples, by_subject, model),
+        note=_note(samples, by_subject, prior=prior or model == "motion_prior"),
     )
 
 
@@ -138,12 +141,12 @@ def deviation(scores: NDArray[np.float64]) -> float:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
-def _note(samples: Samples, by_subject: Counts, model: str) -> str:
+def _note(samples: Samples, by_subject: Counts, *, prior: bool) -> str:
     """Return the reasons why the scores must be read with care, or an empty text."""
     synthetic = any(map(is_synthetic, samples.corpora))
     notes = {
         SYNTHETIC: synthetic,
-        PRIOR_ON_DRAWN: synthetic and model == "motion_prior",
+        PRIOR_ON_DRAWN: synthetic and prior,
         ONE_SUBJECT: by_subject.shape[1] == 1,
     }
     return "; ".join(note for note, holds in notes.items() if holds)

@@ -15,7 +15,6 @@ Source: graph attention, Veličković et al., ICLR 2018, arXiv:1710.10903; trans
 arXiv:1706.03762; losses of parts, Lee et al., Deeply-Supervised Nets, AISTATS 2015, arXiv:1409.5185.
 """
 
-from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
@@ -35,8 +34,9 @@ from microfacial.models.layers.attention import (
     run_layers,
 )
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
-from microfacial.models.layers.fusion import Fusion, FusionKind
+from microfacial.models.layers.fusion import Fusion, FusionKind, HybridImportances
 from microfacial.models.layers.parts import FacePart, PartNetwork
+from microfacial.models.layers.prior_start import PriorStart
 from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
 
@@ -48,6 +48,9 @@ class HybridSettings(AttentionSettings):
     transformer: bool = Field(True, validate_default=True)  # train the branch over windows
     fusion: FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
+    prior_share: float = Field(
+        0.0, ge=0, lt=1, validate_default=True
+    )  # weight of the motion prior, which is not trained
     part_losses: bool = True  # train each part with a loss of its own; false: with the loss of the sum of all parts
     face_share: float = Field(0.4, ge=0, lt=1)  # weight of the part of the whole face; 0: no such part
     face_hidden: int = Field(64, ge=1, le=8192)  # units of the hidden layer of this part
@@ -55,35 +58,19 @@ class HybridSettings(AttentionSettings):
     adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
     windows_per_phase: Literal[0, 1, 2] = 1  # windows before the apex, and after it; 0: only onset→apex
 
+    @field_validator("prior_share")
+    @classmethod
+    def _check_sees_face(cls, prior_share: float, fields: ValidationInfo) -> float:
+        if prior_share and not fields.data.get("whole_face", True):
+            raise PydanticCustomError("prior_share", "must be 0 where whole_face is false: the prior needs it")
+        return prior_share
+
     @field_validator("transformer")
     @classmethod
     def _check_has_branch(cls, transformer: bool, fields: ValidationInfo) -> bool:
         if not transformer and not fields.data.get("graph", True):
             raise PydanticCustomError("branches", "must be true where graph is false: a hybrid needs a branch")
         return transformer
-
-
-@dataclass(frozen=True, kw_only=True)
-class HybridImportances:
-    """The weights that the network gave to branches, regions and windows for each of N samples.
-
-    The weights of one kind sum to 1 per sample. Those of a missing branch are 0.
-
-    Attributes:
-        fusion: weights of the graph and of the transformer, `(N, 2)`.
-        graph_regions: weights of the regions in the graph, `(N, R)`.
-        transformer_regions: weights of the regions in the transformer, `(N, R)`.
-        windows: weights of the windows in the transformer, `(N, W)`, in the order of the inputs. A window that only the
-            graph uses has the weight 0.
-        attention: attention weights in the graph, `(N, depth, heads, R, R)`. Row i has the weights with which region i
-            reads each region. Without a graph, depth is 0.
-    """
-
-    fusion: Tensor
-    graph_regions: Tensor
-    transformer_regions: Tensor
-    windows: Tensor
-    attention: Tensor
 
 
 class Hybrid(PartNetwork):
@@ -112,6 +99,9 @@ class Hybrid(PartNetwork):
         self.face_share = settings.face_share if settings.whole_face else 0.0
         self.face = FacePart(task, settings.face_hidden, settings.dropout) if self.face_share else None
 
+        self.prior_share = settings.prior_share
+        self.prior = PriorStart(task, 0.0, trainable=False) if self.prior_share else None
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits for maps of regions `(N, W, R, C, s, s)`.
 
@@ -131,6 +121,8 @@ class Hybrid(PartNetwork):
             if not together:
                 logits = (1 - self.face_share) * logits + self.face_share * parts[-1]
         if not together:
+            if self.prior is not None:
+                logits = (1 - self.prior_share) * logits + self.prior_share * self.prior(x[:, 0, -1])
             return logits
         sums = [logits] if self.skip is not None or (self.graph and self.transformer) else []  # with weights of its own
         return torch.stack([*parts, *sums], dim=1)
@@ -268,7 +260,8 @@ def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
     """
     phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
     windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)
-    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
+    face: Literal["portrait", "square"] = "portrait" if settings.prior_share else "square"
+    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face, face=face)
 
 
 def _explain(network: Hybrid, x: Tensor) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Compute the inputs of models from faces and flow. Each clip is processed alone, so nothing leaks between clips."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -54,12 +55,8 @@ def portrait(store: FaceStore, size_px: int) -> Inputs:
     Returns:
         Values `(N, 2, size_px, size_px)` float32: u, v. Pixels outside the face are 0; see `face_area`.
     """
-    motions = [_motion(store, row, ONSET_APEX)[:2] for row in range(len(store.clips))]
-    if store.unit != "stretched":
-        side = motions[0].shape[-1] if motions else 0
-        top, left, bottom, right = (round(share * side) for share in PORTRAIT)
-        motions = [(motion * face_area(side))[:, top:bottom, left:right] for motion in motions]
-    return Inputs(values=np.stack([_resize(motion, size_px) for motion in motions]))
+    motions = (_motion(store, row, ONSET_APEX)[:2] for row in range(len(store.clips)))
+    return Inputs(values=np.stack([_portrait(motion, store, size_px) for motion in motions]))
 
 
 def apex_crops(store: FaceStore, size_px: int) -> Inputs:
@@ -93,7 +90,14 @@ def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) ->
     return Inputs(values=inputs.values[:, 0], regions=inputs.regions, mirror=inputs.mirror)
 
 
-def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, whole_face: bool = False) -> Inputs:
+def region_windows(
+    store: FaceStore,
+    size_px: int,
+    windows: Sequence[str],
+    *,
+    whole_face: bool = False,
+    face: Literal["square", "portrait"] = "square",
+) -> Inputs:
     """Return the motion of each region in several windows; see `face_regions`.
 
     Args:
@@ -101,13 +105,14 @@ def region_windows(store: FaceStore, size_px: int, windows: Sequence[str], *, wh
         size_px: side of the maps.
         windows: names of the W windows, in the order of the result.
         whole_face: whether to append the whole face as one more region.
+        face: part of the aligned square that counts as the whole face: all of it, or the frame of drawn faces.
 
     Returns:
         Values `(N, W, R, 3, size_px, size_px)` float32: u, v, strain.
     """
     values = np.stack(
         [
-            np.stack([_cut(store, row, window, size_px, whole_face) for window in windows])
+            np.stack([_cut(store, row, window, size_px, whole_face, face) for window in windows])
             for row in range(len(store.clips))
         ]
     )
@@ -185,16 +190,28 @@ def _motion(store: FaceStore, row: int, window: str) -> _Maps:
     return np.concatenate([flow, strain(flow)[None]])
 
 
-def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool) -> _Maps:
+def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool, face: str) -> _Maps:
     """Return the regions of one clip in one window, `(R, 3, size_px, size_px)`."""
     motion = _motion(store, row, window)
     regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in store.boxes[row]]
-    return np.stack([*regions, _whole_face(motion, store, size_px)] if whole_face else regions)
+    if not whole_face:
+        return np.stack(regions)
+    whole = _portrait(motion, store, size_px) if face == "portrait" else _whole_face(motion, store, size_px)
+    return np.stack([*regions, whole])
 
 
 def _whole_face(motion: _Maps, store: FaceStore, size_px: int) -> _Maps:
     """Return the whole face, `(3, size_px, size_px)`, without the pixels outside it. Published maps keep all pixels."""
     return _resize(motion if store.unit == "stretched" else motion * face_area(motion.shape[-1]), size_px)
+
+
+def _portrait(motion: _Maps, store: FaceStore, size_px: int) -> _Maps:
+    """Return the frame of drawn faces, `(C, size_px, size_px)`. Published maps show this frame already."""
+    if store.unit != "stretched":
+        side = motion.shape[-1]
+        top, left, bottom, right = (round(share * side) for share in PORTRAIT)
+        motion = (motion * face_area(side))[:, top:bottom, left:right]
+    return _resize(motion, size_px)
 
 
 def face_area(size_px: int) -> NDArray[np.bool_]:

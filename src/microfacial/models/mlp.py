@@ -62,7 +62,10 @@ def _make_inputs(store: FaceStore, settings: MlpSettings) -> Inputs:
 
 MLP = Network(
     settings=MlpSettings,
-    presets={"default": {}},
+    presets={
+        "default": {},
+        "from_prior": {"start": "motion_prior", "learning_rate": 3e-5, "epochs": 30},
+    },
     make_inputs=_make_inputs,
     build=_build,
     lockstep=lambda _: True,

@@ -26,6 +26,7 @@ from microfacial.errors import ConfigError, DamagedError
 from microfacial.files import refuse_damaged
 from microfacial.formats import parse_weights
 from microfacial.records import FloatArray
+from microfacial.settings import Section
 
 PRIOR_WEIGHTS = Path(__file__).parent / "weights" / "motion_prior.safetensors"
 PRIOR_SHA256 = "c37f7c751794c549b9ce5cb0339fa8a4443771e83ac17e43ea3776b1da7e88d3"
@@ -124,6 +125,16 @@ class MotionPrior:
             values = np.maximum(values @ self.arrays[f"{layer}.weight"].T + self.arrays[f"{layer}.bias"], 0)
         scores: FloatArray = values @ self.arrays["heads.weight"].T + self.arrays["heads.bias"]
         return scores
+
+
+def uses_prior(model: str, settings: Section) -> bool:
+    """Return whether a model predicts with the motion prior or starts from it.
+
+    Args:
+        model: name of the variant.
+        settings: its settings.
+    """
+    return model == "motion_prior" or bool(getattr(settings, "start", None) or getattr(settings, "prior_share", 0.0))
 
 
 @lru_cache

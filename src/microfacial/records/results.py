@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 SYNTHETIC = "synthetic: no measure of accuracy"
 """Note that goes with every score on synthetic clips."""
 
-PRIOR_ON_DRAWN = "motion_prior was trained on motion drawn like this: its score means nothing"
-"""Note that goes with every score of the motion prior on synthetic clips."""
+PRIOR_ON_DRAWN = "the motion prior was trained on motion drawn like this: scores of models that use it mean nothing"
+"""Note that goes with every score on synthetic clips of a model that uses the motion prior."""
 
 ORACLE = "oracle: epoch chosen on the test subject – not a result"
 """Note that goes with every score of the oracle."""

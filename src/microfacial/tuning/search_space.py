@@ -206,6 +206,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
             "roi_attention": _SWITCH,
             "part_losses": _SWITCH,
             "face_share": Float(0.0, 0.8),
+            "prior_share": Float(0.0, 0.8),
         },
         "ststnet": _NETWORK,
         "off_apexnet": _NETWORK,

@@ -32,6 +32,7 @@ def test_an_anchored_layer_starts_at_its_constant_and_only_its_change_is_trained
     x = torch.randn(5, 4)
     assert torch.equal(layer(x), torch.nn.functional.linear(x, weight, bias))
     assert {name for name, _ in layer.named_parameters()} == {"weight_change", "bias_change"}
+    assert layer.weight_change is not None
     with torch.no_grad():
         layer.weight_change.add_(1)
     assert torch.allclose(layer(x), torch.nn.functional.linear(x, weight + 1, bias))

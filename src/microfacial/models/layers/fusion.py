@@ -1,8 +1,9 @@
-"""Fusion of the logits of two branches.
+"""Fusion of the logits of two branches, and the record of all weights of the hybrid.
 
 Source: gate of two sources, Arevalo et al., arXiv:1702.01992.
 """
 
+from dataclasses import dataclass
 from math import log
 from typing import Literal
 
@@ -48,3 +49,26 @@ class Fusion(nn.Module):
             return scores.softmax(-1)
         shares = graph.new_tensor(self.fixed) if self.scores is None else self.scores.softmax(-1)
         return shares.expand(len(graph), 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HybridImportances:
+    """The weights that the network gave to branches, regions and windows for each of N samples.
+
+    The weights of one kind sum to 1 per sample. Those of a missing branch are 0.
+
+    Attributes:
+        fusion: weights of the graph and of the transformer, `(N, 2)`.
+        graph_regions: weights of the regions in the graph, `(N, R)`.
+        transformer_regions: weights of the regions in the transformer, `(N, R)`.
+        windows: weights of the windows in the transformer, `(N, W)`, in the order of the inputs. A window that only the
+            graph uses has the weight 0.
+        attention: attention weights in the graph, `(N, depth, heads, R, R)`. Row i has the weights with which region i
+            reads each region. Without a graph, depth is 0.
+    """
+
+    fusion: Tensor
+    graph_regions: Tensor
+    transformer_regions: Tensor
+    windows: Tensor
+    attention: Tensor

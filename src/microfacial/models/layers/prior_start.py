@@ -25,20 +25,22 @@ class AnchoredLinear(nn.Module):
     Args:
         weight: constant weights, `(out, in)`.
         bias: constant biases, `(out,)`.
+        trainable: whether there are changes to train. Without them, the layer is constant.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, *, trainable: bool = True) -> None:
         super().__init__()
         self.register_buffer("start_weight", weight.clone())
         self.register_buffer("start_bias", bias.clone())
-        self.weight_change = nn.Parameter(torch.zeros_like(weight))
-        self.bias_change = nn.Parameter(torch.zeros_like(bias))
+        self.weight_change = nn.Parameter(torch.zeros_like(weight)) if trainable else None
+        self.bias_change = nn.Parameter(torch.zeros_like(bias)) if trainable else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(N, out)` for `(N, in)`."""
-        return linear(
-            x, self.get_buffer("start_weight") + self.weight_change, self.get_buffer("start_bias") + self.bias_change
-        )
+        weight, bias = self.get_buffer("start_weight"), self.get_buffer("start_bias")
+        if self.weight_change is not None and self.bias_change is not None:
+            weight, bias = weight + self.weight_change, bias + self.bias_change
+        return linear(x, weight, bias)
 
 
 class PriorStart(nn.Module):
@@ -48,19 +50,21 @@ class PriorStart(nn.Module):
         task: names of the classes. Without names, as when a trained network is restored, the shares of emotions are 0
             until they are replaced.
         dropout: share of hidden values to drop in training.
+        trainable: whether the network learns. Otherwise it keeps predicting what the prior predicts.
 
     Raises:
         ConfigError: a class is not an emotion or a group of emotions.
         StorageError: the weights of the prior are missing or damaged.
     """
 
-    def __init__(self, task: Task, dropout: float) -> None:
+    def __init__(self, task: Task, dropout: float, *, trainable: bool = True) -> None:
         super().__init__()
         arrays = {name: torch.from_numpy(array.copy()) for name, array in load_prior().arrays.items()}
         emotions = len(arrays["prior"])
-        self.first = AnchoredLinear(arrays["first.weight"], arrays["first.bias"])
-        self.second = AnchoredLinear(arrays["second.weight"], arrays["second.bias"])
-        self.emotions = AnchoredLinear(arrays["heads.weight"][:emotions], arrays["heads.bias"][:emotions])
+        self.first = AnchoredLinear(arrays["first.weight"], arrays["first.bias"], trainable=trainable)
+        self.second = AnchoredLinear(arrays["second.weight"], arrays["second.bias"], trainable=trainable)
+        heads = arrays["heads.weight"][:emotions], arrays["heads.bias"][:emotions]
+        self.emotions = AnchoredLinear(*heads, trainable=trainable)
         self.dropout = Dropout(dropout)
         shares = torch.zeros(task.classes, emotions)
         if task.names:
