@@ -230,6 +230,7 @@ def test_impossible_ablations_have_a_note_in_the_table_and_the_report(
         "without graph": "the full hybrid already has these settings",
         "without transformer": notes["without transformer"],
         "without whole face": "",
+        "without motion prior": "",
         "one loss for all parts": "",
         "fixed fusion": "",
         "one window": "not possible on published maps, which have one window anyway",

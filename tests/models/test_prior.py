@@ -184,7 +184,7 @@ def test_weights_can_be_written_and_read(tmp_path: Path) -> None:
         ("motion_prior", {}, True),
         ("mlp", {}, False),
         ("mlp", {"preset": "from_prior"}, True),
-        ("hybrid", {}, False),
+        ("hybrid", {"prior_share": 0.0}, False),
         ("hybrid", {"prior_share": 0.5}, True),
         ("linear_svm", {}, False),
     ],

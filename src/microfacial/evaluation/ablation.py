@@ -62,6 +62,7 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "without graph": Ablation(hybrid={"graph": False}),
         "without transformer": Ablation(hybrid={"transformer": False}),
         "without whole face": Ablation(hybrid={"face_share": 0.0}),
+        "without motion prior": Ablation(hybrid={"prior_share": 0.0}),
         "one loss for all parts": Ablation(hybrid={"part_losses": False}),
         "fixed fusion": Ablation(hybrid={"fusion": "fixed"}),
         "one window": Ablation(
