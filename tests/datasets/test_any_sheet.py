@@ -20,6 +20,11 @@ from microfacial.records import Clip
 
 SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header and a good row
+    "casme": (
+        "CASME-coded-2019.xlsx",
+        ["Subject", "Filename", "OnsetF", "ApexF1", "ApexF2", "OffsetF", "AU", "Emotion"],
+        [1, "EP01_5", 1, 3, "\\", 5, "4+7", "tense"],
+    ),
     "casme2": (
         "CASME2-coding-2019.xlsx",
         ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"],
@@ -47,6 +52,7 @@ TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header a
     ),
 }
 FRAMES = {
+    "casme": "Cropped/sub01/EP01_5/reg_EP01_5-{}.jpg",
     "casme2": "Cropped/sub01/EP02_01f/reg_img{}.jpg",
     "samm": "SAMM/006/006_1_2/006_{:04d}.jpg",
     "casme3": "part_A/spNO.1/a/color/{}.jpg",

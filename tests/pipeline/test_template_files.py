@@ -20,6 +20,7 @@ from microfacial.pipeline.template_files import (
 )
 
 SINGLE = {
+    "casme": ("casme-4", "loso"),
     "casme2": ("casme2-5", "loso"),
     "casme3": ("casme3-4", "loso"),
     "demo": ("casme2-4", "loso"),
@@ -34,6 +35,7 @@ SINGLE = {
     "smic_vis": ("megc2019-3", "loso"),
 }
 """Scheme and protocol of a project on one corpus."""
+OWN_SCHEME = {"casme", "casme3", "mmew"}  # corpora that no scheme joins with another one
 
 
 def test_the_settings_of_the_checkout_are_those_of_a_project_on_the_demo() -> None:
@@ -88,7 +90,7 @@ def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) 
 def test_two_corpora_have_a_scheme_with_rules_for_both_or_are_refused() -> None:
     for pair in combinations(DATASETS, 2):
         families = {name.split("_")[0].replace("demo", "casme2") for name in pair}
-        if "flow_maps" in pair or (families & {"casme3", "mmew"} and len(families) > 1):
+        if "flow_maps" in pair or (families & OWN_SCHEME and len(families) > 1):
             with pytest.raises(ConfigError, match="|".join(pair)):
                 choose_settings(pair)
         else:

@@ -81,6 +81,7 @@ def _scheme(name: str, classes: tuple[str, ...], **rules: Rule) -> Scheme:
 
 
 _THREE = ("negative", "positive", "surprise")
+_CASME_FOUR = ("disgust", "repression", "surprise", "tense")
 _CASME2_FOUR = ("happiness", "disgust", "surprise", "repression")
 _CASME2_FIVE = (*_CASME2_FOUR, "others")
 _SAMM_FIVE = ("anger", "others", "happiness", "surprise", "contempt")
@@ -104,6 +105,7 @@ _CASME3_MERGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 _ALL = (
+    _scheme("casme-4", _CASME_FOUR, casme=_keep(_CASME_FOUR, dropped=("contempt", "fear", "happiness", "sadness"))),
     _scheme("casme2-4", _CASME2_FOUR, casme2=_keep(_CASME2_FOUR, dropped=("others", "sadness", "fear"))),
     _scheme("casme2-5", _CASME2_FIVE, casme2=_keep(_CASME2_FIVE, dropped=("sadness", "fear"))),
     _scheme("samm-5", _SAMM_FIVE, samm=_keep(_SAMM_FIVE, dropped=("disgust", "fear", "sadness"))),

@@ -14,7 +14,8 @@ from microfacial.datasets.label_schemes import MEGC2019_MAPS, SCHEMES
 from microfacial.errors import ConfigError
 
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
-_SCHEMES = ("casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")  # the first that has all corpora is proposed
+# The first that has all corpora is proposed.
+_SCHEMES = ("casme-4", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
 _MAPS = "flow_maps"
 
 
@@ -113,6 +114,8 @@ def check_corpora(names: Sequence[str]) -> tuple[str, ...]:
 
 def _vocabulary(corpus: str) -> str:
     """Return the name under which label schemes list a corpus."""
+    if any(corpus in scheme.rules for scheme in SCHEMES.values()):
+        return corpus
     family = corpus.partition("_")[0] if corpus != _MAPS else corpus  # smic_hs, smic_e_vis: smic
     return {"demo": "casme2", _MAPS: MEGC2019_MAPS}.get(family, family)
 

@@ -9,6 +9,7 @@ from microfacial.datasets.synthetic.release_records import ReleaseLayout
 from microfacial.datasets.synthetic.rows import (
     make_casme2_rows,
     make_casme3_rows,
+    make_casme_rows,
     make_mmew_rows,
     make_samm_rows,
     make_smic_e_rows,
@@ -18,12 +19,14 @@ from microfacial.datasets.synthetic.tables import (
     CASME2_TABLE,
     CASME2_TABLE_OF_2014,
     CASME3_TABLE,
+    CASME_TABLE,
     MMEW_TABLE,
     SAMM_TABLE,
     SMIC_E_TABLE,
     SMIC_E_TABLE_BEFORE_2019,
 )
 
+_CASME_SUBJECTS = tuple(range(1, 20))
 _CASME2_SUBJECTS = tuple(range(1, 27))
 _SAMM_SUBJECTS = (6, 28, 7, *range(9, 27), 30, *range(31, 38))
 _SMIC_SUBJECTS = (3, 20, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19)
@@ -49,6 +52,14 @@ def _use_camera(layout: ReleaseLayout, camera: str, view: View) -> ReleaseLayout
     )
 
 
+_CASME = ReleaseLayout(
+    title="CASME",
+    frame="Cropped/sub{subject:02d}/{name}/reg_{name}-{number:0{digits}d}.jpg",
+    make_rows=make_casme_rows,
+    subjects=_CASME_SUBJECTS,
+    emotions=_name_emotions("happiness", "disgust", "surprise", "repression", "tense"),
+    table=CASME_TABLE,
+)
 _CASME2 = ReleaseLayout(
     title="CASME II",
     frame="Cropped/sub{subject:02d}/{name}/reg_img{number}.jpg",
@@ -109,6 +120,7 @@ _SMIC_E_HS = replace(
 
 LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
     {
+        "casme": _CASME,
         "casme2": _CASME2,
         "casme2_2014": replace(_CASME2, table=CASME2_TABLE_OF_2014),
         "casme2_raw": _CASME2_RAW,

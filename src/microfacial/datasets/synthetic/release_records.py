@@ -47,12 +47,12 @@ class Table:
 
     Attributes:
         path: Path of the workbook below the root of the release.
-        header: Cells of the header.
+        header: Cells of the header. Empty if the table has none.
         cells: Function that returns the cells of a row, given the row and its line number in the sheet.
         sheet: Name of the sheet that holds the table.
         above: Rows above the header.
         below: Rows below the table.
-        further: Names of the empty sheets after it.
+        further: Names and rows of the sheets after it.
     """
 
     path: str
@@ -61,7 +61,7 @@ class Table:
     sheet: str = "Sheet1"
     above: tuple[Cells, ...] = ()
     below: tuple[Cells, ...] = ()
-    further: tuple[str, ...] = ()
+    further: tuple[tuple[str, tuple[Cells, ...]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,21 @@ _MMEW_CODES = ("happiness", "surprise", "disgust", "fear", "sadness", "others", 
 _SAMM_UNITS = ("{} ", "ref(7B)+43", "{}+7C", "L12 or L14", "A12+12A", "(R6 or R12)+R15", "T18+B25", "10A/B+soft focus")
 
 
+def make_casme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of CASME.
+
+    Clip names end in a number without a leading zero. The frame numbers of every second subject are zero-padded.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips):
+        name = f"EP{index // 6 + 1:02d}_{2 * index + subject % 2 + 1}"
+        yield _make_row(layout, subject, clip, name=name, digits=1 if subject % 2 else 3)
+
+
 def make_casme2_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Yield the rows of one subject of CASME II. The sheet has a slash for an apex that is not known.
 

@@ -9,6 +9,12 @@ _SAD_IN_2014 = ((24, "EP07_01"), (24, "EP07_04f"), (24, "EP10_03"))
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
+def _casme_cells(row: SheetRow, line: int) -> Cells:
+    apexes = (row.apex, row.apex + 1 if line % 3 and isinstance(row.apex, int) else "\\")
+    times = (150, 350)  # to the apex and to the offset, in milliseconds; nobody reads them
+    return (row.subject, row.name, None, row.onset, *apexes, row.offset, None, *times, row.action_units, row.emotion)
+
+
 def _casme2_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.apex, row.offset)
     return (f"{row.subject:02d}", row.name, None, *frames, None, row.action_units, row.emotion, row.objective)
@@ -47,11 +53,19 @@ def _mmew_cells(row: SheetRow, line: int) -> Cells:
 
 _CODES = ("Action Units", "Estimated Emotion")
 _FRAMES = ("OnsetFrame", "ApexFrame", "OffsetFrame")
+CASME_TABLE = Table(
+    path="CASME-coded-20190721.xlsx",  # the release has an old Excel file
+    header=(
+        *("Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None),
+        *("Onset", "Total", "AU", "Emotion"),
+    ),
+    cells=_casme_cells,
+)
 CASME2_TABLE = Table(
     path="CASME2-coding-20190701.xlsx",
     header=("Subject", "Filename", None, *_FRAMES, None, *_CODES, "Objective Classes"),
     cells=_casme2_cells,
-    further=("Sheet2", "Sheet3"),
+    further=(("Sheet2", ()), ("Sheet3", ())),
 )
 CASME2_TABLE_OF_2014 = replace(
     CASME2_TABLE,
