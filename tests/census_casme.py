@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from census import deal, make_row, number_within
 from microfacial.datasets.synthetic.layouts import LAYOUTS
-from microfacial.datasets.synthetic.release_records import SheetRow
+from microfacial.datasets.synthetic.release_records import Cells, SheetRow
+from microfacial.datasets.synthetic.tables import CASME_SQ_SUBJECTS, CASME_SQ_VIDEOS
 
 # --- CASME ---
 
@@ -27,3 +28,28 @@ def casme_rows() -> list[SheetRow]:
         replace(row, digits=3 if place >= CASME_PADDED_FROM else 1)
         for place, row in enumerate(sorted(rows, key=lambda row: row.subject))
     ]
+
+
+# --- CAS(ME)^2 ---
+
+CASME_SQ_MACRO = 300
+
+
+def casme_sq_rows() -> list[SheetRow]:
+    """Return the 57 micro-expressions. Their subjects and emotions are invented."""
+    emotions = {"negative": 21, "positive": 8, "surprise": 9, "others": 19}
+    videos = list(CASME_SQ_VIDEOS.items())
+    rows = []
+    for subject, emotion, index in number_within(deal(emotions, lambda _: CASME_SQ_SUBJECTS)):
+        name, folder = videos[index]
+        place = f"s{subject}/{subject}_{folder}"
+        rows.append(make_row(subject, f"{name}_1", emotion, 97, video=place, frames=range(90, 106)))
+    return rows
+
+
+def casme_sq_macro_cells() -> tuple[Cells, ...]:
+    """Return the cells of the 300 macro-expressions."""
+    return tuple(
+        (number % 22 + 1, f"anger1_{number // 22 + 2}", 200, 230, 260, "4", "negative", "macro-expression", "anger")
+        for number in range(CASME_SQ_MACRO)
+    )

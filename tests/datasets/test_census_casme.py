@@ -1,11 +1,17 @@
 """Counts in releases of CASME, CAS(ME)^2 and part C of CAS(ME)^3 that are as long as the real ones."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import census
 import census_casme
-from microfacial.datasets.annotations import Annotation
+from microfacial.datasets.annotations import Annotation, SkippedRow
 from microfacial.datasets.casme import open_casme
+from microfacial.datasets.casme_sq import open_casme_sq
+from microfacial.datasets.synthetic.layouts import LAYOUTS
+from microfacial.datasets.synthetic.tables import CASME_SQ_SUBJECTS, CASME_SQ_TABLE
+from microfacial.datasets.synthetic.write import write_table
 
 # --- CASME ---
 
@@ -19,3 +25,22 @@ def test_casme_has_193_rows_and_clips_with_padded_and_unpadded_frame_numbers(tmp
     padded = ["{:03d}" in clip.frames for clip in clips]
     assert padded == [place >= census_casme.CASME_PADDED_FROM for place in range(len(clips))]
     assert {(clip.numbers, clip.apex, clip.fps) for clip in clips} == {((97, 98, 99, 100, 101), 99, 60.0)}
+
+
+# --- CAS(ME)^2 ---
+
+
+def test_casme_sq_has_57_micro_expressions_beside_300_macro_expressions(tmp_path: Path) -> None:
+    rows = census_casme.casme_sq_rows()
+    census.write_census("casme_sq", tmp_path, rows)
+    layout = replace(LAYOUTS["casme_sq"], table=replace(CASME_SQ_TABLE, below=census_casme.casme_sq_macro_cells()))
+    write_table(tmp_path, layout, rows)
+    release = open_casme_sq(tmp_path)
+    assert Counter(map(type, release.rows)) == {Annotation: 57, SkippedRow: 300}
+    clips = [release.make_clip(row, "", 0) for row in release.rows if isinstance(row, Annotation)]
+    assert Counter(clip.emotion for clip in clips) == Counter(row.emotion for row in rows)
+    assert {clip.numbers for clip in clips} == {(97, 98, 99, 100, 101)}
+
+
+def test_casme_sq_has_22_subjects() -> None:
+    assert len(set(CASME_SQ_SUBJECTS)) == 22

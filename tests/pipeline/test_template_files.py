@@ -23,6 +23,7 @@ SINGLE = {
     "casme": ("casme-4", "loso"),
     "casme2": ("casme2-5", "loso"),
     "casme3": ("casme3-4", "loso"),
+    "casme_sq": ("casme_sq-4", "loso"),
     "demo": ("casme2-4", "loso"),
     "flow_maps": ("megc2019-3", "composite"),
     "mmew": ("mmew-4", "loso"),
@@ -35,7 +36,8 @@ SINGLE = {
     "smic_vis": ("megc2019-3", "loso"),
 }
 """Scheme and protocol of a project on one corpus."""
-OWN_SCHEME = {"casme", "casme3", "mmew"}  # corpora that no scheme joins with another one
+FAMILIES = {"demo": "casme2", **{name: "smic" for name in DATASETS if name.startswith("smic")}}
+OWN_SCHEME = {"casme", "casme3", "casme_sq", "mmew"}  # corpora that no scheme joins with another one
 
 
 def test_the_settings_of_the_checkout_are_those_of_a_project_on_the_demo() -> None:
@@ -89,7 +91,7 @@ def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) 
 
 def test_two_corpora_have_a_scheme_with_rules_for_both_or_are_refused() -> None:
     for pair in combinations(DATASETS, 2):
-        families = {name.split("_")[0].replace("demo", "casme2") for name in pair}
+        families = {FAMILIES.get(name, name) for name in pair}
         if "flow_maps" in pair or (families & OWN_SCHEME and len(families) > 1):
             with pytest.raises(ConfigError, match="|".join(pair)):
                 choose_settings(pair)

@@ -120,6 +120,8 @@ _ALL = (
     _scheme("casme3-3", _THREE, casme3=_merge(**_CASME3_MERGED, dropped=("others",))),
     _scheme("casme3-4", (*_THREE, "others"), casme3=_merge(**_CASME3_MERGED, others=("others",))),
     _scheme("casme3-7", _CASME3_SEVEN, casme3=_keep(_CASME3_SEVEN)),
+    _scheme("casme_sq-3", _THREE, casme_sq=_keep(_THREE, dropped=("others",))),
+    _scheme("casme_sq-4", (*_THREE, "others"), casme_sq=_keep((*_THREE, "others"))),
     _scheme("mmew-4", _MMEW_FOUR, mmew=_keep(_MMEW_FOUR, dropped=("anger", "fear", "sadness"))),
 )
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})

@@ -15,7 +15,7 @@ from microfacial.errors import ConfigError
 
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
 # The first that has all corpora is proposed.
-_SCHEMES = ("casme-4", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
+_SCHEMES = ("casme-4", "casme_sq-4", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
 _MAPS = "flow_maps"
 
 

@@ -10,6 +10,7 @@ from microfacial.datasets.synthetic.rows import (
     make_casme2_rows,
     make_casme3_rows,
     make_casme_rows,
+    make_casme_sq_rows,
     make_mmew_rows,
     make_samm_rows,
     make_smic_e_rows,
@@ -19,6 +20,8 @@ from microfacial.datasets.synthetic.tables import (
     CASME2_TABLE,
     CASME2_TABLE_OF_2014,
     CASME3_TABLE,
+    CASME_SQ_SUBJECTS,
+    CASME_SQ_TABLE,
     CASME_TABLE,
     MMEW_TABLE,
     SAMM_TABLE,
@@ -81,6 +84,17 @@ _CASME3 = ReleaseLayout(
     extra_frames=3,
     whole_videos=True,
 )
+_CASME_SQ = ReleaseLayout(
+    title="CAS(ME)^2",
+    frame="rawpic/{video}/img{number}.jpg",
+    make_rows=make_casme_sq_rows,
+    subjects=CASME_SQ_SUBJECTS,
+    emotions=_name_emotions("positive", "negative", "surprise", "negative", "others"),
+    table=CASME_SQ_TABLE,
+    view=_VGA,
+    extra_frames=3,
+    whole_videos=True,
+)
 _MMEW = ReleaseLayout(
     title="MMEW",
     frame="MMEW_Final/Micro_Expression/{emotion}/{name}/{number}.jpg",
@@ -125,6 +139,7 @@ LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
         "casme2_2014": replace(_CASME2, table=CASME2_TABLE_OF_2014),
         "casme2_raw": _CASME2_RAW,
         "casme3": _CASME3,
+        "casme_sq": _CASME_SQ,
         "mmew": _MMEW,
         "samm": _SAMM,
         "smic_e_hs": _SMIC_E_HS,

@@ -12,6 +12,7 @@ from typing import Any
 
 from microfacial.datasets.synthetic.clips import DemoClip
 from microfacial.datasets.synthetic.release_records import ReleaseLayout, SheetRow
+from microfacial.datasets.synthetic.tables import CASME_SQ_VIDEOS
 
 _OBJECTIVE_CLASSES = {"happiness": 1, "surprise": 2, "disgust": 4, "repression": 7, "others": 7}
 _SMIC_CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
@@ -123,6 +124,28 @@ def make_casme3_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoCl
         row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=video, video=video)
         start = row.frames.stop
         yield _add_casme3_quirks(row, index)
+
+
+def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of CAS(ME)^2.
+
+    A video holds two clips with continuous frame numbers from 1. The table gives no offset for the second clip of
+    subject 15. The second video of subject 23 lies in the folder of subject 19.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 1
+    for index, clip in enumerate(clips):
+        start = start if index % 2 else 1
+        name, folder = list(CASME_SQ_VIDEOS.items())[index // 2]
+        place = 19 if (subject, name) == (23, "happy1") else subject
+        changes = {"name": f"{name}_{index % 2 + 1}", "video": f"s{place}/{subject}_{folder}"}
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
+        start = row.frames.stop
+        yield replace(row, offset=0) if (subject, index) == (15, 1) else row
 
 
 def make_mmew_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:

@@ -6,6 +6,18 @@ from microfacial.datasets.synthetic.release_records import Cells, SheetRow, Tabl
 
 # Clips whose emotion changed from sadness to surprise in the sheet of 2019.
 _SAD_IN_2014 = ((24, "EP07_01"), (24, "EP07_04f"), (24, "EP10_03"))
+CASME_SQ_SUBJECTS = (15, 19, 23, 16, 20, 21, 22, *range(24, 28), *range(29, 39), 40)
+CASME_SQ_VIDEOS = {  # name in the table, and in the folder; the names after the codes are invented, except for three
+    "disgust1": "0101disgustingteeth",
+    "happy1": "0502funnyerrors",
+    "anger1": "0401girlcrashing",
+    "disgust2": "0102video",
+    "anger2": "0402video",
+    "happy2": "0503video",
+    "happy3": "0505video",
+    "happy4": "0507video",
+    "happy5": "0508video",
+}
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
@@ -45,6 +57,21 @@ def _smic_e_cells_before_2019(row: SheetRow, line: int) -> Cells:
 def _casme3_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.apex, row.offset)
     return (f"spNO.{row.subject}", row.name, *frames, str(row.action_units), _ROMAN[row.objective - 1], row.emotion)
+
+
+def _casme_sq_cells(row: SheetRow, line: int) -> Cells:
+    subject = CASME_SQ_SUBJECTS.index(row.subject) + 1
+    return (
+        subject,
+        row.name,
+        row.onset,
+        row.apex,
+        row.offset,
+        row.action_units,
+        row.emotion,
+        "micro-expression",
+        "fear",
+    )
 
 
 def _mmew_cells(row: SheetRow, line: int) -> Cells:
@@ -107,6 +134,16 @@ CASME3_TABLE = Table(
     sheet="label",
     header=("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"),
     cells=_casme3_cells,
+)
+CASME_SQ_TABLE = Table(
+    path="CAS(ME)^2code_final(Updated).xlsx",
+    header=(),
+    cells=_casme_sq_cells,
+    below=((1, "anger1_9", 20, 30, 80, "4", "negative", "macro-expression", "anger"),),
+    further=(
+        ("Sheet2", tuple((number, f"s{number}", place) for place, number in enumerate(CASME_SQ_SUBJECTS, 1))),
+        ("Sheet3", tuple((folder[:4], name) for name, folder in CASME_SQ_VIDEOS.items())),
+    ),
 )
 MMEW_TABLE = Table(
     path="MMEW_Micro_Exp.xlsx",
