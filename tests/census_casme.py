@@ -30,6 +30,20 @@ def casme_rows() -> list[SheetRow]:
     ]
 
 
+# --- CAS(ME)^3, part C ---
+
+CASME3_C = {"negative": 99, "surprise": 30, "others": 20, "positive": 16}
+
+
+def casme3_c_rows() -> list[SheetRow]:
+    """Return the 165 rows. Their subjects are invented."""
+    subjects = LAYOUTS["casme3_c"].subjects
+    return [
+        make_row(subject, str(index + 1), emotion, 10 * index + 1, apex=None)
+        for subject, emotion, index in number_within(deal(CASME3_C, lambda _: subjects))
+    ]
+
+
 # --- CAS(ME)^2 ---
 
 CASME_SQ_MACRO = 300

@@ -40,6 +40,11 @@ TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header a
         ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion"],
         ["spNO.1", "a", 1, 3, 5, "AD31", "sad"],
     ),
+    "casme3_c": (
+        "CAS(ME)3_part_C_ME.xlsx",
+        ["sub", "count", "onset", "offset", "au", "emotion"],
+        [1, 2, 1, 5, "4,7", "negative"],
+    ),
     "mmew": (
         "MMEW_Micro_Exp.xlsx",
         ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"],
@@ -56,6 +61,7 @@ FRAMES = {
     "casme2": "Cropped/sub01/EP02_01f/reg_img{}.jpg",
     "samm": "SAMM/006/006_1_2/006_{:04d}.jpg",
     "casme3": "part_A/spNO.1/a/color/{}.jpg",
+    "casme3_c": "part_C/01/a/color/{}.jpg",
     "mmew": "MMEW_Final/Micro_Expression/fear/S13-07-001/{}.jpg",
     "smic_e_hs": "HS_long/SMIC-HS-E/s01/s1_ne_01/image{:06d}.jpg",
 }

@@ -4,11 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import census
 import census_casme
+from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.datasets.annotations import Annotation, SkippedRow
 from microfacial.datasets.casme import open_casme
 from microfacial.datasets.casme_sq import open_casme_sq
+from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.datasets.synthetic.layouts import LAYOUTS
 from microfacial.datasets.synthetic.tables import CASME_SQ_SUBJECTS, CASME_SQ_TABLE
 from microfacial.datasets.synthetic.write import write_table
@@ -25,6 +29,19 @@ def test_casme_has_193_rows_and_clips_with_padded_and_unpadded_frame_numbers(tmp
     padded = ["{:03d}" in clip.frames for clip in clips]
     assert padded == [place >= census_casme.CASME_PADDED_FROM for place in range(len(clips))]
     assert {(clip.numbers, clip.apex, clip.fps) for clip in clips} == {((97, 98, 99, 100, 101), 99, 60.0)}
+
+
+# --- CAS(ME)^3, part C ---
+
+
+@pytest.mark.parametrize(("scheme", "total"), [("casme3-3", 145), ("casme3-4", 165)])
+def test_part_c_of_casme3_has_the_published_counts(tmp_path: Path, scheme: str, total: int) -> None:
+    census.write_census("casme3_c", tmp_path / "casme3", census_casme.casme3_c_rows())
+    clips = list_clips(ClipsConfig(name="t", root=str(tmp_path), corpora=("casme3_c",), scheme=scheme)).clips
+    counts = {label: count for label, count in census_casme.CASME3_C.items() if label in SCHEMES[scheme].classes}
+    assert Counter(clip.label for clip in clips) == counts
+    assert len(clips) == total
+    assert {clip.apex_source for clip in clips} == {"midpoint"}
 
 
 # --- CAS(ME)^2 ---

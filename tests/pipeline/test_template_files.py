@@ -23,6 +23,7 @@ SINGLE = {
     "casme": ("casme-4", "loso"),
     "casme2": ("casme2-5", "loso"),
     "casme3": ("casme3-4", "loso"),
+    "casme3_c": ("casme3-4", "loso"),
     "casme_sq": ("casme_sq-4", "loso"),
     "demo": ("casme2-4", "loso"),
     "flow_maps": ("megc2019-3", "composite"),
@@ -36,7 +37,7 @@ SINGLE = {
     "smic_vis": ("megc2019-3", "loso"),
 }
 """Scheme and protocol of a project on one corpus."""
-FAMILIES = {"demo": "casme2", **{name: "smic" for name in DATASETS if name.startswith("smic")}}
+FAMILIES = {"demo": "casme2", "casme3_c": "casme3", **{name: "smic" for name in DATASETS if name.startswith("smic")}}
 OWN_SCHEME = {"casme", "casme3", "casme_sq", "mmew"}  # corpora that no scheme joins with another one
 
 
@@ -79,7 +80,7 @@ def test_a_project_on_one_corpus_has_valid_settings_and_the_usual_scheme(corpus:
     assert (config.clips.scheme, config.train.protocol) == SINGLE[corpus]
     assert ("rgb" in config.models) == (corpus != "flow_maps")
     assert (config.flow.method == "published") == (corpus == "flow_maps")
-    assert config.clips.missing_apex == ("spotted" if corpus == "casme3" else "midpoint")
+    assert config.clips.missing_apex == ("spotted" if corpus in ("casme3", "casme3_c") else "midpoint")
 
 
 def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) -> None:

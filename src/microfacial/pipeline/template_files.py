@@ -16,6 +16,7 @@ from microfacial.errors import ConfigError
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
 # The first that has all corpora is proposed.
 _SCHEMES = ("casme-4", "casme_sq-4", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
+_SPOTTED = {"casme3", "casme3_c"}  # the apex is often the onset in part A, and missing in part C
 _MAPS = "flow_maps"
 
 
@@ -57,7 +58,7 @@ def choose_settings(corpora: Sequence[str]) -> DataSetChoice:
             "name": "-".join(corpora),
             "corpora": f"[{', '.join(corpora)}]",
             "scheme": "casme2-4" if set(corpora) == {"demo"} else scheme,
-            "missing_apex": "spotted" if "casme3" in corpora else "midpoint",  # its apex is often its onset
+            "missing_apex": "spotted" if _SPOTTED.intersection(corpora) else "midpoint",
         },
         faces={
             "method": "whole" if maps else "landmarks",

@@ -8,6 +8,7 @@ from microfacial.datasets.synthetic.camera import View, make_room_view
 from microfacial.datasets.synthetic.release_records import ReleaseLayout
 from microfacial.datasets.synthetic.rows import (
     make_casme2_rows,
+    make_casme3_c_rows,
     make_casme3_rows,
     make_casme_rows,
     make_casme_sq_rows,
@@ -19,6 +20,7 @@ from microfacial.datasets.synthetic.rows import (
 from microfacial.datasets.synthetic.tables import (
     CASME2_TABLE,
     CASME2_TABLE_OF_2014,
+    CASME3_C_TABLE,
     CASME3_TABLE,
     CASME_SQ_SUBJECTS,
     CASME_SQ_TABLE,
@@ -35,6 +37,7 @@ _SAMM_SUBJECTS = (6, 28, 7, *range(9, 27), 30, *range(31, 38))
 _SMIC_SUBJECTS = (3, 20, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19)
 _SMIC_LATER_SUBJECTS = (20, 11, 12, 13, 14, 15, 18, 19)
 _CASME3_SUBJECTS = (1, 40, *range(2, 40), *range(41, 95))
+_CASME3_C_SUBJECTS = tuple(range(1, 32))
 _MMEW_SUBJECTS = tuple(range(1, 31))
 
 _VGA, _GREY_VGA = make_room_view(640, 480), make_room_view(640, 480, grey=True)
@@ -83,6 +86,15 @@ _CASME3 = ReleaseLayout(
     view=make_room_view(1280, 720),
     extra_frames=3,
     whole_videos=True,
+)
+_CASME3_C = replace(
+    _CASME3,
+    frame="part_C/{subject:02d}/a/color/{number}.jpg",
+    other_picture="part_C/{subject:02d}/a/depth/{number}.png",
+    make_rows=make_casme3_c_rows,
+    subjects=_CASME3_C_SUBJECTS,
+    emotions=_name_emotions("positive", "negative", "surprise", "negative", "others"),
+    table=CASME3_C_TABLE,
 )
 _CASME_SQ = ReleaseLayout(
     title="CAS(ME)^2",
@@ -139,6 +151,7 @@ LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
         "casme2_2014": replace(_CASME2, table=CASME2_TABLE_OF_2014),
         "casme2_raw": _CASME2_RAW,
         "casme3": _CASME3,
+        "casme3_c": _CASME3_C,
         "casme_sq": _CASME_SQ,
         "mmew": _MMEW,
         "samm": _SAMM,

@@ -126,6 +126,21 @@ def make_casme3_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoCl
         yield _add_casme3_quirks(row, index)
 
 
+def make_casme3_c_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of part C of CAS(ME)^3. The only video holds all clips. There is no apex.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 0
+    for index, clip in enumerate(clips, 1):
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=str(index), apex=None)
+        start = row.frames.stop
+        yield row
+
+
 def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Yield the rows of one subject of CAS(ME)^2.
 

@@ -59,6 +59,11 @@ def _casme3_cells(row: SheetRow, line: int) -> Cells:
     return (f"spNO.{row.subject}", row.name, *frames, str(row.action_units), _ROMAN[row.objective - 1], row.emotion)
 
 
+def _casme3_c_cells(row: SheetRow, line: int) -> Cells:
+    units = str(row.action_units).replace("+", "，" if line == 3 else ",")
+    return (row.subject, int(row.name), row.onset, row.offset, units, row.emotion)
+
+
 def _casme_sq_cells(row: SheetRow, line: int) -> Cells:
     subject = CASME_SQ_SUBJECTS.index(row.subject) + 1
     return (
@@ -134,6 +139,11 @@ CASME3_TABLE = Table(
     sheet="label",
     header=("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"),
     cells=_casme3_cells,
+)
+CASME3_C_TABLE = Table(
+    path="CAS(ME)3_part_C_ME.xlsx",
+    header=("sub", "count", "onset", "offset", "au", "emotion"),
+    cells=_casme3_c_cells,
 )
 CASME_SQ_TABLE = Table(
     path="CAS(ME)^2code_final(Updated).xlsx",
