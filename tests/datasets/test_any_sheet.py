@@ -45,6 +45,16 @@ TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header a
         ["sub", "count", "onset", "offset", "au", "emotion"],
         [1, 2, 1, 5, "4,7", "negative"],
     ),
+    "4dme": (
+        "4DME_Labelling_Micro_release v1.xlsx",
+        ["sub_ID", "fold_name", "Emotion", "Onset", "Apex", "Offset", "AUs"],
+        ["S13", "S13_1st_001", "Surprise+Positive", 1, 3, 5, "AU4(k)+L7"],
+    ),
+    "dfme": (
+        "training_full_with_AU.xlsx",
+        ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Emotion", "EmotionId", "Fps", "AU"],
+        ["sub0001", "sub0001_01", 1, 3, 5, "fear", 3, 500, "M58"],
+    ),
     "mmew": (
         "MMEW_Micro_Exp.xlsx",
         ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"],
@@ -62,6 +72,8 @@ FRAMES = {
     "samm": "SAMM/006/006_1_2/006_{:04d}.jpg",
     "casme3": "part_A/spNO.1/a/color/{}.jpg",
     "casme3_c": "part_C/01/a/color/{}.jpg",
+    "4dme": "gray_micro/S13/S13_1st_001/Frame_{:09d}.jpg",
+    "dfme": "train_data/sub0001_01/{:05d}.png",
     "mmew": "MMEW_Final/Micro_Expression/fear/S13-07-001/{}.jpg",
     "smic_e_hs": "HS_long/SMIC-HS-E/s01/s1_ne_01/image{:06d}.jpg",
 }

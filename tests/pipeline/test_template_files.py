@@ -20,12 +20,14 @@ from microfacial.pipeline.template_files import (
 )
 
 SINGLE = {
+    "4dme": ("4dme-5", "loso"),
     "casme": ("casme-4", "loso"),
     "casme2": ("casme2-5", "loso"),
     "casme3": ("casme3-4", "loso"),
     "casme3_c": ("casme3-4", "loso"),
     "casme_sq": ("casme_sq-4", "loso"),
     "demo": ("casme2-4", "loso"),
+    "dfme": ("dfme-7", "loso"),
     "flow_maps": ("megc2019-3", "composite"),
     "mmew": ("mmew-4", "loso"),
     "samm": ("samm-5", "loso"),
@@ -38,7 +40,7 @@ SINGLE = {
 }
 """Scheme and protocol of a project on one corpus."""
 FAMILIES = {"demo": "casme2", "casme3_c": "casme3", **{name: "smic" for name in DATASETS if name.startswith("smic")}}
-OWN_SCHEME = {"casme", "casme3", "casme_sq", "mmew"}  # corpora that no scheme joins with another one
+OWN_SCHEME = {"4dme", "casme", "casme3", "casme_sq", "dfme", "mmew"}  # corpora that no scheme joins with another one
 
 
 def test_the_settings_of_the_checkout_are_those_of_a_project_on_the_demo() -> None:

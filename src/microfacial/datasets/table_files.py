@@ -56,6 +56,38 @@ def find_table(
     raise AbsentError(f"{corpus}: no {pattern} in {root}{_describe_others(spreadsheets, columns)}")
 
 
+def find_tables(
+    root: Path, corpus: str, patterns: tuple[str, ...], folders: tuple[str, ...], *, columns: Columns
+) -> tuple[Path, ...]:
+    """Return all tables of a release that has several.
+
+    Args:
+        root: folder of the release.
+        corpus: name of the corpus, for the message.
+        patterns: glob patterns of the tables' file names. Upper and lower case match.
+        folders: folders below the root that may contain tables, in addition to the root.
+        columns: columns of the tables. A table with another file name is recognised by them.
+
+    Returns:
+        Paths of the tables, in order.
+
+    Raises:
+        AbsentError: there is no table.
+    """
+    places = (root, *(root / name for name in folders))
+    files = [path for place in places for path in sorted(place.glob("*")) if path.suffix.lower() in _SPREADSHEETS]
+    files = [path for path in files if not path.name.startswith(("~$", "."))]
+    tables = [
+        path
+        for path in files
+        if any(fnmatchcase(path.name.lower(), pattern.lower()) for pattern in patterns)
+        or _is_table(path, columns, None)
+    ]
+    if not tables:
+        raise AbsentError(f"{corpus}: no {patterns[0]} in {root}{_describe_others(files, columns)}")
+    return tuple(tables)
+
+
 def _describe_others(spreadsheets: list[Path], columns: Columns | None) -> str:
     """Return the end of a message about a missing table: the spreadsheets that are there, and a remedy."""
     remedy = "Put the release there or correct clips in params.yaml"

@@ -15,7 +15,7 @@ from microfacial.errors import ConfigError
 
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
 # The first that has all corpora is proposed.
-_SCHEMES = ("casme-4", "casme_sq-4", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
+_SCHEMES = ("4dme-5", "casme-4", "casme_sq-4", "dfme-7", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
 _SPOTTED = {"casme3", "casme3_c"}  # the apex is often the onset in part A, and missing in part C
 _MAPS = "flow_maps"
 

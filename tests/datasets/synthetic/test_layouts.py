@@ -21,6 +21,7 @@ from microfacial.records import Clip, Image, is_synthetic
 
 SMALL = DemoPlan(identities=3, clips_per_identity=3, others=2, frames=(5, 6), width_px=70)
 SIZES = {  # height and width of a frame, in pixels, at a quarter of the full size
+    "4dme": (120, 160),
     "casme": (85, 70),
     "casme2": (85, 70),
     "casme2_2014": (85, 70),
@@ -28,6 +29,7 @@ SIZES = {  # height and width of a frame, in pixels, at a quarter of the full si
     "casme3": (180, 320),
     "casme3_c": (180, 320),
     "casme_sq": (120, 160),
+    "dfme": (120, 160),
     "mmew": (73, 73),
     "samm": (162, 240),
     "smic_e_hs": (120, 160),
@@ -38,11 +40,13 @@ SIZES = {  # height and width of a frame, in pixels, at a quarter of the full si
     "smic_vis": (120, 160),
 }
 SCHEMES: dict[CorpusName, str] = {
+    "4dme": "4dme-5",
     "casme": "casme-4",
     "casme2": "casme2-5",
     "casme3": "casme3-7",
     "casme3_c": "casme3-4",
     "casme_sq": "casme_sq-4",
+    "dfme": "dfme-7",
     "mmew": "mmew-4",
     "samm": "samm-5",
     "smic_e_hs": "megc2019-3",
@@ -112,12 +116,12 @@ def read_frame(path: Path) -> Image:
 def test_the_reader_of_a_corpus_finds_every_clip_and_its_frames(release: Release, corpus: str) -> None:
     root = release(corpus).parent
     clips = read(release(corpus), corpus)
-    # Happiness is no class; no annotated offset; two clips of sadness; a lost video.
-    omitted = {"casme": 1, "casme3": 1, "mmew": 2, "smic_e_hs": 1}
+    # A clip with two emotions; happiness is no class; no annotated offset; two clips of sadness; a lost video.
+    omitted = {"4dme": 1, "casme": 1, "casme3": 1, "mmew": 2, "smic_e_hs": 1}
     assert len(clips) == 11 - omitted.get(corpus, 0)
     assert all(map(is_synthetic, {clip.corpus for clip in clips}))
     for clip in clips:
-        assert {(root / clip.frame(number)).suffix for number in clip.numbers} <= {".jpg", ".bmp"}
+        assert {(root / clip.frame(number)).suffix for number in clip.numbers} <= {".jpg", ".bmp", ".png"}
         assert all((root / clip.frame(number)).is_file() for number in clip.numbers)
         assert clip.numbers == tuple(range(clip.onset, clip.offset + 1))
 
@@ -125,10 +129,10 @@ def test_the_reader_of_a_corpus_finds_every_clip_and_its_frames(release: Release
 @pytest.mark.parametrize("corpus", LAYOUTS)
 def test_frames_have_the_size_and_the_colours_of_the_camera(release: Release, corpus: str) -> None:
     root = release(corpus)
-    path = next(path for path in sorted(root.rglob("*")) if path.suffix in (".jpg", ".bmp"))
+    path = next(path for path in sorted(root.rglob("*")) if path.suffix in (".jpg", ".bmp", ".png"))
     image = read_frame(path)
     assert image.shape == (*SIZES[corpus], 3)
-    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("samm", "smic_e_nir", "smic_nir"))
+    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("4dme", "samm", "smic_e_nir", "smic_nir"))
 
 
 @pytest.mark.parametrize("corpus", LAYOUTS)

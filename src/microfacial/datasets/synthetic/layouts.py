@@ -7,11 +7,13 @@ from types import MappingProxyType
 from microfacial.datasets.synthetic.camera import View, make_room_view
 from microfacial.datasets.synthetic.release_records import ReleaseLayout
 from microfacial.datasets.synthetic.rows import (
+    make_4dme_rows,
     make_casme2_rows,
     make_casme3_c_rows,
     make_casme3_rows,
     make_casme_rows,
     make_casme_sq_rows,
+    make_dfme_rows,
     make_mmew_rows,
     make_samm_rows,
     make_smic_e_rows,
@@ -25,6 +27,8 @@ from microfacial.datasets.synthetic.tables import (
     CASME_SQ_SUBJECTS,
     CASME_SQ_TABLE,
     CASME_TABLE,
+    DFME_TABLE,
+    FOURDME_TABLE,
     MMEW_TABLE,
     SAMM_TABLE,
     SMIC_E_TABLE,
@@ -38,6 +42,8 @@ _SMIC_SUBJECTS = (3, 20, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19)
 _SMIC_LATER_SUBJECTS = (20, 11, 12, 13, 14, 15, 18, 19)
 _CASME3_SUBJECTS = (1, 40, *range(2, 40), *range(41, 95))
 _CASME3_C_SUBJECTS = tuple(range(1, 32))
+_DFME_SUBJECTS = tuple(range(1, 260))
+_FOURDME_SUBJECTS = tuple(range(1, 41))
 _MMEW_SUBJECTS = tuple(range(1, 31))
 
 _VGA, _GREY_VGA = make_room_view(640, 480), make_room_view(640, 480, grey=True)
@@ -107,6 +113,25 @@ _CASME_SQ = ReleaseLayout(
     extra_frames=3,
     whole_videos=True,
 )
+_DFME = ReleaseLayout(
+    title="DFME",
+    frame="train_data/{name}/{number:0{digits}d}.png",
+    make_rows=make_dfme_rows,
+    subjects=_DFME_SUBJECTS,
+    emotions=_name_emotions("happiness", "disgust", "surprise", "sadness", "contempt"),
+    table=DFME_TABLE,
+    view=_VGA,
+)
+_FOURDME = ReleaseLayout(
+    title="4DME",
+    frame="gray_micro/S{subject:02d}/{name}/Frame_{number:0{digits}d}.jpg",
+    make_rows=make_4dme_rows,
+    subjects=_FOURDME_SUBJECTS,
+    emotions=_name_emotions("Positive", "Negative", "Surprise", "Repression", "Others"),
+    table=FOURDME_TABLE,
+    view=_GREY_VGA,
+    extra_frames=3,
+)
 _MMEW = ReleaseLayout(
     title="MMEW",
     frame="MMEW_Final/Micro_Expression/{emotion}/{name}/{number}.jpg",
@@ -146,6 +171,7 @@ _SMIC_E_HS = replace(
 
 LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
     {
+        "4dme": _FOURDME,
         "casme": _CASME,
         "casme2": _CASME2,
         "casme2_2014": replace(_CASME2, table=CASME2_TABLE_OF_2014),
@@ -153,6 +179,7 @@ LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
         "casme3": _CASME3,
         "casme3_c": _CASME3_C,
         "casme_sq": _CASME_SQ,
+        "dfme": _DFME,
         "mmew": _MMEW,
         "samm": _SAMM,
         "smic_e_hs": _SMIC_E_HS,

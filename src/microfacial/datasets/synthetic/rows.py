@@ -163,6 +163,31 @@ def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[Demo
         yield replace(row, offset=0) if (subject, index) == (15, 1) else row
 
 
+def make_dfme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of DFME. Frames count from zero, and the onset is the first.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips, 1):
+        yield _make_row(layout, subject, clip, -clip.onset, name=f"sub{subject:04d}_{index:02d}", digits=5)
+
+
+def make_4dme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of 4DME. The third clip of subject 2 has two emotions.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips, 1):
+        row = _make_row(layout, subject, clip, 900, name=f"S{subject:02d}_1st_001_{index:02d}_1", digits=9)
+        yield replace(row, emotion="Surprise+Positive") if (subject, index) == (2, 3) else row
+
+
 def make_mmew_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Yield the rows of one subject of MMEW. Clip names give subject, emotion and sample. Frames count from 1.
 

@@ -18,6 +18,7 @@ CASME_SQ_VIDEOS = {  # name in the table, and in the folder; the names after the
     "happy4": "0507video",
     "happy5": "0508video",
 }
+_DFME_EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
@@ -62,6 +63,16 @@ def _casme3_cells(row: SheetRow, line: int) -> Cells:
 def _casme3_c_cells(row: SheetRow, line: int) -> Cells:
     units = str(row.action_units).replace("+", "，" if line == 3 else ",")
     return (row.subject, int(row.name), row.onset, row.offset, units, row.emotion)
+
+
+def _dfme_cells(row: SheetRow, line: int) -> Cells:
+    codes = (row.emotion, _DFME_EMOTIONS.index(row.emotion), (500, 300, 200)[row.subject % 3], str(row.action_units))
+    return (f"sub{row.subject:04d}", row.name, row.onset, row.apex, row.offset, *codes)
+
+
+def _fourdme_cells(row: SheetRow, line: int) -> Cells:
+    units = f"{row.action_units}+AU4(k)" if line % 3 == 0 else str(row.action_units)
+    return (f"S{row.subject:02d}", row.name, row.emotion, row.onset, row.apex, row.offset, units)
 
 
 def _casme_sq_cells(row: SheetRow, line: int) -> Cells:
@@ -144,6 +155,16 @@ CASME3_C_TABLE = Table(
     path="CAS(ME)3_part_C_ME.xlsx",
     header=("sub", "count", "onset", "offset", "au", "emotion"),
     cells=_casme3_c_cells,
+)
+DFME_TABLE = Table(
+    path="full_release_annotation/training_full_with_AU.xlsx",
+    header=("Subject", "Filename", *_FRAMES, "Emotion", "EmotionId", "Fps", "AU"),
+    cells=_dfme_cells,
+)
+FOURDME_TABLE = Table(
+    path="4DME_Labelling_Micro_release v1.xlsx",
+    header=("sub_ID", "fold_name", "Emotion", "Onset", "Apex", "Offset", "AUs"),
+    cells=_fourdme_cells,
 )
 CASME_SQ_TABLE = Table(
     path="CAS(ME)^2code_final(Updated).xlsx",
