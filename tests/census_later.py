@@ -3,9 +3,10 @@
 Counts that are not public are invented, and no test uses them.
 """
 
+from dataclasses import replace
 from itertools import chain, repeat
 
-from census import deal, make_row, number_within
+from census import deal, make_row, number_within, samm_rows
 from microfacial.datasets.synthetic.layouts import LAYOUTS
 from microfacial.datasets.synthetic.release_records import Cells, SheetRow
 
@@ -69,3 +70,21 @@ def fourdme_rows() -> list[SheetRow]:
         make_row(subject, f"S{subject:02d}_1st_001_{index + 1:02d}_1", emotion, 997, digits=9, action_units=f"{place}")
         for place, (subject, emotion, index) in enumerate(number_within(deal(emotions, lambda _: subjects)), 1)
     ]
+
+
+# --- SAMM Long Videos ---
+
+SAMM_LV_MACRO = 343
+
+
+def samm_lv_rows() -> list[SheetRow]:
+    """Return the 159 micro-expressions, which are the clips of SAMM."""
+    return [replace(row, video="_".join(row.name.split("_")[:2]), digits=5) for row in samm_rows()]
+
+
+def samm_lv_macro_cells() -> tuple[Cells, ...]:
+    """Return the cells of the 343 macro-expressions."""
+    return tuple(
+        ("006", f"006_1_{number}", 1, 100, 150, 300, 201, "Macro", "4", None)
+        for number in range(100, 100 + SAMM_LV_MACRO)
+    )

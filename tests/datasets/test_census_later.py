@@ -1,6 +1,7 @@
 """Counts in releases of DFME, 4DME and SAMM Long Videos that are as long as the real ones."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,15 @@ from openpyxl import Workbook
 
 import census
 import census_later
-from microfacial.datasets.annotations import Annotation
+from microfacial.datasets.annotations import Annotation, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.dfme import open_dfme
 from microfacial.datasets.fourdme import open_4dme
 from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.datasets.samm_lv import open_samm_lv
+from microfacial.datasets.synthetic.layouts import LAYOUTS
+from microfacial.datasets.synthetic.tables import SAMM_LV_TABLE
+from microfacial.datasets.synthetic.write import write_table
 
 # --- DFME ---
 
@@ -64,3 +69,25 @@ def test_another_version_of_the_table_of_4dme_is_not_corrected(tmp_path: Path, n
     folder = census.write_census("4dme", tmp_path, census_later.fourdme_rows())
     (folder / "4DME_Labelling_Micro_release v1.xlsx").rename(folder / name)
     assert not any(row.notes for row in open_4dme(folder).rows if isinstance(row, Annotation))
+
+
+# --- SAMM Long Videos ---
+
+
+def test_long_videos_of_samm_have_159_micro_expressions_beside_343_macro_expressions(tmp_path: Path) -> None:
+    rows = census_later.samm_lv_rows()
+    table = replace(SAMM_LV_TABLE, below=census_later.samm_lv_macro_cells())
+    write_table(tmp_path, replace(LAYOUTS["samm_lv"], table=table), rows)
+    release = open_samm_lv(tmp_path)
+    assert Counter(map(type, release.rows)) == {Annotation: 159, SkippedRow: 343}
+    annotations = [row for row in release.rows if isinstance(row, Annotation)]
+    labels = {row.id: classify(row, SCHEMES["samm-5"])[1] for row in annotations}
+    kept = [row for row in annotations if labels[row.id]]
+    assert Counter(labels[row.id] for row in kept) == {
+        "anger": 57,
+        "others": 26,
+        "happiness": 26,
+        "surprise": 15,
+        "contempt": 12,
+    }
+    assert len({row.subject for row in kept}) == 27

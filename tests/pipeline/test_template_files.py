@@ -31,6 +31,7 @@ SINGLE = {
     "flow_maps": ("megc2019-3", "composite"),
     "mmew": ("mmew-4", "loso"),
     "samm": ("samm-5", "loso"),
+    "samm_lv": ("samm-5", "loso"),
     "smic_e_hs": ("megc2019-3", "loso"),
     "smic_e_nir": ("megc2019-3", "loso"),
     "smic_e_vis": ("megc2019-3", "loso"),
@@ -39,7 +40,12 @@ SINGLE = {
     "smic_vis": ("megc2019-3", "loso"),
 }
 """Scheme and protocol of a project on one corpus."""
-FAMILIES = {"demo": "casme2", "casme3_c": "casme3", **{name: "smic" for name in DATASETS if name.startswith("smic")}}
+FAMILIES = {
+    "demo": "casme2",
+    "casme3_c": "casme3",
+    "samm_lv": "samm",
+    **{name: "smic" for name in DATASETS if name.startswith("smic")},
+}
 OWN_SCHEME = {"4dme", "casme", "casme3", "casme_sq", "dfme", "mmew"}  # corpora that no scheme joins with another one
 
 

@@ -29,6 +29,7 @@ from microfacial.datasets import (
     fourdme,
     mmew,
     samm,
+    samm_lv,
     smic,
     smic_e,
 )
@@ -73,6 +74,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
         "flow_maps": Dataset("flow_maps", flow_maps.open_flow_maps),
         "mmew": Dataset("mmew", mmew.open_mmew),
         "samm": Dataset("samm", samm.open_samm),
+        "samm_lv": Dataset("samm", samm_lv.open_samm_lv),
         "smic_e_hs": Dataset("smic", partial(smic_e.open_smic_e, camera="HS")),
         "smic_e_nir": Dataset("smic", partial(smic_e.open_smic_e, camera="NIR")),
         "smic_e_vis": Dataset("smic", partial(smic_e.open_smic_e, camera="VIS")),

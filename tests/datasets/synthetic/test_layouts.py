@@ -32,6 +32,7 @@ SIZES = {  # height and width of a frame, in pixels, at a quarter of the full si
     "dfme": (120, 160),
     "mmew": (73, 73),
     "samm": (162, 240),
+    "samm_lv": (162, 240),
     "smic_e_hs": (120, 160),
     "smic_e_nir": (120, 160),
     "smic_e_vis": (120, 160),
@@ -49,6 +50,7 @@ SCHEMES: dict[CorpusName, str] = {
     "dfme": "dfme-7",
     "mmew": "mmew-4",
     "samm": "samm-5",
+    "samm_lv": "samm-5",
     "smic_e_hs": "megc2019-3",
     "smic_e_nir": "megc2019-3",
     "smic_e_vis": "megc2019-3",
@@ -132,7 +134,7 @@ def test_frames_have_the_size_and_the_colours_of_the_camera(release: Release, co
     path = next(path for path in sorted(root.rglob("*")) if path.suffix in (".jpg", ".bmp", ".png"))
     image = read_frame(path)
     assert image.shape == (*SIZES[corpus], 3)
-    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("4dme", "samm", "smic_e_nir", "smic_nir"))
+    assert (np.ptp(image, axis=2).max() == 0) == (corpus in ("4dme", "samm", "samm_lv", "smic_e_nir", "smic_nir"))
 
 
 @pytest.mark.parametrize("corpus", LAYOUTS)

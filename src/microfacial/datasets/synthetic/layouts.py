@@ -15,6 +15,7 @@ from microfacial.datasets.synthetic.rows import (
     make_casme_sq_rows,
     make_dfme_rows,
     make_mmew_rows,
+    make_samm_lv_rows,
     make_samm_rows,
     make_smic_e_rows,
     make_smic_rows,
@@ -30,6 +31,7 @@ from microfacial.datasets.synthetic.tables import (
     DFME_TABLE,
     FOURDME_TABLE,
     MMEW_TABLE,
+    SAMM_LV_TABLE,
     SAMM_TABLE,
     SMIC_E_TABLE,
     SMIC_E_TABLE_BEFORE_2019,
@@ -151,6 +153,16 @@ _SAMM = ReleaseLayout(
     table=SAMM_TABLE,
     view=make_room_view(960, 650, grey=True),
 )
+_SAMM_LV = replace(
+    _SAMM,
+    title="SAMM Long Videos",
+    frame="SAMM_longvideos/{video}/{video}_{number:0{digits}d}.jpg",
+    make_rows=make_samm_lv_rows,
+    table=SAMM_LV_TABLE,
+    other_tables=(SAMM_TABLE,),
+    extra_frames=3,
+    whole_videos=True,
+)
 _SMIC_HS = ReleaseLayout(
     title="SMIC",
     frame="HS/s{subject}/micro/{emotion}/{name}/image{number:0{digits}d}.bmp",
@@ -182,6 +194,7 @@ LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
         "dfme": _DFME,
         "mmew": _MMEW,
         "samm": _SAMM,
+        "samm_lv": _SAMM_LV,
         "smic_e_hs": _SMIC_E_HS,
         "smic_e_nir": _use_camera(replace(_SMIC_E_HS, table=SMIC_E_TABLE_BEFORE_2019), "NIR", _GREY_VGA),
         "smic_e_vis": _use_camera(_SMIC_E_HS, "VIS", _VGA),

@@ -76,6 +76,7 @@ class ReleaseLayout:
         subjects: Numbers of the subjects in the corpus. Subjects with quirks come first.
         emotions: The corpus' word for each drawn emotion.
         table: Annotation table; None for a corpus without one.
+        other_tables: Further tables with the same rows.
         view: View of the camera.
         extra_frames: Number of frames on disk before the onset, and again after the offset.
         other_picture: Path of a picture that belongs to no clip, a format string like `frame`; empty if there is none.
@@ -88,6 +89,7 @@ class ReleaseLayout:
     subjects: tuple[int, ...]
     emotions: Mapping[str, str]
     table: Table | None = None
+    other_tables: tuple[Table, ...] = ()
     view: View = CROP
     extra_frames: int = 0
     other_picture: str = ""

@@ -73,6 +73,24 @@ def make_samm_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip
         yield replace(row, apex=row.frames.stop + 8) if (subject, index) == (28, 1) else row
 
 
+def make_samm_lv_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of SAMM Long Videos. A video holds two clips with continuous frame numbers from 1.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 1
+    for index, clip in enumerate(clips):
+        start = start if index % 2 else 1
+        video = f"{subject:03d}_{index // 2 + 1}"
+        changes = {"name": f"{video}_{index % 2 + 1}", "video": video, "digits": 5 if subject % 3 == 0 else 4}
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
+        start = row.frames.stop
+        yield row
+
+
 def make_smic_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
     """Yield the rows of one subject of SMIC.
 

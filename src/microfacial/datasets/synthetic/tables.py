@@ -44,6 +44,11 @@ def _samm_cells(row: SheetRow, line: int) -> Cells:
     return (f"{row.subject:03d}", row.name, 1, *frames, "Micro - 1/2", *codes)
 
 
+def _samm_lv_cells(row: SheetRow, line: int) -> Cells:
+    frames = (row.onset, row.apex, row.offset, f"=SUM(F{line}-D{line})+1")
+    return (f"{row.subject:03d}", row.name, 1, *frames, "Micro - 1/2", row.action_units, None)
+
+
 def _smic_e_cells(row: SheetRow, line: int) -> Cells:
     frames = (row.onset, row.offset, None, None, None, None, None)
     video: Cells = (row.frames[0], row.frames[-1], len(row.frames)) if row.frames else ("lost", None, None)
@@ -125,6 +130,17 @@ SAMM_TABLE = Table(
         *(*_CODES, "Objective Classes", "Notes"),
     ),
     cells=_samm_cells,
+)
+SAMM_LV_TABLE = Table(
+    path="SAMM_LongVideos_V3_Release.xlsx",
+    sheet="FACS_Movement_Only",
+    above=tuple((f"Note {number}: the header stands in row 10",) for number in range(1, 10)),
+    header=(
+        *("Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type"),
+        *("Action Units", "Notes"),
+    ),
+    cells=_samm_lv_cells,
+    below=(("006", "006_1_9", 1, 2, 30, 260, 259, "Macro", "4", None),),
 )
 SMIC_E_TABLE = Table(
     path="HS_long/SMIC-HS-E_annotation_2019.xlsx",
