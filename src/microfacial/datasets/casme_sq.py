@@ -66,7 +66,7 @@ def open_casme_sq(folder: Path) -> Release:
     Raises:
         DatasetError: the table is missing or unreadable, or lacks the sheets with the codes.
     """
-    table = find_table(folder, "CAS(ME)^2", "*code_final*.xlsx", columns=_COLUMNS)
+    table = find_table(folder, "CAS(ME)^2", "*code_final*.xls*", columns=_COLUMNS)
     subjects, videos = _read_codes(table)
     corpus = name_corpus(folder, "casme_sq")
 

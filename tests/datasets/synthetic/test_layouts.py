@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 from openpyxl import load_workbook
 
-from microfacial.datasets import DATASETS, ClipsConfig, CorpusName, list_clips
+from microfacial.datasets import ClipsConfig, CorpusName, list_clips
 from microfacial.datasets.action_units import parse_action_units
 from microfacial.datasets.annotations import SYNTHETIC_MARKER
 from microfacial.datasets.synthetic.layouts import LAYOUTS
-from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.datasets.synthetic.write import NOTICE, write_release
 from microfacial.errors import DatasetError
 from microfacial.records import Clip, Image, is_synthetic
 
-SMALL = DemoPlan(identities=3, clips_per_identity=3, others=2, frames=(5, 6), width_px=70)
 SIZES = {  # height and width of a frame, in pixels, at a quarter of the full size
     "4dme": (120, 160),
     "casme": (85, 70),
@@ -80,20 +78,6 @@ def read(folder: Path, corpus: str) -> list[Clip]:
     return list(list_clips(ClipsConfig.model_validate(config)).clips)
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """Return a function that writes a small release of a corpus on its first call and returns its folder."""
-    root = tmp_path_factory.mktemp("releases")
-
-    def write(corpus: str) -> Path:
-        folder = root / corpus / DATASETS[READ_AS[corpus]].folder
-        if not folder.exists():
-            write_release(corpus, folder, SMALL)
-        return folder
-
-    return write
-
-
 def cells(root: Path, corpus: str) -> list[tuple[Any, ...]]:
     """Return all cells of the annotation sheet."""
     table = LAYOUTS[corpus].table
@@ -145,7 +129,7 @@ def test_a_release_contains_the_notice_that_it_is_synthetic(release: Release, co
 
 def test_an_existing_release_is_refused(release: Release) -> None:
     with pytest.raises(DatasetError, match=str(release("samm"))):
-        write_release("samm", release("samm"), SMALL)
+        write_release("samm", release("samm"))
 
 
 @pytest.mark.parametrize("corpus", LAYOUTS)
