@@ -5,8 +5,9 @@ import pytest
 from openpyxl import Workbook
 
 from microfacial.datasets import casme2, casme3, mmew, samm
-from microfacial.datasets.annotation_table import Columns, find_table, is_given, read_rows
+from microfacial.datasets.annotation_table import Columns, is_given, read_rows
 from microfacial.datasets.annotations import AnnotationRow, SkippedRow
+from microfacial.datasets.table_files import find_table
 from microfacial.datasets.validation import find_releases
 from microfacial.errors import AbsentError, DatasetError
 
@@ -35,7 +36,7 @@ def test_folders_are_searched_after_the_root(tmp_path: Path) -> None:
         find_table(tmp_path, "B", "c.xlsx")
 
 
-@pytest.mark.parametrize(("cell", "given"), [("12", True), ("0", True), ("/", False), ("", False)])
+@pytest.mark.parametrize(("cell", "given"), [("12", True), ("0", True), ("/", False), ("\\", False), ("", False)])
 def test_an_empty_cell_or_a_slash_has_no_value(cell: str, given: bool) -> None:
     assert is_given(cell) == given
 

@@ -20,6 +20,11 @@ from microfacial.records import Clip
 
 SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header and a good row
+    "casme": (
+        "CASME-coded-2019.xlsx",
+        ["Subject", "Filename", "OnsetF", "ApexF1", "ApexF2", "OffsetF", "AU", "Emotion"],
+        [1, "EP01_5", 1, 3, "\\", 5, "4+7", "tense"],
+    ),
     "casme2": (
         "CASME2-coding-2019.xlsx",
         ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"],
@@ -35,6 +40,21 @@ TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header a
         ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion"],
         ["spNO.1", "a", 1, 3, 5, "AD31", "sad"],
     ),
+    "casme3_c": (
+        "CAS(ME)3_part_C_ME.xlsx",
+        ["sub", "count", "onset", "offset", "au", "emotion"],
+        [1, 2, 1, 5, "4,7", "negative"],
+    ),
+    "4dme": (
+        "4DME_Labelling_Micro_release v1.xlsx",
+        ["sub_ID", "fold_name", "Emotion", "Onset", "Apex", "Offset", "AUs"],
+        ["S13", "S13_1st_001", "Surprise+Positive", 1, 3, 5, "AU4(k)+L7"],
+    ),
+    "dfme": (
+        "training_full_with_AU.xlsx",
+        ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Emotion", "EmotionId", "Fps", "AU"],
+        ["sub0001", "sub0001_01", 1, 3, 5, "fear", 3, 500, "M58"],
+    ),
     "mmew": (
         "MMEW_Micro_Exp.xlsx",
         ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"],
@@ -47,9 +67,13 @@ TABLES: dict[CorpusName, tuple[str, list[str], list[Any]]] = {  # name, header a
     ),
 }
 FRAMES = {
+    "casme": "Cropped/sub01/EP01_5/reg_EP01_5-{}.jpg",
     "casme2": "Cropped/sub01/EP02_01f/reg_img{}.jpg",
     "samm": "SAMM/006/006_1_2/006_{:04d}.jpg",
     "casme3": "part_A/spNO.1/a/color/{}.jpg",
+    "casme3_c": "part_C/01/a/color/{}.jpg",
+    "4dme": "gray_micro/S13/S13_1st_001/Frame_{:09d}.jpg",
+    "dfme": "train_data/sub0001_01/{:05d}.png",
     "mmew": "MMEW_Final/Micro_Expression/fear/S13-07-001/{}.jpg",
     "smic_e_hs": "HS_long/SMIC-HS-E/s01/s1_ne_01/image{:06d}.jpg",
 }

@@ -7,7 +7,7 @@ import pytest
 from openpyxl import Workbook
 
 from fakes import touch_frames
-from microfacial.datasets import ClipsConfig, list_clips
+from microfacial.datasets import DATASETS, ClipsConfig, list_clips
 from microfacial.datasets.annotations import Annotation
 from microfacial.datasets.clips import make_clip
 from microfacial.errors import DatasetError
@@ -16,15 +16,33 @@ Write = Callable[..., None]
 CASME2 = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"]
 SAMM = ["Subject", "Filename", "Onset Frame", "Apex Frame", "Offset Frame", "Action Units", "Estimated Emotion"]
 CASME3 = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion"]
+CASME = ["Subject", "Filename", "OnsetF", "ApexF1", "OffsetF", "AU", "Emotion"]
+CASME3_C = ["sub", "count", "onset", "apex", "offset", "au", "emotion"]
+DFME = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Fps", "Emotion", "AU"]
+FOURDME = ["sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs", "Emotion"]
 SMIC_E = ["Subject", "Filename", "OnsetF", "ApexF", "OffsetF", "FirstF", "Emotion"]
 TABLES = {  # table and header, and a row whose cells lead to the frames in the folder `outside`
     "casme2": ("CASME2-coding-2019.xlsx", CASME2),
     "samm": ("SAMM_Micro_FACS_Codes_v2.xlsx", SAMM),
     "casme3": ("cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", CASME3),
     "mmew": ("MMEW_Micro_Exp.xlsx", CASME2),
+    "4dme": ("4DME_Labelling_Micro_release v1.xlsx", FOURDME),
+    "casme": ("CASME-coded-20190721.xlsx", CASME),
+    "casme3_c": ("CAS(ME)3_part_C_ME.xlsx", CASME3_C),
+    "dfme": ("training_full_with_AU.xlsx", DFME),
     "smic_e_hs": ("SMIC-HS-E_annotation.xlsx", SMIC_E),
 }
-SCHEMES = {"casme2": "casme2-5", "samm": "samm-5", "casme3": "casme3-7", "mmew": "mmew-4", "smic_e_hs": "megc2019-3"}
+SCHEMES = {
+    "4dme": "4dme-5",
+    "casme": "casme-4",
+    "casme3_c": "casme3-4",
+    "dfme": "dfme-7",
+    "casme2": "casme2-5",
+    "samm": "samm-5",
+    "casme3": "casme3-7",
+    "mmew": "mmew-4",
+    "smic_e_hs": "megc2019-3",
+}
 
 
 def read(root: Path, corpus: str) -> object:
@@ -53,7 +71,7 @@ def test_a_cell_that_leads_outside_is_refused_in_every_corpus(
     outside = tmp_path / "outside"
     for form in ("reg_img{}.jpg", "img{}.jpg", "image{:06d}.jpg", "{}.jpg"):
         touch_frames(outside, form, range(1, 6))
-    folder = tmp_path / "root" / ("smic" if corpus == "smic_e_hs" else corpus)
+    folder = tmp_path / "root" / (DATASETS[corpus].folder)
     folder.mkdir(parents=True)
     book = Workbook()
     book.worksheets[0].append(header)

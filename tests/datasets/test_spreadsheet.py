@@ -10,7 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from microfacial.datasets import spreadsheet
-from microfacial.datasets.spreadsheet import read_table
+from microfacial.datasets.spreadsheet import read_sheets, read_table
 from microfacial.errors import DatasetError
 
 
@@ -192,3 +192,16 @@ def test_the_sheet_with_the_heading_is_found_if_the_named_sheet_has_none(tmp_pat
     book.create_sheet("data").append(["Subject"])
     book.save(tmp_path / "a.xlsx")
     assert read_table(tmp_path / "a.xlsx", "Subject", "Sheet").columns.tolist() == ["Subject"]
+
+
+def test_a_table_without_a_header_gets_the_given_names(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append([1, "a"])
+    book.worksheets[0].append([2, "b", 3.0])
+    book.create_sheet("Sheet2").append(["0101", "x"])
+    book.save(tmp_path / "a.xlsx")
+    table = read_table(tmp_path / "a.xlsx", "name", names=("number", "name", "value", "note"))
+    assert table.columns.tolist() == ["number", "name", "value", "note"]
+    assert table.to_numpy().tolist() == [["1", "a", "", ""], ["2", "b", "3", ""]]
+    assert table.index.tolist() == [1, 2]
+    assert read_sheets(tmp_path / "a.xlsx") == ([["1", "a"], ["2", "b", "3"]], [["0101", "x"]])

@@ -39,7 +39,7 @@ def test_doctor_refuses_a_folder_without_a_release(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "doctor", "mlruns") == 2
-    assert "microfacial: mlruns: no release of casme2, " in capsys.readouterr().err
+    assert "microfacial: mlruns: no release of " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

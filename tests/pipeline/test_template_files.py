@@ -21,12 +21,18 @@ from microfacial.pipeline.template_files import (
 )
 
 SINGLE = {
+    "4dme": ("4dme-5", "loso"),
+    "casme": ("casme-4", "loso"),
     "casme2": ("casme2-5", "loso"),
     "casme3": ("casme3-4", "loso"),
+    "casme3_c": ("casme3-4", "loso"),
+    "casme_sq": ("casme_sq-4", "loso"),
     "demo": ("casme2-4", "loso"),
+    "dfme": ("dfme-7", "loso"),
     "flow_maps": ("megc2019-3", "composite"),
     "mmew": ("mmew-4", "loso"),
     "samm": ("samm-5", "loso"),
+    "samm_lv": ("samm-5", "loso"),
     "smic_e_hs": ("megc2019-3", "loso"),
     "smic_e_nir": ("megc2019-3", "loso"),
     "smic_e_vis": ("megc2019-3", "loso"),
@@ -35,6 +41,13 @@ SINGLE = {
     "smic_vis": ("megc2019-3", "loso"),
 }
 """Scheme and protocol of a project on one corpus."""
+FAMILIES = {
+    "demo": "casme2",
+    "casme3_c": "casme3",
+    "samm_lv": "samm",
+    **{name: "smic" for name in DATASETS if name.startswith("smic")},
+}
+OWN_SCHEME = {"4dme", "casme", "casme3", "casme_sq", "dfme", "mmew"}  # corpora that no scheme joins with another one
 
 
 def test_the_settings_of_the_checkout_are_those_of_a_project_on_the_demo() -> None:
@@ -79,7 +92,7 @@ def test_a_project_on_one_corpus_has_valid_settings_and_the_usual_scheme(corpus:
     assert (config.clips.scheme, config.train.protocol) == SINGLE[corpus]
     assert ("rgb" in config.models) == (corpus != "flow_maps")
     assert (config.flow.method == "published") == (corpus == "flow_maps")
-    assert config.clips.missing_apex == ("spotted" if corpus == "casme3" else "midpoint")
+    assert config.clips.missing_apex == ("spotted" if corpus in ("casme3", "casme3_c") else "midpoint")
 
 
 def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) -> None:
@@ -91,8 +104,8 @@ def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) 
 
 def test_two_corpora_have_a_scheme_with_rules_for_both_or_are_refused() -> None:
     for pair in combinations(DATASETS, 2):
-        families = {name.split("_")[0].replace("demo", "casme2") for name in pair}
-        if "flow_maps" in pair or (families & {"casme3", "mmew"} and len(families) > 1):
+        families = {FAMILIES.get(name, name) for name in pair}
+        if "flow_maps" in pair or (families & OWN_SCHEME and len(families) > 1):
             with pytest.raises(ConfigError, match="|".join(pair)):
                 choose_settings(pair)
         else:

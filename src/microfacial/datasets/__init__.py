@@ -18,7 +18,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from microfacial.datasets import casme2, casme3, flow_maps, mmew, samm, smic, smic_e
+from microfacial.datasets import (
+    casme,
+    casme2,
+    casme3,
+    casme3_c,
+    casme_sq,
+    dfme,
+    flow_maps,
+    fourdme,
+    mmew,
+    samm,
+    samm_lv,
+    smic,
+    smic_e,
+)
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
 from microfacial.datasets.label_schemes import SCHEMES, Scheme
@@ -49,12 +63,18 @@ class Dataset:
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
     {
+        "4dme": Dataset("4dme", fourdme.open_4dme),
+        "casme": Dataset("casme", casme.open_casme),
         "casme2": Dataset("casme2", casme2.open_casme2),
         "casme3": Dataset("casme3", casme3.open_casme3),
+        "casme3_c": Dataset("casme3", casme3_c.open_casme3_c),
+        "casme_sq": Dataset("casme_sq", casme_sq.open_casme_sq),
         "demo": Dataset("demo", casme2.open_casme2),
+        "dfme": Dataset("dfme", dfme.open_dfme),
         "flow_maps": Dataset("flow_maps", flow_maps.open_flow_maps),
         "mmew": Dataset("mmew", mmew.open_mmew),
         "samm": Dataset("samm", samm.open_samm),
+        "samm_lv": Dataset("samm", samm_lv.open_samm_lv),
         "smic_e_hs": Dataset("smic", partial(smic_e.open_smic_e, camera="HS")),
         "smic_e_nir": Dataset("smic", partial(smic_e.open_smic_e, camera="NIR")),
         "smic_e_vis": Dataset("smic", partial(smic_e.open_smic_e, camera="VIS")),

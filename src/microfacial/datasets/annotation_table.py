@@ -4,11 +4,9 @@ A row that cannot be read becomes a `FaultyRow`. The command `doctor` lists all 
 the first.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
@@ -17,16 +15,15 @@ from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRo
 from microfacial.datasets.cells import parse_frame_number, require_name
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.spreadsheet import read_table
-from microfacial.errors import AbsentError, DatasetError
+from microfacial.errors import DatasetError
 
 Identify = Callable[["pd.Series[str]", str], tuple[str, str]]
 """Function from the cells of a row and its place (for messages) to the ids of subject and clip."""
 
-_EMPTY_CELLS = ("/", "")
-_SPREADSHEETS = (".csv", ".ods", ".xls", ".xlsb", ".xlsm", ".xlsx")
-_RECOGNISED = (".xlsm", ".xlsx")
-_ROWS_TO_RECOGNISE = 5
-_FILES_TO_NAME = 5  # in a message
+FrameRate = Callable[["pd.Series[str]", str], float]
+"""Function from the cells of a row and its place (for messages) to the frames per second of its clip."""
+
+_EMPTY_CELLS = ("/", "\\", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +40,7 @@ class Columns:
         emotion: column with the emotion.
         others: other required columns.
         optional: columns that only some tables have.
+        positions: names of all columns from left to right, for a table without a header. Empty if it has one.
         clip_names: regular expression of the names of clips. A table with another file name is recognised by these and
             by its columns. Empty if this is not possible.
     """
@@ -56,6 +54,7 @@ class Columns:
     emotion: str
     others: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    positions: tuple[str, ...] = ()
     clip_names: str = ""
 
     def required(self) -> tuple[str, ...]:
@@ -64,83 +63,8 @@ class Columns:
         return (self.subject, self.name, self.onset, self.offset, self.emotion, *optional, *self.others)
 
 
-def find_table(
-    root: Path,
-    corpus: str,
-    pattern: str,
-    folders: tuple[str, ...] = (),
-    *,
-    columns: Columns | None = None,
-    sheet: str | None = None,
-) -> Path:
-    """Return the latest table of a release: the one with the highest version, then with the latest date.
-
-    If no file name matches, a table is recognised by its columns and by the names of its clips.
-
-    Args:
-        root: folder of the release.
-        corpus: name of the corpus, for the message.
-        pattern: glob pattern of the table's file name. Upper and lower case match.
-        folders: folders below the root. They are searched after the root itself.
-        columns: columns of the table. Without them, a table with another file name is not recognised.
-        sheet: name of the sheet. Defaults to the first sheet.
-
-    Returns:
-        Path of the table.
-
-    Raises:
-        AbsentError: there is no table.
-        DatasetError: no file name matches, and several tables are recognised.
-    """
-    spreadsheets: list[Path] = []
-    for folder in (root, *(root / name for name in folders)):
-        files = [path for path in sorted(folder.glob("*")) if not path.name.startswith(("~$", "."))]
-        if tables := [path for path in files if fnmatchcase(path.name.lower(), pattern.lower())]:
-            return max(tables, key=_version_and_date)
-        spreadsheets += [path for path in files if path.suffix.lower() in _SPREADSHEETS]
-    recognised = [path for path in spreadsheets if columns is not None and _is_table(path, columns, sheet)]
-    if len(recognised) == 1:
-        return recognised[0]
-    if recognised:
-        names = " and ".join(path.name for path in recognised[:_FILES_TO_NAME])
-        raise DatasetError(f"{root}: {names} are tables of {corpus}. Name the correct one as in the release: {pattern}")
-    raise AbsentError(f"{corpus}: no {pattern} in {root}{_describe_others(spreadsheets, columns)}")
-
-
-def _describe_others(spreadsheets: list[Path], columns: Columns | None) -> str:
-    """Return the end of a message about a missing table: the spreadsheets that are there, and a remedy."""
-    remedy = "Put the release there or correct clips in params.yaml"
-    names = ", ".join(path.name for path in spreadsheets[:_FILES_TO_NAME])
-    if not names:
-        return f". {remedy}"
-    wanted = f" with the columns {', '.join(columns.required())}" if columns is not None else ""
-    old = next((path.name for path in spreadsheets if path.suffix.lower() not in _RECOGNISED), None)
-    save = f"Save {old} as .xlsx if it is the table. " if old else ""
-    return f" (found {names}, no .xlsx file{wanted}). {save}{remedy}"
-
-
-def _version_and_date(table: Path) -> tuple[int, str, str]:
-    """Return the version, the date (year, or year, month and day) and the name of a table, as a key for sorting."""
-    version = re.search(r"_v([0-9]+)", table.stem)
-    date = re.search(r"(?<!\d)(?:[0-9]{8}|[0-9]{4})(?!\d)", table.stem)
-    return int(version[1]) if version else 0, date[0] if date else "", table.name
-
-
-def _is_table(path: Path, columns: Columns, sheet: str | None) -> bool:
-    """Return whether a file has the columns of a table, and a clip with a name of the expected form."""
-    if not columns.clip_names or path.suffix.lower() not in _RECOGNISED:
-        return False
-    try:
-        rows = [
-            cells for (_, cells), _ in zip(_table_rows(path, columns, sheet), range(_ROWS_TO_RECOGNISE), strict=False)
-        ]
-    except DatasetError:
-        return False
-    return any(re.fullmatch(columns.clip_names, cells[columns.name]) for cells in rows)
-
-
 def is_given(cell: str) -> bool:
-    """Return whether a cell has a value. An empty cell and a single slash have none.
+    """Return whether a cell has a value. An empty cell, a single slash and a single backslash have none.
 
     Args:
         cell: text of the cell.
@@ -153,7 +77,7 @@ def read_annotations(
     columns: Columns,
     corpus: str,
     vocabulary: str,
-    fps: float,
+    fps: float | FrameRate,
     *,
     identify: Identify,
     sheet: str | None = None,
@@ -166,7 +90,7 @@ def read_annotations(
         columns: names of its columns.
         corpus: name of the corpus; see `name_corpus`.
         vocabulary: corpus whose words for emotions the table uses.
-        fps: frames per second of the camera.
+        fps: frames per second of the camera, or a function that returns them for each row.
         identify: returns the ids of subject and clip.
         sheet: name of the sheet. Defaults to the first sheet.
         cropped: whether the release has cropped the frames to the face.
@@ -190,7 +114,7 @@ def read_annotations(
             onset=read_number(cells, columns.onset, where),
             apex=read_number(cells, columns.apex, where) if columns.apex and has_apex else None,
             offset=read_number(cells, columns.offset, where),
-            fps=fps,
+            fps=fps(cells, where) if callable(fps) else fps,
             cropped=cropped,
             where=where,
         )
@@ -222,7 +146,7 @@ def read_rows(
     Raises:
         DatasetError: the table is not a spreadsheet, or it lacks a column.
     """
-    for where, cells in _table_rows(table, columns, sheet):
+    for where, cells in list_rows(table, columns, sheet):
         row_id = ""
         try:
             if not cells[columns.subject] or not cells[columns.name]:
@@ -237,9 +161,21 @@ def read_rows(
         yield row
 
 
-def _table_rows(table: Path, columns: Columns, sheet: str | None) -> "Iterator[tuple[str, pd.Series[str]]]":
-    """Yield the place of each row and its cells. Refuse a table that lacks a column or repeats one."""
-    rows = read_table(table, heading=columns.name, sheet=sheet)
+def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":
+    """Yield each row of a table that is not blank and is not a note.
+
+    Args:
+        table: path of the spreadsheet.
+        columns: names of its columns.
+        sheet: name of the sheet. Defaults to the first sheet that has the header.
+
+    Yields:
+        Place of the row, for messages, and its cells by column.
+
+    Raises:
+        DatasetError: the table is not a spreadsheet, it lacks a column, or a column is there twice.
+    """
+    rows = read_table(table, heading=columns.name, sheet=sheet, names=columns.positions)
     rows.columns = _match_names(rows.columns.tolist(), columns)
     missing = [column for column in columns.required() if column not in rows.columns]
     if missing:

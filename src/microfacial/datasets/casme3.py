@@ -19,11 +19,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, find_table, read_annotations, read_number
+from microfacial.datasets.annotation_table import Columns, read_annotations, read_number
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
 from microfacial.datasets.cells import require_name
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
+from microfacial.datasets.table_files import find_table
 
 _FPS = 30.0
 _COLUMNS = Columns(

@@ -5,6 +5,7 @@ Everything here is strict, because a cell decides which files are read.
 
 import re
 
+from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS
 from microfacial.errors import DatasetError
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
@@ -42,6 +43,26 @@ def parse_frame_number(cell: str, column: str, where: str) -> int:
     if number is None:
         raise DatasetError(f"{where}: {column} is {show_cell(cell)}, not a frame number. Correct the sheet")
     return number
+
+
+def parse_rate(cell: str, column: str, where: str) -> float:
+    """Return the frames per second in a cell.
+
+    Args:
+        cell: text of the cell.
+        column: name of its column, for the message.
+        where: place of the row, for the message.
+
+    Raises:
+        DatasetError: the cell is not a number, or no camera has this rate.
+    """
+    text = cell.strip()
+    rate = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if not LEAST_FPS <= rate <= GREATEST_FPS:
+        raise DatasetError(
+            f"{where}: {column} is {show_cell(cell)}, not a number of frames per second. Correct the sheet"
+        )
+    return rate
 
 
 def pad_number(cell: str, width: int) -> str:

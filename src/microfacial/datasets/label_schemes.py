@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
 
 from microfacial.errors import DatasetError
@@ -65,6 +66,15 @@ def normalise_emotion(emotion: str) -> str:
     return "others" if plain == "other" else plain
 
 
+def join_emotions(emotions: str) -> str:
+    """Return several emotions of one clip in alphabetical order, in lower case.
+
+    Args:
+        emotions: emotions in the annotators' words, with plus signs between them.
+    """
+    return "+".join(sorted(normalise_emotion(emotion) for emotion in emotions.split("+")))
+
+
 def _keep(emotions: Iterable[str], dropped: Iterable[str] = ()) -> Rule:
     """Return a rule that makes each emotion a class of its own."""
     return MappingProxyType({**{emotion: emotion for emotion in emotions}, **dict.fromkeys(dropped)})
@@ -81,6 +91,10 @@ def _scheme(name: str, classes: tuple[str, ...], **rules: Rule) -> Scheme:
 
 
 _THREE = ("negative", "positive", "surprise")
+_DFME_SEVEN = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+_FOURDME_FIVE = ("negative", "positive", "surprise", "repression", "others")
+_FOURDME_JOINED = tuple(join_emotions("+".join(some)) for size in (2, 3) for some in combinations(_FOURDME_FIVE, size))
+_CASME_FOUR = ("disgust", "repression", "surprise", "tense")
 _CASME2_FOUR = ("happiness", "disgust", "surprise", "repression")
 _CASME2_FIVE = (*_CASME2_FOUR, "others")
 _SAMM_FIVE = ("anger", "others", "happiness", "surprise", "contempt")
@@ -104,6 +118,9 @@ _CASME3_MERGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 _ALL = (
+    _scheme("4dme-3", _THREE, **{"4dme": _keep(_THREE, dropped=("repression", "others", *_FOURDME_JOINED))}),
+    _scheme("4dme-5", _FOURDME_FIVE, **{"4dme": _keep(_FOURDME_FIVE, dropped=_FOURDME_JOINED)}),
+    _scheme("casme-4", _CASME_FOUR, casme=_keep(_CASME_FOUR, dropped=("contempt", "fear", "happiness", "sadness"))),
     _scheme("casme2-4", _CASME2_FOUR, casme2=_keep(_CASME2_FOUR, dropped=("others", "sadness", "fear"))),
     _scheme("casme2-5", _CASME2_FIVE, casme2=_keep(_CASME2_FIVE, dropped=("sadness", "fear"))),
     _scheme("samm-5", _SAMM_FIVE, samm=_keep(_SAMM_FIVE, dropped=("disgust", "fear", "sadness"))),
@@ -115,9 +132,22 @@ _ALL = (
         smic=_keep(_THREE),
         **{MEGC2019_MAPS: _keep(_THREE)},
     ),
-    _scheme("casme3-3", _THREE, casme3=_merge(**_CASME3_MERGED, dropped=("others",))),
-    _scheme("casme3-4", (*_THREE, "others"), casme3=_merge(**_CASME3_MERGED, others=("others",))),
+    _scheme(
+        "casme3-3",
+        _THREE,
+        casme3=_merge(**_CASME3_MERGED, dropped=("others",)),
+        casme3_c=_keep(_THREE, dropped=("others",)),
+    ),
+    _scheme(
+        "casme3-4",
+        (*_THREE, "others"),
+        casme3=_merge(**_CASME3_MERGED, others=("others",)),
+        casme3_c=_keep((*_THREE, "others")),
+    ),
     _scheme("casme3-7", _CASME3_SEVEN, casme3=_keep(_CASME3_SEVEN)),
+    _scheme("casme_sq-3", _THREE, casme_sq=_keep(_THREE, dropped=("others",))),
+    _scheme("casme_sq-4", (*_THREE, "others"), casme_sq=_keep((*_THREE, "others"))),
+    _scheme("dfme-7", _DFME_SEVEN, dfme=_keep(_DFME_SEVEN)),
     _scheme("mmew-4", _MMEW_FOUR, mmew=_keep(_MMEW_FOUR, dropped=("anger", "fear", "sadness"))),
 )
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
+from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
 from microfacial.datasets.cells import require_name, show_cell
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
+from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
 
 _FPS = 90.0

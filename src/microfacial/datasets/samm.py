@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, find_table, read_annotations
-from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.annotation_table import Columns, read_annotations
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
 from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
+from microfacial.datasets.table_files import find_table
+from microfacial.errors import AbsentError
 
-_FPS = 200.0
+SAMM_FPS = 200.0
+LONG_VIDEOS = "SAMM_longvideos"
+"""Folder of the long videos, which `samm_lv` reads."""
+
 _COLUMNS = Columns(
     onset="Onset Frame",
     apex="Apex Frame",
@@ -41,18 +46,39 @@ def open_samm(folder: Path) -> Release:
         folder: folder of the release.
 
     Raises:
+        AbsentError: there are only long videos.
         DatasetError: the sheet is missing, unreadable or lacks a column.
     """
-    table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx", columns=_COLUMNS, sheet=_SHEET)
-    corpus, variant = name_corpus(folder, "samm"), find_variant(folder, _VARIANTS)
-    cropped = variant == _CROPPED
-    rows = read_annotations(table, _COLUMNS, corpus, "samm", _FPS, identify=_identify, sheet=_SHEET, cropped=cropped)
+    variant = find_variant(folder, _VARIANTS)
+    rows = read_samm_sheet(folder, cropped=variant == _CROPPED)
+    if (folder / LONG_VIDEOS).is_dir() and not any((folder / name).is_dir() for name in _VARIANTS):
+        raise AbsentError(
+            f"SAMM: no {' or '.join(_VARIANTS)} in {folder}, but {LONG_VIDEOS}. Put the release there or list samm_lv "
+            "under clips.corpora in params.yaml"
+        )
 
     def locate(row: Annotation) -> str:
         place = f"{variant}/{row.subject}/{row.name}"
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, f'{row.subject}_{{}}.jpg')}"
 
-    return make_release(tuple(rows), folder, locate)
+    return make_release(rows, folder, locate)
+
+
+def read_samm_sheet(folder: Path, *, cropped: bool = False) -> tuple[AnnotationRow, ...]:
+    """Return the rows of the coding spreadsheet of SAMM.
+
+    Args:
+        folder: folder of the release.
+        cropped: whether the frames of the release are cropped to the face.
+
+    Raises:
+        DatasetError: the sheet is missing, unreadable or lacks a column.
+    """
+    table = find_table(folder, "SAMM", "SAMM*Micro_FACS_Codes_v*.xlsx", columns=_COLUMNS, sheet=_SHEET)
+    corpus = name_corpus(folder, "samm")
+    return tuple(
+        read_annotations(table, _COLUMNS, corpus, "samm", SAMM_FPS, identify=_identify, sheet=_SHEET, cropped=cropped)
+    )
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:

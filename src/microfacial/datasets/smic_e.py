@@ -18,12 +18,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, find_table, is_given, read_number, read_rows
+from microfacial.datasets.annotation_table import Columns, is_given, read_number, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
 from microfacial.datasets.clips import find_video, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.smic import CAMERA_FPS, Camera, read_subject
+from microfacial.datasets.table_files import find_table
 
 _FIRST = "FirstF"
 _APEX = "ApexF"  # only in the tables of 2019

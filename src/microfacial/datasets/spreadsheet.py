@@ -9,6 +9,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
@@ -55,7 +56,7 @@ _OTHER_ARCHIVES = (  # a part that shows the format of an archive
 )
 
 
-def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFrame:
+def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[str, ...] = ()) -> pd.DataFrame:
     """Read a table from a spreadsheet.
 
     Args:
@@ -63,6 +64,8 @@ def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFra
         heading: text of one cell in the header. The first row with such a cell is the header.
         sheet: name of the sheet. If this is None, or the sheet is not there or has no header, the first sheet that has
             the header is read.
+        names: names of the columns, from left to right, of a table without a header. Then all of the first sheet is
+            read. Columns that it lacks are blank.
 
     Returns:
         Cells as stripped text, empty for blank cells. The index has the row numbers of the sheet, from 1. Blanks inside
@@ -71,26 +74,51 @@ def read_table(path: Path, heading: str, sheet: str | None = None) -> pd.DataFra
     Raises:
         DatasetError: the file is not a readable spreadsheet, or no row has the heading.
     """
-    try:
-        with path.open("rb") as file:
-            _refuse_other_formats(file, path)
-            with warnings.catch_warnings(action="ignore"):  # about formats of cells, which do not matter here
-                book = load_workbook(file, read_only=True, data_only=True)
-                pages = sorted(book.worksheets, key=lambda page: page.title != sheet)
-                tables = (_find_header(_read_page(page, path), heading) for page in pages)
-                table = next((table for table in tables if table is not None), None)
-    except _READER_ERRORS as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        text = " ".join(str(reason).split()) or type(error).__name__
-        raise DatasetError(f"{path} is not a readable spreadsheet ({text[:200]}). {_COPY_AGAIN}") from None
+    with _open_pages(path) as pages:
+        if names and pages:
+            return _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
+        pages.sort(key=lambda page: page.title != sheet)
+        tables = (_find_header(_read_page(page, path), heading) for page in pages)
+        table = next((table for table in tables if table is not None), None)
+        titles = ", ".join(page.title for page in pages[:10])
     if table is None:
-        names = ", ".join(page.title for page in pages[:10])
         raise DatasetError(
-            f"{path}: no row has a cell {heading!r} (its sheets are {names}). Copy the table again from the release"
+            f"{path}: no row has a cell {heading!r} (its sheets are {titles}). Copy the table again from the release"
             if pages
             else f"{path} has no sheet. {_SAVE_AS_XLSX}"
         )
     return table
+
+
+def read_sheets(path: Path) -> tuple[list[list[str]], ...]:
+    """Read all sheets of a spreadsheet.
+
+    Args:
+        path: file of the spreadsheet.
+
+    Returns:
+        Rows of each sheet, in the order of the sheets. Cells are stripped text, empty for blank cells. Rows differ in
+        length.
+
+    Raises:
+        DatasetError: the file is not a readable spreadsheet.
+    """
+    with _open_pages(path) as pages:
+        return tuple(_read_page(page, path) for page in pages)
+
+
+@contextmanager
+def _open_pages(path: Path) -> Iterator[list[Any]]:
+    """Open a spreadsheet, and give its sheets. Turn all errors of its readers into an error that names the file."""
+    try:
+        with path.open("rb") as file:
+            _refuse_other_formats(file, path)
+            with warnings.catch_warnings(action="ignore"):  # about formats of cells, which do not matter here
+                yield list(load_workbook(file, read_only=True, data_only=True).worksheets)
+    except _READER_ERRORS as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        text = " ".join(str(reason).split()) or type(error).__name__
+        raise DatasetError(f"{path} is not a readable spreadsheet ({text[:200]}). {_COPY_AGAIN}") from None
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -187,9 +215,14 @@ def _find_header(rows: list[list[str]], heading: str) -> pd.DataFrame | None:
     if found is None:
         return None
     number, names = found
-    width = max(map(len, rows[number:]))
-    body = [row + [""] * (width - len(row)) for row in rows[number + 1 :]]
-    table = pd.DataFrame(body, columns=range(width), dtype=str)
+    return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
+
+
+def _name_columns(rows: list[list[str]], first_line: int) -> pd.DataFrame:
+    """Return a table whose columns have the names in the first row. `first_line` is the line of the second row."""
+    names, *body = rows
+    width = max(map(len, rows))
+    table = pd.DataFrame([row + [""] * (width - len(row)) for row in body], columns=range(width), dtype=str)
     table.columns = names + [""] * (width - len(names))
-    table.index = pd.RangeIndex(number + 2, len(rows) + 1)
+    table.index = pd.RangeIndex(first_line, first_line + len(body))
     return table

@@ -14,7 +14,9 @@ from microfacial.datasets.label_schemes import MEGC2019_MAPS, SCHEMES
 from microfacial.errors import ConfigError
 
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
-_SCHEMES = ("casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")  # the first that has all corpora is proposed
+# The first that has all corpora is proposed.
+_SCHEMES = ("4dme-5", "casme-4", "casme_sq-4", "dfme-7", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
+_SPOTTED = {"casme3", "casme3_c"}  # the apex is often the onset in part A, and missing in part C
 _MAPS = "flow_maps"
 
 
@@ -56,7 +58,7 @@ def choose_settings(corpora: Sequence[str]) -> DataSetChoice:
             "name": "-".join(corpora),
             "corpora": f"[{', '.join(corpora)}]",
             "scheme": "casme2-4" if set(corpora) == {"demo"} else scheme,
-            "missing_apex": "spotted" if "casme3" in corpora else "midpoint",  # its apex is often its onset
+            "missing_apex": "spotted" if _SPOTTED.intersection(corpora) else "midpoint",
         },
         faces={
             "method": "whole" if maps else "landmarks",
@@ -113,6 +115,8 @@ def check_corpora(names: Sequence[str]) -> tuple[str, ...]:
 
 def _vocabulary(corpus: str) -> str:
     """Return the name under which label schemes list a corpus."""
+    if any(corpus in scheme.rules for scheme in SCHEMES.values()):
+        return corpus
     family = corpus.partition("_")[0] if corpus != _MAPS else corpus  # smic_hs, smic_e_vis: smic
     return {"demo": "casme2", _MAPS: MEGC2019_MAPS}.get(family, family)
 

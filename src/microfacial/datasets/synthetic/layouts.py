@@ -7,9 +7,15 @@ from types import MappingProxyType
 from microfacial.datasets.synthetic.camera import View, make_room_view
 from microfacial.datasets.synthetic.release_records import ReleaseLayout
 from microfacial.datasets.synthetic.rows import (
+    make_4dme_rows,
     make_casme2_rows,
+    make_casme3_c_rows,
     make_casme3_rows,
+    make_casme_rows,
+    make_casme_sq_rows,
+    make_dfme_rows,
     make_mmew_rows,
+    make_samm_lv_rows,
     make_samm_rows,
     make_smic_e_rows,
     make_smic_rows,
@@ -17,18 +23,29 @@ from microfacial.datasets.synthetic.rows import (
 from microfacial.datasets.synthetic.tables import (
     CASME2_TABLE,
     CASME2_TABLE_OF_2014,
+    CASME3_C_TABLE,
     CASME3_TABLE,
+    CASME_SQ_SUBJECTS,
+    CASME_SQ_TABLE,
+    CASME_TABLE,
+    DFME_TABLE,
+    FOURDME_TABLE,
     MMEW_TABLE,
+    SAMM_LV_TABLE,
     SAMM_TABLE,
     SMIC_E_TABLE,
     SMIC_E_TABLE_BEFORE_2019,
 )
 
+_CASME_SUBJECTS = tuple(range(1, 20))
 _CASME2_SUBJECTS = tuple(range(1, 27))
 _SAMM_SUBJECTS = (6, 28, 7, *range(9, 27), 30, *range(31, 38))
 _SMIC_SUBJECTS = (3, 20, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19)
 _SMIC_LATER_SUBJECTS = (20, 11, 12, 13, 14, 15, 18, 19)
 _CASME3_SUBJECTS = (1, 40, *range(2, 40), *range(41, 95))
+_CASME3_C_SUBJECTS = tuple(range(1, 32))
+_DFME_SUBJECTS = tuple(range(1, 260))
+_FOURDME_SUBJECTS = tuple(range(1, 41))
 _MMEW_SUBJECTS = tuple(range(1, 31))
 
 _VGA, _GREY_VGA = make_room_view(640, 480), make_room_view(640, 480, grey=True)
@@ -49,6 +66,14 @@ def _use_camera(layout: ReleaseLayout, camera: str, view: View) -> ReleaseLayout
     )
 
 
+_CASME = ReleaseLayout(
+    title="CASME",
+    frame="Cropped/sub{subject:02d}/{name}/reg_{name}-{number:0{digits}d}.jpg",
+    make_rows=make_casme_rows,
+    subjects=_CASME_SUBJECTS,
+    emotions=_name_emotions("happiness", "disgust", "surprise", "repression", "tense"),
+    table=CASME_TABLE,
+)
 _CASME2 = ReleaseLayout(
     title="CASME II",
     frame="Cropped/sub{subject:02d}/{name}/reg_img{number}.jpg",
@@ -70,6 +95,45 @@ _CASME3 = ReleaseLayout(
     extra_frames=3,
     whole_videos=True,
 )
+_CASME3_C = replace(
+    _CASME3,
+    frame="part_C/{subject:02d}/a/color/{number}.jpg",
+    other_picture="part_C/{subject:02d}/a/depth/{number}.png",
+    make_rows=make_casme3_c_rows,
+    subjects=_CASME3_C_SUBJECTS,
+    emotions=_name_emotions("positive", "negative", "surprise", "negative", "others"),
+    table=CASME3_C_TABLE,
+)
+_CASME_SQ = ReleaseLayout(
+    title="CAS(ME)^2",
+    frame="rawpic/{video}/img{number}.jpg",
+    make_rows=make_casme_sq_rows,
+    subjects=CASME_SQ_SUBJECTS,
+    emotions=_name_emotions("positive", "negative", "surprise", "negative", "others"),
+    table=CASME_SQ_TABLE,
+    view=_VGA,
+    extra_frames=3,
+    whole_videos=True,
+)
+_DFME = ReleaseLayout(
+    title="DFME",
+    frame="train_data/{name}/{number:0{digits}d}.png",
+    make_rows=make_dfme_rows,
+    subjects=_DFME_SUBJECTS,
+    emotions=_name_emotions("happiness", "disgust", "surprise", "sadness", "contempt"),
+    table=DFME_TABLE,
+    view=_VGA,
+)
+_FOURDME = ReleaseLayout(
+    title="4DME",
+    frame="gray_micro/S{subject:02d}/{name}/Frame_{number:0{digits}d}.jpg",
+    make_rows=make_4dme_rows,
+    subjects=_FOURDME_SUBJECTS,
+    emotions=_name_emotions("Positive", "Negative", "Surprise", "Repression", "Others"),
+    table=FOURDME_TABLE,
+    view=_GREY_VGA,
+    extra_frames=3,
+)
 _MMEW = ReleaseLayout(
     title="MMEW",
     frame="MMEW_Final/Micro_Expression/{emotion}/{name}/{number}.jpg",
@@ -88,6 +152,16 @@ _SAMM = ReleaseLayout(
     emotions=_name_emotions("Happiness", "Anger", "Surprise", "Contempt", "Other"),
     table=SAMM_TABLE,
     view=make_room_view(960, 650, grey=True),
+)
+_SAMM_LV = replace(
+    _SAMM,
+    title="SAMM Long Videos",
+    frame="SAMM_longvideos/{video}/{video}_{number:0{digits}d}.jpg",
+    make_rows=make_samm_lv_rows,
+    table=SAMM_LV_TABLE,
+    other_tables=(SAMM_TABLE,),
+    extra_frames=3,
+    whole_videos=True,
 )
 _SMIC_HS = ReleaseLayout(
     title="SMIC",
@@ -109,12 +183,18 @@ _SMIC_E_HS = replace(
 
 LAYOUTS: Mapping[str, ReleaseLayout] = MappingProxyType(
     {
+        "4dme": _FOURDME,
+        "casme": _CASME,
         "casme2": _CASME2,
         "casme2_2014": replace(_CASME2, table=CASME2_TABLE_OF_2014),
         "casme2_raw": _CASME2_RAW,
         "casme3": _CASME3,
+        "casme3_c": _CASME3_C,
+        "casme_sq": _CASME_SQ,
+        "dfme": _DFME,
         "mmew": _MMEW,
         "samm": _SAMM,
+        "samm_lv": _SAMM_LV,
         "smic_e_hs": _SMIC_E_HS,
         "smic_e_nir": _use_camera(replace(_SMIC_E_HS, table=SMIC_E_TABLE_BEFORE_2019), "NIR", _GREY_VGA),
         "smic_e_vis": _use_camera(_SMIC_E_HS, "VIS", _VGA),

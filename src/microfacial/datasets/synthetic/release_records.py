@@ -47,12 +47,12 @@ class Table:
 
     Attributes:
         path: Path of the workbook below the root of the release.
-        header: Cells of the header.
+        header: Cells of the header. Empty if the table has none.
         cells: Function that returns the cells of a row, given the row and its line number in the sheet.
         sheet: Name of the sheet that holds the table.
         above: Rows above the header.
         below: Rows below the table.
-        further: Names of the empty sheets after it.
+        further: Names and rows of the sheets after it.
     """
 
     path: str
@@ -61,7 +61,7 @@ class Table:
     sheet: str = "Sheet1"
     above: tuple[Cells, ...] = ()
     below: tuple[Cells, ...] = ()
-    further: tuple[str, ...] = ()
+    further: tuple[tuple[str, tuple[Cells, ...]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,7 @@ class ReleaseLayout:
         subjects: Numbers of the subjects in the corpus. Subjects with quirks come first.
         emotions: The corpus' word for each drawn emotion.
         table: Annotation table; None for a corpus without one.
+        other_tables: Further tables with the same rows.
         view: View of the camera.
         extra_frames: Number of frames on disk before the onset, and again after the offset.
         other_picture: Path of a picture that belongs to no clip, a format string like `frame`; empty if there is none.
@@ -88,6 +89,7 @@ class ReleaseLayout:
     subjects: tuple[int, ...]
     emotions: Mapping[str, str]
     table: Table | None = None
+    other_tables: tuple[Table, ...] = ()
     view: View = CROP
     extra_frames: int = 0
     other_picture: str = ""

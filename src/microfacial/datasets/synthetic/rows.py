@@ -12,6 +12,7 @@ from typing import Any
 
 from microfacial.datasets.synthetic.clips import DemoClip
 from microfacial.datasets.synthetic.release_records import ReleaseLayout, SheetRow
+from microfacial.datasets.synthetic.tables import CASME_SQ_VIDEOS
 
 _OBJECTIVE_CLASSES = {"happiness": 1, "surprise": 2, "disgust": 4, "repression": 7, "others": 7}
 _SMIC_CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
@@ -19,6 +20,21 @@ _MMEW_CODES = ("happiness", "surprise", "disgust", "fear", "sadness", "others", 
 
 # Action units in the notations that occur in SAMM. `{}` stands for the action units of the clip.
 _SAMM_UNITS = ("{} ", "ref(7B)+43", "{}+7C", "L12 or L14", "A12+12A", "(R6 or R12)+R15", "T18+B25", "10A/B+soft focus")
+
+
+def make_casme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of CASME.
+
+    Clip names end in a number without a leading zero. The frame numbers of every second subject are zero-padded.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips):
+        name = f"EP{index // 6 + 1:02d}_{2 * index + subject % 2 + 1}"
+        yield _make_row(layout, subject, clip, name=name, digits=1 if subject % 2 else 3)
 
 
 def make_casme2_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
@@ -55,6 +71,24 @@ def make_samm_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip
             digits=5 if clip.subject % 3 == 0 else 4,
         )
         yield replace(row, apex=row.frames.stop + 8) if (subject, index) == (28, 1) else row
+
+
+def make_samm_lv_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of SAMM Long Videos. A video holds two clips with continuous frame numbers from 1.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 1
+    for index, clip in enumerate(clips):
+        start = start if index % 2 else 1
+        video = f"{subject:03d}_{index // 2 + 1}"
+        changes = {"name": f"{video}_{index % 2 + 1}", "video": video, "digits": 5 if subject % 3 == 0 else 4}
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
+        start = row.frames.stop
+        yield row
 
 
 def make_smic_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
@@ -108,6 +142,68 @@ def make_casme3_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoCl
         row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=video, video=video)
         start = row.frames.stop
         yield _add_casme3_quirks(row, index)
+
+
+def make_casme3_c_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of part C of CAS(ME)^3. The only video holds all clips. There is no apex.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 0
+    for index, clip in enumerate(clips, 1):
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=str(index), apex=None)
+        start = row.frames.stop
+        yield row
+
+
+def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of CAS(ME)^2.
+
+    A video holds two clips with continuous frame numbers from 1. The table gives no offset for the second clip of
+    subject 15. The second video of subject 23 lies in the folder of subject 19.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    start = 1
+    for index, clip in enumerate(clips):
+        start = start if index % 2 else 1
+        name, folder = list(CASME_SQ_VIDEOS.items())[index // 2]
+        place = 19 if (subject, name) == (23, "happy1") else subject
+        changes = {"name": f"{name}_{index % 2 + 1}", "video": f"s{place}/{subject}_{folder}"}
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
+        start = row.frames.stop
+        yield replace(row, offset=0) if (subject, index) == (15, 1) else row
+
+
+def make_dfme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of DFME. Frames count from zero, and the onset is the first.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips, 1):
+        yield _make_row(layout, subject, clip, -clip.onset, name=f"sub{subject:04d}_{index:02d}", digits=5)
+
+
+def make_4dme_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
+    """Yield the rows of one subject of 4DME. The third clip of subject 2 has two emotions.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+    """
+    for index, clip in enumerate(clips, 1):
+        row = _make_row(layout, subject, clip, 900, name=f"S{subject:02d}_1st_001_{index:02d}_1", digits=9)
+        yield replace(row, emotion="Surprise+Positive") if (subject, index) == (2, 3) else row
 
 
 def make_mmew_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:

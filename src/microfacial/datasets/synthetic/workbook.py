@@ -22,17 +22,20 @@ def build_workbook(table: Table, rows: Iterable[SheetRow]) -> bytes:
     book = Workbook()
     sheet: Any = book.active
     sheet.title = table.sheet
-    for cells in (*table.above, table.header):
+    above = (*table.above, table.header) if table.header else table.above
+    for cells in above:
         sheet.append(cells)
-    for line, row in enumerate(rows, len(table.above) + 2):
+    for line, row in enumerate(rows, len(above) + 1):
         cells = table.cells(row, line)
         sheet.append(cells)
         if isinstance(cells[0], str):
             sheet.cell(line, 1).number_format = "@"
     for cells in table.below:
         sheet.append(cells)
-    for name in table.further:
-        book.create_sheet(name)
+    for name, page in table.further:
+        other: Any = book.create_sheet(name)
+        for cells in page:
+            other.append(cells)
     return _stable_bytes(book)
 
 

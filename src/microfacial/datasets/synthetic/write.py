@@ -79,17 +79,19 @@ def write_release(corpus: str, folder: Path, plan: DemoPlan | None = None, *, pr
 
 
 def write_table(root: Path, layout: ReleaseLayout, rows: Iterable[SheetRow]) -> None:
-    """Write the annotation table of a corpus. Write nothing if the corpus has no table.
+    """Write the annotation tables of a corpus. Write nothing if the corpus has no table.
 
     Args:
         root: Root folder of the release.
         layout: Layout of the corpus.
-        rows: Rows of the table, in order.
+        rows: Rows of the tables, in order.
     """
-    if layout.table is not None:
-        path = root / layout.table.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(build_workbook(layout.table, rows))
+    listed = list(rows)
+    for table in (layout.table, *layout.other_tables):
+        if table is not None:
+            path = root / table.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(build_workbook(table, listed))
 
 
 def _plan_subjects(layout: ReleaseLayout, plan: DemoPlan) -> Iterator[tuple[list[SheetRow], list[DemoClip]]]:

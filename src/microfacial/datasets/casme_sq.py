@@ -1,0 +1,141 @@
+"""CAS(ME)^2 as released: the micro-expressions in long videos, and the frames of these videos.
+
+Layout: `CAS(ME)^2code_final*.xlsx` or `code_final.xlsx`, and `rawpic/s15/15_0101disgustingteeth/img<N>.jpg`. N is the
+frame number in the table.
+
+The first sheet has no header. Its columns are subject, video with the number of the expression such as `anger1_2`,
+onset, apex, offset, action units, emotion, type and self-reported emotion. Macro-expressions are left out. Offset 0
+means that the offset was not seen; then the apex is the offset, with a note. The second sheet gives the folder of each
+subject, and the third gives the code of each video, such as `0101`, with which the name of its folder starts after the
+subject's number. In one copy a video of subject 23 lies in the folder of subject 19. Therefore a video that is not in
+its subject's folder is looked for in the others.
+
+These facts could not be verified on a release:
+
+- The layout of the cropped frames (`cropped`) and of the frames of single expressions (`selectedpic`). They are not
+  read.
+- The rate of 30 frames per second, and whether frame numbers are zero-padded. Both forms are read.
+- Whether a subject has each video name with a number only once. A repeated name is refused.
+- The number of micro-expressions: 57 in the tables of public challenges, 53 in the paper's abstract.
+
+Source: Qu et al., CAS(ME)^2, HCII 2016, doi:10.1007/978-3-319-39513-5_5.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from microfacial.datasets.annotation_table import Columns, is_given, read_number, read_rows
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
+from microfacial.datasets.cells import pad_number, require_name, show_cell
+from microfacial.datasets.clips import make_release
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
+from microfacial.datasets.label_schemes import normalise_emotion
+from microfacial.datasets.spreadsheet import read_sheets
+from microfacial.datasets.table_files import find_table
+from microfacial.errors import DatasetError
+
+_FPS = 30.0
+_TYPE = "type"
+_COLUMNS = Columns(
+    subject="subject",
+    name="video",
+    onset="onset",
+    apex="apex",
+    offset="offset",
+    action_units="action units",
+    emotion="emotion",
+    others=(_TYPE,),
+    positions=("subject", "video", "onset", "apex", "offset", "action units", "emotion", _TYPE, "self-report"),
+    clip_names="(anger|disgust|happy)[0-9]+_[0-9]+",
+)
+_MICRO, _MACRO = "micro-expression", "macro-expression"
+_FRAMES = "rawpic"
+_CODE_DIGITS = 4
+
+
+def open_casme_sq(folder: Path) -> Release:
+    """Read a release of CAS(ME)^2: its table, and the frames of the long videos.
+
+    If there are several tables, `find_table` takes the one with the highest version, then with the latest date.
+
+    Args:
+        folder: folder of the release.
+
+    Raises:
+        DatasetError: the table is missing or unreadable, or lacks the sheets with the codes.
+    """
+    table = find_table(folder, "CAS(ME)^2", "*code_final*.xls*", columns=_COLUMNS)
+    subjects, videos = _read_codes(table)
+    corpus = name_corpus(folder, "casme_sq")
+
+    def identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+        subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
+        if subject not in subjects or _video(name) not in videos:
+            unknown = show_cell(subject if subject not in subjects else _video(name))
+            raise DatasetError(f"{where}: {unknown} is not in the sheets with the codes. Correct the table")
+        return subjects[subject], name
+
+    def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
+        kind = cells[_TYPE].lower()
+        if kind == _MACRO:
+            return SkippedRow(id=clip_id(corpus, subject, name), reason=_MACRO)
+        if kind != _MICRO:
+            raise DatasetError(
+                f"{where}: type {show_cell(cells[_TYPE])} is neither {_MICRO} nor {_MACRO}. Correct the table"
+            )
+        return _annotate(cells, corpus, subject, name, where)
+
+    def locate(row: Annotation) -> str:
+        place = _find_video(folder, row.subject, videos[_video(row.name)])
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, 'img{}.jpg', prefer_default=True)}"
+
+    return make_release(tuple(read_rows(table, _COLUMNS, corpus, identify, read)), folder, locate)
+
+
+def _video(name: str) -> str:
+    """Return the name of a row's video, which several expressions share."""
+    return name.rpartition("_")[0]
+
+
+def _read_codes(table: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the folder of each subject by its number in the table, and the code of each video by its name there."""
+    sheets = read_sheets(table)
+    if len(sheets) < 3:
+        raise DatasetError(
+            f"{table}: has {len(sheets)} of three sheets, and none with the codes of videos. Copy it again from the "
+            "release"
+        )
+    subjects = {row[2]: require_name(row[1], "folder", f"{table.name}, sheet 2") for row in sheets[1] if len(row) > 2}
+    return subjects, {row[1]: pad_number(row[0], _CODE_DIGITS) for row in sheets[2] if len(row) > 1}
+
+
+def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, where: str) -> Annotation:
+    apex = read_number(cells, "apex", where) if is_given(cells["apex"]) else None
+    offset = read_number(cells, _COLUMNS.offset, where)
+    no_offset = offset == 0 and apex is not None
+    return Annotation(
+        corpus=corpus,
+        vocabulary="casme_sq",
+        subject=subject,
+        name=name,
+        emotion=normalise_emotion(cells[_COLUMNS.emotion]),
+        action_units=cells["action units"],
+        onset=read_number(cells, _COLUMNS.onset, where),
+        apex=apex,
+        offset=apex if no_offset and apex is not None else offset,
+        fps=_FPS,
+        where=where,
+        notes=(f"the table gives no offset, took the apex {apex}",) if no_offset else (),
+    )
+
+
+def _find_video(folder: Path, subject: str, code: str) -> str:
+    """Return the folder of a video below the release. It may lie in the folder of another subject."""
+    start = f"{subject.lstrip('s')}_{code}"
+    own = folder / _FRAMES / subject
+    places = [own, *sorted(path for path in list_folder(folder / _FRAMES) if path.is_dir() and path != own)]
+    videos = (path for place in places for path in sorted(list_folder(place)) if path.name.startswith(start))
+    found = next(videos, own / start)
+    return found.relative_to(folder).as_posix()

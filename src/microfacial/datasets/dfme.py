@@ -1,0 +1,88 @@
+"""DFME as released: up to three tables, one for each part of the corpus, and one folder of frames per clip.
+
+Layout: `training_full_with_AU.xlsx`, `testA*.xlsx` and `testB*.xlsx` (also with names such as `test_A_full_with_AU`),
+in the root or in `full_release_annotation`. All that are there are read and joined. Frames are in `sub0001_01/<N>.png`,
+anywhere in the three levels of folders below the root. N counts from zero and is zero-padded to five digits.
+
+Three cameras were used. The column `Fps` gives the frame rate of each row: 200, 300 or 500. No subject is in two of the
+tables.
+
+These facts could not be verified on a release:
+
+- The names of the folders above the clips. Public code has `train_data` and `DFME_train`. If a clip has two folders,
+  such as a raw and a cropped one, the first in alphabetical order of the paths is read.
+- Whether the frames are cropped to the face. They are taken as not cropped, so the face is located in each.
+- The official division into a training set and two test sets is not kept. A protocol divides the subjects.
+
+Source: Zhao et al., DFME, IEEE Transactions on Affective Computing 2024, doi:10.1109/TAFFC.2023.3341918.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from microfacial.datasets.annotation_table import Columns, read_annotations
+from microfacial.datasets.annotations import Annotation, Release, name_corpus
+from microfacial.datasets.cells import parse_rate
+from microfacial.datasets.clips import make_release
+from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
+from microfacial.datasets.table_files import find_tables
+
+_FPS = "Fps"
+_CLIP_NAME = "sub[0-9]{4}_[0-9]+"
+_COLUMNS = Columns(
+    onset="OnsetFrame",
+    apex="ApexFrame",
+    offset="OffsetFrame",
+    action_units="AU",
+    emotion="Emotion",
+    others=(_FPS,),
+    clip_names=_CLIP_NAME,
+)
+_TABLES = ("*training_full*.xls*", "*test*full*.xls*", "testa*.xls*", "testb*.xls*")
+_TABLE_FOLDERS = ("full_release_annotation", "full_release_annotation/full_release_annotation")
+_DEEPEST = 3  # levels of folders above the folders of clips
+_FRAMES = "train_data"
+
+
+def open_dfme(folder: Path) -> Release:
+    """Read a release of DFME: its tables, and the folders of its clips.
+
+    Args:
+        folder: folder of the release.
+
+    Raises:
+        DatasetError: there is no table, or a table is unreadable or lacks a column.
+    """
+    tables = find_tables(folder, "DFME", _TABLES, _TABLE_FOLDERS, columns=_COLUMNS)
+    corpus, places = name_corpus(folder, "dfme"), dict(_find_clips(folder, folder, _DEEPEST))
+    rows = [
+        row
+        for table in tables
+        for row in read_annotations(table, _COLUMNS, corpus, "dfme", _read_fps, identify=_identify)
+    ]
+
+    def locate(row: Annotation) -> str:
+        place = places.get(row.name, f"{_FRAMES}/{row.name}")
+        return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{:05d}.png')}"
+
+    return make_release(tuple(rows), folder, locate)
+
+
+def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
+    return cells[_COLUMNS.subject], cells[_COLUMNS.name]
+
+
+def _read_fps(cells: "pd.Series[str]", where: str) -> float:
+    return parse_rate(cells[_FPS], _FPS, where)
+
+
+def _find_clips(folder: Path, root: Path, levels: int) -> Iterator[tuple[str, str]]:
+    """Yield the name of each clip and its folder below the root, in descending order of the paths."""
+    for path in sorted((path for path in list_folder(folder) if path.is_dir()), reverse=True):
+        if re.fullmatch(_CLIP_NAME, path.name):
+            yield path.name, path.relative_to(root).as_posix()
+        elif levels:
+            yield from _find_clips(path, root, levels - 1)
