@@ -19,6 +19,7 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
     OPENCV,
     "openpyxl",
     "pandas",
+    "pillow",
     "pydantic",
     "ruamel-yaml",
     "safetensors",
