@@ -143,7 +143,7 @@ class ClipOptions(Section):
 class _NamedCorpora(Section):
     """The other keys of the section `clips`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)  # results are written to results/<name>/
     root: str  # folder that contains one folder per corpus; dvc.yaml names it too
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: SchemeName
