@@ -6,7 +6,7 @@ import numpy as np
 
 from microfacial.errors import DamagedError
 from microfacial.evaluation.scoring import deviation, score_clips
-from microfacial.metrics import accuracy, confusion, uar, uf1
+from microfacial.metrics import Counts, accuracy, confusion, uar, uf1
 from microfacial.records import Evaluation, Predictions, Score
 
 _METRICS = ("uf1", "uar", "accuracy")
@@ -45,7 +45,8 @@ def check_evaluation(evaluation: Evaluation) -> None:
 
 
 def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
-    counts = np.array(score.confusion) if len({len(row) for row in score.confusion}) == 1 else np.empty(0)
+    even = len({len(row) for row in score.confusion}) == 1
+    counts: Counts = np.array(score.confusion if even else (), dtype=np.int64)
     if counts.shape != (classes, classes) or (counts < 0).any():
         raise DamagedError(f"{name}.confusion is not a matrix of {classes} × {classes} counts")
     if counts.sum() != score.clips * repeats or score.clips < 1:
