@@ -49,6 +49,8 @@ def test_a_record_is_read_with_its_nested_records() -> None:
         (b'{"name": "a", "parts": [{"share": NaN}]}', "line 1"),
         (b'{"name": "a", "parts": [{"share": 1e999}]}', "number"),
         (b'{"name": "\xe9"', "JSON"),
+        (b'{"name": "a", "parts": [], "name": "b"}', "'name' appears 2 times"),
+        (b'{"name": "a", "parts": [{"share": 1, "share": 0}]}', "'share' appears 2 times"),
         (b"[" * 5000, "recursion"),
         (b"9" * 5000, "range"),
         (b"12", "cut off"),

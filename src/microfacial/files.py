@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from microfacial.disk import explain_full_disk
-from microfacial.errors import DamagedError, StorageError
+from microfacial.errors import ConfigError, DamagedError, StorageError
 from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
 
@@ -60,6 +60,21 @@ def refuse_damaged(path: Path, remedy: str = REPAIR) -> Iterator[None]:
 def _when_missing(remedy: str) -> str:
     """Return the remedy for a missing file, which nobody can delete."""
     return "Run `dvc repro`, which makes it" if remedy == REPAIR else remedy
+
+
+def as_path(value: object, where: str) -> Path:
+    """Return a path that a caller gives as an argument, with `~` expanded.
+
+    Args:
+        value: text or a path.
+        where: the argument, for messages.
+
+    Raises:
+        ConfigError: the value is something else, or has a null character.
+    """
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise ConfigError(f"{where} must be a path, found {value!r}. Give a text or a pathlib.Path")
+    return Path(value).expanduser()
 
 
 # --- atomic writing ---------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Nothing here unpickles. `files` opens files with these functions and adds the na
 
 import csv
 import io
+import json
 import math
 import re
 import struct
@@ -56,11 +57,14 @@ def parse_json(content: bytes) -> Any:
         content: bytes of the file.
 
     Raises:
-        DamagedError: the content is not JSON in UTF-8, has a number that is not finite, or is one value without a line
-            end, as a number has whose last digits were cut off.
+        DamagedError: the content is not JSON in UTF-8, has a key twice or a number that is not finite, or is one value
+            without a line end, as a number has whose last digits were cut off.
     """
     try:
-        value = from_json(content, allow_inf_nan=False)
+        value = from_json(content, allow_inf_nan=False)  # json.loads accepts control characters and deeper nesting
+        json.loads(content, object_pairs_hook=_refuse_repeated_keys)
+    except DamagedError:
+        raise
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"not valid JSON: {error}") from None
     if _has_infinity(value):
@@ -68,6 +72,16 @@ def parse_json(content: bytes) -> Any:
     if not isinstance(value, dict | list) and not content.endswith(b"\n"):
         raise DamagedError("it is cut off")
     return value
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. A key that appears twice would hide one of its values."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise DamagedError(f"the key {repeated[:_SHOWN]!r} appears {names.count(repeated)} times")
+    return content
 
 
 def _has_infinity(value: Any) -> bool:

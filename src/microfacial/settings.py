@@ -56,6 +56,8 @@ def read_sections(path: Path) -> dict[str, Any]:
             mapping. The message names the line.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a device or a pipe may never end
+            raise ConfigError(f"{path} is not a file. Replace it with a file")
         content = parse_yaml(path.read_bytes())
     except FileNotFoundError:
         remedy = "Run the command in the root of a project, or make a project with `microfacial init FOLDER`"
@@ -109,7 +111,10 @@ def check(content: Any, kind: type[Kind], where: str) -> Kind:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = [f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+        inner = [fault["loc"][:-1] for fault in errors]  # a list with a wrong item is also reported as too short
+        own = [fault for fault in errors if fault["type"] != "too_short" or fault["loc"] not in inner]
+        faults = [f"{where}.{_name(fault)}: {_reason(fault, kind)}" for fault in own]
         more = [f"and {len(faults) - _MAX_FAULTS} more"] if len(faults) > _MAX_FAULTS else []
         raise ConfigError("; ".join([*faults[:_MAX_FAULTS], *more])) from None
 

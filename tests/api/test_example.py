@@ -1,5 +1,6 @@
 """The example of the README on the tiny demo: from a folder of clips to a comparison, without a project."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,38 @@ def test_a_damaged_cache_names_the_folder_to_delete(clips: mf.Clips, extracted: 
     index.write_text("[]")
     with pytest.raises(StorageError, match=rf"{index}.*call extract again"):
         mf.extract(clips, cache=tmp_path, faces=FACES, flow=FLOW, processes=1, progress=False)
+
+
+def test_a_cache_with_the_clips_of_another_call_names_the_folder_to_delete(
+    clips: mf.Clips, extracted: Features, tmp_path: Path
+) -> None:
+    shutil.copytree(extracted.folder, tmp_path / extracted.folder.name)
+    index = tmp_path / extracted.folder.name / "flow" / "index.json"
+    content = json.loads(index.read_text())
+    index.write_text(json.dumps({**content, "clips": content["clips"][::-1]}))
+    with pytest.raises(StorageError, match=rf"{extracted.folder.name}.*call extract again"):
+        mf.extract(clips, cache=tmp_path, faces=FACES, flow=FLOW, processes=1, progress=False)
+
+
+@pytest.mark.parametrize("path", [3, None, b"x", "a\0b", ["a"]], ids=repr)
+def test_an_argument_that_is_no_path_is_refused(clips: mf.Clips, path: Any) -> None:
+    for call in (
+        lambda: mf.load_corpus({"demo": path}, scheme="casme2-4"),
+        lambda: mf.extract(clips, cache=path, progress=False),
+        lambda: mf.load_features(path),
+        lambda: mf.read_clip(path),
+        lambda: mf.load_fold(path),
+    ):
+        with pytest.raises(ConfigError, match=r"must be a path"):
+            call()
+
+
+@pytest.mark.parametrize("name", [["demo"], {1}, 3], ids=repr)
+def test_a_name_that_is_no_text_is_refused(tiny_demo: Path, name: Any) -> None:
+    with pytest.raises(ConfigError, match="is not a corpus"):
+        mf.load_corpus(name, tiny_demo, scheme="casme2-4")
+    with pytest.raises(ConfigError, match="is not a label scheme"):
+        mf.load_corpus("demo", tiny_demo, scheme=name)
 
 
 def test_features_of_other_clips_are_refused(clips: mf.Clips, extracted: Features) -> None:

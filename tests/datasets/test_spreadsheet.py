@@ -1,4 +1,5 @@
 import io
+import re
 import zlib
 from lzma import LZMAError
 from pathlib import Path
@@ -169,7 +170,17 @@ def test_blank_rows_far_below_the_table_are_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "text"),
-    [(7, "7"), (7.0, "7"), (7.5, "7.5"), (True, "True"), ("=1+1", ""), ("#N/A", ""), (" 7 ", "7"), (None, "")],
+    [
+        (7, "7"),
+        (7.0, "7"),
+        (7.5, "7.5"),
+        (True, "True"),
+        ("=1+1", "=1+1"),
+        ("#N/A", ""),
+        ("#REF!", "#REF!"),
+        (" 7 ", "7"),
+        (None, ""),
+    ],
 )
 def test_a_cell_is_read_as_the_spreadsheet_shows_it(tmp_path: Path, cell: object, text: str) -> None:
     book = Workbook()
@@ -205,3 +216,33 @@ def test_a_table_without_a_header_gets_the_given_names(tmp_path: Path) -> None:
     assert table.to_numpy().tolist() == [["1", "a", "", ""], ["2", "b", "3", ""]]
     assert table.index.tolist() == [1, 2]
     assert read_sheets(tmp_path / "a.xlsx") == ([["1", "a"], ["2", "b", "3"]], [["0101", "x"]])
+
+
+def test_a_formula_without_a_value_is_its_own_text(tmp_path: Path) -> None:
+    """Its cell would look blank, and a blank apex is replaced by the midpoint."""
+    book = Workbook()
+    book.worksheets[0].append(["Notes", "=1+1"])
+    sheet = book.create_sheet("clips")
+    sheet.append([None])
+    sheet.append(["Subject", "ApexFrame"])
+    sheet.append(["1", "=90+8"])
+    sheet.append(["2", 98])
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject")["ApexFrame"].tolist() == ["=90+8", "98"]
+
+
+@pytest.mark.parametrize(("value", "kind", "text"), [(b"<v>98</v>", b"", "98"), (b"<v></v>", b' t="str"', "")])
+def test_a_formula_has_the_value_that_the_file_stores(tmp_path: Path, value: bytes, kind: bytes, text: str) -> None:
+    """A spreadsheet program stores a formula that gives an empty text with the type `str`."""
+    book = Workbook()
+    for row in (["Subject"], ["=1"], ["end"]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "a.xlsx")
+    with ZipFile(tmp_path / "a.xlsx") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    parts[name] = re.sub(rb"<v ?/>|<v></v>", value, parts[name].replace(b'r="A2"', b'r="A2"' + kind))
+    with ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content)
+    assert read_table(tmp_path / "a.xlsx", "Subject")["Subject"].tolist() == [text, "end"]

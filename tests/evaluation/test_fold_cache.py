@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from microfacial.models.roi_cnn import RoiCnnSettings
 from microfacial.records import FoldPlan, FoldResult, History
 
 
-def fold(name: str = "c/s1", repeat: int = 0) -> FoldResult:
+def fold(name: str = "c/s1", repeat: int = 0, test_rows: tuple[int, ...] = (0, 1)) -> FoldResult:
     plan = FoldPlan(
         name=name,
         repeat=repeat,
         seed=5,
-        test_rows=np.array([0, 1]),
+        test_rows=np.array(test_rows),
         training_rows=np.array([2, 3, 4]),
         validation_fold=np.array([0, 0, 1]),
     )
@@ -65,6 +66,18 @@ def test_a_damaged_fold_is_named(tmp_path: Path) -> None:
     (path,) = (tmp_path / "key").iterdir()
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StorageError, match=r"c-s1#0\.npz"):
+        cache.read(fold().plan)
+
+
+@pytest.mark.parametrize(
+    "other", [fold("c/s2"), fold(repeat=1), fold(test_rows=(3, 1))], ids=["subject", "repeat", "rows"]
+)
+def test_the_file_of_another_fold_is_refused(tmp_path: Path, other: FoldResult) -> None:
+    cache = FoldCache(tmp_path, "key")
+    cache.write(other)
+    (path,) = (tmp_path / "key").iterdir()
+    path.rename(path.with_name("c-s1#0.npz"))
+    with pytest.raises(StorageError, match=rf"c-s1#0\.npz.*{re.escape(other.plan.key)}"):
         cache.read(fold().plan)
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,26 @@ def test_faces_survive_a_round_trip(tmp_path: Path) -> None:
         assert np.array_equal(face.transform, expected.transform)
         assert replace(face, transform=expected.transform) == expected
     assert read_crops(tmp_path / "faces", 2, 4)[:, 0, 0, 0, 0].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transform": np.zeros((2, 3))},
+        {"transform": np.array([[1e9, 0, 0], [0, 1e9, 0]])},
+        {"transform": np.array([[1, 0, 1e300], [0, 1, 0]])},
+        {"transform": np.array([[0, 1, 0], [1, 0, 0]])},
+        {"confidence": 7.0},
+        {"confidence": -0.1},
+    ],
+    ids=["zero", "large", "far", "mirrored", "confidence 7", "confidence -0.1"],
+)
+def test_an_impossible_face_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    faces = [FACES[0], replace(FACES[1], **changes)]
+    crops = np.zeros((2, 2, 4, 4, 3), np.uint8)
+    write_faces(tmp_path / "faces", 2, zip(faces, crops, strict=True), ("eyes",), 4)
+    with pytest.raises(StorageError, match=r"faces\.json.*c/s/b"):
+        read_faces(tmp_path / "faces")
 
 
 def test_faces_of_clips_are_in_the_order_of_the_clips(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
         waiting |= (imported | parents) - reached
     external = {name for name in reached if not name.startswith("microfacial")} - sys.stdlib_module_names
     distributions = {
+        "PIL": "pillow",
         "cv2": OPENCV,
         "PIL": "pillow",
         "sklearn": "scikit-learn",

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from tracked_training import IDENTITY, METADATA, list_artifacts, log_fold, make_folds, open_run, read_runs, write_run
@@ -50,7 +51,8 @@ def test_every_repetition_of_a_fold_is_a_nested_run_with_its_own_seed(
 ) -> None:
     config = TrainConfig(protocol="composite", seed=3, repeats=2, bootstrap_draws=100)
     folds = make_folds(samples, config)
-    scored = replace(pool("m", samples, folds, config), uf1_sd=0.25, ece=0.125)
+    folds[0] = replace(folds[0], probabilities=np.roll(folds[0].probabilities, 1, axis=1))  # wrong in one repetition
+    scored = replace(pool("m", samples, folds, config), ece=0.125)
     train = {"protocol": "composite", "seed": 3, "repeats": 2}
     identity = replace(IDENTITY, settings={**IDENTITY.settings, "train": train})
     write_training(tmp_path / "twice", samples, folds, scored)
@@ -64,8 +66,9 @@ def test_every_repetition_of_a_fold_is_a_nested_run_with_its_own_seed(
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     assert {run.data.tags["microfacial.seed"] for run in (*children, parent)} == {"3"}
     metrics = parent.data.metrics
-    assert (metrics["uf1"], metrics["uf1_sd"], metrics["uar_sd"], metrics["ece"]) == (1.0, 0.25, 0.0, 0.125)
-    assert (metrics["uf1_low"], metrics["uf1_high"]) == (1.0, 1.0)
+    assert (metrics["uf1"], metrics["uar_sd"], metrics["ece"]) == (scored.overall.uf1, scored.uar_sd, 0.125)
+    assert metrics["uf1_sd"] == scored.uf1_sd == pytest.approx(2**0.5 * (1 - scored.overall.uf1))
+    assert (metrics["uf1_low"], metrics["uf1_high"]) == scored.uf1_interval
     assert {f"mean_over_folds_{name}" for name in ("uf1", "uar", "accuracy")} <= metrics.keys()
 
 

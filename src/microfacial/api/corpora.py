@@ -12,6 +12,7 @@ from tqdm import tqdm
 from microfacial.datasets import ClipOptions, Dataset, PlacedRelease, find_dataset, find_scheme, list_clips_of
 from microfacial.datasets.label_schemes import Scheme
 from microfacial.errors import ConfigError
+from microfacial.files import as_path
 from microfacial.preprocessing.clip_jobs import complete_clip
 from microfacial.records import Clip
 from microfacial.settings import check
@@ -137,7 +138,7 @@ def _place(corpus: str | Dataset | Mapping[str, Folder], folder: Folder | None) 
         found = [(corpus.folder, corpus, folder)]
     else:
         found = [(corpus, find_dataset(corpus), folder)]
-    folders = [Path(path).expanduser().absolute() for _, _, path in found]
+    folders = [as_path(path, "load_corpus: the folder").absolute() for _, _, path in found]
     root = Path(os.path.commonpath([path.parent for path in folders]))
     return [
         (name, PlacedRelease(dataset=dataset, root=root, folder=path.relative_to(root).as_posix()))

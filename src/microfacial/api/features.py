@@ -110,7 +110,7 @@ def extract(
     flow_config = _as_section(flow, FlowConfig, defaults["flow"], "extract: flow")
     check_published_maps(clips.corpora, faces_config, flow_config, "extract")
     regions = region_names(faces_config)
-    root = Path(cache).expanduser().absolute()
+    root = files.as_path(cache, "extract: cache").absolute()
     faces_code, flow_code = code_digest("faces"), code_digest("flow")
     facts = (*map(_facts, clips), faces_config.model_dump(), flow_config.model_dump(), faces_code, flow_code)
     folder = root / files.digest([], *facts)
@@ -145,12 +145,13 @@ def load_features(project: Folder = ".") -> Features:
     Example:
         >>> features = mf.load_features()
     """
-    config = read_section(Path(project) / "params.yaml", "clips", ClipsConfig)
-    folder = Path(project) / "results" / config.name
+    root = files.as_path(project, "load_features: project")
+    config = read_section(root / "params.yaml", "clips", ClipsConfig)
+    folder = root / "results" / config.name
     store, listed = read_features(folder)
     clips = Clips(
         clips=listed,
-        root=Path(project) / config.root,
+        root=root / config.root,
         corpora=config.corpora,
         classes=find_scheme(config.scheme).classes,
         scheme=config.scheme,

@@ -102,10 +102,10 @@ def find_dataset(name: str) -> Dataset:
     Raises:
         ConfigError: there is no such corpus, or the package that offers it is broken.
     """
-    if name in list_plugins(DATASET_GROUP):
+    if isinstance(name, str) and name in list_plugins(DATASET_GROUP):
         dataset: Dataset = load_plugin(DATASET_GROUP, name, (Dataset,), DATASETS)
         return dataset
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise ConfigError(f"{name!r} is not a corpus. Choose from {', '.join(list_datasets())}")
     return DATASETS[name]
 
@@ -122,10 +122,10 @@ def find_scheme(name: str) -> Scheme:
     Raises:
         ConfigError: there is no such scheme, or a package that offers a corpus is broken.
     """
-    if name in SCHEMES:
+    if isinstance(name, str) and name in SCHEMES:
         return SCHEMES[name]
     offered = {scheme.name: scheme for corpus in list_plugins(DATASET_GROUP) for scheme in find_dataset(corpus).schemes}
-    if name not in offered:
+    if not isinstance(name, str) or name not in offered:
         raise ConfigError(f"{name!r} is not a label scheme. Choose from {', '.join((*SCHEMES, *offered))}")
     return offered[name]
 
@@ -163,7 +163,7 @@ class ClipOptions(Section):
 class _NamedCorpora(Section):
     """The other keys of the section `clips`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")  # results are written to results/<name>/
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)  # results are written to results/<name>/
     root: str  # folder that contains one folder per corpus; dvc.yaml names it too
     corpora: tuple[CorpusName, ...] = Field(min_length=1, strict=False)
     scheme: SchemeName

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from microfacial.datasets.folders import is_inside
+from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS
 from microfacial.errors import DamagedError
 from microfacial.files import digest, read_csv, refuse_damaged, write_csv
 from microfacial.formats import parse_decimal, parse_whole
@@ -105,12 +106,16 @@ def _check(clip: Clip, cropped: str) -> None:
         raise DamagedError(f"{clip.apex_source!r} is not a source of an apex")
     if cropped not in ("True", "False"):
         raise DamagedError(f"{cropped!r} is neither True nor False")
-    if clip.fps < 0 or not clip.onset <= clip.apex <= clip.offset:
+    known_rate = clip.fps == 0 or LEAST_FPS <= clip.fps <= GREATEST_FPS  # 0: the corpus states no rate
+    if not known_rate or not clip.onset <= clip.apex <= clip.offset:
         raise DamagedError(
             f"onset {clip.onset}, apex {clip.apex}, offset {clip.offset} and fps {clip.fps:g} contradict"
         )
     if not clip.numbers or list(clip.numbers) != sorted(set(clip.numbers)):
         raise DamagedError("the numbers of the frames do not ascend")
+    absent = {clip.onset, clip.apex, clip.offset} - set(clip.numbers)
+    if absent:
+        raise DamagedError(f"the numbers of the frames lack the onset, apex or offset {min(absent)}")
     if not is_inside(clip.frames):
         raise DamagedError(f"{clip.frames!r} is not a path below the root of the corpora")
 

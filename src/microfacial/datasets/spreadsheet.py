@@ -68,8 +68,8 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
             read. Columns that it lacks are blank.
 
     Returns:
-        Cells as stripped text, empty for blank cells. The index has the row numbers of the sheet, from 1. Blanks inside
-        of a column's name are single.
+        Cells as stripped text, empty for blank cells. A formula whose value is not in the file is its own text. The
+        index has the row numbers of the sheet, from 1. Blanks inside of a column's name are single.
 
     Raises:
         DatasetError: the file is not a readable spreadsheet, or no row has the heading.
@@ -78,9 +78,12 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
         if names and pages:
             return _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
         pages.sort(key=lambda page: page.title != sheet)
-        tables = (_find_header(_read_page(page, path), heading) for page in pages)
-        table = next((table for table in tables if table is not None), None)
+        tables = ((page.title, _find_header(_read_page(page, path), heading)) for page in pages)
+        title, table = next(((title, table) for title, table in tables if table is not None), ("", None))
         titles = ", ".join(page.title for page in pages[:10])
+        if table is not None:
+            with path.open("rb") as file:
+                _show_uncomputed(file, title, table)
     if table is None:
         raise DatasetError(
             f"{path}: no row has a cell {heading!r} (its sheets are {titles}). Copy the table again from the release"
@@ -198,10 +201,30 @@ def _read_page(page: Any, path: Path) -> list[list[str]]:
     return rows[:filled]
 
 
+def _show_uncomputed(file: BinaryIO, title: str, table: pd.DataFrame) -> None:
+    """Write formulas whose values are not in the file into their cells of the table, which would look blank.
+
+    A reader that needs such a cell then refuses it, and names the formula. Other cells may have formulas.
+    """
+    with ZipFile(file) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        if not any(b"<f" in archive.read(name) for name in sheets):
+            return
+    values, formulas = (load_workbook(file, read_only=True, data_only=data_only)[title] for data_only in (True, False))
+    for page in (values, formulas):
+        page.reset_dimensions()
+    for number, (row, formula_row) in enumerate(zip(values.iter_rows(), formulas.iter_rows(), strict=True), 1):
+        for column, (cell, formula) in enumerate(zip(row, formula_row, strict=True)):
+            uncomputed = formula.data_type == "f" and cell.value is None and cell.data_type == "n"
+            if uncomputed and number in table.index and column < table.shape[1]:
+                text = getattr(formula.value, "text", formula.value)  # of an array formula
+                table.iat[number - table.index[0], column] = f"{text}"
+
+
 def _cell_text(cell: Any) -> str:
-    """Return the value of a cell as stripped text. A formula error such as #N/A is a missing value."""
+    """Return the value of a cell as stripped text. The error #N/A stands for a missing value."""
     value = cell.value
-    if value is None or cell.data_type == "e":
+    if value is None or value == "#N/A":
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value)) if abs(value) < 1e15 else repr(value)

@@ -66,6 +66,8 @@ class FoldCache:
             for name, array in arrays.items()
         }
         results: dict[str, NDArray[Any]] = {
+            "plan": np.array(fold.plan.key),
+            "test_rows": fold.plan.test_rows,
             "truth": fold.truth,
             "probabilities": fold.probabilities,
             "chosen": np.array(fold.chosen),
@@ -83,13 +85,15 @@ class FoldCache:
             The fold as it was stored, or None.
 
         Raises:
-            StorageError: the file is damaged, or belongs to another number of test rows.
+            StorageError: the file is damaged, or it is the file of another fold.
         """
         path = self._path(plan)
         if not path.exists():
             return None
-        arrays = read_arrays(path, ("truth", "probabilities", "chosen", "seconds", *CURVES))
+        arrays = read_arrays(path, ("plan", "test_rows", "truth", "probabilities", "chosen", "seconds", *CURVES))
         with refuse_damaged(path):
+            if str(arrays["plan"]) != plan.key or not np.array_equal(arrays["test_rows"], plan.test_rows):
+                raise DamagedError(f"it is the fold {arrays['plan']} with {arrays['test_rows'].size} test rows")
             check_fold(arrays, len(plan.test_rows), ("chosen",), ("seconds",))
             for name in CURVES:
                 if arrays[name].dtype != np.float64 or arrays[name].ndim != 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from microfacial.errors import DamagedError
 from microfacial.evaluation.result_tables import (
     CURVE_COLUMNS,
     audit_row,
@@ -20,10 +21,10 @@ from microfacial.evaluation.result_tables import (
     result_rows,
     summary_row,
 )
+from microfacial.evaluation.score_check import check_evaluation, check_scores
 from microfacial.evaluation.stored_results import (
     PREDICTION_COLUMNS,
     TrainedSettings,
-    check_evaluation,
     to_curves,
     to_folds,
     to_importances,
@@ -87,23 +88,26 @@ def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], 
                 write_arrays(scratch / "checkpoints" / f"{as_file_name(fold.plan.key)}.npz", fold.checkpoint)
 
 
-def read_evaluation(folder: Path, remedy: str = REPAIR) -> Evaluation:
+def read_evaluation(folder: Path, remedy: str = REPAIR, model: str | None = None) -> Evaluation:
     """Read the scores of one model.
 
     Args:
         folder: folder that `write_training` wrote.
         remedy: what to do if the file is damaged.
+        model: name of the model that the scores must have. None accepts any model.
 
     Returns:
         The scores.
 
     Raises:
-        StorageError: the file is missing or damaged, or another version wrote it.
+        StorageError: the file is missing or damaged, another version wrote it, or it has the scores of another model.
     """
     path = folder / "evaluation.json"
     evaluation = read_json(path, Evaluation, remedy)
     with refuse_damaged(path, remedy):
         check_evaluation(evaluation)
+        if model not in (None, evaluation.model):
+            raise DamagedError(f"it has the scores of {evaluation.model}")
     return evaluation
 
 
@@ -128,24 +132,27 @@ def read_trained_settings(folder: Path, model: str, remedy: str = REPAIR) -> dic
     return {"faces": content.faces, "flow": content.flow, "models": content.models}
 
 
-def read_predictions(folder: Path, remedy: str = REPAIR) -> Predictions:
+def read_predictions(folder: Path, remedy: str = REPAIR, model: str | None = None) -> Predictions:
     """Read the predictions of one model.
 
     Args:
         folder: folder that `write_training` wrote.
         remedy: what to do if a file is damaged.
+        model: name of the model that the scores must have. None accepts any model.
 
     Returns:
         Predictions, sorted by the ids of clips. Probabilities are rounded to six digits.
 
     Raises:
-        StorageError: a file is missing or damaged, or another version wrote it.
+        StorageError: a file is missing or damaged, another version wrote it, or scores and predictions contradict.
     """
-    evaluation = read_evaluation(folder, remedy)
+    evaluation = read_evaluation(folder, remedy, model)
     path = folder / "predictions.csv"
     rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
     with refuse_damaged(path, remedy):
-        return to_predictions(rows, evaluation)
+        predictions = to_predictions(rows, evaluation)
+        check_scores(evaluation, predictions)
+    return predictions
 
 
 def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:

@@ -55,8 +55,8 @@ def pool(
         protocol=config.protocol,
         repeats=config.repeats,
         classes=samples.classes,
-        overall=_score(predictions, np.full(len(rows), True)),
-        corpora={str(name): _score(predictions, corpora == name) for name in np.unique(corpora)},
+        overall=score_clips(predictions, np.full(len(rows), True)),
+        corpora={str(name): score_clips(predictions, corpora == name) for name in np.unique(corpora)},
         uf1_interval=uf1_interval,
         uar_interval=uar_interval,
         uf1_sd=deviation(uf1(counts)),
@@ -118,8 +118,13 @@ def _in_order(folds: Sequence[FoldResult]) -> NDArray[np.float64]:
     return np.concatenate([fold.probabilities for fold in folds])[order]
 
 
-def _score(predictions: Predictions, chosen: NDArray[np.bool_]) -> Score:
-    """Score the chosen clips, `(n,)` bool."""
+def score_clips(predictions: Predictions, chosen: NDArray[np.bool_]) -> Score:
+    """Score some clips.
+
+    Args:
+        predictions: predictions for n clips.
+        chosen: whether to score each clip, `(n,)` bool.
+    """
     truth, classes = predictions.truth[chosen], len(predictions.classes)
     counts: Counts = np.stack([confusion(truth, predicted[chosen], classes) for predicted in predictions.predicted])
     return Score(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import DamagedError
 from microfacial.formats import parse_decimal, parse_whole
-from microfacial.records import Evaluation, History, Importances, Predictions, Score
+from microfacial.records import Evaluation, History, Importances, Predictions
 
 PREDICTION_COLUMNS = ("clip", "subject", "repeat", "truth", "predicted")
 """Columns of predictions.csv, before one column of probabilities for each class."""
@@ -50,39 +50,6 @@ class TrainedSettings:
             raise DamagedError(f"models has {', '.join(self.models) or 'nothing'} instead of {model}")
         if "method" not in self.flow:
             raise DamagedError("flow has no method")
-
-
-def check_evaluation(evaluation: Evaluation) -> None:
-    """Check that scores lie between 0 and 1 and that confusion matrices have the stated numbers of classes and clips.
-
-    Args:
-        evaluation: the content of evaluation.json.
-
-    Raises:
-        DamagedError: they do not. The message names the attribute.
-    """
-    classes, repeats = evaluation.classes, evaluation.repeats
-    if not classes or len(set(classes)) < len(classes) or repeats < 1:
-        raise DamagedError(f"classes {', '.join(classes)} and repeats {repeats} are not those of a training")
-    means = ("mean_over_folds_uf1", "mean_over_folds_uar", "mean_over_folds_accuracy")
-    shares = {name: getattr(evaluation, name) for name in ("uf1_sd", "uar_sd", "ece", *means)}
-    for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
-        _check_score(name, score, len(classes), repeats)
-        shares |= {f"{name}.{metric}": getattr(score, metric) for metric in ("uf1", "uar", "accuracy")}
-    for metric in ("uf1_interval", "uar_interval"):
-        low, high = getattr(evaluation, metric)
-        shares |= {f"{metric}.0": low, f"{metric}.1": high}
-    for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise DamagedError(f"{name} is {value}, not between 0 and 1")
-
-
-def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
-    counts = np.array(score.confusion) if len({len(row) for row in score.confusion}) == 1 else np.empty(0)
-    if counts.shape != (classes, classes) or (counts < 0).any():
-        raise DamagedError(f"{name}.confusion is not a matrix of {classes} × {classes} counts")
-    if counts.sum() != score.clips * repeats:
-        raise DamagedError(f"{name}.confusion counts {counts.sum()} clips, not {score.clips} × {repeats}")
 
 
 def to_predictions(rows: Sequence[Mapping[str, str]], evaluation: Evaluation) -> Predictions:

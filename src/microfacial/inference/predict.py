@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageError
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
-from microfacial.files import REPAIR, read_arrays, refuse_damaged
+from microfacial.files import REPAIR, as_path, read_arrays, refuse_damaged
 from microfacial.inference.read import read_clip, read_map
 from microfacial.models.lookup import find_model, list_models
 from microfacial.preprocessing.faces import FacesConfig
@@ -106,11 +106,12 @@ def load_fold(path: Path | str) -> TrainedModel:
         StorageError: this file, or one of the training's other files, is missing or damaged.
         ConfigError: another version of microfacial wrote the settings.
     """
-    folder = Path(path).parent.parent
+    checkpoint = as_path(path, "load_fold: path")
+    folder = checkpoint.parent.parent
     evaluation = read_evaluation(folder)
     sections = read_trained_settings(folder, evaluation.model)
     remedy = "Delete it, set train.checkpoints: true and run `dvc repro`"
-    return restore_model(sections, evaluation.classes, [read_arrays(Path(path), ["shape"], remedy)], Path(path), remedy)
+    return restore_model(sections, evaluation.classes, [read_arrays(checkpoint, ["shape"], remedy)], checkpoint, remedy)
 
 
 def restore_model(

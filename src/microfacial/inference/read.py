@@ -8,6 +8,7 @@ import numpy as np
 
 from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
+from microfacial.files import as_path
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.alignment import place_distance, place_face
 from microfacial.preprocessing.face_track import describe_choice, track_face
@@ -60,7 +61,7 @@ def read_clip(
             f"{path}: faces.method {faces.method} and flow.method {flow.method} cannot read a clip. The methods whole "
             "and published are for flow maps only. Choose other methods"
         )
-    recording = open_clip(Path(path))
+    recording = open_clip(as_path(path, "read_clip: path"))
     is_tracked = onset is None and apex is None  # then `_spot` reports the choice among several faces
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
@@ -85,7 +86,7 @@ def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceS
     Raises:
         DatasetError: the picture is missing, unreadable or not square, or its motion is zero everywhere.
     """
-    path = Path(path)
+    path = as_path(path, "read_map: path")
     number = 0  # a map is a single picture
     recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
     store = _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)

@@ -245,7 +245,8 @@ def read_store(flow_folder: Path, faces_folder: Path, remedy: str = REPAIR) -> F
     index, flow = read_flow(flow_folder, size_px, remedy)
     clips = index.clips
     if clips != tuple(face.clip for face in faces):
-        raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. Run `dvc repro`")
+        again = "Run `dvc repro`" if remedy == REPAIR else remedy
+        raise StorageError(f"{flow_folder} and {faces_folder} do not belong to the same clips. {again}")
     for clip, sequence in zip(clips, flow, strict=True):
         if not np.isfinite(sequence).all():
             raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {remedy}")

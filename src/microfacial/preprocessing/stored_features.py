@@ -10,6 +10,8 @@ from microfacial.errors import DamagedError
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Box, Face, FaceSource, FlowUnit
 
 _CHANNELS = {"px": 2, "stretched": 3}  # of flow, by its unit
+_MAX_SHIFT_PX = 1e6  # by which a transform moves the frame
+_MAX_ENLARGEMENT = 1e8  # of the area of the frame, and of its reduction
 _WINDOWS = ((ONSET_APEX,), (ONSET_APEX, *PHASE_WINDOWS))
 
 
@@ -49,7 +51,7 @@ class FacesFile:
     faces: tuple[StoredFace, ...]
 
     def check(self) -> None:
-        """Check the names of clips and regions, and that the boxes lie on the aligned square.
+        """Check names, that boxes lie on the aligned square, and that transforms and confidences are possible.
 
         Raises:
             DamagedError: something is missing, appears twice or lies outside. The message names the clip.
@@ -64,6 +66,7 @@ class FacesFile:
             for top, left, bottom, right in face.boxes:
                 if not (0 <= top < bottom <= self.size_px and 0 <= left < right <= self.size_px):
                     raise DamagedError(f"{face.clip} has a box outside of the square of {self.size_px} px")
+            _check_position(face)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,16 @@ class FlowIndex:
             size_px: side of the aligned square.
         """
         return len(self.clips), len(self.windows), _CHANNELS[self.unit], size_px, size_px
+
+
+def _check_position(face: StoredFace) -> None:
+    """Check that the transform maps the frame to the square, and that the confidence is a share."""
+    area = np.linalg.det(np.array(face.transform)[:, :2])
+    furthest = np.abs(face.transform).max()
+    if furthest > _MAX_SHIFT_PX or not 1 / _MAX_ENLARGEMENT < area < _MAX_ENLARGEMENT:
+        raise DamagedError(f"{face.clip} has a transform that no face has: {face.transform}")
+    if face.confidence is not None and not 0 <= face.confidence <= 1:
+        raise DamagedError(f"{face.clip} has the confidence {face.confidence}, not from 0 to 1")
 
 
 def _refuse_repeated(what: str, names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 Box = tuple[int, int, int, int]
 """A rectangle in aligned pixels: top, left, bottom, right. Bottom and right are exclusive."""
 
-FRAME_NUMBER = re.compile(r"\{(?::0(\d+)d)?\}")
+FRAME_NUMBER = re.compile(r"\{(?::0([0-9]{1,2})d)?\}")
 """Placeholder of the frame number in a path: `{}` without padding, `{:05d}` with zeros up to five digits."""
 
 DEMO_CORPUS = "demo"

@@ -101,7 +101,7 @@ def gather_evidence(source: TrainingSource) -> Evidence:
         scheme=source.scheme,
         data=digest_data(source.read_clips()),
         tuned_on=source.tuned_on,
-        predictions=read_predictions(source.folder),
+        predictions=read_predictions(source.folder, model=source.model),
     )
 
 

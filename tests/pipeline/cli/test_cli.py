@@ -1,6 +1,7 @@
 """All commands in order, and errors of the user, on a tiny data set without DVC."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,3 +117,12 @@ def test_the_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: p
     models = ("register", "promote", "rollback", "lineage", "predict", "spot")
     others = ("compare", "ablate", "study", "init", "repro", "demo", "doctor", "ui", "sync")
     assert [name for name in (*stages, *models, *others) if f"  {name} " not in output] == []
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_works_without_an_output_stream(project: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """Python has None for a stream that the caller closed, as a shell does with `2>&-`."""
+    monkeypatch.setattr(sys, stream, None)
+    assert run(monkeypatch, "clips") == 0
+    assert len(read_rows(project / "results" / "tiny" / "clips.csv")) == 12
+    getattr(sys, stream).close()

@@ -19,8 +19,8 @@ def test_the_leaderboard_fits_into_80_columns(project_with_flow: Path, monkeypat
     train(monkeypatch, "majority", "linear_svm", "roi_cnn")
     long_names = {"majority": "logistic_regression"}
 
-    def read_renamed(folder: Path, *remedy: str) -> Evaluation:
-        evaluation = read_evaluation(folder, *remedy)
+    def read_renamed(folder: Path, *options: str, **names: str) -> Evaluation:
+        evaluation = read_evaluation(folder, *options, **names)
         return replace(evaluation, model=long_names.get(evaluation.model, evaluation.model))
 
     monkeypatch.setattr("microfacial.evaluation.result_files.read_evaluation", read_renamed)

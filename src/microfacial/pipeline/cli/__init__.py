@@ -5,6 +5,7 @@ neither.
 """
 
 import gc
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -65,6 +66,9 @@ def main() -> None:
 
 def run_command_line() -> None:
     """Run a command. An error that the user can repair becomes one line and exit code 2."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller has closed it, and libraries write to it all the same
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 – open until the process ends
     start_logging()
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")

@@ -39,7 +39,7 @@ def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -
                 f"{folder.name} is not trained on {project.clips.name}. "
                 f"Run `dvc repro` with {folder.name} under models in {PARAMS}{suggest(folder.name, trained)}"
             )
-    model_predictions, baseline_predictions = (read_predictions(folder) for folder in folders)
+    model_predictions, baseline_predictions = (read_predictions(folder, model=folder.name) for folder in folders)
     comparison = compare_predictions(model_predictions, baseline_predictions, config.bootstrap_draws, config.seed)
     evaluations = [read_evaluation(folder) for folder in folders]
     if as_json:

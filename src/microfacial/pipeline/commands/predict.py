@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from microfacial.errors import MicrofacialError
+from microfacial.errors import MicrofacialError, StorageError
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.predict import TrainedModel
 from microfacial.pipeline.project import VERSION_CACHE, Project
@@ -27,6 +27,8 @@ def open_bundle(folder: Path) -> tuple[TrainedModel, str]:
         ConfigError: another version of microfacial wrote its settings.
     """
     inner = find_bundle(folder)
+    if not inner.is_dir() and not (folder / "bundle.json").exists():
+        raise StorageError(f"{folder} contains no bundle. Give --model the folder that contains bundle.json")
     model = read_bundle(inner if inner.is_dir() else folder)
     return model, f"{model.model} in {folder}"
 

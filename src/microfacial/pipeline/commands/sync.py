@@ -50,7 +50,7 @@ def _write(open_run: Callable[[RunIdentity, RunMetadata, Path], ModelRun], folde
     """Write the missing parts of one training. Return whether anything was missing."""
     identity = read_identity(folder)
     metadata = read_metadata(STATE, identity)
-    read_evaluation(folder)  # first, so that damaged files create no run
+    read_evaluation(folder, model=folder.name)  # first, so that damaged files create no run
     folds = list(read_folds(folder))
     with mlflow_errors_as_pipeline_errors():
         run = open_run(identity, metadata, Path())

@@ -82,8 +82,8 @@ def read_results(folder: Path) -> list[ModelResult]:
 def _read_result(folder: Path) -> ModelResult:
     oracle = folder / "oracle.json"  # exists if train.oracle is set and the model has epochs
     return ModelResult(
-        evaluation=result_files.read_evaluation(folder),
-        predictions=result_files.read_predictions(folder),
+        evaluation=result_files.read_evaluation(folder, model=folder.name),
+        predictions=result_files.read_predictions(folder, model=folder.name),
         curves=result_files.read_curves(folder),
         importances=result_files.read_importances(folder),
         settings=result_files.read_trained_settings(folder, folder.name),

@@ -1,0 +1,102 @@
+"""Check stored scores: that they are possible, and that they are the scores of the stored predictions."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from microfacial.errors import DamagedError
+from microfacial.evaluation.scoring import deviation, score_clips
+from microfacial.metrics import Counts, accuracy, confusion, uar, uf1
+from microfacial.records import Evaluation, Predictions, Score
+
+_METRICS = ("uf1", "uar", "accuracy")
+_TOLERANCE = 1e-9  # between machines, which round sums differently
+
+
+def check_evaluation(evaluation: Evaluation) -> None:
+    """Check that scores lie between 0 and 1, and that they belong to their confusion matrices.
+
+    Args:
+        evaluation: the content of evaluation.json.
+
+    Raises:
+        DamagedError: they do not. The message names the attribute.
+    """
+    classes, repeats = evaluation.classes, evaluation.repeats
+    if not classes or len(set(classes)) < len(classes) or repeats < 1:
+        raise DamagedError(f"classes {', '.join(classes)} and repeats {repeats} are not those of a training")
+    means = ("mean_over_folds_uf1", "mean_over_folds_uar", "mean_over_folds_accuracy")
+    shares = {name: getattr(evaluation, name) for name in ("uf1_sd", "uar_sd", "ece", *means)}
+    for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
+        shares |= {f"{name}.{metric}": getattr(score, metric) for metric in _METRICS}
+    for metric in ("uf1_interval", "uar_interval"):
+        low, high = getattr(evaluation, metric)
+        shares |= {f"{metric}.0": low, f"{metric}.1": high}
+        if low > high:
+            raise DamagedError(f"{metric} starts at {low} and ends at {high}")
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise DamagedError(f"{name} is {value}, not between 0 and 1")
+    for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
+        _check_score(name, score, len(classes), repeats)
+    parts = [np.array(score.confusion) for score in evaluation.corpora.values()]
+    if not parts or (np.sum(parts, axis=0) != np.array(evaluation.overall.confusion)).any():
+        raise DamagedError("the confusion matrices of corpora do not add up to that of overall")
+
+
+def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
+    even = len({len(row) for row in score.confusion}) == 1
+    counts: Counts = np.array(score.confusion if even else (), dtype=np.int64)
+    if counts.shape != (classes, classes) or (counts < 0).any():
+        raise DamagedError(f"{name}.confusion is not a matrix of {classes} × {classes} counts")
+    if counts.sum() != score.clips * repeats or score.clips < 1:
+        raise DamagedError(f"{name}.confusion counts {counts.sum()} clips, not {score.clips} × {repeats}")
+    if not 1 <= score.subjects <= score.clips:
+        raise DamagedError(f"{name} has {score.subjects} subjects in {score.clips} clips")
+    expected = {"accuracy": accuracy(counts)}  # UF1 and UAR of several repetitions are means over their matrices
+    expected |= {"uf1": uf1(counts), "uar": uar(counts)} if repeats == 1 else {}
+    for metric, value in expected.items():
+        _compare(f"{name}.{metric}", getattr(score, metric), float(value), "its confusion matrix")
+
+
+def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
+    """Check that scores are those of the predictions of the same training.
+
+    Args:
+        evaluation: the content of evaluation.json.
+        predictions: the content of predictions.csv.
+
+    Raises:
+        DamagedError: a score differs. The message names the attribute.
+    """
+    for clip, subject in zip(predictions.clips, predictions.subjects, strict=True):
+        if not clip.startswith(f"{subject}/"):
+            raise DamagedError(f"the clip {clip} does not belong to the subject {subject}")
+    corpora = np.array([clip.partition("/")[0] for clip in predictions.clips])
+    if set(corpora) != set(evaluation.corpora):
+        raise DamagedError(
+            f"it has clips of {', '.join(sorted(set(corpora)))}, but evaluation.json has scores of "
+            f"{', '.join(sorted(evaluation.corpora))}"
+        )
+    scored = [("overall", evaluation.overall, np.full(len(corpora), True))]
+    scored += [(name, score, corpora == name) for name, score in evaluation.corpora.items()]
+    for name, score, rows in scored:
+        expected = score_clips(predictions, rows)
+        for metric in _METRICS:
+            _compare(f"{name}.{metric}", getattr(score, metric), getattr(expected, metric), "the predictions")
+        if (score.confusion, score.subjects) != (expected.confusion, expected.subjects):
+            raise DamagedError(f"{name} in evaluation.json counts other clips than the predictions")
+    for metric, value in _deviations(predictions):
+        _compare(metric, getattr(evaluation, metric), value, "the predictions")
+
+
+def _deviations(predictions: Predictions) -> Iterator[tuple[str, float]]:
+    classes = len(predictions.classes)
+    counts = np.stack([confusion(predictions.truth, predicted, classes) for predicted in predictions.predicted])
+    yield "uf1_sd", deviation(uf1(counts))
+    yield "uar_sd", deviation(uar(counts))
+
+
+def _compare(name: str, stored: float, expected: float, source: str) -> None:
+    if abs(stored - expected) > _TOLERANCE:
+        raise DamagedError(f"{name} is {stored}, but {source} gives {expected:.6f}")

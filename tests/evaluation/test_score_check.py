@@ -1,0 +1,80 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microfacial.errors import StorageError
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.result_files import read_evaluation, read_predictions, write_training
+from microfacial.evaluation.scoring import pool
+from microfacial.records import FoldResult, History, Samples
+
+CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
+
+
+@pytest.fixture(params=[1, 2])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, samples: Samples) -> Path:
+    """Write a training with random predictions and one or two repetitions. Return its folder."""
+    config = CONFIG.model_copy(update={"repeats": request.param})
+    random = np.random.default_rng(0)
+    folds = [
+        FoldResult(
+            plan=plan,
+            truth=samples.labels[plan.test_rows],
+            probabilities=random.dirichlet([1, 1, 1], len(plan.test_rows)),
+            chosen="",
+            history=History(),
+            seconds=0.1,
+        )
+        for plan in plan_folds(samples, config)
+    ]
+    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, config))
+    return tmp_path / "m"
+
+
+def swap(content: dict[str, Any], key: str) -> None:
+    content[key] = content[key][::-1]
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "uf1": (lambda content: content["overall"].update(uf1=0.99), "overall.uf1"),
+    "uar": (lambda content: content["overall"].update(uar=0.99), "overall.uar"),
+    "accuracy": (lambda content: content["overall"].update(accuracy=0.99), "overall.accuracy"),
+    "subjects": (lambda content: content["overall"].update(subjects=3), "overall"),
+    "no subjects": (lambda content: content["overall"].update(subjects=0), "0 subjects"),
+    "uf1 of a corpus": (lambda content: content["corpora"]["a"].update(uf1=0.99), "a.uf1"),
+    "deviation": (lambda content: content.update(uf1_sd=0.9), "uf1_sd"),
+    "interval": (lambda content: swap(content, "uar_interval"), "uar_interval"),
+    "no corpora": (lambda content: content.update(corpora={}), "corpora"),
+    "one corpus": (lambda content: content["corpora"].pop("a"), "corpora"),
+    "renamed corpus": (lambda content: content["corpora"].update(c=content["corpora"].pop("a")), "of b, c"),
+    "classes": (lambda content: swap(content, "classes"), "evaluation.json counts"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_scores_that_contradict_the_predictions_are_refused(folder: Path, change: str) -> None:
+    alter, place = CHANGES[change]
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    alter(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(StorageError, match=place):
+        read_predictions(folder)
+
+
+def test_a_clip_of_another_subject_is_refused(folder: Path) -> None:
+    path = folder / "predictions.csv"
+    path.write_text(path.read_text().replace(",a/0,", ",a/9,"))
+    with pytest.raises(StorageError, match=r"predictions\.csv.*a/9"):
+        read_predictions(folder)
+
+
+def test_the_scores_of_another_model_are_refused(folder: Path) -> None:
+    assert read_evaluation(folder, model="m").model == read_predictions(folder, model="m").model == "m"
+    for read in (read_evaluation, read_predictions):
+        with pytest.raises(StorageError, match=r"evaluation\.json.*scores of m\b"):
+            read(folder, model="hybrid")
