@@ -105,7 +105,6 @@ def test_the_requirements_of_a_version_are_the_packages_that_its_code_imports() 
     distributions = {
         "PIL": "pillow",
         "cv2": OPENCV,
-        "PIL": "pillow",
         "sklearn": "scikit-learn",
         "ruamel": "ruamel-yaml",
         "pydantic_core": "pydantic",
