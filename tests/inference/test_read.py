@@ -76,6 +76,12 @@ def test_moments_without_the_face_or_with_the_head_elsewhere_are_refused(
         read_clip(tmp_path / "film", 1, 2, 3)
 
 
+def test_moments_outside_of_the_clip_are_refused_before_spotting(tmp_path: Path) -> None:
+    recording = write_film(tmp_path / "film", [FACE] * 2)
+    with pytest.raises(DatasetError, match=r"8 to 9.*1 to 2"):
+        read_clip(recording.root, onset=8, offset=9, fps=40.0)
+
+
 def test_the_choice_among_two_faces_is_logged(
     tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

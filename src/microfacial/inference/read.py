@@ -107,6 +107,11 @@ def _spot(
         )
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
+        if not numbers:
+            first, last = recording.numbers[0], recording.numbers[-1]
+            raise DatasetError(
+                f"{path}: no frame from {onset} to {offset}, only {first} to {last}. Correct the moments"
+            )
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
     track = track_face(recording, recording.root, known_fps)

@@ -5,6 +5,7 @@ MLflow runs show them as PNG, the report shows them as SVG. They need no display
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ from microfacial.report.figure_style import (
     use_figure_style,
 )
 
+_NOTE_WIDTH = 48  # characters in a line of the note above a matrix
 _CONFIDENCE_BINS = 15  # the same number as in `metrics.calibration_error`
 
 
@@ -36,9 +38,10 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = start_figure(3.6, 3.2, evaluation.model)
     axes.set(xlabel="predicted", ylabel="truth")
-    if evaluation.note:
-        axes.set_title(axes.get_title(), pad=18)
-        axes.text(0.5, 1.03, evaluation.note, transform=axes.transAxes, ha="center", color=SECOND, fontsize=8)
+    note = fill(evaluation.note, _NOTE_WIDTH)
+    if note:
+        axes.set_title(axes.get_title(), pad=6 + 12 * len(note.splitlines()))
+        axes.text(0.5, 1.03, note, transform=axes.transAxes, ha="center", color=SECOND, fontsize=8)
     words = [[f"{count}" for count in row] for row in counts]
     draw_cells(axes, recall, words, evaluation.classes, evaluation.classes)
     return figure
