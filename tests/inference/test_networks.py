@@ -13,6 +13,7 @@ from microfacial.evaluation.experiment import Data
 from microfacial.inference.networks import HybridInputs, create_model, hybrid_inputs
 from microfacial.inference.read import read_clip
 from microfacial.models import MODELS, Network
+from microfacial.models.presets import resolve
 from microfacial.records import Clip
 
 NETWORKS = [name for name, variant in MODELS.items() if isinstance(variant, Network)]
@@ -81,7 +82,7 @@ def test_hybrid_inputs_are_the_inputs_of_the_variant(
     inputs = hybrid_inputs(folder, clip.onset, clip.apex, clip.offset, **per_phase)
     assert inputs.windows.shape[:2] == (1, count)
     store = read_clip(folder, clip.onset, clip.apex, clip.offset)
-    expected = MODELS["hybrid"].make_inputs(store, MODELS["hybrid"].settings(**per_phase))
+    expected = MODELS["hybrid"].make_inputs(store, resolve("hybrid", per_phase, "hybrid"))
     assert np.array_equal(inputs.join().numpy(), expected.values)
     assert np.array_equal(inputs.apex.numpy(), expected.values[:, 0])
     assert create_model("hybrid", **per_phase)(inputs.join()).shape == (1, 4)

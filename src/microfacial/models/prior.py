@@ -161,8 +161,9 @@ def emotion_shares(classes: tuple[str, ...]) -> FloatArray:
         members = emotions_of_class(name)
         if not members:
             raise ConfigError(
-                f"the motion prior does not know the class {name!r}. Remove models.motion_prior from params.yaml, "
-                f"or use a scheme whose classes are among {', '.join(EMOTIONS)}, positive and negative"
+                f"the motion prior does not know the class {name!r}. Remove models.motion_prior from params.yaml and "
+                "set models.hybrid.prior_share to 0, or use a scheme whose classes are among "
+                f"{', '.join(EMOTIONS)}, positive and negative"
             )
         for emotion, share in members.items():
             row[list(EMOTIONS).index(emotion)] = share

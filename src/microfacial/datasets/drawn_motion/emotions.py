@@ -46,7 +46,8 @@ EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
 )
 """Action units of each emotion. Indices of emotions in tensors follow this order."""
 
-_OTHER_NAMES = MappingProxyType({"happy": "happiness", "sad": "sadness", "positive": "happiness"})
+# `tense` of CASME is drawn like `others`: lowered brows and tense lids are its most frequent units.
+_OTHER_NAMES = MappingProxyType({"happy": "happiness", "sad": "sadness", "positive": "happiness", "tense": "others"})
 
 # The class `negative` of MEGC2019 and CAS(ME)^3: everything that their rules merge. Disgust is most frequent in the
 # published tables of CASME II and CAS(ME)^3, so it has the largest share.
