@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from fake_results import make_evaluation
 from microfacial.api.result import Result
@@ -113,3 +113,17 @@ def test_unknown_rows_and_drawings_are_named_with_the_choices(result: Result) ->
         result.plot("heatmap")
     with pytest.raises(ConfigError, match="my_model has no epochs"):
         result.plot("curves")
+
+
+def test_a_class_without_test_clips_has_no_scores_and_uf1_is_the_mean_of_the_others(result: Result) -> None:
+    truth = np.array([0, 0, 1, 1, 0, 1])
+    table = replace(result, predictions=replace(result.predictions, truth=truth)).to_frame("classes")
+    assert table["clips"].tolist() == [3, 3, 0]
+    assert table["recall"].isna().tolist() == table["f1"].isna().tolist() == [False, False, True]
+    expected = [f1_score(truth, predicted, average="macro", labels=[0, 1]) for predicted in PREDICTED]
+    assert table["f1"].mean() == pytest.approx(np.mean(expected))
+
+
+def test_a_number_in_place_of_a_path_is_refused(result: Result) -> None:
+    with pytest.raises(ConfigError, match="3"):
+        result.to_csv(3)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages.train import run_train
 from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import SYNTHETIC, FoldResult, Samples
+from microfacial.records import PRIOR_ON_DRAWN, SYNTHETIC, FoldResult, Samples
 
 HELD_OUT = ["demo/sub02", "demo/sub04"]
 TINY_HYBRID = {"input_px": 8, "width": 16, "epochs": 2, "batch_size": 4, "flip": True}
@@ -114,7 +114,10 @@ def test_tables_have_all_rows(finished: tuple[Path, str]) -> None:
     parts, shifts = (rows(root / "results/tiny/ablation" / name) for name in ("ablation.csv", "jitter.csv"))
     assert [row["hybrid"] for row in parts] == list(ABLATIONS)
     assert [int(row["shift_frames"]) for row in shifts] == list(SHIFTS_FRAMES)
-    assert {(row["repeats"], row["note"]) for row in (*parts, *shifts)} == {("2", SYNTHETIC)}
+    assert {row["repeats"] for row in (*parts, *shifts)} == {"2"}
+    notes = {True: SYNTHETIC, False: f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"}
+    assert [row["note"] for row in parts] == [notes[row["hybrid"] == "without motion prior"] for row in parts]
+    assert {row["note"] for row in shifts} == {notes[False]}
     assert all(0 <= float(row[score]) <= 1 for row in (*parts, *shifts) for score in ("uf1", "uf1_sd", "uar", "uar_sd"))
     for table, reference in ((parts, 0), (shifts, SHIFTS_FRAMES.index(0))):
         whole = table[reference]
@@ -229,7 +232,7 @@ def test_impossible_ablations_have_a_note_in_the_table_and_the_report(
         "full": "",
         "without graph": "the full hybrid already has these settings",
         "without transformer": notes["without transformer"],
-        "without whole face": "",
+        "without face part": "",
         "without motion prior": "",
         "one loss for all parts": "",
         "fixed fusion": "",

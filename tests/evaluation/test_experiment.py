@@ -17,6 +17,7 @@ from microfacial.models import MODELS
 from microfacial.models.hybrid import Hybrid
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
+from microfacial.records import PRIOR_ON_DRAWN
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,11 @@ def test_load_data_reads_the_outputs_of_the_stages_and_the_protocol(data: Data) 
     assert data.store.flow.shape == (12, 5, 2, 56, 56)
     assert data.classes == ("happiness", "disgust", "surprise", "repression")
     assert (data.protocol.protocol, data.protocol.validation_folds) == ("loso", 3)
+
+
+def test_scores_of_the_motion_prior_on_drawn_clips_carry_its_note(data: Data) -> None:
+    assert PRIOR_ON_DRAWN in score(data, list(run_folds(data, "motion_prior"))).note
+    assert PRIOR_ON_DRAWN not in score(data, list(run_folds(data, "majority"))).note
 
 
 def test_keys_of_the_protocol_can_be_replaced(computed: Path) -> None:

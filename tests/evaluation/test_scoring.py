@@ -33,7 +33,7 @@ def folds_of(
 
 
 def fixed(guesses: NDArray[np.int64]) -> Callable[[FoldPlan], Probabilities]:
-    """Predict single class with certainty. `guesses` has single row for all repetitions, or single for each."""
+    """Predict each class with certainty. `guesses` has one row for all repetitions, or one row for each."""
     by_repeat = np.atleast_2d(guesses)
     return lambda plan: np.eye(3)[by_repeat[plan.repeat % len(by_repeat)][plan.test_rows]]
 
@@ -134,10 +134,10 @@ def test_predictions_are_gathered_in_the_order_of_rows(samples: Samples) -> None
 def test_only_scores_of_synthetic_clips_carry_their_note(samples: Samples) -> None:
     demo = replace(samples, corpora=np.where(samples.corpora == "b", DEMO_CORPUS, samples.corpora))
     assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG).note == SYNTHETIC
-    prior = pool("motion_prior", demo, folds_of(demo, fixed(demo.labels)), CONFIG)
-    assert prior.note == f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"
-    assert pool("m", demo, folds_of(demo, fixed(demo.labels)), CONFIG, prior=True).note == prior.note
-    assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG, prior=True).note == ""
+    prior = [replace(fold, uses_prior=True) for fold in folds_of(demo, fixed(demo.labels))]
+    assert pool("m", demo, prior, CONFIG).note == f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"
+    real = [replace(fold, uses_prior=True) for fold in folds_of(samples, fixed(samples.labels))]
+    assert pool("m", samples, real, CONFIG).note == ""
     assert pool("m", samples, folds_of(samples, fixed(samples.labels)), CONFIG).note == ""
 
 

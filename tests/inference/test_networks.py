@@ -115,3 +115,11 @@ def test_a_shape_or_number_of_classes_that_no_network_has_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=rf"^{name}: .*{value}"):
         create_model(name, **arguments)
+
+
+def test_a_network_that_starts_from_the_prior_needs_the_names_of_its_classes() -> None:
+    maps = torch.randn(2, 2, 28, 28)
+    names = ("happiness", "disgust", "surprise")
+    named, counted = (create_model("mlp", preset="from_prior", classes=classes).eval() for classes in (names, 3))
+    assert named(maps).std(dim=1).min() > 0.01
+    assert counted(maps).std(dim=1).max() < 1e-6

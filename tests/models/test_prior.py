@@ -9,6 +9,7 @@ from safetensors.numpy import save
 from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.errors import ConfigError, StorageError
+from microfacial.models.lookup import uses_prior
 from microfacial.models.presets import resolve
 from microfacial.models.prior import (
     PRIOR_SHA256,
@@ -17,7 +18,6 @@ from microfacial.models.prior import (
     emotion_shares,
     load_prior,
     prior_features,
-    uses_prior,
 )
 
 NAMES = list(EMOTIONS)

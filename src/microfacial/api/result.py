@@ -13,7 +13,7 @@ from microfacial.errors import ConfigError
 from microfacial.evaluation.comparison import describe_comparison
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.significance import compare_predictions
-from microfacial.files import write_text
+from microfacial.files import as_path, write_text
 from microfacial.records import PROTOCOL_NAMES, Comparison, Evaluation, FoldResult, Predictions
 from microfacial.settings import Section
 
@@ -109,9 +109,10 @@ class Result:
             rows: see `to_frame`.
 
         Raises:
-            ConfigError: there are no such rows.
+            ConfigError: there are no such rows, or the path is no path.
+            StorageError: the disk is full.
         """
-        write_text(Path(path), self.to_frame(rows).to_csv(index=False))
+        write_text(as_path(path, "to_csv: path"), self.to_frame(rows).to_csv(index=False))
 
     def to_latex(self, rows: str = "scores") -> str:
         """Return a table in LaTeX. It needs the package `booktabs`. The caption names the model and the protocol.

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from microfacial.metrics import confusion, f1_by_class, recall_by_class
 from microfacial.records import Evaluation, Predictions
 
 
@@ -45,23 +46,23 @@ def subject_rows(predictions: Predictions) -> pd.DataFrame:
 def class_frame(predictions: Predictions) -> pd.DataFrame:
     """Return precision, recall and F1 of each class: means over repetitions, like the scores.
 
+    F1 and recall of a class without test clips are NaN.
+
     Args:
         predictions: predictions of one model.
     """
-    rows = []
-    for index, label in enumerate(predictions.classes):
-        true, said = predictions.truth == index, predictions.predicted == index  # (n,), (repeats, n)
-        hits = (said & true).sum(axis=1)
-        rows.append(
-            {
-                "class": label,
-                "clips": int(true.sum()),
-                "f1": float(np.mean(2 * hits / np.maximum(true.sum() + said.sum(axis=1), 1))),
-                "recall": float(np.mean(hits / np.maximum(true.sum(), 1))),
-                "precision": float(np.mean(hits / np.maximum(said.sum(axis=1), 1))),
-            }
-        )
-    return pd.DataFrame(rows)
+    classes = predictions.classes
+    counts = np.stack([confusion(predictions.truth, predicted, len(classes)) for predicted in predictions.predicted])
+    hits = np.diagonal(counts, axis1=1, axis2=2)  # (repeats, K)
+    return pd.DataFrame(
+        {
+            "class": list(classes),
+            "clips": counts[0].sum(axis=1),
+            "f1": f1_by_class(counts).mean(axis=0),
+            "recall": recall_by_class(counts).mean(axis=0),
+            "precision": (hits / np.maximum(counts.sum(axis=1), 1)).mean(axis=0),
+        }
+    )
 
 
 def score_rows(evaluation: Evaluation) -> pd.DataFrame:

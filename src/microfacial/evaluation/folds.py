@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from joblib import delayed
 
 from microfacial.errors import ConfigError
 from microfacial.evaluation.fold_cache import FoldCache
-from microfacial.models.lookup import Model
+from microfacial.models.lookup import Model, uses_prior
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
@@ -127,7 +128,8 @@ def train_chunks(
     """
     unfinished = []
     for chunk in chunks:
-        finished = [fold for fold in map(cache.read, chunk) if fold is not None] if cache else []
+        stored = [fold for fold in map(cache.read, chunk) if fold is not None] if cache else []
+        finished = [replace(fold, uses_prior=uses_prior(model, settings)) for fold in stored]
         if len(finished) == len(chunk):
             yield from finished
         else:
@@ -199,6 +201,7 @@ def train_chunk(
             seconds=seconds,
             importances=fold_importances,
             checkpoint=fitted.checkpoint() if checkpoints else {},
+            uses_prior=uses_prior(model, settings),
         )
         for plan, fitted, fold_probabilities, fold_importances in zip(
             chunk, models, probabilities, importances, strict=True

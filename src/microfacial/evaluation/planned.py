@@ -14,7 +14,6 @@ from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_o
 from microfacial.evaluation.scoring import pool
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import Model, find_model
-from microfacial.models.prior import uses_prior
 from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.settings import Section
 
@@ -87,8 +86,7 @@ class PlannedTraining:
         Raises:
             ProtocolError: the folds do not predict every clip of the protocol exactly once.
         """
-        prior = uses_prior(self.name, self.settings)
-        return pool(self.name, self.samples, folds, self.protocol, prior=prior)
+        return pool(self.name, self.samples, folds, self.protocol)
 
 
 def plan_training(

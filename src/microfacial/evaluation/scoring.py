@@ -23,9 +23,7 @@ from microfacial.records import (
 ONE_SUBJECT = "only one subject was held out, so no confidence interval can be computed"
 
 
-def pool(
-    model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig, *, prior: bool = False
-) -> Evaluation:
+def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> Evaluation:
     """Score the predictions of each repetition, overall and per corpus, and average the scores over repetitions.
 
     Args:
@@ -33,7 +31,6 @@ def pool(
         samples: all rows of the data set.
         folds: results of all folds and repetitions, in any order.
         config: the protocol.
-        prior: whether the model uses the motion prior, as `motion_prior` does. On synthetic clips, the note says so.
 
     Returns:
         Scores and their intervals.
@@ -67,7 +64,7 @@ def pool(
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
         mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
-        note=_note(samples, by_subject, prior=prior or model == "motion_prior"),
+        note=_note(samples, by_subject, prior=any(fold.uses_prior for fold in folds)),
     )
 
 
@@ -91,7 +88,10 @@ def gather(model: str, samples: Samples, folds: Sequence[FoldResult], config: Tr
     repetitions = [[fold for fold in folds if fold.plan.repeat == repeat] for repeat in repeats]
     complete = all(_predict_once(repetition, samples, rows) for repetition in repetitions)
     if sum(map(len, repetitions)) != len(folds) or not complete:
-        raise ProtocolError(f"{model}: the folds do not predict every clip exactly once. Delete .microfacial")
+        raise ProtocolError(
+            f"{model}: the folds do not predict every clip exactly once. Pass all folds of one training; in a project, "
+            "delete .microfacial and run `dvc repro`"
+        )
     probabilities = np.stack([_in_order(repetition) for repetition in repetitions])
     return Predictions(
         model=model,

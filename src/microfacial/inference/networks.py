@@ -1,5 +1,6 @@
 """Create untrained networks, and compute the inputs of the hybrid network from a clip."""
 
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,14 +48,20 @@ class HybridInputs(NamedTuple):
 
 
 def create_model(
-    name: str, *, shape: tuple[int, ...] | None = None, classes: int = 4, preset: str = "default", **settings: Any
+    name: str,
+    *,
+    shape: tuple[int, ...] | None = None,
+    classes: int | Sequence[str] = 4,
+    preset: str = "default",
+    **settings: Any,
 ) -> nn.Module:
     """Create an untrained network. Its weights come from torch's global random number generator.
 
     Args:
         name: name of a network, one of `list_models()`, such as `roi_cnn`.
         shape: shape of the inputs of one clip. Defaults to the shape for the clips of the demo.
-        classes: number of classes.
+        classes: number of classes, or their names. The motion prior needs the names. With a number, it gives all
+            classes the same logit, so a network that starts from it cannot be trained.
         preset: name of a preset of the network's settings.
         **settings: keys of `models.<name>` in params.yaml.
 
@@ -64,8 +71,10 @@ def create_model(
     Raises:
         ConfigError: the network, preset or key does not exist, or a value is wrong.
     """
-    if not 1 <= classes <= _MAX_CLASSES:
-        raise ConfigError(f"{name}: classes must be from 1 to {_MAX_CLASSES}, found {classes}")
+    names = () if isinstance(classes, int) else tuple(classes)
+    count = classes if isinstance(classes, int) else len(names)
+    if not 1 <= count <= _MAX_CLASSES:
+        raise ConfigError(f"{name}: classes must be from 1 to {_MAX_CLASSES}, found {count}")
     if shape is not None and not (shape and min(shape) > 0 and prod(shape) <= _MAX_INPUTS):
         raise ConfigError(f"{name}: shape must have 1 to {_MAX_INPUTS} numbers, found {shape}")
     network = find_network(name)
@@ -74,7 +83,8 @@ def create_model(
     regions = len(inputs.mirror)
     task = Task(
         shape=shape or inputs.values.shape[1:],
-        classes=classes,
+        classes=count,
+        names=names,
         co_occurrence=np.zeros((regions, regions), np.float32),
     )
     try:

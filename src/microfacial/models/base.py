@@ -65,6 +65,7 @@ class Estimator(Generic[AnySettings]):
             the arrays is `shape`, the shape of one sample.
         ignores_seed: whether `fit` ignores the seed and the validation folds. Repetitions then give the same model, so
             a protocol fits it once, whatever its number of repetitions.
+        uses_prior: function `(settings)` that returns whether predictions depend on the motion prior.
     """
 
     settings: type[AnySettings]
@@ -73,6 +74,7 @@ class Estimator(Generic[AnySettings]):
     fit: Callable[[TrainingData, AnySettings], Fitted]
     restore: Callable[[AnySettings, Mapping[str, NDArray[Any]]], Fitted]
     ignores_seed: bool = False
+    uses_prior: Callable[[AnySettings], bool] = lambda _: False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,7 @@ class Network(Generic[NetworkSettings]):
         shows: content of the inputs, which determines their mirror image. In the mirror image of `motion`, motion to
             the right becomes motion to the left.
         explain: function `(network, inputs)` that returns tensors `(N, …)` by the names of the fields of `Importances`.
+        uses_prior: function `(settings)` that returns whether predictions depend on the motion prior.
     """
 
     settings: type[NetworkSettings]
@@ -116,6 +119,7 @@ class Network(Generic[NetworkSettings]):
     lockstep: Callable[[NetworkSettings], bool]
     shows: Literal["motion", "appearance"] = "motion"
     explain: Explain | None = None
+    uses_prior: Callable[[NetworkSettings], bool] = lambda _: False
 
 
 Variant = Estimator[Any] | Network[Any]

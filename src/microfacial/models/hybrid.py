@@ -1,9 +1,10 @@
-"""Hybrid: a graph over the regions at the apex and a transformer over the windows, with the whole face as a third part.
+"""Hybrid: a graph over the regions at the apex, a transformer over the windows, the whole face, and the motion prior.
 
     (N, W, R, 3, s, s) ─▶ one encoder pass per branch ─▶ (N, W, R, D)
         onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weight regions             ─▶ (N, K) ┐
         phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weight windows and regions ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
-    whole face, onset→apex ─▶ one hidden layer ─▶ (N, K), averaged with the fused logits by constant weights
+    whole face, onset→apex ─▶ one hidden layer ─▶ (N, K), averaged with the fused logits by the weight face_share
+    whole face, onset→apex ─▶ motion prior, not trained ─▶ (N, K), averaged with the result by the weight prior_share
 
 In each branch, the weighted vectors are concatenated, so that each region keeps its place, and one linear layer turns
 them into logits. `Hybrid.importances` returns all weights. Either branch can be switched off.
@@ -48,11 +49,9 @@ class HybridSettings(AttentionSettings):
     transformer: bool = Field(True, validate_default=True)  # train the branch over windows
     fusion: FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
-    prior_share: float = Field(
-        0.0, ge=0, lt=1, validate_default=True
-    )  # weight of the motion prior, which is not trained
+    prior_share: float = Field(0.0, ge=0, lt=1)  # weight of the motion prior, which is not trained; preset default: 0.5
     part_losses: bool = True  # train each part with a loss of its own; false: with the loss of the sum of all parts
-    face_share: float = Field(0.4, ge=0, lt=1)  # weight of the part of the whole face; 0: no such part
+    face_share: float = Field(0.4, ge=0, lt=1)  # weight of the part of the whole face; 0 or no whole_face: no part
     face_hidden: int = Field(64, ge=1, le=8192)  # units of the hidden layer of this part
     roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights
     adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
@@ -60,7 +59,7 @@ class HybridSettings(AttentionSettings):
 
     @field_validator("prior_share")
     @classmethod
-    def _check_sees_face(cls, prior_share: float, fields: ValidationInfo) -> float:
+    def _check_prior_has_face(cls, prior_share: float, fields: ValidationInfo) -> float:
         if prior_share and not fields.data.get("whole_face", True):
             raise PydanticCustomError("prior_share", "must be 0 where whole_face is false: the prior needs it")
         return prior_share
@@ -98,7 +97,6 @@ class Hybrid(PartNetwork):
         self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
         self.face_share = settings.face_share if settings.whole_face else 0.0
         self.face = FacePart(task, settings.face_hidden, settings.dropout) if self.face_share else None
-
         self.prior_share = settings.prior_share
         self.prior = PriorStart(task, 0.0, trainable=False) if self.prior_share else None
 
@@ -110,21 +108,21 @@ class Hybrid(PartNetwork):
         """
         graph, phases, weights = self._run_branches(x)
         parts = [logits for logits, branch in ((graph, self.graph), (phases, self.transformer)) if branch is not None]
-        together = self.returns_parts and self.part_losses
+        separate = self.returns_parts and self.part_losses
         branches = torch.stack([graph, phases], dim=1)  # (N, 2, K)
         shares = weights.fusion[..., None]  # (N, 2, 1)
-        logits = (shares * (branches.detach() if together else branches)).sum(1)  # (N, K)
+        logits = (shares * (branches.detach() if separate else branches)).sum(1)  # (N, K)
         if self.skip is not None:
             logits = logits + self.skip(x.flatten(1))
         if self.face is not None:
             parts.append(self.face(x[:, 0, -1]))
-            if not together:
+            if not separate:
                 logits = (1 - self.face_share) * logits + self.face_share * parts[-1]
-        if not together:
+        if not separate:
             if self.prior is not None:
                 logits = (1 - self.prior_share) * logits + self.prior_share * self.prior(x[:, 0, -1])
             return logits
-        sums = [logits] if self.skip is not None or (self.graph and self.transformer) else []  # with weights of its own
+        sums = [logits] if self.skip is not None or (self.graph and self.transformer) else []  # with weights to train
         return torch.stack([*parts, *sums], dim=1)
 
     def importances(self, x: Tensor) -> HybridImportances:
@@ -281,4 +279,5 @@ HYBRID = Network(
     build=Hybrid,
     lockstep=lambda settings: settings.encoder == "linear",
     explain=_explain,
+    uses_prior=lambda settings: settings.prior_share > 0,
 )

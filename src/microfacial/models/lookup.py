@@ -2,7 +2,9 @@
 
 from microfacial.errors import ConfigError
 from microfacial.models import MODELS, Estimator, Network, Variant
+from microfacial.models.base import typed_settings
 from microfacial.plugins import MODEL_GROUP, list_plugins, load_plugin
+from microfacial.settings import Section
 
 Model = str | Variant
 """A model: its name, or the variant itself."""
@@ -45,3 +47,17 @@ def needs_frames(model: Model) -> bool:
     """
     variant = find_model(model)
     return isinstance(variant, Network) and variant.shows == "appearance"
+
+
+def uses_prior(model: Model, settings: Section) -> bool:
+    """Return whether a model predicts with the motion prior or starts from it.
+
+    Args:
+        model: the variant, or its name.
+        settings: settings of the model.
+
+    Raises:
+        ConfigError: the settings belong to another model.
+    """
+    variant = find_model(model)
+    return variant.uses_prior(typed_settings(variant.settings, settings))

@@ -68,5 +68,6 @@ MLP = Network(
     },
     make_inputs=_make_inputs,
     build=_build,
+    uses_prior=lambda settings: settings.start is not None,
     lockstep=lambda _: True,
 )

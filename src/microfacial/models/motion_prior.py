@@ -2,7 +2,7 @@
 
     (N, 2, 28, 28) ─▶ shipped network ─▶ emotions ─▶ (N, K)
 
-Its score on real clips is a score without any real training data. The demo's clips are drawn by the same kind of code,
+No real clip is used to train it. The demo's clips are drawn by the same kind of code,
 so a score on the demo means nothing.
 
 Source: `models.prior`.
@@ -84,4 +84,5 @@ MOTION_PRIOR = Estimator(
     fit=_fit,
     restore=_restore,
     ignores_seed=True,
+    uses_prior=lambda _: True,
 )

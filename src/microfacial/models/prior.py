@@ -1,4 +1,4 @@
-"""The motion prior: a small network that was trained on drawn motion only. It never saw a face.
+"""The motion prior: a small network that was trained on drawn motion only. No face was used.
 
     u and v (n, 2, s, s) ─▶ one scale per channel, 14×14 ─▶ 392 ─▶ hidden ─▶ hidden ─▶ emotions (n, E), units (n, U)
 
@@ -26,7 +26,6 @@ from microfacial.errors import ConfigError, DamagedError
 from microfacial.files import refuse_damaged
 from microfacial.formats import parse_weights
 from microfacial.records import FloatArray
-from microfacial.settings import Section
 
 PRIOR_WEIGHTS = Path(__file__).parent / "weights" / "motion_prior.safetensors"
 PRIOR_SHA256 = "c37f7c751794c549b9ce5cb0339fa8a4443771e83ac17e43ea3776b1da7e88d3"
@@ -75,7 +74,7 @@ class MotionPrior:
         with refuse_damaged(path, "Install MicroFacial again, or run `microfacial pretrain`"):
             content = path.read_bytes()
             if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-                raise DamagedError("its digest is not the one of this version of MicroFacial")
+                raise DamagedError("its digest differs from that of this version of MicroFacial")
             arrays = parse_weights(content)
             if sorted(arrays) != sorted(PRIOR_ARRAYS):
                 raise DamagedError(f"it has the arrays {', '.join(sorted(arrays))}")
@@ -127,16 +126,6 @@ class MotionPrior:
         return scores
 
 
-def uses_prior(model: str, settings: Section) -> bool:
-    """Return whether a model predicts with the motion prior or starts from it.
-
-    Args:
-        model: name of the variant.
-        settings: its settings.
-    """
-    return model == "motion_prior" or bool(getattr(settings, "start", None) or getattr(settings, "prior_share", 0.0))
-
-
 @lru_cache
 def load_prior() -> MotionPrior:
     """Read the weights in the package, once per process.
@@ -161,8 +150,8 @@ def emotion_shares(classes: tuple[str, ...]) -> FloatArray:
         members = emotions_of_class(name)
         if not members:
             raise ConfigError(
-                f"the motion prior does not know the class {name!r}. Remove models.motion_prior from params.yaml and "
-                "set models.hybrid.prior_share to 0, or use a scheme whose classes are among "
+                f"the motion prior has no emotion for the class {name!r}. Remove the model motion_prior, set "
+                "prior_share of hybrid to 0 and start of mlp to null, or use a scheme whose classes are among "
                 f"{', '.join(EMOTIONS)}, positive and negative"
             )
         for emotion, share in members.items():

@@ -1,6 +1,6 @@
 """Models and corpora that other installed packages offer through entry points.
 
-This package finds entry points and loads them. It does not know what a model or a corpus is.
+This package finds entry points and loads them. It does not depend on the classes of models and corpora.
 """
 
 import re

@@ -193,6 +193,7 @@ class FoldResult:
         seconds: duration of training and prediction.
         importances: explanation of each test row; see `Explainable.explain`. Empty if the model cannot explain.
         checkpoint: arrays from which the model can be restored. Empty unless checkpoints were requested.
+        uses_prior: whether the model uses the motion prior.
     """
 
     plan: FoldPlan
@@ -203,6 +204,7 @@ class FoldResult:
     seconds: float
     importances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     checkpoint: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    uses_prior: bool = False
 
     @property
     def predicted(self) -> NDArray[np.int64]:

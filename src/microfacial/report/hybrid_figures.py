@@ -26,9 +26,10 @@ _MAX_ARROWS = 12  # more arrows hide one another; the table next to the face has
 
 @use_figure_style
 def draw_region_importances(importances: Importances, *, narrow: bool = False) -> Figure:
-    """Draw how a hybrid shares its weight among branches, windows and regions.
+    """Draw how the branches of a hybrid share their weight among windows and regions.
 
     Each cell shows the mean over clips ± the standard deviation, in percent. All cells together are 100 %.
+    The parts with constant weights, the whole face and the motion prior, are not shown.
 
     Args:
         importances: Weights for each test clip.
@@ -39,9 +40,9 @@ def draw_region_importances(importances: Importances, *, narrow: bool = False) -
     regions = importances.region_names
     sums = [f"Σ {100 * total:.1f} %" for total in mean.sum(axis=1)]
     if narrow:
-        figure, axes = start_figure(1.2 + 0.54 * len(regions), 1.15 + 0.56 * len(names), "shares of its weight")
+        figure, axes = start_figure(1.2 + 0.54 * len(regions), 1.15 + 0.56 * len(names), "shares of branches")
     else:
-        figure, axes = start_figure(2.3 + 0.72 * len(regions), 1.15 + 0.5 * len(names), "hybrid: shares of its weight")
+        figure, axes = start_figure(2.3 + 0.72 * len(regions), 1.15 + 0.5 * len(names), "hybrid: shares of branches")
     words = [
         [f"{100 * share:.1f}\n±{100 * spread:.1f}" for share, spread in zip(*row, strict=True)]
         for row in zip(mean, deviation, strict=True)

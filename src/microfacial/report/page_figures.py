@@ -54,7 +54,7 @@ def _draw_model(result: ModelResult) -> Iterator[_Described]:
         yield f"{model}-curves", draw_curves(model, result.curves), f"Loss curves of {model}", text
     if weights := result.importances:
         text = _describe_importances(weights)
-        title = f"Shares of the weight of {model}"
+        title = f"Shares of the branches of {model}"
         yield "importances", draw_region_importances(weights), title, text
         yield "importances-narrow", draw_region_importances(weights, narrow=True), title, text
         if weights.attention.any():  # the model has a graph

@@ -122,7 +122,7 @@ def restore_network(
     names = [name for name in arrays if name.startswith(_TENSOR)]
     tensors = {name.removeprefix(_TENSOR): torch.from_numpy(arrays[name]) for name in names}
     network = variant.build(task, settings)
-    missing = {name for name, _ in network.named_parameters()} - tensors.keys()
+    missing = network.state_dict().keys() - tensors.keys()
     if missing:
         raise StorageError(
             f"the stored weights of {type(network).__name__} have no {min(missing)}: another version of "

@@ -2,7 +2,7 @@
 
     emotions ─▶ draw_motion ─▶ one scale per channel, 14×14 ─▶ network ─▶ losses of emotions and units
 
-Every batch is drawn anew, so nothing is seen twice and there is nothing to overfit. No real data is used.
+Each batch is drawn once and used once, so the network cannot overfit single clips. No real data is used.
 """
 
 from collections.abc import Callable

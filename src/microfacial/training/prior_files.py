@@ -97,13 +97,13 @@ def write_prior(path: Path, prior: MotionPrior, plan: Pretraining, device: str) 
 
 def _describe(prior: MotionPrior, plan: Pretraining, device: str, sha256: str, size: int) -> str:
     """Return the model card."""
-    scores = score_on_drawn(prior)
+    scores = score_on_drawn(prior, plan.seed + 10_000)
     settings = "\n".join(f"| {name} | {value} |" for name, value in vars(plan).items())
     areas = "\n".join(f"| {unit} | {area:.2f} |" for unit, area in scores.unit_auc.items())
     return ("\n\n".join(_PARAGRAPHS) + "\n").format(
         sha256=sha256,
         kilobytes=round(size / 1000),
-        parameters=sum(array.size for array in prior.arrays.values()),
+        parameters=sum(array.size for name, array in prior.arrays.items() if name.endswith((".weight", ".bias"))),
         device=device,
         settings=settings,
         accuracy=scores.accuracy,
@@ -121,9 +121,9 @@ It returns {emotions} emotions ({names}), from which the classes of every label 
 of {units} action units.""",
     """- Weights: SHA-256 `{sha256}`
 - Command: `microfacial pretrain`, on device `{device}`
-- Training data: drawn motion only (`microfacial.datasets.drawn_motion`). The network saw no face, no frame and no clip,
-  and the weights contain no real data. The spread of the drawings was tuned on one half of the subjects of published
-  flow maps of CASME II and SMIC; see docs/log.md. Scores on that half are optimistic.
+- Training data: drawn motion only (`microfacial.datasets.drawn_motion`). No face, frame or clip was used in
+  training, and the weights contain no real data. The spread of the drawings was tuned on one half of the subjects of
+  published flow maps of CASME II and SMIC; see docs/log.md. Scores on that half are optimistic.
 - Intended use: a baseline without training data, a starting point for small data sets, a demonstration.
 - Not intended, and prohibited: judging truthfulness, intent, health or employability of a person, surveillance, and
   any use without the consent of the person shown. Facial movements do not prove a feeling.

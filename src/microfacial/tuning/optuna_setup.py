@@ -128,6 +128,6 @@ def _write_note(spec: StudySpec, config: StudyConfig) -> str:
         f"- Trial 0: {origin}. Other trials are compared with it fold by fold.\n"
         f"- Searched: {', '.join(spec.space)}.\n"
         f"- Sampler: {config.sampler}, seed {config.seed}, {config.trials} trials.\n\n"
-        "`microfacial study show` prints the result on subjects that the search never saw. "
+        "`microfacial study show` prints the result on subjects that were not used in the search. "
         f"`microfacial study apply {spec.model}` writes the best settings into params.yaml.\n"
     )

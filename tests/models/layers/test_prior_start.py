@@ -16,8 +16,8 @@ def make_task(names: tuple[str, ...] = NAMES) -> Task:
     return Task(shape=(2, 14, 14), classes=3, co_occurrence=NO_REGIONS, names=names)
 
 
-@pytest.mark.parametrize("size", [14, 28])
-def test_before_training_it_predicts_what_the_prior_predicts(size: int) -> None:
+@pytest.mark.parametrize("size", [7, 14, 28])
+def test_before_training_its_predictions_are_those_of_the_prior(size: int) -> None:
     maps = np.random.default_rng(0).normal(size=(6, 3, size, size)).astype(np.float32)
     mirrored = (maps[..., ::-1] * np.array([-1, 1, 1], np.float32)[:, None, None]).copy()
     network = PriorStart(make_task(), 0.5).eval()

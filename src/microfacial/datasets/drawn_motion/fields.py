@@ -73,19 +73,30 @@ def draw_bumps(strengths: Tensor, size_px: int, variation: Variation, random: Ra
 
 
 def draw_head_motion(clips: int, windows: int, size_px: int, variation: Variation, random: RandomNumbers) -> Tensor:
-    """Draw the motion that remains of the head: a field of second order in the place, `(N, W, 2, S, S)`."""
+    """Draw the head motion that the flow still contains: a polynomial of second order in the place.
+
+    Args:
+        clips: number of clips, N.
+        windows: number of windows, W.
+        size_px: side of the square, S.
+        variation: spread of the head's motion.
+        random: source of random numbers.
+
+    Returns:
+        Motion to the right and down in face units, `(N, W, 2, S, S)`.
+    """
     side = 2 * _pixel_places(size_px).to(random.device) - 1
-    one = torch.ones_like(side)
+    constant = torch.ones_like(side)
     fields = torch.stack(
         [
             torch.outer(down, across)
             for down, across in (
-                (one, one),
-                (one, side),
-                (side, one),
+                (constant, constant),
+                (constant, side),
+                (side, constant),
                 (side, 0.7 * side),
-                (one, 0.7 * side**2),
-                (0.7 * side**2, one),
+                (constant, 0.7 * side**2),
+                (0.7 * side**2, constant),
             )
         ]
     )
@@ -97,8 +108,15 @@ def draw_head_motion(clips: int, windows: int, size_px: int, variation: Variatio
 def draw_errors(clips: int, windows: int, size_px: int, variation: Variation, random: RandomNumbers) -> Tensor:
     """Draw the errors of a flow method: smooth at three scales, and larger where skin has little texture.
 
+    Args:
+        clips: number of clips, N.
+        windows: number of windows, W.
+        size_px: side of the square, S.
+        variation: size and smoothness of the errors.
+        random: source of random numbers.
+
     Returns:
-        `(N, W, 2, S, S)`.
+        Errors to the right and down in face units, `(N, W, 2, S, S)`.
     """
     total = variation.pixel_noise * 4 * random.normal(clips, windows, 2, size_px, size_px)
     for points in _NOISE_GRIDS:
@@ -112,6 +130,12 @@ def draw_errors(clips: int, windows: int, size_px: int, variation: Variation, ra
 
 def draw_edges(clips: int, size_px: int, variation: Variation, random: RandomNumbers) -> Tensor:
     """Draw how the flow fades towards an edge of the frame, which lies inside the square in some clips.
+
+    Args:
+        clips: number of clips, N.
+        size_px: side of the square, S.
+        variation: share of clips whose flow fades.
+        random: source of random numbers.
 
     Returns:
         Factors from 0 to 1, `(N, 1, 1, S, S)`.

@@ -1,6 +1,6 @@
 """How each action unit moves the skin: bumps on a standard face of 280 × 340 face units, with the eyes at row 118.
 
-The lists say in bumps what the manual of FACS says in words about the direction in which each muscle pulls the skin.
+The manual of FACS describes in words the direction in which each muscle pulls the skin. The lists describe it by bumps.
 Places and radii were adjusted on the tuning half of the subjects of published flow maps (docs/log.md), where the
 strongest motion of whole classes lies. No annotated action unit was used.
 

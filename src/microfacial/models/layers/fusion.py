@@ -27,7 +27,7 @@ class Fusion(nn.Module):
     def __init__(self, classes: int, kind: FusionKind, present: tuple[bool, bool], graph_share: float) -> None:
         super().__init__()
         both = all(present)
-        bias = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # 0 gives each branch one half
+        bias = torch.tensor([log(graph_share / (1 - graph_share)), 0.0])  # equal scores give equal weights
         self.gate = nn.Linear(2 * classes, 2) if both and kind == "gate" else None
         if self.gate is not None:
             self.gate.bias.data += bias

@@ -3,14 +3,15 @@
     (N, 2, s, s) ─▶ features of the prior ─▶ 392 ─▶ 256 ─▶ 256 ─▶ emotions (N, E) ─▶ classes (N, K)
 
 Each layer is the layer of the prior plus a change, which starts at zero. Weight decay shrinks the changes, so it is an
-anchor to the prior. Before training, the network predicts what the model `motion_prior` predicts for one orientation.
+anchor to the prior. Before training, its predictions are those of the model `motion_prior` for one orientation. They
+are equal if s is below 14 or a multiple of 14, and approximate otherwise.
 
 Source: decay towards the weights of the start, Li et al., ICML 2018, arXiv:1802.01483.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, linear
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, linear
 
 from microfacial.models.base import Task
 from microfacial.models.layers.dropout import Dropout
@@ -50,7 +51,7 @@ class PriorStart(nn.Module):
         task: names of the classes. Without names, as when a trained network is restored, the shares of emotions are 0
             until they are replaced.
         dropout: share of hidden values to drop in training.
-        trainable: whether the network learns. Otherwise it keeps predicting what the prior predicts.
+        trainable: whether the network learns. Otherwise its predictions stay those of the prior.
 
     Raises:
         ConfigError: a class is not an emotion or a group of emotions.
@@ -80,7 +81,10 @@ class PriorStart(nn.Module):
 
 def _features(motion: Tensor) -> Tensor:
     """Return the features of `models.prior.prior_features`, `(N, 2, 14, 14)`, for motion `(N, 2, s, s)`."""
-    small = adaptive_avg_pool2d(motion, GRID_PX)
+    if motion.shape[-1] < GRID_PX:  # as in `prior_features`
+        small = interpolate(motion, size=(GRID_PX, GRID_PX), mode="bilinear")
+    else:
+        small = adaptive_avg_pool2d(motion, GRID_PX)
     ordered = small.flatten(2).sort(dim=2).values  # (N, 2, 196)
     middle = ordered.shape[2] // 2
     small = small - ordered[..., middle - 1 : middle + 1].mean(2)[..., None, None]
