@@ -25,6 +25,7 @@ from microfacial.models.presets import resolve
 from microfacial.records import FoldPlan, Samples
 
 MODEL, PRESETS = "mlp", ("default", "from_prior")
+_MOST_DRAWS = 1000
 
 
 def draw_rows(plan: FoldPlan, samples: Samples, subjects: int, random: np.random.Generator) -> NDArray[np.bool_]:
@@ -33,26 +34,27 @@ def draw_rows(plan: FoldPlan, samples: Samples, subjects: int, random: np.random
     people = np.unique(names)
     if not subjects or subjects >= len(people):
         return np.ones(len(names), dtype=np.bool_)
-    while True:
+    for _ in range(_MOST_DRAWS):
         chosen: NDArray[np.bool_] = np.isin(names, random.choice(people, subjects, replace=False))
         if len(np.unique(samples.labels[plan.training_rows[chosen]])) > 1:
             return chosen
+    raise SystemExit(f"no draw of {subjects} subjects shows two classes. Raise --subjects")
 
 
 def score_presets(data: Data, subjects: int, draw: int, processes: int) -> list[float]:
     """Return UF1 of each preset for one draw of subjects."""
-    scores = []
+    scores, protocol = [], replace_seed(data, draw).protocol
     for preset in PRESETS:
         settings = resolve(MODEL, {"preset": preset}, MODEL)
         samples = make_samples(MODELS[MODEL].make_inputs(data.store, settings), data.store, data.clips, data.classes)
         random = np.random.default_rng([draw, subjects])  # the same subjects for every preset
         plans = []
-        for plan in plan_folds(samples, replace_seed(data, draw).protocol):
+        for plan in plan_folds(samples, protocol):
             rows = draw_rows(plan, samples, subjects, random)
-            known = replace(plan, training_rows=plan.training_rows[rows], validation_fold=plan.validation_fold[rows])
-            plans.append(known)
+            reduced = replace(plan, training_rows=plan.training_rows[rows], validation_fold=plan.validation_fold[rows])
+            plans.append(reduced)
         folds = list(train_folds(samples, plans, MODEL, settings, processes=processes))
-        scores.append(pool(MODEL, samples, folds, replace_seed(data, draw).protocol).overall.uf1)
+        scores.append(pool(MODEL, samples, folds, protocol).overall.uf1)
     return scores
 
 

@@ -74,7 +74,10 @@ def as_path(value: object, where: str) -> Path:
     """
     if not isinstance(value, str | Path) or "\0" in str(value):
         raise ConfigError(f"{where} must be a path, found {value!r}. Give a text or a pathlib.Path")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{where}: {value} starts with an unknown user. Correct the path") from None
 
 
 # --- atomic writing ---------------------------------------------------------------------------------------------------

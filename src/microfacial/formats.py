@@ -9,6 +9,7 @@ import json
 import math
 import re
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from tokenize import TokenError
@@ -68,7 +69,7 @@ def parse_json(content: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"not valid JSON: {error}") from None
     if _has_infinity(value):
-        raise DamagedError("a number is larger than any that can be computed with")
+        raise DamagedError("a number is too large")
     if not isinstance(value, dict | list) and not content.endswith(b"\n"):
         raise DamagedError("it is cut off")
     return value
@@ -264,3 +265,18 @@ def parse_weights(content: bytes) -> dict[str, NDArray[Any]]:
 
 def _in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def refuse_repeated(kind: str, names: Iterable[str]) -> None:
+    """Refuse names of which one appears more than once.
+
+    Args:
+        kind: what is named, such as `clip`, for the message.
+        names: the names.
+
+    Raises:
+        DamagedError: a name appears more than once.
+    """
+    for name, count in Counter(names).most_common(1):
+        if count > 1:
+            raise DamagedError(f"the {kind} {name} appears {count} times")

@@ -7,8 +7,9 @@ from openpyxl import Workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
-from microfacial.datasets.annotations import FaultyRow
+from microfacial.datasets.annotations import Annotation, FaultyRow
 from microfacial.datasets.casme_sq import open_casme_sq
+from microfacial.datasets.clips import find_video
 from microfacial.datasets.validation import find_releases
 from microfacial.errors import DatasetError
 
@@ -121,3 +122,22 @@ def test_others_are_no_class_in_three_classes(write_casme_sq: WriteCasmeSq) -> N
 @pytest.mark.parametrize("name", ["CAS(ME)^2code_final.xlsx", "code_final.xlsx", "labels.xlsx"])
 def test_doctor_recognises_the_release_by_name_and_by_clip_names(write_casme_sq: WriteCasmeSq, name: str) -> None:
     assert [release.corpus for release in find_releases(write_casme_sq([row()], name=name))] == ["casme_sq"]
+
+
+def test_a_formula_without_a_value_is_no_blank_apex(write_casme_sq: WriteCasmeSq) -> None:
+    subject, video, onset, _, *others = row()
+    (faulty,) = open_casme_sq(write_casme_sq([[subject, video, onset, "=4+5", *others]])).rows
+    assert isinstance(faulty, FaultyRow)
+    assert "'=4+5'" in faulty.reason
+
+
+def test_a_video_replaces_the_folder_of_frames_and_other_files_do_not(write_casme_sq: WriteCasmeSq) -> None:
+    root = write_casme_sq([row()], video="s23/23_0502funnyerrors")
+    (root / "rawpic/s15").mkdir()
+    for name in ("15_0401girlcrashing.zip", "15_0401girlcrashing.avi"):
+        (root / "rawpic/s15" / name).touch()
+    (annotation,) = open_casme_sq(root).rows
+    assert isinstance(annotation, Annotation)
+    assert find_video(root / "rawpic/s15/15_0401girlcrashing") == root / "rawpic/s15/15_0401girlcrashing.avi"
+    with pytest.raises(DatasetError, match=r"15_0401girlcrashing\.avi"):  # it is no video, but it is read as one
+        read(root)

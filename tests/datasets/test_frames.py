@@ -188,12 +188,20 @@ def test_names_with_the_placeholder_of_frame_numbers_are_refused(tmp_path: Path)
 
 
 def test_a_missing_frame_is_explained_by_the_files_next_to_its_place(tmp_path: Path) -> None:
-    for place, remedies in ((tmp_path, ("Extract",)), (tmp_path / "s1", ("no folder", "s1", "name"))):
+    for place, remedies in ((tmp_path, ("Copy",)), (tmp_path / "s1", ("no folder", "s1", "name"))):
         with pytest.raises(DatasetError, match=".*".join((r"img12\.jpg", *remedies))):
             read_image(place / "img12.jpg")
     (tmp_path / "img12.JPG").touch()
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DatasetError, match=r"img12\.jpg\. .*img12\.JPG.*rename"):
+    with pytest.raises(DatasetError, match=r"img12\.jpg\. Rename img12\.JPG"):
+        read_image(tmp_path / "img12.jpg")
+
+
+def test_a_missing_frame_is_not_explained_by_its_neighbours(tmp_path: Path) -> None:
+    """Renaming a neighbour would destroy the order of the frames."""
+    for name in ("img11.jpg", "img13.jpg", "img112.jpg"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=r"img12\.jpg\. Copy it again from the release or list"):
         read_image(tmp_path / "img12.jpg")
 
 

@@ -143,3 +143,9 @@ def test_spotting_is_deterministic() -> None:
     frames = film(rise_and_fall(12, 5, 5, 12, 1.5))
     first, second = (spot_interval(frames, FPS, CONFIG) for _ in range(2))
     assert np.array_equal(first.signal, second.signal)
+
+
+def test_a_skin_mask_without_pixels_is_refused() -> None:
+    still = dict.fromkeys(range(5), SKIN)
+    with pytest.raises(DatasetError, match="skin"):
+        spot_apex(still, FPS, 0, 4, CONFIG, skin=np.zeros(SKIN.shape, np.bool_))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, clip_id
-from microfacial.datasets.cells import parse_frame_number, require_name
+from microfacial.datasets.cells import parse_frame_number, require_name, show_cell
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError
@@ -103,23 +103,81 @@ def read_annotations(
     """
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> Annotation:
-        has_apex = columns.apex is not None and is_given(cells[columns.apex])
-        return Annotation(
+        rate = fps(cells, where) if callable(fps) else fps
+        return make_annotation(
+            cells,
+            columns,
             corpus=corpus,
             vocabulary=vocabulary,
             subject=subject,
             name=name,
-            emotion=normalise_emotion(cells[columns.emotion]),
-            action_units=cells[columns.action_units] if columns.action_units else "",
-            onset=read_number(cells, columns.onset, where),
-            apex=read_number(cells, columns.apex, where) if columns.apex and has_apex else None,
-            offset=read_number(cells, columns.offset, where),
-            fps=fps(cells, where) if callable(fps) else fps,
-            cropped=cropped,
+            fps=rate,
             where=where,
+            cropped=cropped,
         )
 
     return read_rows(table, columns, corpus, identify, read, sheet)
+
+
+def make_annotation(
+    cells: "pd.Series[str]",
+    columns: Columns,
+    *,
+    corpus: str,
+    vocabulary: str,
+    subject: str,
+    name: str,
+    fps: float,
+    where: str,
+    cropped: bool = False,
+) -> Annotation:
+    """Return the annotation in the cells of a row.
+
+    Args:
+        cells: cells of the row by column.
+        columns: names of the columns.
+        corpus: name of the corpus; see `name_corpus`.
+        vocabulary: corpus whose words for emotions the table uses.
+        subject: id of the subject.
+        name: id of the clip.
+        fps: frames per second of the camera.
+        where: place of the row, for messages.
+        cropped: whether the release has cropped the frames to the face.
+
+    Raises:
+        DatasetError: a cell is not a frame number.
+    """
+    has_apex = columns.apex is not None and is_given(cells[columns.apex])
+    return Annotation(
+        corpus=corpus,
+        vocabulary=vocabulary,
+        subject=subject,
+        name=name,
+        emotion=normalise_emotion(cells[columns.emotion]),
+        action_units=cells[columns.action_units] if columns.action_units else "",
+        onset=read_number(cells, columns.onset, where),
+        apex=read_number(cells, columns.apex, where) if columns.apex and has_apex else None,
+        offset=read_number(cells, columns.offset, where),
+        fps=fps,
+        cropped=cropped,
+        where=where,
+    )
+
+
+def is_macro(cell: str, where: str) -> bool:
+    """Return whether the type of an expression is macro and not micro.
+
+    Args:
+        cell: text of the cell with the type.
+        where: place of the row, for the message.
+
+    Raises:
+        DatasetError: the type is neither of them.
+    """
+    kind = cell.lower()
+    if not kind.startswith(("macro", "micro")):
+        raise DatasetError(f"{where}: type {show_cell(cell)} is neither micro nor macro. Correct the table")
+    return kind.startswith("macro")
 
 
 def read_rows(

@@ -22,16 +22,16 @@ Source: Qu et al., CAS(ME)^2, HCII 2016, doi:10.1007/978-3-319-39513-5_5.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, is_given, read_number, read_rows
+from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
 from microfacial.datasets.cells import pad_number, require_name, show_cell
-from microfacial.datasets.clips import make_release
+from microfacial.datasets.clips import frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
-from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.spreadsheet import read_sheets
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
@@ -50,7 +50,6 @@ _COLUMNS = Columns(
     positions=("subject", "video", "onset", "apex", "offset", "action units", "emotion", _TYPE, "self-report"),
     clip_names="(anger|disgust|happy)[0-9]+_[0-9]+",
 )
-_MICRO, _MACRO = "micro-expression", "macro-expression"
 _FRAMES = "rawpic"
 _CODE_DIGITS = 4
 
@@ -78,13 +77,8 @@ def open_casme_sq(folder: Path) -> Release:
         return subjects[subject], name
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
-        kind = cells[_TYPE].lower()
-        if kind == _MACRO:
-            return SkippedRow(id=clip_id(corpus, subject, name), reason=_MACRO)
-        if kind != _MICRO:
-            raise DatasetError(
-                f"{where}: type {show_cell(cells[_TYPE])} is neither {_MICRO} nor {_MACRO}. Correct the table"
-            )
+        if is_macro(cells[_TYPE], where):
+            return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression")
         return _annotate(cells, corpus, subject, name, where)
 
     def locate(row: Annotation) -> str:
@@ -112,23 +106,12 @@ def _read_codes(table: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 
 def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, where: str) -> Annotation:
-    apex = read_number(cells, "apex", where) if is_given(cells["apex"]) else None
-    offset = read_number(cells, _COLUMNS.offset, where)
-    no_offset = offset == 0 and apex is not None
-    return Annotation(
-        corpus=corpus,
-        vocabulary="casme_sq",
-        subject=subject,
-        name=name,
-        emotion=normalise_emotion(cells[_COLUMNS.emotion]),
-        action_units=cells["action units"],
-        onset=read_number(cells, _COLUMNS.onset, where),
-        apex=apex,
-        offset=apex if no_offset and apex is not None else offset,
-        fps=_FPS,
-        where=where,
-        notes=(f"the table gives no offset, took the apex {apex}",) if no_offset else (),
+    row = make_annotation(
+        cells, _COLUMNS, corpus=corpus, vocabulary="casme_sq", subject=subject, name=name, fps=_FPS, where=where
     )
+    if row.offset or row.apex is None:
+        return row
+    return replace(row, offset=row.apex, notes=(f"the table gives no offset, took the apex {row.apex}",))
 
 
 def _find_video(folder: Path, subject: str, code: str) -> str:
@@ -136,6 +119,6 @@ def _find_video(folder: Path, subject: str, code: str) -> str:
     start = f"{subject.lstrip('s')}_{code}"
     own = folder / _FRAMES / subject
     places = [own, *sorted(path for path in list_folder(folder / _FRAMES) if path.is_dir() and path != own)]
-    videos = (path for place in places for path in sorted(list_folder(place)) if path.name.startswith(start))
-    found = next(videos, own / start)
-    return found.relative_to(folder).as_posix()
+    paths = (path for place in places for path in sorted(list_folder(place)) if path.name.startswith(start))
+    video = next(filter(None, map(frames_folder, paths)), own / start)
+    return video.relative_to(folder).as_posix()

@@ -1,6 +1,5 @@
 """Write and read clips.csv, the table of clips that the stage `clips` writes and all later stages read."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from microfacial.datasets.folders import is_inside
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS
 from microfacial.errors import DamagedError
 from microfacial.files import digest, read_csv, refuse_damaged, write_csv
-from microfacial.formats import parse_decimal, parse_whole
+from microfacial.formats import parse_decimal, parse_whole, refuse_repeated
 from microfacial.records import ApexSource, Clip
 
 _CLIP_COLUMNS = [
@@ -70,9 +69,7 @@ def read_clips(path: Path) -> tuple[Clip, ...]:
     rows = read_csv(path, _CLIP_COLUMNS)
     with refuse_damaged(path):
         clips = tuple(_read_row(row, line) for line, row in enumerate(rows, 2))
-        for clip, count in Counter(clip.id for clip in clips).most_common(1):
-            if count > 1:
-                raise DamagedError(f"the clip {clip} appears {count} times")
+        refuse_repeated("clip", (clip.id for clip in clips))
         if not clips:
             raise DamagedError("no clips")
     return clips

@@ -165,6 +165,20 @@ def find_video(folder: Path) -> Path | None:
         return next((video for video in videos if video.is_file()), None)
 
 
+def frames_folder(path: Path) -> Path | None:
+    """Return the folder of frames that a path stands for. A video stands for the folder that it replaces.
+
+    Args:
+        path: file or folder in a release.
+
+    Returns:
+        The path itself for a folder, the path without its extension for a video, and None for any other file.
+    """
+    if path.is_dir():
+        return path
+    return path.with_suffix("") if path.suffix in VIDEO_EXTENSIONS else None
+
+
 def find_variant(folder: Path, variants: tuple[str, ...]) -> str:
     """Return the first variant of the frames, such as cropped or raw, that is on disk.
 

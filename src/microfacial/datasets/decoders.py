@@ -1,7 +1,7 @@
 """Call OpenCV's decoders: translate their exceptions, and read the messages that they print.
 
 Return values are not enough. OpenCV returns True and the pixels of another picture for an interlaced frame, and FFmpeg
-replaces damaged parts of a frame. Only a message on stderr tells.
+replaces damaged parts of a frame. Only a message on stderr shows the fault.
 """
 
 import os

@@ -26,7 +26,7 @@ import pandas as pd
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
 from microfacial.datasets.cells import parse_rate
-from microfacial.datasets.clips import make_release
+from microfacial.datasets.clips import frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.table_files import find_tables
 
@@ -81,8 +81,9 @@ def _read_fps(cells: "pd.Series[str]", where: str) -> float:
 
 def _find_clips(folder: Path, root: Path, levels: int) -> Iterator[tuple[str, str]]:
     """Yield the name of each clip and its folder below the root, in descending order of the paths."""
-    for path in sorted((path for path in list_folder(folder) if path.is_dir()), reverse=True):
-        if re.fullmatch(_CLIP_NAME, path.name):
-            yield path.name, path.relative_to(root).as_posix()
-        elif levels:
+    for path in sorted(list_folder(folder), reverse=True):
+        clip = frames_folder(path)
+        if clip is not None and re.fullmatch(_CLIP_NAME, clip.name):
+            yield clip.name, clip.relative_to(root).as_posix()
+        elif levels and path.is_dir():
             yield from _find_clips(path, root, levels - 1)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from microfacial.errors import DatasetError
@@ -55,31 +54,6 @@ def list_folder(folder: Path) -> list[Path]:
     """
     with translate_os_errors(folder):
         return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def require_frame(path: Path) -> Path:
-    """Return the path of a frame unchanged if the file exists.
-
-    Args:
-        path: file of the frame, or of a video.
-
-    Raises:
-        DatasetError: the file does not exist or its folder cannot be read.
-    """
-    with translate_os_errors(path):
-        if not path.is_file():
-            raise DatasetError(f"no frame {path}. {_suggest(path)} or list the clip under clips.exclude")
-    return path
-
-
-def _suggest(path: Path) -> str:
-    """Return what to do about a missing frame, given the files next to its place."""
-    if not path.parent.is_dir():
-        return f"There is no folder {path.parent}. Copy it again or correct its name,"
-    similar = get_close_matches(path.name, sorted(file.name for file in list_folder(path.parent)), n=1)
-    return (
-        f"If {similar[0]} is this frame, rename it. Otherwise extract the clip again" if similar else "Extract it again"
-    )
 
 
 def find_frames(folder: Path, pattern: str) -> tuple[int, ...]:

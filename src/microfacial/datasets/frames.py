@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from microfacial.datasets.folders import (
+    FRAME_EXTENSIONS,
     find_frames,
     find_pattern,
-    list_folder,
-    require_frame,
 )
 from microfacial.datasets.image_files import read_image
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, check_frame_count
+from microfacial.datasets.missing_frames import require_frame
 from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
 from microfacial.records import FRAME_NUMBER, Image, frame_path
-
-_IMAGE_EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
 
 class Footage(Protocol):
@@ -112,7 +110,7 @@ def stream_clip(clip: Footage, root: Path, numbers: Iterable[int]) -> Iterator[t
             size, first_size = (f"{shape[1]}×{shape[0]}" for shape in (image.shape, first[1].shape))
             raise DatasetError(
                 f"{root / frame_path(clip.frames, number)} is {size}, but frame {first[0]} of its clip is "
-                f"{first_size}. Extract all frames at one size, or list the clip under clips.exclude"
+                f"{first_size}. Save all frames with one size, or list the clip under clips.exclude"
             )
         yield number, image
 
@@ -220,8 +218,7 @@ def open_clip(path: Path) -> Recording:
         DatasetError: there are no frames, the folder mixes two patterns of names, or the video is damaged.
     """
     if path.is_dir():
-        extensions = {file.suffix for file in list_folder(path) if file.suffix.lower() in _IMAGE_EXTENSIONS}
-        pattern = find_pattern(path, tuple(sorted(extensions)), default="") if extensions else ""
+        pattern = find_pattern(path, FRAME_EXTENSIONS, default="")
         if not pattern:
             raise DatasetError(f"{path} has no frames, such as img1.jpg. Give the path of a folder of frames")
         numbers = find_frames(path, pattern)

@@ -17,8 +17,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
-from microfacial.datasets.folders import require_frame, translate_os_errors
+from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.limits import LARGEST_FRAME_PX, check_frame_size
+from microfacial.datasets.missing_frames import require_frame
 from microfacial.errors import DatasetError
 from microfacial.records import Image as Pixels
 

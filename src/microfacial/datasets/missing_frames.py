@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from microfacial.datasets.folders import list_folder
+from microfacial.datasets.folders import list_folder, translate_os_errors
 from microfacial.errors import DatasetError
 from microfacial.records import FRAME_NUMBER
 
@@ -21,6 +21,28 @@ class MissingFolderError(DatasetError):
     def __init__(self, clip: str, cause: str) -> None:
         super().__init__(f"{clip}: annotated, but {cause}, {_EXCLUDE}")
         self.cause = cause
+
+
+def require_frame(path: Path) -> Path:
+    """Return the path of a frame unchanged if the file exists.
+
+    Args:
+        path: file of the frame, or of a video.
+
+    Raises:
+        DatasetError: the file does not exist or its folder cannot be read.
+    """
+    with translate_os_errors(path):
+        if path.is_file():
+            return path
+        digits = re.findall("[0-9]+", path.stem)
+        if not path.parent.is_dir():
+            remedy = f"There is no folder {path.parent}. Copy it from the release, correct its name,"
+        elif digits and (renamed := _find_number(path.parent, int(digits[-1]))):
+            remedy = f"Rename {renamed}, which has the same number,"
+        else:
+            remedy = "Copy it again from the release"
+    raise DatasetError(f"no file {path}. {remedy} {_EXCLUDE}")
 
 
 def no_frames(clip: str, root: Path, place: Path, pattern: str) -> DatasetError:
@@ -59,13 +81,18 @@ def no_frame_near(moment: str, wanted: int, nearest: int, numbers: tuple[int, ..
         numbers: numbers of all frames of the clip.
         place: folder of the frames.
     """
-    alike = re.compile(rf"(?:.*[^0-9])?0*{wanted}(?:[^0-9].*)?")
-    renamed = sorted(path.name for path in list_folder(place) if alike.fullmatch(path.name))[:1]
-    remedy = f"Rename {renamed[0]} like the other frames" if renamed else "Copy the clip again from the release"
+    renamed = _find_number(place, wanted)
+    remedy = f"Rename {renamed} like the other frames" if renamed else "Copy the clip again from the release"
     return DatasetError(
         f"{moment}: no frame {wanted} in {place} (found {numbers[0]}–{numbers[-1]}, nearest {nearest}). "
         f"{remedy}, correct the annotation, {_EXCLUDE}"
     )
+
+
+def _find_number(folder: Path, number: int) -> str | None:
+    """Return the first file in a folder whose name has a number, however it is padded. Return None without one."""
+    name = re.compile(rf"(?:.*[^0-9])?0*{number}(?:[^0-9].*)?")
+    return min((path.name for path in list_folder(folder) if name.fullmatch(path.name)), default=None)
 
 
 def _show(pattern: str) -> str:

@@ -19,13 +19,22 @@ Source: Yap et al., SAMM Long Videos, FG 2020, arXiv:1911.01519.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, is_given, read_number, read_rows
-from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
-from microfacial.datasets.cells import pad_number, show_cell
+from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows
+from microfacial.datasets.annotations import (
+    Annotation,
+    AnnotationRow,
+    FaultyRow,
+    Release,
+    SkippedRow,
+    clip_id,
+    name_corpus,
+)
+from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.samm import LONG_VIDEOS, SAMM_FPS, read_samm_sheet
@@ -33,13 +42,11 @@ from microfacial.datasets.table_files import find_table
 from microfacial.errors import AbsentError, DatasetError
 
 _TYPE = "Type"
-_APEX = "Apex"
-_UNITS = "Action Units"
 _COLUMNS = Columns(
     onset="Onset",
-    apex=_APEX,
+    apex="Apex",
     offset="Offset",
-    action_units=_UNITS,
+    action_units="Action Units",
     emotion=_TYPE,  # the only label in this table; emotions are in the spreadsheet of SAMM
     clip_names="[0-9]{3}_[0-9]+_[0-9]+",
 )
@@ -58,32 +65,23 @@ def open_samm_lv(folder: Path) -> Release:
         DatasetError: the table or the sheet of SAMM is missing, unreadable or lacks a column.
     """
     table = find_table(folder, "SAMM Long Videos", "SAMM_LongVideos_V*.xls*", columns=_COLUMNS, sheet=_SHEET)
-    corpus, emotions = name_corpus(folder, "samm"), _read_emotions(folder, table)
+    corpus, samm_rows = name_corpus(folder, "samm"), _read_emotions(folder, table)
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
-        kind = cells[_TYPE].lower()
-        if kind.startswith("macro"):
+        if is_macro(cells[_TYPE], where):
             return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression")
-        if not kind.startswith("micro"):
-            raise DatasetError(f"{where}: type {show_cell(cells[_TYPE])} is neither Micro nor Macro. Correct the table")
-        if name not in emotions:
+        samm_row = samm_rows.get(name)
+        if isinstance(samm_row, FaultyRow):
+            raise DatasetError(f"{where}: the emotion of {name} is in a faulty row. {samm_row.reason}")
+        if samm_row is None:
             raise DatasetError(
                 f"{where}: {name} has no emotion in the sheet of SAMM. Correct its name or list "
                 f"{clip_id(corpus, subject, name)} under clips.exclude"
             )
-        return Annotation(
-            corpus=corpus,
-            vocabulary="samm",
-            subject=subject,
-            name=name,
-            emotion=emotions[name],
-            action_units=cells[_UNITS],
-            onset=read_number(cells, _COLUMNS.onset, where),
-            apex=read_number(cells, _APEX, where) if is_given(cells[_APEX]) else None,
-            offset=read_number(cells, _COLUMNS.offset, where),
-            fps=SAMM_FPS,
-            where=where,
+        row = make_annotation(
+            cells, _COLUMNS, corpus=corpus, vocabulary="samm", subject=subject, name=name, fps=SAMM_FPS, where=where
         )
+        return replace(row, emotion=samm_row.emotion)
 
     def locate(row: Annotation) -> str:
         video = "_".join(row.name.split("_")[:2])
@@ -93,13 +91,13 @@ def open_samm_lv(folder: Path) -> Release:
     return make_release(tuple(read_rows(table, _COLUMNS, corpus, _identify, read, _SHEET)), folder, locate)
 
 
-def _read_emotions(folder: Path, table: Path) -> Mapping[str, str]:
-    """Return the emotion of each clip in the sheet of SAMM."""
+def _read_emotions(folder: Path, table: Path) -> Mapping[str, Annotation | FaultyRow]:
+    """Return the row of each clip in the sheet of SAMM."""
     try:
         rows = read_samm_sheet(folder)
     except AbsentError as error:
         raise DatasetError(f"{table}: its emotions are in the sheet of SAMM. {error}") from None
-    return {row.name: row.emotion for row in rows if isinstance(row, Annotation)}
+    return {row.id.rpartition("/")[2]: row for row in rows if isinstance(row, Annotation | FaultyRow)}
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:

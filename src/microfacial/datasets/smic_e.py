@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from microfacial.datasets.annotation_table import Columns, is_given, read_number, read_rows
+from microfacial.datasets.annotation_table import Columns, is_given, make_annotation, read_number, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
 from microfacial.datasets.clips import find_video, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern
-from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.smic import CAMERA_FPS, Camera, read_subject
 from microfacial.datasets.table_files import find_table
 
@@ -63,7 +62,17 @@ def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
         if not is_given(cells[_COLUMNS.offset]):
             return SkippedRow(id=clip_id(corpus, subject, name), reason="SMIC-E gives no offset and no long clip")
         first = read_number(cells, _FIRST, where)
-        row = _annotate(cells, corpus, subject, name, camera, where)
+        columns = replace(_COLUMNS, apex=_APEX if _APEX in cells else None)
+        row = make_annotation(
+            cells,
+            columns,
+            corpus=corpus,
+            vocabulary="smic",
+            subject=subject,
+            name=name,
+            fps=CAMERA_FPS[camera],
+            where=where,
+        )
         return _renumber(row, first, folder / locate(row))
 
     return make_release(tuple(read_rows(table, _COLUMNS, corpus, _identify, read)), folder, locate)
@@ -71,22 +80,6 @@ def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
     return read_subject(cells[_COLUMNS.subject], where), cells[_COLUMNS.name]
-
-
-def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, camera: Camera, where: str) -> Annotation:
-    return Annotation(
-        corpus=corpus,
-        vocabulary="smic",
-        subject=subject,
-        name=name,
-        emotion=normalise_emotion(cells[_COLUMNS.emotion]),
-        action_units="",
-        onset=read_number(cells, _COLUMNS.onset, where),
-        apex=read_number(cells, _APEX, where) if is_given(cells.get(_APEX, "")) else None,
-        offset=read_number(cells, _COLUMNS.offset, where),
-        fps=CAMERA_FPS[camera],
-        where=where,
-    )
 
 
 def _renumber(row: Annotation, first: int, frames: Path) -> Annotation:

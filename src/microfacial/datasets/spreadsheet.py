@@ -75,11 +75,13 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
         DatasetError: the file is not a readable spreadsheet, or no row has the heading.
     """
     with _open_pages(path) as pages:
+        title, table = "", None
         if names and pages:
-            return _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
-        pages.sort(key=lambda page: page.title != sheet)
-        tables = ((page.title, _find_header(_read_page(page, path), heading)) for page in pages)
-        title, table = next(((title, table) for title, table in tables if table is not None), ("", None))
+            title, table = pages[0].title, _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
+        else:
+            pages.sort(key=lambda page: page.title != sheet)
+            tables = ((page.title, _find_header(_read_page(page, path), heading)) for page in pages)
+            title, table = next(((title, table) for title, table in tables if table is not None), ("", None))
         titles = ", ".join(page.title for page in pages[:10])
         if table is not None:
             with path.open("rb") as file:

@@ -43,8 +43,8 @@ def find_table(
     """
     spreadsheets: list[Path] = []
     for folder in (root, *(root / name for name in folders)):
-        files = [path for path in sorted(folder.glob("*")) if not path.name.startswith(("~$", "."))]
-        if tables := [path for path in files if fnmatchcase(path.name.lower(), pattern.lower())]:
+        files = _list_files(folder)
+        if tables := [path for path in files if _matches(path, pattern)]:
             return max(tables, key=_version_and_date)
         spreadsheets += [path for path in files if path.suffix.lower() in _SPREADSHEETS]
     recognised = [path for path in spreadsheets if columns is not None and _is_table(path, columns, sheet)]
@@ -75,17 +75,23 @@ def find_tables(
         AbsentError: there is no table.
     """
     places = (root, *(root / name for name in folders))
-    files = [path for place in places for path in sorted(place.glob("*")) if path.suffix.lower() in _SPREADSHEETS]
-    files = [path for path in files if not path.name.startswith(("~$", "."))]
+    files = [path for place in places for path in _list_files(place) if path.suffix.lower() in _SPREADSHEETS]
     tables = [
-        path
-        for path in files
-        if any(fnmatchcase(path.name.lower(), pattern.lower()) for pattern in patterns)
-        or _is_table(path, columns, None)
+        path for path in files if any(_matches(path, pattern) for pattern in patterns) or _is_table(path, columns, None)
     ]
     if not tables:
         raise AbsentError(f"{corpus}: no {patterns[0]} in {root}{_describe_others(files, columns)}")
     return tuple(tables)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """Return the files in a folder in order, without hidden files and lock files of spreadsheet programs."""
+    return [path for path in sorted(folder.glob("*")) if not path.name.startswith(("~$", "."))]
+
+
+def _matches(path: Path, pattern: str) -> bool:
+    """Return whether the name of a file matches a glob pattern, in upper or lower case."""
+    return fnmatchcase(path.name.lower(), pattern.lower())
 
 
 def _describe_others(spreadsheets: list[Path], columns: Columns | None) -> str:

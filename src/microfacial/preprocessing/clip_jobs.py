@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from microfacial.datasets.frames import digest_frames
-from microfacial.errors import DatasetError
+from microfacial.errors import DatasetError, NoFaceError
 from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.spotting import spot_apex
 from microfacial.records import Clip
@@ -23,7 +23,7 @@ def complete_clip(clip: Clip, root: Path, *, spots: bool) -> Clip:
         The complete clip.
 
     Raises:
-        DatasetError: a frame is missing.
+        DatasetError: a frame is missing or cannot be read.
     """
     digested = replace(clip, digest=digest_frames(clip, root))
     return _spot(digested, root) if spots and clip.apex_source == "midpoint" else digested
@@ -33,8 +33,15 @@ def _spot(clip: Clip, root: Path) -> Clip:
     """Replace the midpoint by a spotted apex. Keep the midpoint if no apex can be spotted."""
     try:
         frames, skin = read_aligned_frames(clip, root, clip.numbers)
+    except NoFaceError as error:
+        return _explain_midpoint(clip, error)
+    try:
         apex = spot_apex(frames, clip.fps, clip.onset, clip.offset, skin=skin)
     except DatasetError as error:
-        return replace(clip, notes=f"{clip.notes}; no apex could be spotted in its place: {error}")
+        return _explain_midpoint(clip, error)
     notes = f"{clip.notes}; spotted {apex} in its place"
     return replace(clip, apex=apex, apex_source="spotted", notes=notes)
+
+
+def _explain_midpoint(clip: Clip, error: DatasetError) -> Clip:
+    return replace(clip, notes=f"{clip.notes}; no apex could be spotted in its place: {error}")

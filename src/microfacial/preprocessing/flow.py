@@ -154,7 +154,7 @@ def compute_flow(
     blank = [number for number, frame in prepared.items() if np.ptp(frame) < _MINIMUM_CONTRAST]
     if blank:
         raise DatasetError(
-            f"{clip.id}: frame {blank[0]} is blank: all pixels have the same grey level. Re-extract or exclude the clip"
+            f"{clip.id}: frame {blank[0]} is blank: all pixels have one grey level. Copy it again or exclude the clip"
         )
     windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config, covered)
     return FlowSequence(

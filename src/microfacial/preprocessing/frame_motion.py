@@ -69,6 +69,9 @@ class FrameMotion:
             skin: pixels in which motion counts, `(H, W)`. None means all.
             depth: distance of each pixel from the camera in px, `(H, W)`, with any zero. It allows to remove the motion
                 of a head that turns or nods. None means that heads move in the picture plane only.
+
+        Raises:
+            DatasetError: no point of the grid lies on skin.
         """
         self._frames, self._config = frames, config
         self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -77,6 +80,8 @@ class FrameMotion:
         columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
         self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
         self._used = _shrink_mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
+        if not self._used.any():
+            raise DatasetError("too little skin is visible to measure motion. Crop the frames to the face")
         self._turn: HeadTurn | None = None
         if depth is not None:
             coarse = cv2.resize(depth, self._grid, interpolation=cv2.INTER_AREA).astype(np.float64)
@@ -131,14 +136,13 @@ class FrameMotion:
         """
         return np.sqrt((motion[:, self._used] ** 2).sum(axis=-1).mean(axis=-1)).astype(np.float64)
 
-    def is_head(self, motion: MotionField, config: SpottingConfig) -> bool:
+    def is_head(self, motion: MotionField) -> bool:
         """Return whether a motion is that of a head that turns, and not one of the skin.
 
         Args:
             motion: `(h, w, 2)`.
-            config: settings of spotting.
         """
-        return smooth_share(self._points[self._used].astype(np.float64), motion[self._used]) > config.most_smooth
+        return smooth_share(self._points[self._used].astype(np.float64), motion[self._used]) > self._config.most_smooth
 
     def share(self, motion: MotionField, pattern: MotionField) -> float:
         """Return how much of a pattern is in a motion: 1 if they are equal, -1 if they are opposite.

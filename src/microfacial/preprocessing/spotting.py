@@ -88,12 +88,12 @@ def spot_apex(
     config = config or SpottingConfig()
     numbers = [number for number in sorted(frames) if onset <= number <= offset]
     if len(numbers) < 3 or numbers[0] != onset:
-        raise DatasetError(f"frames {onset}–{offset}: onset or the frames after it are missing. Re-extract the clip")
+        raise DatasetError(f"frames {onset}–{offset}: the onset or two frames after it are missing. Copy them again")
     film = FrameMotion([frames[number] for number in numbers], config, skin)
     moved = [film.strength(film.between(0, index)[None])[0] for index in range(len(numbers))]
     signal = _smooth(np.array(moved), fps, config)
     if not signal.any():
-        raise DatasetError(f"frames {onset}–{offset} are all the same, so no apex can be spotted. Re-extract the clip")
+        raise DatasetError(f"frames {onset}–{offset} are all the same, so no apex can be spotted. Exclude the clip")
     return numbers[1 + int(signal[1:].argmax())]
 
 
@@ -236,7 +236,7 @@ def _clear_other_motion(
         peak = int(signal.argmax())
         first, last = _find_span(signal, peak, lag, config.least_rise * rest)
         if last - first < longest:
-            if not film.is_head(film.departure(peak, lag), config):
+            if not film.is_head(film.departure(peak, lag)):
                 return
             first = last = peak
         signal[max(first - 2 * lag, 0) : last + 2 * lag + 1] = 0.0

@@ -1,12 +1,11 @@
 """The content of faces.json and index.json, and checks of it."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from microfacial.errors import DamagedError
+from microfacial.formats import refuse_repeated
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Box, Face, FaceSource, FlowUnit
 
 _CHANNELS = {"px": 2, "stretched": 3}  # of flow, by its unit
@@ -58,8 +57,8 @@ class FacesFile:
         """
         if self.size_px < 1 or not self.regions or not self.faces:
             raise DamagedError("no faces, no regions or no size")
-        _refuse_repeated("clip", [face.clip for face in self.faces])
-        _refuse_repeated("region", self.regions)
+        refuse_repeated("clip", [face.clip for face in self.faces])
+        refuse_repeated("region", self.regions)
         for face in self.faces:
             if len(face.boxes) != len(self.regions):
                 raise DamagedError(f"{face.clip} has {len(face.boxes)} boxes for {len(self.regions)} regions")
@@ -91,7 +90,7 @@ class FlowIndex:
         """
         if self.windows not in _WINDOWS:
             raise DamagedError(f"no method has the windows {', '.join(self.windows) or '(none)'}")
-        _refuse_repeated("clip", self.clips)
+        refuse_repeated("clip", self.clips)
 
     def shape(self, size_px: int) -> tuple[int, ...]:
         """Return the shape of the array of flow, `(N, T, C, H, W)`.
@@ -110,9 +109,3 @@ def _check_position(face: StoredFace) -> None:
         raise DamagedError(f"{face.clip} has a transform that no face has: {face.transform}")
     if face.confidence is not None and not 0 <= face.confidence <= 1:
         raise DamagedError(f"{face.clip} has the confidence {face.confidence}, not from 0 to 1")
-
-
-def _refuse_repeated(what: str, names: Sequence[str]) -> None:
-    for name, count in Counter(names).most_common(1):
-        if count > 1:
-            raise DamagedError(f"the {what} {name} appears {count} times")

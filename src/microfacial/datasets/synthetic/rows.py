@@ -6,7 +6,7 @@ described there.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,14 +81,12 @@ def make_samm_lv_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoC
         subject: Number of the subject in the corpus.
         clips: Clips of the subject.
     """
-    start = 1
-    for index, clip in enumerate(clips):
-        start = start if index % 2 else 1
+
+    def name_clip(index: int) -> dict[str, Any]:
         video = f"{subject:03d}_{index // 2 + 1}"
-        changes = {"name": f"{video}_{index % 2 + 1}", "video": video, "digits": 5 if subject % 3 == 0 else 4}
-        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
-        start = row.frames.stop
-        yield row
+        return {"name": f"{video}_{index % 2 + 1}", "video": video, "digits": 5 if subject % 3 == 0 else 4}
+
+    yield from _make_video_rows(layout, subject, clips, name_clip, first=1)
 
 
 def make_smic_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
@@ -135,12 +133,12 @@ def make_casme3_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoCl
         subject: Number of the subject in the corpus.
         clips: Clips of the subject.
     """
-    start = 0
-    for index, clip in enumerate(clips):
-        start = start if index % 2 else 0
+
+    def name_clip(index: int) -> dict[str, Any]:
         video = ("jabcdefghiklm" if subject == 1 else "abcdefghijklm")[index // 2]
-        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=video, video=video)
-        start = row.frames.stop
+        return {"name": video, "video": video}
+
+    for index, row in enumerate(_make_video_rows(layout, subject, clips, name_clip, first=0)):
         yield _add_casme3_quirks(row, index)
 
 
@@ -152,11 +150,11 @@ def make_casme3_c_rows(layout: ReleaseLayout, subject: int, clips: Sequence[Demo
         subject: Number of the subject in the corpus.
         clips: Clips of the subject.
     """
-    start = 0
-    for index, clip in enumerate(clips, 1):
-        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, name=str(index), apex=None)
-        start = row.frames.stop
-        yield row
+
+    def name_clip(index: int) -> dict[str, Any]:
+        return {"name": str(index + 1), "apex": None}
+
+    yield from _make_video_rows(layout, subject, clips, name_clip, first=0, clips_per_video=len(clips))
 
 
 def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip]) -> Iterator[SheetRow]:
@@ -170,14 +168,13 @@ def make_casme_sq_rows(layout: ReleaseLayout, subject: int, clips: Sequence[Demo
         subject: Number of the subject in the corpus.
         clips: Clips of the subject.
     """
-    start = 1
-    for index, clip in enumerate(clips):
-        start = start if index % 2 else 1
+
+    def name_clip(index: int) -> dict[str, Any]:
         name, folder = list(CASME_SQ_VIDEOS.items())[index // 2]
         place = 19 if (subject, name) == (23, "happy1") else subject
-        changes = {"name": f"{name}_{index % 2 + 1}", "video": f"s{place}/{subject}_{folder}"}
-        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **changes)
-        start = row.frames.stop
+        return {"name": f"{name}_{index % 2 + 1}", "video": f"s{place}/{subject}_{folder}"}
+
+    for index, row in enumerate(_make_video_rows(layout, subject, clips, name_clip, first=1)):
         yield replace(row, offset=0) if (subject, index) == (15, 1) else row
 
 
@@ -220,6 +217,33 @@ def make_mmew_rows(layout: ReleaseLayout, subject: int, clips: Sequence[DemoClip
         counts[emotion] += 1
         name = f"S{subject:02d}-{_MMEW_CODES.index(emotion) + 1:02d}-{counts[emotion]:03d}"
         yield _make_row(layout, subject, clip, 1 - clip.onset, name=name)
+
+
+def _make_video_rows(
+    layout: ReleaseLayout,
+    subject: int,
+    clips: Sequence[DemoClip],
+    name_clip: Callable[[int], dict[str, Any]],
+    *,
+    first: int,
+    clips_per_video: int = 2,
+) -> Iterator[SheetRow]:
+    """Yield the rows of one subject whose clips follow each other in videos.
+
+    Args:
+        layout: Layout of the release.
+        subject: Number of the subject in the corpus.
+        clips: Clips of the subject.
+        name_clip: Returns fields of the row, given the index of the clip from 0.
+        first: Number of the first frame of a video.
+        clips_per_video: Number of clips in a video.
+    """
+    start = first
+    for index, clip in enumerate(clips):
+        start = start if index % clips_per_video else first
+        row = _make_row(layout, subject, clip, start + layout.extra_frames - clip.onset, **name_clip(index))
+        start = row.frames.stop
+        yield row
 
 
 def _make_row(layout: ReleaseLayout, subject: int, clip: DemoClip, shift: int = 0, **changes: Any) -> SheetRow:
