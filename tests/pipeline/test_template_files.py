@@ -92,7 +92,7 @@ def test_a_project_on_one_corpus_has_valid_settings_and_the_usual_scheme(corpus:
     assert (config.clips.scheme, config.train.protocol) == SINGLE[corpus]
     assert ("rgb" in config.models) == (corpus != "flow_maps")
     assert (config.flow.method == "published") == (corpus == "flow_maps")
-    assert config.clips.missing_apex == ("spotted" if corpus in ("casme3", "casme3_c") else "midpoint")
+    assert config.clips.missing_apex == ("spotted" if corpus.startswith(("casme3", "smic_")) else "midpoint")
 
 
 def test_a_project_on_the_composite_has_its_scheme_and_protocol(tmp_path: Path) -> None:

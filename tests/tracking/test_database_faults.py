@@ -80,6 +80,7 @@ def test_another_owner_is_named(shared_database: Path, monkeypatch: pytest.Monke
 def test_a_store_that_is_opened_for_reading_only_is_named_when_it_is_written(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(root)  # MLflow makes the folder "file:" in the working directory
     path = database_path(root)
     uri = f"sqlite:///file:{path}?mode=ro&uri=true"
     assert database_file(uri) == path

@@ -17,6 +17,8 @@ from typing import Any, TextIO
 
 import click
 
+from microfacial.errors import ConfigError
+
 LEVEL_VARIABLE = "MICROFACIAL_LOG_LEVEL"
 """Environment variable with the level. The stages that DVC starts read it."""
 
@@ -126,20 +128,26 @@ def announce_waits(step: str) -> None:
 
 
 def start_logging() -> None:
-    """Print the records of the package's loggers on standard error, at the level that the environment names."""
+    """Print the records of the package's loggers on standard error, at the level that the environment names.
+
+    Raises:
+        ConfigError: the environment names no level.
+    """
     if not any(isinstance(handler, _Printer) for handler in _LOGGER.handlers):
         _LOGGER.addHandler(_Printer())
         _LOGGER.setLevel(logging.DEBUG)  # the watcher needs all records; the printer has its own level
-    set_level(os.environ.get(LEVEL_VARIABLE, "INFO").upper())
+    level = os.environ.get(LEVEL_VARIABLE) or "INFO"
+    if level.upper() not in _LEVELS:
+        raise ConfigError(f"{LEVEL_VARIABLE} is {level!r}. Choose from {', '.join(_LEVELS)}")
+    set_level(level.upper())
 
 
 def set_level(level: str) -> None:
     """Set the lowest level of records that are printed, for this process and for the processes that it starts.
 
     Args:
-        level: DEBUG, INFO, WARNING or ERROR. Another word means INFO.
+        level: DEBUG, INFO, WARNING or ERROR.
     """
-    level = level if level in _LEVELS else "INFO"
     os.environ[LEVEL_VARIABLE] = level
     for handler in _LOGGER.handlers:
         if isinstance(handler, _Printer):

@@ -13,7 +13,7 @@ from microfacial.pipeline.message_groups import SHOWN
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.records import Face
 
-_REMEDY = "Look at their frames; re-extract them, or list the clips under clips.exclude"
+_REMEDY = "Compare their frames with the release, or list the clips under clips.exclude"
 
 
 def find_suspicious_faces(faces: Sequence[Face], crops: NDArray[np.uint8], config: FacesConfig) -> list[str]:

@@ -16,7 +16,8 @@ from microfacial.errors import ConfigError
 _COMMENT_COLUMN = 24  # of the comments in params.yaml, without the indentation
 # The first that has all corpora is proposed.
 _SCHEMES = ("4dme-5", "casme-4", "casme_sq-4", "dfme-7", "casme2-5", "samm-5", "mmew-4", "casme3-4", "megc2019-3")
-_SPOTTED = {"casme3", "casme3_c"}  # the apex is often the onset in part A, and missing in part C
+# In part A of CAS(ME)^3 the apex is often the onset. The others have no apexes.
+_SPOTTED = {"casme3", "casme3_c", *(name for name in DATASETS if name.startswith("smic_"))}
 _MAPS = "flow_maps"
 
 

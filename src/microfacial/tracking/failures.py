@@ -113,10 +113,10 @@ def describe_deleted_experiment(uri: str, number: str, name: str = "") -> str:
 def _describe_deleted(uri: str, text: str) -> str:
     """Return the message for an object that a user deleted during the command, or an empty text."""
     for pattern, message in _DELETED:
-        found = re.search(pattern, text)
-        if found:
-            restore = restore_command(uri, f"runs restore --run-id {found[1]}")
-            return message.format(*found.groups(), restore=restore)
+        match = re.search(pattern, text)
+        if match:
+            restore = restore_command(uri, f"runs restore --run-id {match[1]}")
+            return message.format(*match.groups(), restore=restore)
     experiment = re.search(r"experiment (\d+) must be in the 'active' state", text)
     return describe_deleted_experiment(uri, experiment[1]) if experiment else ""
 

@@ -11,8 +11,9 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from command_line import run
+from microfacial.errors import ConfigError
 from microfacial.pipeline.cli import main
-from microfacial.pipeline.messages import LEVEL_VARIABLE
+from microfacial.pipeline.messages import LEVEL_VARIABLE, start_logging
 
 HEAVY = ("cv2", "dvc", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "pydantic", "torch")
 
@@ -121,3 +122,16 @@ def test_verbose_prints_each_step(
     output = capsys.readouterr()
     assert ("debug: writing results/tiny/clips.csv\n" in output.err) is printed
     assert "clips: 12 clips" in output.out
+
+
+def test_an_unknown_level_of_messages_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEVEL_VARIABLE, "warn")
+    with pytest.raises(ConfigError, match=r"'warn'.*WARNING"):
+        start_logging()
+
+
+def test_a_folder_of_a_bundle_excludes_a_version_and_an_alias() -> None:
+    for option in (("--version", "3"), ("--alias", "champion")):
+        answer = CliRunner().invoke(main, ["predict", "--model", "x", *option, "clip"])
+        assert answer.exit_code == 2
+        assert "--version" in answer.output

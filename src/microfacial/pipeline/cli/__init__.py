@@ -69,10 +69,10 @@ def run_command_line() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller has closed it, and libraries write to it all the same
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 – open until the process ends
-    start_logging()
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
     try:
+        start_logging()
+        announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
         with explain_missing_extras():
             main()
     except MicrofacialError as error:

@@ -126,6 +126,9 @@ def predict_command(
     """Classify the movement in each PATH, a video or a folder of frames, with the champion."""
     from microfacial.pipeline.commands.predict import open_bundle, open_version, run_predict
 
+    source = click.get_current_context().get_parameter_source("alias")
+    if bundle and (version is not None or source is click.core.ParameterSource.COMMANDLINE):
+        raise click.UsageError("--model is a folder, so --alias and --version do not apply. Remove them")
     moments = {"onset": onset, "apex": apex, "offset": offset}
     model, title = open_bundle(bundle) if bundle else open_version(open_project(), alias, version)
     if not as_json:

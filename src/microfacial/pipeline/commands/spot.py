@@ -33,9 +33,9 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
     moments = ("onset", "apex", "offset")
     numbers = {moment: getattr(spotting, moment) for moment in moments}
     if as_json:
-        found = {name: {"frame": n, "seconds": times[n]} for name, n in numbers.items()}
+        spotted = {name: {"frame": n, "seconds": times[n]} for name, n in numbers.items()}
         further = [{"frame": n, "seconds": times[n]} for n in spotting.peaks[1:]]
-        print_json({"path": str(path), "fps": known_fps, **found, "further_peaks": further})
+        print_json({"path": str(path), "fps": known_fps, **spotted, "further_peaks": further})
         return
     click.echo("spot: " + ", ".join(f"{moment} {n} ({times[n]:.3f} s)" for moment, n in numbers.items()))
     if spotting.peaks[1:]:
