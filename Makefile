@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow coverage check lint docs ui setup browser pictures help
+.PHONY: repro test test-slow check lint docs ui setup browser pictures help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -12,22 +12,21 @@ help: ## show this list
 repro: setup ## data → clips → faces → flow → every model → report
 	@.venv/bin/microfacial repro
 
-test: setup ## quick tests, on all cores
-	@.venv/bin/python -m pytest --numprocesses auto --dist worksteal
+test: setup ## quick tests, on all cores; COVERAGE=1 measures the share of lines that they run
+	@.venv/bin/python -m pytest --numprocesses auto --dist worksteal $(if $(COVERAGE),--cov)
 
 test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist worksteal
 
-coverage: setup ## quick tests, with the share of lines that they run
-	@.venv/bin/python -m pytest --numprocesses auto --dist worksteal --cov
-
-check: setup ## lint, format, types, import layers, dvc.lock, coverage of the quick tests
+lint: setup ## lint, format, types, import layers, dvc.lock
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/python tests/check_lock.py
-	@$(MAKE) --no-print-directory coverage
+
+check: lint ## lint, and the quick tests with their coverage
+	@$(MAKE) --no-print-directory test COVERAGE=1
 
 docs: setup ## the documentation, with its notebooks, into docs/_build/html
 	@.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+import chromium
 from fakes import ROOT, TINY_PARAMS
 from processes import MakeCheckout, dvc, git
 from shared_folders import build_once
@@ -119,3 +121,19 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a window. A process can start Playwright only once, so all pages share the browser.
+
+    Without Chromium the tests fail, and the message names the remedy.
+    """
+    path = chromium.find()
+    if path is None:
+        pytest.fail(f"{chromium.REMEDY} (`make browser` does it as root on Debian)", pytrace=False)
+    with sync_playwright() as playwright:
+        # Without this option, root cannot start Chromium.
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        running.close()

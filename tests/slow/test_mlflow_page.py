@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-import chromium
 from fakes import TINY_PARAMS
 from microfacial.tracking.experiments import ensure_experiment
 from microfacial.tracking.model_versions import ModelVersionRecord, Registry, registered_name
@@ -85,17 +84,6 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         yield {line[0]: line[1] for line in lines if len(line) == 2 and line[1].startswith("http")}
     finally:
         stop(process)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    if path is None:
-        pytest.fail(f"{chromium.REMEDY} (`make browser` does it as root on Debian)", pytrace=False)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # root needs this option
-        yield running
-        running.close()
 
 
 @pytest.fixture

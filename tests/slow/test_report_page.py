@@ -10,9 +10,8 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-import chromium
 from fakes import ROOT
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages import report, train
@@ -64,19 +63,6 @@ def page_path(computed: Path, empty_store: Path, tmp_path_factory: pytest.TempPa
             report.run_report(open_project())
 
     return build_once(tmp_path_factory, "reported", build) / "results/tiny/reports/index.html"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium without a window. Without Chromium these tests fail, and the message names the remedy."""
-    path = chromium.find()
-    if path is None:
-        pytest.fail(f"{chromium.REMEDY} (`make browser` does it as root on Debian)", pytrace=False)
-    with sync_playwright() as playwright:
-        # Without this option, root cannot start Chromium.
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture

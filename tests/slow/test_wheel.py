@@ -102,7 +102,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, complete: Run, tiny_demo: 
     project = place / "mine"
     (project / "params.yaml").write_text(TINY_PARAMS + "registry: {min_subjects: 2, latency_ratio: 100}\n")
     shutil.copytree(tiny_demo, project / "data" / "demo")
-    assert complete(project, "dvc", "add", "data").returncode == 0
+    assert complete(project, "python", "-m", "dvc", "add", "data").returncode == 0
     done = complete(project, "make", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"roi_cnn\W+0\.\d{3}", done.stdout)
@@ -119,7 +119,7 @@ def test_a_new_project_runs_only_the_stages_whose_installed_code_has_changed(pro
     assert ROOT not in module.parents
     source = module.read_text()
     module.write_text(source + "\nADDED = 1\n")
-    done = complete(project, "dvc", "repro", "--dry")
+    done = complete(project, "python", "-m", "dvc", "repro", "--dry")
     assert "Running stage 'code'" in done.stdout  # the dry run does not know the new digests yet
     done = complete(project, "microfacial", "repro")
     module.write_text(source)
