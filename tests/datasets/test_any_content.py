@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def check_frame(frame: object) -> None:
     assert frame.shape[2] == 3
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(contents(IMAGE_SAMPLES))
 def test_any_image_file_is_a_frame_or_an_error(drawn: tuple[str, bytes]) -> None:
@@ -68,6 +70,7 @@ def test_any_image_file_is_a_frame_or_an_error(drawn: tuple[str, bytes]) -> None
             check_frame(result)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(contents(SAMPLES))
 def test_any_video_file_gives_frames_with_ascending_times_or_an_error(drawn: tuple[str, bytes]) -> None:
@@ -97,6 +100,7 @@ NUMBERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     prefix=NAMES,

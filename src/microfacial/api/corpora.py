@@ -131,16 +131,16 @@ def _place(corpus: str | Dataset | Mapping[str, Folder], folder: Folder | None) 
     if isinstance(corpus, Mapping):
         if folder is not None or not corpus:
             raise ConfigError("load_corpus: a mapping needs at least one corpus, and no other folder. Correct the call")
-        found = [(name, find_dataset(name), path) for name, path in corpus.items()]
+        corpora = [(name, find_dataset(name), path) for name, path in corpus.items()]
     elif folder is None:
         raise ConfigError("load_corpus needs the folder of the release as its second argument. Add it")
     elif isinstance(corpus, Dataset):
-        found = [(corpus.folder, corpus, folder)]
+        corpora = [(corpus.folder, corpus, folder)]
     else:
-        found = [(corpus, find_dataset(corpus), folder)]
-    folders = [as_path(path, "load_corpus: the folder").absolute() for _, _, path in found]
+        corpora = [(corpus, find_dataset(corpus), folder)]
+    folders = [as_path(path, "load_corpus: the folder").absolute() for _, _, path in corpora]
     root = Path(os.path.commonpath([path.parent for path in folders]))
     return [
         (name, PlacedRelease(dataset=dataset, root=root, folder=path.relative_to(root).as_posix()))
-        for (name, dataset, _), path in zip(found, folders, strict=True)
+        for (name, dataset, _), path in zip(corpora, folders, strict=True)
     ]

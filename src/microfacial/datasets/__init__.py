@@ -215,7 +215,7 @@ def list_clips(config: ClipsConfig) -> Listing:
         DatasetError: see `list_clips_of`.
     """
     datasets = [find_dataset(name) for name in config.corpora]
-    releases = [PlacedRelease(dataset=found, root=Path(config.root), folder=found.folder) for found in datasets]
+    releases = [PlacedRelease(dataset=dataset, root=Path(config.root), folder=dataset.folder) for dataset in datasets]
     return list_clips_of(
         releases,
         find_scheme(config.scheme),

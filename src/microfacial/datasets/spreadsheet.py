@@ -236,10 +236,10 @@ def _cell_text(cell: Any) -> str:
 def _find_header(rows: list[list[str]], heading: str) -> pd.DataFrame | None:
     """Return the rows below the header, or None if no row has the heading."""
     spaced: Iterator[list[str]] = ([" ".join(text.split()) for text in row] for row in rows)
-    found = next(((number, names) for number, names in enumerate(spaced) if heading in names), None)
-    if found is None:
+    heading_row = next(((number, names) for number, names in enumerate(spaced) if heading in names), None)
+    if heading_row is None:
         return None
-    number, names = found
+    number, names = heading_row
     return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
 
 

@@ -126,10 +126,10 @@ def _is_required(requirement: Requirement, extra: str) -> bool:
 
 
 def _package_fault(requirement: Requirement) -> str | None:
-    found = find_installed(requirement.name)
-    if found is None:
+    package = find_installed(requirement.name)
+    if package is None:
         return f"{requirement.name} is not installed"
-    name, version = found
+    name, version = package
     return None if version in requirement.specifier else f"{name} {version} is not {requirement.specifier}"
 
 

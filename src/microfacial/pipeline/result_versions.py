@@ -20,7 +20,7 @@ def read_result_versions() -> dict[str, str]:
     """
     if not _PINS.exists():
         installed = {name: find_installed(name) for name in _PACKAGES}
-        return {name: found[1].partition("+")[0] if found else "unknown" for name, found in installed.items()}
+        return {name: package[1].partition("+")[0] if package else "unknown" for name, package in installed.items()}
     lines = _PINS.read_text(encoding="utf-8", errors="replace").splitlines()
     pinned = dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
     for name in _PACKAGES:

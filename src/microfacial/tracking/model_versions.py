@@ -270,10 +270,10 @@ class Registry:
     def decisions(self) -> dict[int, list[dict[str, Any]]]:
         """Return the decisions about each version in order, by the number of the version."""
         return {
-            int(found.version): [
-                json.loads(text) for tag, text in sorted(found.tags.items()) if tag.startswith(_DECISION)
+            int(version.version): [
+                json.loads(text) for tag, text in sorted(version.tags.items()) if tag.startswith(_DECISION)
             ]
-            for found in self._search()
+            for version in self._search()
         }
 
     def record(self, version: int, number: int, decision: Mapping[str, Any]) -> None:
