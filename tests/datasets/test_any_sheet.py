@@ -227,7 +227,7 @@ def test_a_damaged_workbook_gives_rows_or_one_error(
     read(tmp_path, "casme2")
 
 
-CASME_SQ = {
+CASME_SQ: dict[str, list[list[Any]]] = {
     "annotation": [["1", "anger1_1", 1, 3, 5, "4+7", "anger", "micro-expression", "anger"]],
     "subjects": [["x", "s15", "1"]],
     "videos": [["0101", "anger1"]],
