@@ -1,5 +1,6 @@
 """Fixtures: complete checkouts, as a new user has them."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -105,11 +106,14 @@ def finished_checkout(tmp_path: Path, finished_template: Path) -> Path:
 
 @pytest.fixture
 def no_strays(tmp_path: Path) -> Iterator[None]:
-    """Kill the processes that still run in the folder of a test when it ends."""
+    """Kill the processes that still run in the folder of a test when it ends.
+
+    The process of the test itself may still be in that folder, because it returns to its own folder later.
+    """
     yield
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()).is_relative_to(tmp_path):
+            if process.pid != os.getpid() and Path(process.cwd()).is_relative_to(tmp_path):
                 process.kill()
         except (psutil.Error, OSError):  # the process has ended, or belongs to another user
             continue

@@ -169,7 +169,7 @@ def test_the_core_reads_draws_checks_spots_and_predicts_without_a_project(
 def test_a_command_without_its_extra_prints_one_line(command: str, project: Path, core: Run) -> None:
     done = core(project, "microfacial", *command.split())
     assert done.returncode == 2, done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("waiting: "))  # on a busy machine
     assert f'`pip install "microfacial[{NEED_EXTRAS[command]}]"`' in line
 
 
