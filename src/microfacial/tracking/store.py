@@ -22,7 +22,7 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is down is reported within seconds
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # a server on a busy machine needs tens of seconds for its first answer
 }
 _TRACEBACKS = "mlflow.store.db.utils"  # logger that prints the traceback of each error of a database
 
