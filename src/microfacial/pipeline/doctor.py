@@ -179,7 +179,7 @@ def _check_tracking() -> str:
 
     clips, root = read_section(PARAMS, "clips", ClipsConfig), Path()
     with mlflow_errors_as_pipeline_errors(root):
-        return check_store(connect(root), root, clips.name, clips.scheme)
+        return check_store(connect(root, reading=True), root, clips.name, clips.scheme)
 
 
 def _check_disk() -> str:

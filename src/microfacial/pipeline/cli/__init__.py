@@ -80,7 +80,9 @@ def run_command_line() -> None:
         sys.exit(USER_ERROR)
     except OSError as error:  # a full or read-only disk, a folder without permission
         place = error.filename or f"a file below {Path.cwd()} or {tempfile.gettempdir()}"
-        click.echo(f"microfacial: {error.strerror or error}: {place}. Repair it and try again", err=True)
+        denied = isinstance(error, PermissionError)
+        remedy = "Change its permissions, or run the command as its owner" if denied else "Repair it and try again"
+        click.echo(f"microfacial: {error.strerror or error}: {place}. {remedy}", err=True)
         sys.exit(USER_ERROR)
     finally:
         gc.freeze()  # the process ends: collecting garbage would take a second with torch and MLflow

@@ -31,7 +31,7 @@ def show_studies(model: str | None, *, as_json: bool) -> None:
     """
     config = load(PARAMS)
     storage = StudyStorage(Path(), config.study)
-    studies = find_studies(storage, config.clips.name, model)
+    studies = find_studies(storage, config.clips.name, model, reading=True)
     address = hide_password(storage.url)
     if as_json:
         print_json({"storage": address, "studies": [_as_dict(study) for study in studies]})
