@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial.errors import DamagedError
+from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation.result_tables import (
     CURVE_COLUMNS,
     audit_row,
@@ -21,7 +21,7 @@ from microfacial.evaluation.result_tables import (
     result_rows,
     summary_row,
 )
-from microfacial.evaluation.score_check import check_evaluation, check_scores
+from microfacial.evaluation.score_check import check_evaluation, check_note, check_scores
 from microfacial.evaluation.stored_results import (
     PREDICTION_COLUMNS,
     TrainedSettings,
@@ -42,7 +42,9 @@ from microfacial.files import (
     write_csv,
     write_json,
 )
+from microfacial.models.lookup import find_model, uses_prior
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
+from microfacial.settings import check, with_current_keys
 
 _IMPORTANCES = "importances.npz"
 _FOLD_COLUMNS = (
@@ -100,8 +102,30 @@ def read_evaluation(folder: Path, remedy: str = REPAIR, model: str | None = None
         The scores.
 
     Raises:
-        StorageError: the file is missing or damaged, another version wrote it, or it has the scores of another model.
+        StorageError: the file is missing or damaged, another version wrote it, it has the scores of another model, or
+            its note differs from what corpora and settings give.
     """
+    evaluation = _read_scores(folder, remedy, model)
+    prior = _find_prior(folder, evaluation.model, remedy)
+    with refuse_damaged(folder / "evaluation.json", remedy):
+        check_note(evaluation, prior=prior)
+    return evaluation
+
+
+def _find_prior(folder: Path, model: str, remedy: str) -> bool | None:
+    """Return whether a trained model uses the motion prior. None if its settings are unknown to this version."""
+    if not (folder / "settings.json").exists():  # only the stage writes it
+        return None
+    stored = read_trained_settings(folder, model, remedy)["models"][model]
+    try:
+        kind = find_model(model).settings
+        return uses_prior(model, check(with_current_keys(stored, kind), kind, str(folder / "settings.json")))
+    except ConfigError:
+        return None
+
+
+def _read_scores(folder: Path, remedy: str, model: str | None) -> Evaluation:
+    """Read evaluation.json without a check of its note, whose words depend on the version that wrote it."""
     path = folder / "evaluation.json"
     evaluation = read_json(path, Evaluation, remedy)
     with refuse_damaged(path, remedy):
@@ -146,7 +170,7 @@ def read_predictions(folder: Path, remedy: str = REPAIR, model: str | None = Non
     Raises:
         StorageError: a file is missing or damaged, another version wrote it, or scores and predictions contradict.
     """
-    evaluation = read_evaluation(folder, remedy, model)
+    evaluation = _read_scores(folder, remedy, model)
     path = folder / "predictions.csv"
     rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
     with refuse_damaged(path, remedy):
