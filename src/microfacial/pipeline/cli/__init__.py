@@ -18,7 +18,7 @@ from microfacial.pipeline.cli import models, projects, stages, studies
 from microfacial.pipeline.cli.groups import GroupedCommands
 from microfacial.pipeline.cli.options import USER_ERROR
 from microfacial.pipeline.extras import explain_missing_extras
-from microfacial.pipeline.messages import announce_waits, start_logging
+from microfacial.pipeline.messages import announce_waits, guard_output, start_logging
 
 _GROUPS = {
     "Set up and run a project": (
@@ -73,7 +73,7 @@ def run_command_line() -> None:
     try:
         start_logging()
         announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
-        with explain_missing_extras():
+        with guard_output(), explain_missing_extras():
             main()
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
