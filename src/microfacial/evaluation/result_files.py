@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial.errors import ConfigError, DamagedError
+from microfacial.errors import DamagedError
 from microfacial.evaluation.result_tables import (
     CURVE_COLUMNS,
     audit_row,
@@ -42,9 +42,8 @@ from microfacial.files import (
     write_csv,
     write_json,
 )
-from microfacial.models.lookup import find_model, uses_prior
+from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
-from microfacial.settings import check, with_current_keys
 
 _IMPORTANCES = "importances.npz"
 _FOLD_COLUMNS = (
@@ -116,12 +115,7 @@ def _find_prior(folder: Path, model: str, remedy: str) -> bool | None:
     """Return whether a trained model uses the motion prior. None if its settings are unknown to this version."""
     if not (folder / "settings.json").exists():  # only the stage writes it
         return None
-    stored = read_trained_settings(folder, model, remedy)["models"][model]
-    try:
-        kind = find_model(model).settings
-        return uses_prior(model, check(with_current_keys(stored, kind), kind, str(folder / "settings.json")))
-    except ConfigError:
-        return None
+    return stored_settings_use_prior(model, read_trained_settings(folder, model, remedy)["models"][model])
 
 
 def _read_scores(folder: Path, remedy: str, model: str | None) -> Evaluation:
