@@ -13,7 +13,8 @@ import pytest
 from microfacial.disk import create_array, explain_full_disk, move_file, on_same_file_system, reserve
 from microfacial.errors import StorageError
 from microfacial.files import write_text
-from microfacial.preprocessing.store import FlowWriter, write_faces
+from microfacial.preprocessing.flow_writer import FlowWriter
+from microfacial.preprocessing.store import write_faces
 
 SHAPE = (300, 1, 3, 32, 32)  # 1.84 MB of float16
 

@@ -126,5 +126,14 @@ def existing_parent(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
+def is_writable(path: Path) -> bool:
+    """Return whether this user may change a file or folder, or make it if it is missing.
+
+    Args:
+        path: a file or folder.
+    """
+    return os.access(existing_parent(path), os.W_OK)
+
+
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"

@@ -39,6 +39,10 @@ class PipelineError(MicrofacialError):
     """DVC, MLflow, git or the file system is not in the required state."""
 
 
+class OutputError(MicrofacialError):
+    """Standard output cannot be written."""
+
+
 class MissingExtraError(MicrofacialError):
     """A package of an optional extra is not installed."""
 

@@ -321,3 +321,10 @@ def test_a_missing_folder_is_named_with_the_folders_beside_it(write_casme2: Writ
     shutil.rmtree(root / "Cropped" / "sub01" / "EP01_01")
     with pytest.raises(DatasetError, match=r"no folder .*sub01/EP01_01 .*sub01 has EP02_01\)"):
         read(root)
+
+
+def test_a_sheet_with_a_header_only_is_said_to_have_no_rows(tmp_path: Path, write_casme2: WriteCasme2) -> None:
+    (tmp_path / "casme2").mkdir()
+    root = write_casme2([])
+    with pytest.raises(DatasetError, match=r"CASME2-coding-\S+\.xlsx: the sheet has .* no rows"):
+        read(root)

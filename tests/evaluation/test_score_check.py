@@ -10,7 +10,8 @@ from microfacial.errors import StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.result_files import read_evaluation, read_predictions, write_training
 from microfacial.evaluation.scoring import pool
-from microfacial.records import FoldResult, History, Samples
+from microfacial.models.presets import resolve
+from microfacial.records import DEMO_CORPUS, PRIOR_ON_DRAWN, SYNTHETIC, FoldResult, History, Samples
 
 CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
 
@@ -78,3 +79,51 @@ def test_the_scores_of_another_model_are_refused(folder: Path) -> None:
     for read in (read_evaluation, read_predictions):
         with pytest.raises(StorageError, match=r"evaluation\.json.*scores of m\b"):
             read(folder, model="hybrid")
+
+
+NOTES = {
+    "real": ("mlp", {}, ""),
+    "synthetic": ("mlp", {"start": None}, SYNTHETIC),
+    "prior": ("mlp", {"start": "motion_prior"}, f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"),
+}
+
+
+@pytest.fixture(params=NOTES)
+def noted(request: pytest.FixtureRequest, folder: Path) -> tuple[Path, str]:
+    """Let the training be real, synthetic, or synthetic with the motion prior. Return its folder and its note."""
+    model, settings, note = NOTES[request.param]
+    path = folder / "evaluation.json"
+    text = path.read_text()
+    content = json.loads(text if request.param == "real" else text.replace('"b"', f'"{DEMO_CORPUS}"'))
+    path.write_text(json.dumps({**content, "model": model, "note": note}))
+    resolved = resolve(model, settings, model).model_dump(mode="json")
+    sections = {"faces": {}, "flow": {"method": "tvl1"}, "models": {model: resolved}}
+    (folder / "settings.json").write_text(json.dumps(sections))
+    return folder, note
+
+
+def test_the_note_that_corpora_and_settings_give_is_accepted(noted: tuple[Path, str]) -> None:
+    folder, note = noted
+    assert read_evaluation(folder).note == note
+
+
+@pytest.mark.parametrize("wrong", ["", SYNTHETIC, f"{SYNTHETIC}; {PRIOR_ON_DRAWN}", PRIOR_ON_DRAWN, "accurate"])
+def test_any_other_note_is_refused(noted: tuple[Path, str], wrong: str) -> None:
+    folder, note = noted
+    if wrong == note:
+        return
+    path = folder / "evaluation.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "note": wrong}))
+    with pytest.raises(StorageError, match=r"evaluation\.json is damaged \(note"):
+        read_evaluation(folder)
+
+
+def test_without_settings_the_synthetic_note_is_still_required(folder: Path) -> None:
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text().replace('"b"', f'"{DEMO_CORPUS}"'))
+    for note in (SYNTHETIC, f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"):
+        path.write_text(json.dumps({**content, "note": note}))
+        assert read_evaluation(folder).note == note
+    path.write_text(json.dumps({**content, "note": ""}))
+    with pytest.raises(StorageError, match="note"):
+        read_evaluation(folder)

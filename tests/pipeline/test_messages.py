@@ -1,7 +1,10 @@
 """Lines about long waits, the level of messages, and JSON."""
 
+import errno
+import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +12,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from microfacial.pipeline.messages import WaitWatcher, print_json
+from command_line import run
+from microfacial.errors import OutputError
+from microfacial.pipeline.messages import WaitWatcher, guard_output, print_json
 
 SECONDS = 0.1
 
@@ -71,3 +76,38 @@ def test_json_is_one_document_without_numbers_that_are_not_finite(capsys: pytest
         "items": [{"value": None, "names": ["ä"]}, {"value": 1.5, "names": []}],
         "3": None,
     }
+
+
+class FullStream(io.StringIO):
+    """A stream on a full disk. Like /dev/full, it also refuses an empty text, whose error click ignores."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class ClosedPipe(io.StringIO):
+    """A pipe whose reader has ended. The error comes when the text leaves the memory."""
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+@pytest.mark.parametrize(("stream", "reason"), [(FullStream(), "No space left"), (ClosedPipe(), "Broken pipe")])
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("pretrain", "--help")])
+def test_a_fault_of_standard_output_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stream: io.StringIO,
+    reason: str,
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr("sys.stdout", stream)
+    assert run(monkeypatch, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"microfacial: standard output cannot be written ({reason}")
+
+
+def test_a_json_document_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", FullStream())
+    with pytest.raises(OutputError, match="standard output"), guard_output():
+        print_json({"a": 1})

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes import replace_flow
 from microfacial.pipeline.doctor import examine
 from microfacial.pipeline.suspicious_clips import find_suspicious_faces, find_suspicious_flow
 from microfacial.preprocessing.faces import FacesConfig
@@ -61,9 +62,10 @@ def test_doctor_warns_of_suspicious_clips_and_does_not_fail(
 ) -> None:
     root = Path(shutil.copytree(computed, tmp_path / "project", symlinks=True))
     monkeypatch.chdir(root)
-    flow = np.lib.format.open_memmap("results/tiny/flow/flow.npy", mode="r+")
+    path = Path("results/tiny/flow/flow.npy")
+    flow = np.load(path)
     flow[2] = 0
-    flow.flush()
+    replace_flow(path, flow)
     (result,) = (result for result in examine() if result.subject == "faces and flow")
     assert (result.word, result.sound) == ("warn", True)
     assert "flow of exactly zero from onset to apex in 1 of 12 clips" in result.detail

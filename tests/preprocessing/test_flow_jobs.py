@@ -11,7 +11,7 @@ from microfacial.errors import DatasetError
 from microfacial.files import write_image
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
-from microfacial.preprocessing.store import FlowWriter
+from microfacial.preprocessing.flow_writer import FlowWriter
 from microfacial.records import Clip, Face
 
 CLIPS = [make_clip(name=name, digest=name, frames=f"{name}{{}}.png") for name in ("a", "b")]

@@ -7,9 +7,9 @@ import pytest
 
 from fakes import make_clip
 from microfacial.errors import StorageError
+from microfacial.preprocessing.flow_writer import FlowWriter
 from microfacial.preprocessing.store import (
     FEATURE_FILES,
-    FlowWriter,
     features_digest,
     read_crops,
     read_faces,
@@ -44,7 +44,7 @@ def test_faces_survive_a_round_trip(tmp_path: Path) -> None:
     for face, expected in zip(faces, FACES, strict=True):
         assert np.array_equal(face.transform, expected.transform)
         assert replace(face, transform=expected.transform) == expected
-    assert read_crops(tmp_path / "faces", 2, 4)[:, 0, 0, 0, 0].tolist() == [0, 1]
+    assert read_crops(tmp_path / "faces", [face.clip for face in FACES], 4)[:, 0, 0, 0, 0].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,13 @@ def test_a_new_array_starts_without_finished_clips(tmp_path: Path) -> None:
     FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
     (tmp_path / "state" / "flow.npy").unlink()
     assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
+
+
+def test_a_row_that_was_damaged_during_an_interruption_is_computed_again(tmp_path: Path) -> None:
+    writer = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
+    for row, key in enumerate(("first", "second")):
+        writer.add(row, key, np.full((1, 2, 4, 4), row + 1, np.float16))
+    flow = np.load(tmp_path / "state" / "flow.npy", mmap_mode="r+")
+    flow[1, 0, 0, 0, 0] = 9
+    flow.flush()
+    assert FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).done() == {"first"}

@@ -1,5 +1,14 @@
-from microfacial.tuning.description import describe_stored_study, describe_trial, remaining_seconds
-from microfacial.tuning.trials import StoredStudy, Trial
+import pytest
+
+from microfacial.models.presets import resolve
+from microfacial.records import DEMO_CORPUS, PRIOR_ON_DRAWN, SYNTHETIC
+from microfacial.tuning.description import (
+    describe_stored_study,
+    describe_study_limits,
+    describe_trial,
+    remaining_seconds,
+)
+from microfacial.tuning.trials import Conclusion, StoredStudy, Trial
 
 
 def make_trial(number: int, **changes: object) -> Trial:
@@ -38,3 +47,29 @@ def test_a_study_without_a_conclusion_is_described_by_its_best_trial_so_far() ->
     assert first.startswith("demo-m-0: 1 complete, 1 pruned, 1 failed")
     assert second.startswith("best of 1 complete trials")
     assert "trial 0, UF1 0.500" in second
+
+
+@pytest.mark.parametrize(
+    ("corpus", "settings", "note"),
+    [
+        ("casme2", {"start": "motion_prior"}, ""),
+        (DEMO_CORPUS, {"start": None}, SYNTHETIC),
+        (DEMO_CORPUS, {"start": "motion_prior"}, f"{SYNTHETIC}; {PRIOR_ON_DRAWN}"),
+    ],
+)
+def test_a_study_says_when_its_scores_mean_nothing(corpus: str, settings: dict[str, object], note: str) -> None:
+    resolved = resolve("mlp", settings, "mlp").model_dump(mode="json")
+    facts: dict[str, object] = {"subjects": [f"{corpus}/sub01", f"{corpus}/sub02"], "study": "s", "mode": "split"}
+    facts["reference"] = {"origin": "params.yaml"}
+    study = StoredStudy("s", facts, (make_trial(0, model="mlp", settings=resolved),), None)
+    assert describe_study_limits([study]) == note
+    concluded = StoredStudy("s", facts, study.trials, Conclusion(best=(0,), findings=()))
+    for described in (study, concluded):
+        last = describe_stored_study(described)[-1]
+        assert last == note if note else not last.startswith("synthetic")
+
+
+def test_a_study_of_a_model_that_is_not_installed_is_described() -> None:
+    facts = {"subjects": [f"{DEMO_CORPUS}/sub01", f"{DEMO_CORPUS}/sub02"]}
+    study = StoredStudy("s", facts, (make_trial(0, model="gone", settings={"a": 1}),), None)
+    assert describe_study_limits([study]) == SYNTHETIC

@@ -10,6 +10,7 @@ from microfacial.errors import PipelineError
 from microfacial.tuning.journal import repair_journal
 from microfacial.tuning.optuna_storage import StudyStorage
 from microfacial.tuning.settings import StudyConfig
+from read_only import call_as_reader
 
 RECORDS = b"".join(json.dumps({"op_code": number, "text": "a"}).encode() + b"\n" for number in range(3))
 LAST = RECORDS.splitlines(keepends=True)[-1]
@@ -65,3 +66,32 @@ def test_a_study_continues_after_a_torn_write_and_loses_no_trial(tmp_path: Path)
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     again = optuna.load_study(storage=JournalStorage(JournalFileBackend(storage.url)), study_name="s")
     assert [trial.state.name for trial in again.trials] == ["COMPLETE"] * 4
+
+
+def test_a_reader_lists_studies_and_writes_nothing(tmp_path: Path) -> None:
+    storage = StudyStorage(tmp_path, StudyConfig())
+    optuna.create_study(study_name="s", storage=storage.open())
+    journal = Path(storage.url)
+    with journal.open("ab") as stream:
+        stream.write(LAST[:5])
+    before = journal.read_bytes()
+    answer = call_as_reader(
+        tmp_path, lambda: [study.study_name for study in storage.open(reading=True).get_all_studies()]
+    )
+    assert answer == "['s']"
+    assert journal.read_bytes() == before
+
+
+def test_a_reader_of_a_project_without_studies_gets_none(tmp_path: Path) -> None:
+    for storage in ("journal", "sqlite"):
+        reading = StudyStorage(tmp_path, StudyConfig(storage=storage))
+        assert call_as_reader(tmp_path, lambda reading=reading: reading.open(reading=True).get_all_studies()) == "[]"
+
+
+def test_a_reader_opens_studies_in_a_database(tmp_path: Path) -> None:
+    storage = StudyStorage(tmp_path, StudyConfig(storage="sqlite"))
+    optuna.create_study(study_name="s", storage=storage.open())
+    answer = call_as_reader(
+        tmp_path, lambda: [study.study_name for study in storage.open(reading=True).get_all_studies()]
+    )
+    assert answer == "['s']"

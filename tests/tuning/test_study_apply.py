@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes import replace_flow
 from microfacial.errors import PipelineError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.project import PARAMS
@@ -40,7 +41,7 @@ def test_the_best_settings_are_written_into_params_yaml_and_comments_stay(
 @pytest.mark.usefixtures("concluded")
 def test_a_study_of_other_data_is_not_applied(study: RunStudy, study_project: Path) -> None:
     path = study_project / "results/tiny/flow/flow.npy"
-    np.save(path, np.load(path) * 2)
+    replace_flow(path, np.load(path) * 2)
     with pytest.raises(PipelineError, match=r"other data.*microfacial study mlp"):
         study("apply")
 

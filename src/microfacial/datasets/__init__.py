@@ -265,6 +265,9 @@ def list_clips_of(
             f"{root}: clip {repeated[0]} is annotated twice. Correct the sheet, or clips.corpora if two of them "
             "are releases of one corpus"
         )
+    if not items:
+        folders = ", ".join(release.folder for release in releases)
+        raise DatasetError(f"{root}: no annotated clip in {folders}. Copy the releases again, or correct clips.corpora")
     if not clips:
         raise DatasetError(f"{root}: no clip has a class of scheme {scheme.name}. Choose another clips.scheme")
     return Listing(tuple(clips), dropped)

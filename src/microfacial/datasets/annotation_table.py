@@ -202,10 +202,11 @@ def read_rows(
         The row; or a faulty row if `identify` or `read` raises a DatasetError.
 
     Raises:
-        DatasetError: the table is not a spreadsheet, or it lacks a column.
+        DatasetError: the table is not a spreadsheet, or it lacks a column or rows.
     """
+    empty = True
     for where, cells in list_rows(table, columns, sheet):
-        row_id = ""
+        row_id, empty = "", False
         try:
             if not cells[columns.subject] or not cells[columns.name]:
                 raise DatasetError(f"{where}: has no {columns.subject} or no {columns.name}. Correct the sheet")
@@ -217,6 +218,11 @@ def read_rows(
         except DatasetError as error:
             row = FaultyRow(id=row_id, reason=str(error))
         yield row
+    if empty:
+        raise DatasetError(
+            f"{table}: the sheet has a header and no rows. Copy the table again from the release, or take the release "
+            "out of clips.corpora"
+        )
 
 
 def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":

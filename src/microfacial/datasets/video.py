@@ -15,6 +15,7 @@ from microfacial.datasets.decoders import call_decoder, find_damage_message, pas
 from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
 from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
+from microfacial.datasets.video_headers import find_frame_size
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
@@ -221,6 +222,9 @@ def _open(path: Path, most_px: int | None = None) -> _Video:
             raise DatasetError(f"{path} is a text file, not a video. Give the path of a video")
         if is_truncated(path):
             raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
+        size = find_frame_size(path)  # FFmpeg decodes a frame when it opens the file
+        if size:
+            check_frame_size(path, *size, most_px)
     # Only FFmpeg rotates frames as the file demands on every system. An absolute path cannot be taken for a protocol.
     options = [cv2.CAP_PROP_N_THREADS, _DECODER_THREADS]
     capture, messages = call_decoder(path, lambda: cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options))

@@ -21,7 +21,7 @@ from microfacial.evaluation.result_tables import (
     result_rows,
     summary_row,
 )
-from microfacial.evaluation.score_check import check_evaluation, check_scores
+from microfacial.evaluation.score_check import check_evaluation, check_note, check_scores
 from microfacial.evaluation.stored_results import (
     PREDICTION_COLUMNS,
     TrainedSettings,
@@ -42,6 +42,7 @@ from microfacial.files import (
     write_csv,
     write_json,
 )
+from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
 
 _IMPORTANCES = "importances.npz"
@@ -100,8 +101,25 @@ def read_evaluation(folder: Path, remedy: str = REPAIR, model: str | None = None
         The scores.
 
     Raises:
-        StorageError: the file is missing or damaged, another version wrote it, or it has the scores of another model.
+        StorageError: the file is missing or damaged, another version wrote it, it has the scores of another model, or
+            its note differs from what corpora and settings give.
     """
+    evaluation = _read_scores(folder, remedy, model)
+    prior = _find_prior(folder, evaluation.model, remedy)
+    with refuse_damaged(folder / "evaluation.json", remedy):
+        check_note(evaluation, prior=prior)
+    return evaluation
+
+
+def _find_prior(folder: Path, model: str, remedy: str) -> bool | None:
+    """Return whether a trained model uses the motion prior. None if its settings are unknown to this version."""
+    if not (folder / "settings.json").exists():  # only the stage writes it
+        return None
+    return stored_settings_use_prior(model, read_trained_settings(folder, model, remedy)["models"][model])
+
+
+def _read_scores(folder: Path, remedy: str, model: str | None) -> Evaluation:
+    """Read evaluation.json without a check of its note, whose words depend on the version that wrote it."""
     path = folder / "evaluation.json"
     evaluation = read_json(path, Evaluation, remedy)
     with refuse_damaged(path, remedy):
@@ -146,7 +164,7 @@ def read_predictions(folder: Path, remedy: str = REPAIR, model: str | None = Non
     Raises:
         StorageError: a file is missing or damaged, another version wrote it, or scores and predictions contradict.
     """
-    evaluation = read_evaluation(folder, remedy, model)
+    evaluation = _read_scores(folder, remedy, model)
     path = folder / "predictions.csv"
     rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
     with refuse_damaged(path, remedy):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from microfacial.errors import DamagedError
-from microfacial.evaluation.scoring import deviation, score_clips
+from microfacial.evaluation.scoring import describe_limits, deviation, score_clips
 from microfacial.metrics import Counts, accuracy, confusion, uar, uf1
 from microfacial.records import Evaluation, Predictions, Score
 
@@ -42,6 +42,22 @@ def check_evaluation(evaluation: Evaluation) -> None:
     parts = [np.array(score.confusion) for score in evaluation.corpora.values()]
     if not parts or (np.sum(parts, axis=0) != np.array(evaluation.overall.confusion)).any():
         raise DamagedError("the confusion matrices of corpora do not add up to that of overall")
+
+
+def check_note(evaluation: Evaluation, *, prior: bool | None) -> None:
+    """Check that the note has all reasons why the scores must be read with care, and no others.
+
+    Args:
+        evaluation: the content of evaluation.json.
+        prior: whether the model uses the motion prior. None if it is unknown.
+
+    Raises:
+        DamagedError: the note differs.
+    """
+    choices = (True, False) if prior is None else (prior,)
+    notes = [describe_limits(evaluation.corpora, evaluation.overall.subjects, prior=choice) for choice in choices]
+    if evaluation.note not in notes:
+        raise DamagedError(f"note is {evaluation.note!r}, but the corpora and the settings give {notes[0]!r}")
 
 
 def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:

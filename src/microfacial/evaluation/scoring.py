@@ -1,6 +1,6 @@
 """Scores of predictions for test rows. Counts are pooled over the folds of a repetition before anything is divided."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
         mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
-        note=_note(samples, by_subject, prior=any(fold.uses_prior for fold in folds)),
+        note=describe_limits(samples.corpora, by_subject.shape[1], prior=any(fold.uses_prior for fold in folds)),
     )
 
 
@@ -146,12 +146,14 @@ def deviation(scores: NDArray[np.float64]) -> float:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
-def _note(samples: Samples, by_subject: Counts, *, prior: bool) -> str:
-    """Return the reasons why the scores must be read with care, or an empty text."""
-    synthetic = any(map(is_synthetic, samples.corpora))
-    notes = {
-        SYNTHETIC: synthetic,
-        PRIOR_ON_DRAWN: synthetic and prior,
-        ONE_SUBJECT: by_subject.shape[1] == 1,
-    }
+def describe_limits(corpora: Iterable[str], subjects: int, *, prior: bool) -> str:
+    """Return the reasons why the scores of a training must be read with care, or an empty text.
+
+    Args:
+        corpora: names of the corpora of its clips.
+        subjects: number of subjects in the test rows.
+        prior: whether the model uses the motion prior.
+    """
+    synthetic = any(map(is_synthetic, corpora))
+    notes = {SYNTHETIC: synthetic, PRIOR_ON_DRAWN: synthetic and prior, ONE_SUBJECT: subjects == 1}
     return "; ".join(note for note, holds in notes.items() if holds)

@@ -1,10 +1,13 @@
 """Find a model variant by its name: one of `MODELS`, or a variant that an installed package offers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from microfacial.errors import ConfigError
 from microfacial.models import MODELS, Estimator, Network, Variant
 from microfacial.models.base import typed_settings
 from microfacial.plugins import MODEL_GROUP, list_plugins, load_plugin
-from microfacial.settings import Section
+from microfacial.settings import Section, check, with_current_keys
 
 Model = str | Variant
 """A model: its name, or the variant itself."""
@@ -61,3 +64,20 @@ def uses_prior(model: Model, settings: Section) -> bool:
     """
     variant = find_model(model)
     return variant.uses_prior(typed_settings(variant.settings, settings))
+
+
+def stored_settings_use_prior(model: str, stored: Mapping[str, Any]) -> bool | None:
+    """Return whether stored settings use the motion prior.
+
+    Args:
+        model: name of the model.
+        stored: all settings of the model, as a training or a trial stored them.
+
+    Returns:
+        None if this version knows no such model or no such settings.
+    """
+    try:
+        variant = find_model(model)
+        return uses_prior(model, check(with_current_keys(stored, variant.settings), variant.settings, model))
+    except ConfigError:
+        return None

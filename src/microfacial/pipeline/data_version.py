@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from microfacial.disk import is_writable
 from microfacial.errors import PipelineError, StorageError
 from microfacial.files import read_json, write_json
 from microfacial.pipeline.extras import require_extras
@@ -98,7 +99,8 @@ def check_data(root: Path = DATA) -> str:
             f"or restore the data with `dvc checkout {file}`, after `dvc pull` if they are not in DVC's cache "
             f"(for the demo: delete data/demo and run `microfacial demo`)"
         )
-    write_json(_PROOFS, {**proofs, str(file): start})
+    if is_writable(_PROOFS.parent):  # a user who may only read the project compares all files each time
+        write_json(_PROOFS, {**proofs, str(file): start})
     return f"{folder}/ is the version in {file}"
 
 

@@ -164,7 +164,7 @@ def _check_features() -> str | list[str]:
     if not (results / "faces").exists():
         return f"{results}/faces is not computed yet"
     faces, _, size_px = read_faces(results / "faces")
-    crops = read_crops(results / "faces", len(faces), size_px)
+    crops = read_crops(results / "faces", [face.clip for face in faces], size_px)
     warnings = find_suspicious_faces(faces, crops, read_section(PARAMS, "faces", FacesConfig))
     if (results / "flow").exists():
         index, flow = read_flow(results / "flow", size_px)
@@ -179,7 +179,7 @@ def _check_tracking() -> str:
 
     clips, root = read_section(PARAMS, "clips", ClipsConfig), Path()
     with mlflow_errors_as_pipeline_errors(root):
-        return check_store(connect(root), root, clips.name, clips.scheme)
+        return check_store(connect(root, reading=True), root, clips.name, clips.scheme)
 
 
 def _check_disk() -> str:

@@ -11,13 +11,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, OutputError
 
 LEVEL_VARIABLE = "MICROFACIAL_LOG_LEVEL"
 """Environment variable with the level. The stages that DVC starts read it."""
@@ -102,6 +104,84 @@ class NotedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class GuardedOutput:
+    """Standard output that raises an error of one line if it cannot be written, such as on a full disk.
+
+    After an error the remaining text is dropped, because Python would try to write it when the process ends.
+
+    Args:
+        stream: the stream to write to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._fault = stream, ""
+
+    def write(self, text: str) -> int:
+        """Write text.
+
+        Args:
+            text: the text.
+
+        Returns:
+            Number of characters.
+
+        Raises:
+            OutputError: the text or an earlier text cannot be written. Click ignores the first error.
+        """
+        with self._translate_errors():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write the text that waits in memory.
+
+        Raises:
+            OutputError: the text cannot be written.
+        """
+        with self._translate_errors():
+            self._stream.flush()
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        if self._fault:
+            raise OutputError(self._fault)
+        try:
+            yield
+        except OSError as error:
+            self._drop_text()
+            remedy = (
+                "The program that reads it has ended"
+                if isinstance(error, BrokenPipeError)
+                else "Make room, or send the output to another place"
+            )
+            self._fault = f"standard output cannot be written ({error.strerror or error}). {remedy}"
+            raise OutputError(self._fault) from None
+
+    def _drop_text(self) -> None:
+        with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:  # a test's stream has no number
+            os.dup2(nowhere.fileno(), self._stream.fileno())
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def guard_output() -> Iterator[None]:
+    """Let faults of standard output in the context raise an error that names it. All text is written at the end.
+
+    Raises:
+        OutputError: standard output cannot be written.
+    """
+    original = sys.stdout
+    guarded = GuardedOutput(original)
+    sys.stdout = guarded
+    try:
+        yield
+    finally:
+        sys.stdout = original
+        guarded.flush()
 
 
 def announce_waits(step: str) -> None:

@@ -56,7 +56,7 @@ def list_views(clips: ClipsConfig, page: str) -> dict[str, str]:
 
     root, studies = Path(), experiment_name(clips.name, clips.scheme, studies=True)
     with mlflow_errors_as_pipeline_errors(root):
-        client = connect(root)
+        client = connect(root, reading=True)
         number = ensure_experiment(client, experiment_name(clips.name, clips.scheme), root)
         addresses: dict[str, str] = {view: view_address(page, number, view) for view in TRAINING_VIEWS}
         if find_experiment(client, studies) is None:

@@ -9,7 +9,7 @@ from joblib import delayed
 from microfacial import files
 from microfacial.datasets.frames import read_frames
 from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, flow_layout, key_frames
-from microfacial.preprocessing.store import FlowWriter
+from microfacial.preprocessing.flow_writer import FlowWriter
 from microfacial.records import Clip, Face, FlowSequence
 from microfacial.workers import make_parallel
 

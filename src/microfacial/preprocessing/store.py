@@ -1,18 +1,17 @@
 """Files of faces and flow: the `faces` and `flow` stages write them, and training reads them."""
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.disk import create_array, move_file, reserve
+from microfacial.disk import create_array
 from microfacial.errors import StorageError
 from microfacial.files import REPAIR, atomic_write, digest, read_array, read_json, refuse_damaged, write_json
+from microfacial.preprocessing.clip_digests import array_digest, check_digests, write_digests
 from microfacial.preprocessing.stored_features import FacesFile, FlowIndex
 from microfacial.records import Clip, Face, FaceStore, Image
 
@@ -41,7 +40,7 @@ def features_digest(folder: Path) -> str:
 def write_faces(
     folder: Path, count: int, located: Iterable[tuple[Face, Image]], regions: Sequence[str], size_px: int
 ) -> None:
-    """Write faces.json with transforms and boxes, and crops.npy with the aligned onset and apex of each clip.
+    """Write faces.json with transforms and boxes, crops.npy with the aligned onset and apex of each clip, and digests.
 
     Args:
         folder: folder to write. An existing folder is replaced.
@@ -55,11 +54,13 @@ def write_faces(
         shape = (count, 2, size_px, size_px, 3)
         create_array(fresh / "crops.npy", np.uint8, shape, folder / "crops.npy")
         crops = np.lib.format.open_memmap(fresh / "crops.npy", mode="r+")
-        rows = []
+        rows, digests = [], {}
         for row, (face, pair) in enumerate(located):
             crops[row] = pair
+            digests[face.clip] = array_digest(crops[row])
             rows.append({**asdict(face), "transform": face.transform.tolist()})
         crops.flush()
+        write_digests(fresh, digests)
         write_json(fresh / "faces.json", {"regions": list(regions), "size_px": size_px, "faces": rows})
 
 
@@ -111,12 +112,12 @@ def read_faces_of(
     return [by_clip[clip.id] for clip in clips], size_px
 
 
-def read_crops(folder: Path, count: int, size_px: int, remedy: str = REPAIR) -> NDArray[np.uint8]:
+def read_crops(folder: Path, clips: Sequence[str], size_px: int, remedy: str = REPAIR) -> NDArray[np.uint8]:
     """Open the aligned onset and apex crops of all clips.
 
     Args:
         folder: folder that `write_faces` wrote.
-        count: number of clips, N.
+        clips: ids of the N clips, in the order of faces.json.
         size_px: side of the aligned square.
         remedy: what to do if the file is damaged.
 
@@ -124,82 +125,15 @@ def read_crops(folder: Path, count: int, size_px: int, remedy: str = REPAIR) -> 
         `(N, 2, H, W, 3)` uint8 BGR, memory-mapped.
 
     Raises:
-        StorageError: The file is missing or damaged, or has another type or shape.
+        StorageError: The file is missing or damaged, has another type or shape, or a clip was altered or exchanged.
     """
-    return read_array(folder / "crops.npy", np.uint8, (count, 2, size_px, size_px, 3), remedy)
+    path = folder / "crops.npy"
+    crops = read_array(path, np.uint8, (len(clips), 2, size_px, size_px, 3), remedy)
+    check_digests(path, clips, crops, remedy)
+    return crops
 
 
 # --- flow -------------------------------------------------------------------------------------------------------------
-
-
-class FlowWriter:
-    """Collect the flow of clips in a folder, clip by clip. The process may be killed between any two clips.
-
-    A clip is done when its key is in done.txt. The key is written after the flow has been written.
-
-    Attributes:
-        folder: folder of the files.
-    """
-
-    def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
-        """Open the folder, or create it with a file of zeros.
-
-        Args:
-            folder: folder of the files.
-            shape: shape of the flow of all clips, `(N, T, C, H, W)`.
-
-        Raises:
-            StorageError: The folder has a file of flow with another type or shape, or the disk is full.
-        """
-        self.folder = folder
-        self._shape = shape
-        self._log = folder / "done.txt"
-        array = folder / "flow.npy"
-        if not array.exists():
-            self._log.unlink(missing_ok=True)  # the clips in it were lost with the array
-            with atomic_write(array) as fresh:
-                create_array(fresh, np.float16, shape, array)
-        self.read()  # checks the file
-        reserve(array, array)  # earlier versions did not reserve space
-        self._flow = np.lib.format.open_memmap(array, mode="r+")
-
-    def done(self) -> set[str]:
-        """Return the keys in done.txt: those given to `add` for each clip whose flow has been written.
-
-        A key that was damaged belongs to no clip, so the flow of its clip is computed again.
-        """
-        return set(self._log.read_text(errors="replace").splitlines()) if self._log.exists() else set()
-
-    def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
-        """Write the flow of one clip and record that it is done.
-
-        Args:
-            row: index of the clip in the array.
-            key: text that identifies the clip and all that its flow depends on.
-            flow: flow of the clip, `(T, C, H, W)`.
-        """
-        self._flow[row] = flow
-        self._flow.flush()
-        with self._log.open("a") as log:
-            log.write(f"{key}\n")
-
-    def read(self) -> NDArray[np.float16]:
-        """Return the flow of all clips, `(N, T, C, H, W)`, memory-mapped. Clips that are not done have zeros."""
-        remedy = f"Delete the folder {self.folder} and run the command again"
-        return read_array(self.folder / "flow.npy", np.float16, self._shape, remedy)
-
-    def finish(self, out: Path, index: dict[str, Any]) -> None:
-        """Move the flow to `out`, write its index there, and delete the folder.
-
-        Args:
-            out: folder to write. An existing folder is replaced.
-            index: content of index.json: `unit`, `windows` and `clips`, the ids of the clips.
-        """
-        with atomic_write(out) as fresh:
-            fresh.mkdir()
-            write_json(fresh / "index.json", index)
-            move_file(self.folder / "flow.npy", fresh / "flow.npy", out / "flow.npy")
-        shutil.rmtree(self.folder)
 
 
 def read_flow(folder: Path, size_px: int, remedy: str = REPAIR) -> tuple[FlowIndex, NDArray[np.float16]]:
@@ -214,13 +148,17 @@ def read_flow(folder: Path, size_px: int, remedy: str = REPAIR) -> tuple[FlowInd
         The index, and the flow `(N, T, C, H, W)`, memory-mapped.
 
     Raises:
-        StorageError: A file is missing or damaged, or the flow has another type or shape.
+        StorageError: A file is missing or damaged, the flow has another type or shape, or a clip was altered or
+            exchanged.
     """
     path = folder / "index.json"
     index = read_json(path, FlowIndex, remedy)
     with refuse_damaged(path, remedy):
         index.check()
-    return index, read_array(folder / "flow.npy", np.float16, index.shape(size_px), remedy)
+    path = folder / "flow.npy"
+    flow = read_array(path, np.float16, index.shape(size_px), remedy)
+    check_digests(path, index.clips, flow, remedy)
+    return index, flow
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
@@ -252,7 +190,7 @@ def read_store(flow_folder: Path, faces_folder: Path, remedy: str = REPAIR) -> F
             raise StorageError(f"{flow_folder / 'flow.npy'}: the flow of {clip} is not finite. {remedy}")
     return FaceStore(
         clips=clips,
-        crops=read_crops(faces_folder, len(clips), size_px, remedy),
+        crops=read_crops(faces_folder, clips, size_px, remedy),
         flow=flow,
         windows=index.windows,
         unit=index.unit,

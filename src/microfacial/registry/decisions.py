@@ -11,7 +11,7 @@ The next decision completes the writes of an interrupted one. A lock, on one hos
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def promote_challenger(
         ProtocolError: challenger and champion cannot be compared.
     """
     champion, challenger = registry.find("champion"), registry.find("challenger")
-    with registry_lock(root):
+    with nullcontext() if request.dry_run else registry_lock(root):
         current = registry.find("champion"), registry.find("challenger")
         if current != (champion, challenger):
             raise PipelineError(

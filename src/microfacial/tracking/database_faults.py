@@ -66,6 +66,30 @@ def find_fault(path: Path) -> str:
     return ""
 
 
+def find_reading_fault(path: Path) -> str:
+    """Return why this user cannot read a database, with the remedy, or an empty text. Nothing is written.
+
+    Args:
+        path: the database.
+    """
+    if not path.exists():
+        return (
+            f"{path} does not exist, and this user may not make it. A user who may write runs `microfacial repro` first"
+            f"{address_remedy(', or ')}"
+        )
+    fault = _find_permission_fault(path, reading=True)
+    if fault:
+        return fault
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.Error as error:
+        if path.with_name(f"{path.name}-journal").exists():  # a killed program left it, and SQLite must write to undo
+            return f"{path} has unfinished changes. A user who may write repairs it with `microfacial doctor`"
+        return explain_database_error(path, str(error)) or f"{path} cannot be used ({error}). Restore it, or {_ASIDE}"
+    return ""
+
+
 def explain_database_error(path: Path, reason: str) -> str:
     """Return the cause and remedy of an error of SQLite, or an empty text if the reason is of another kind.
 
@@ -98,18 +122,19 @@ def _lock_once(path: Path, seconds: float) -> None:
         connection.rollback()
 
 
-def _find_permission_fault(path: Path) -> str:
-    """Return why this user cannot read and write a database and its folder, where SQLite writes its journal."""
-    for place, mode, letters in ((path.parent, os.R_OK | os.W_OK | os.X_OK, "rwx"), (path, os.R_OK | os.W_OK, "rw")):
+def _find_permission_fault(path: Path, *, reading: bool = False) -> str:
+    """Return why this user cannot use a database and its folder, where SQLite writes its journal."""
+    write, w, use = (0, "", "read") if reading else (os.W_OK, "w", "read and written")
+    for place, mode, letters in ((path.parent, os.R_OK | write | os.X_OK, f"r{w}x"), (path, os.R_OK | write, f"r{w}")):
         if not place.exists() or os.access(place, mode):
             continue
-        if os.statvfs(place).f_flag & os.ST_RDONLY:
+        if not reading and os.statvfs(place).f_flag & os.ST_RDONLY:
             return f"{path} lies on a file system that can only be read. Copy the project to another disk"
         owner = place.stat().st_uid
         if owner == os.geteuid():
-            return f"{place} cannot be read and written. Run `chmod u+{letters} {shlex.quote(str(place))}`"
+            return f"{place} cannot be {use}. Run `chmod u+{letters} {shlex.quote(str(place))}`"
         return (
-            f"{place} cannot be read and written by this user. It belongs to {_name_user(owner)}, who can permit it "
+            f"{place} cannot be {use} by this user. It belongs to {_name_user(owner)}, who can permit it "
             f"with `chmod a+{letters} {shlex.quote(str(place))}`"
         )
     return ""

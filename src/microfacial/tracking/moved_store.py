@@ -24,13 +24,14 @@ _COLUMNS = (  # table, key, column with an address
 _OWN_FOLDER = re.compile(r"(.*)/mlruns(/artifacts(?:/.*)?)", re.DOTALL)  # in a project's own store
 
 
-def correct_addresses(database: Path) -> Path | None:
+def correct_addresses(database: Path, *, change: bool = True) -> Path | None:
     """Let all addresses of a project's own artifacts name the folder where its database lies.
 
     All changes are made together or not at all. Addresses of servers and of other folders stay as they are.
 
     Args:
         database: `mlruns/mlflow.db` of the project, with an absolute path. It may be missing.
+        change: whether to write. False only finds the former folder.
 
     Returns:
         The former folder of the project, or None if the addresses were right.
@@ -51,6 +52,7 @@ def correct_addresses(database: Path) -> Path | None:
                     moved = _move(address or "", root)
                     if moved is not None:
                         former = former or moved[0]
+                    if moved is not None and change:
                         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (moved[1], row))
     except sqlite3.Error as error:
         fault = explain_database_error(database, str(error)) or f"{database} cannot be used ({error}). Restore it"

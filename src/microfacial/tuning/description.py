@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from microfacial.evaluation.comparison import describe_difference
+from microfacial.evaluation.scoring import describe_limits
+from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.tuning.conclusion import find_claim
 from microfacial.tuning.trials import Conclusion, StoredStudy, StudyScore, Trial, choose_best
 
@@ -59,14 +61,29 @@ def describe_study(conclusion: Conclusion, studies: Sequence[StoredStudy]) -> li
     states = [trial.state for trial in trials]
     facts = studies[0].facts
     lines = [f"{facts['study']}: {_count_states(trials)}", f"trial 0: {facts['reference']['origin']}"]
-    if not conclusion.findings and facts["mode"] == "nested":
-        return [
-            *lines,
-            "The settings of params.yaml or of trial 0 were tuned on all subjects, so nothing can be claimed.",
-        ]
+    note = describe_study_limits(studies)
+    return [*lines, *_describe_conclusion(conclusion, facts["mode"], states), *filter(None, [note])]
+
+
+def describe_study_limits(studies: Sequence[StoredStudy]) -> str:
+    """Return the reasons why the scores of a study must be read with care, or an empty text.
+
+    Args:
+        studies: the stored study of each part.
+    """
+    subjects = {subject for study in studies for subject in study.facts.get("subjects", ())}  # such as casme2/sub03
+    trials = [trial for study in studies for trial in study.trials if trial.model]
+    prior = any(stored_settings_use_prior(trial.model, trial.settings) for trial in trials)
+    return describe_limits({subject.partition("/")[0] for subject in subjects}, len(subjects), prior=prior)
+
+
+def _describe_conclusion(conclusion: Conclusion, mode: str, states: Sequence[str]) -> list[str]:
+    """Return lines about the scores of the best settings. `states` has the state of each trial."""
+    if not conclusion.findings and mode == "nested":
+        return ["The settings of params.yaml or of trial 0 were tuned on all subjects, so nothing can be claimed."]
     if not conclusion.findings:
-        return [*lines, "No trial was better than trial 0 on the inner folds, so nothing was scored on other subjects."]
-    lines += [_describe_score(score) for score in conclusion.findings]
+        return ["No trial was better than trial 0 on the inner folds, so nothing was scored on other subjects."]
+    lines = [_describe_score(score) for score in conclusion.findings]
     claim = find_claim(conclusion)
     if claim is None:
         return [*lines, "Settings were tuned on all subjects, so nothing can be claimed."]
@@ -97,6 +114,7 @@ def describe_stored_study(study: StoredStudy) -> list[str]:
         lines.append(
             f"best of {complete} complete trials so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner folds"
         )
+        lines += filter(None, [describe_study_limits([study])])
     return lines
 
 

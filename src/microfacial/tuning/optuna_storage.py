@@ -3,26 +3,28 @@
 import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
+from microfacial.disk import is_writable
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
-from microfacial.tuning.journal import repair_journal
+from microfacial.tuning.journal import check_journal, repair_journal
 from microfacial.tuning.settings import StudyConfig
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
 
 _LOG = logging.getLogger(__name__)
 
-OptunaStorage = JournalStorage | RDBStorage
+OptunaStorage = JournalStorage | RDBStorage | InMemoryStorage
 
 # Names of attributes of studies and trials in the storage. Stored studies have them, so they must not change.
 FACTS_ATTRIBUTE, _CONCLUSION_ATTRIBUTE = "microfacial", "conclusion"
@@ -57,10 +59,16 @@ class StudyStorage:
     @property
     def url(self) -> str:
         """Path of the journal file, or URL of the database. `optuna-dashboard` opens it."""
-        folder = self.root.resolve() / "mlruns"
-        if self.config.storage == "sqlite":
-            return f"sqlite:///{folder / 'studies.db'}"
-        return self.config.storage if self.shared else str(folder / "studies.journal")
+        if self._path is None:
+            return self.config.storage
+        return f"sqlite:///{self._path}" if self.shared else str(self._path)
+
+    @property
+    def _path(self) -> Path | None:
+        """File of the storage in the project. None for a database elsewhere."""
+        names = {"journal": "studies.journal", "sqlite": "studies.db"}
+        name = names.get(self.config.storage)
+        return self.root.resolve() / "mlruns" / name if name else None
 
     @property
     def grace_seconds(self) -> int:
@@ -78,8 +86,12 @@ class StudyStorage:
         """
         return self.root / "mlruns" / "locks" / name
 
-    def open(self) -> OptunaStorage:
+    def open(self, *, reading: bool = False) -> OptunaStorage:
         """Open the storage. Create it if it does not exist.
+
+        Args:
+            reading: whether the command changes nothing. A user who may only read the project can then open the
+                storage. It is empty if it does not exist.
 
         Returns:
             Optuna's storage.
@@ -87,10 +99,18 @@ class StudyStorage:
         Raises:
             PipelineError: the journal is damaged, or the database cannot be opened.
         """
-        (self.root / "mlruns").mkdir(exist_ok=True)
         _LOG.debug("opening the studies in %s", "a database" if "://" in self.config.storage else self.url)
+        path, folder = self._path, self.root / "mlruns"
+        read_only = reading and not all(map(is_writable, (folder, *([path] if path else []))))
+        if read_only and path is not None and not path.exists():
+            return InMemoryStorage()
+        if not read_only:
+            folder.mkdir(exist_ok=True)
         if not self.shared:
-            repair_journal(Path(self.url))
+            if read_only:
+                check_journal(Path(self.url))
+            else:
+                repair_journal(Path(self.url))
             try:
                 return JournalStorage(JournalFileBackend(self.url))
             except (ValueError, KeyError, TypeError) as error:  # Optuna raises these for a line that it cannot read
@@ -100,7 +120,9 @@ class StudyStorage:
         local = self.url.startswith("sqlite")
         with (
             warnings.catch_warnings(),
-            exclusive_lock(self.lock_path("studies"), "another worker that opens the studies"),
+            nullcontext()
+            if read_only
+            else exclusive_lock(self.lock_path("studies"), "another worker that opens the studies"),
         ):
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats
             try:
@@ -124,13 +146,16 @@ def make_retry_callback() -> RetryHeartbeatStaleTrialCallback:
         return RetryHeartbeatStaleTrialCallback(max_retry=_MAX_RETRIES)
 
 
-def find_studies(storage: StudyStorage, dataset: str, model: str | None = None) -> list[StoredStudy]:
+def find_studies(
+    storage: StudyStorage, dataset: str, model: str | None = None, *, reading: bool = False
+) -> list[StoredStudy]:
     """Return the stored studies of a data set.
 
     Args:
         storage: where the studies are stored.
         dataset: name of the data set.
         model: return only studies of this model. None returns studies of all models.
+        reading: whether the command changes nothing; see `StudyStorage.open`.
 
     Returns:
         Studies in the order in which they were started.
@@ -138,7 +163,7 @@ def find_studies(storage: StudyStorage, dataset: str, model: str | None = None) 
     Raises:
         PipelineError: the storage cannot be opened.
     """
-    opened = storage.open()
+    opened = storage.open(reading=reading)
     summaries = optuna.get_all_study_summaries(opened)
     studies = [read_study(opened, summary.study_name) for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
     matching = [

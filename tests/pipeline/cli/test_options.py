@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import click
@@ -38,3 +39,46 @@ def test_a_number_beyond_its_bounds_is_refused_by_its_option(
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2
     assert f"Invalid value for '{option}'" in result.output
+
+
+COMMANDS = (
+    "code",
+    "clips",
+    "faces",
+    "flow",
+    "train majority",
+    "report",
+    "repro",
+    "demo",
+    "ui",
+    "sync",
+    "compare majority mlp",
+    "ablate",
+    "study run mlp",
+    "study apply",
+    "study show",
+    "predict clip.mp4",
+    "register majority",
+    "promote",
+    "rollback",
+    "lineage",
+)
+
+
+@pytest.mark.parametrize("section", ["study", "models", "report", "registy"])
+def test_every_command_reports_a_fault_in_any_section(
+    section: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(re.sub(rf"(?m)^{section}:.*\n(  .*\n)*", "", text) + f"{section}: {{trails: 3}}\n")
+    for command in COMMANDS:
+        assert run(monkeypatch, *command.split()) == 2, command
+        assert re.search(r"params\.yaml: .*(trails|registy)", capsys.readouterr().err), command
+
+
+def test_a_stage_that_dvc_runs_checks_its_own_sections_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "clips")
+    with Path("params.yaml").open("a") as stream:
+        stream.write("study: {trails: 3}\n")
+    assert run(monkeypatch, "clips") == 0

@@ -14,7 +14,7 @@ def test_ui_prints_the_addresses_of_tables_on_a_server_and_starts_no_other(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     local = store.connect(project)
-    monkeypatch.setattr(store, "connect", lambda _: local)
+    monkeypatch.setattr(store, "connect", lambda _, **__: local)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://user:secret@mlflow.example.org/lab")
     assert run(monkeypatch, "ui") == 0
     tables = dict(line.split() for line in capsys.readouterr().out.splitlines())

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from command_line import run, set_params, train
+from microfacial.pipeline.commands.compare import explain_missing
 from microfacial.records import SYNTHETIC
 
 
@@ -51,3 +52,24 @@ def test_two_trained_models_are_compared(
     assert "majority" in message
     assert "linear_svm" in message
     assert "protocol" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../x", "Choose from hybrid, mlp"),
+        ("..", "Choose from"),
+        ("", "Choose from"),
+        ("mlpp", "Did you mean mlp?"),
+        ("majority", "Run `dvc repro`, which trains it"),
+        ("sssnet", "Add it under models"),
+    ],
+)
+def test_a_name_without_results_has_its_own_remedy(name: str, words: str) -> None:
+    text = explain_missing(name, ("mlp", "hybrid"), {"majority": {}}, "tiny")
+    assert text.startswith((f"{name} is not trained on tiny. ", f"{name!r} is not the name"))
+    assert words in text
+
+
+def test_before_any_training_the_remedy_is_to_train() -> None:
+    assert "Run `dvc repro`" in explain_missing("x", (), {}, "tiny")

@@ -18,7 +18,7 @@ from microfacial.pipeline.cli import models, projects, stages, studies
 from microfacial.pipeline.cli.groups import GroupedCommands
 from microfacial.pipeline.cli.options import USER_ERROR
 from microfacial.pipeline.extras import explain_missing_extras
-from microfacial.pipeline.messages import announce_waits, start_logging
+from microfacial.pipeline.messages import announce_waits, guard_output, start_logging
 
 _GROUPS = {
     "Set up and run a project": (
@@ -73,14 +73,16 @@ def run_command_line() -> None:
     try:
         start_logging()
         announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
-        with explain_missing_extras():
+        with guard_output(), explain_missing_extras():
             main()
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)
     except OSError as error:  # a full or read-only disk, a folder without permission
         place = error.filename or f"a file below {Path.cwd()} or {tempfile.gettempdir()}"
-        click.echo(f"microfacial: {error.strerror or error}: {place}. Repair it and try again", err=True)
+        denied = isinstance(error, PermissionError)
+        remedy = "Change its permissions, or run the command as its owner" if denied else "Repair it and try again"
+        click.echo(f"microfacial: {error.strerror or error}: {place}. {remedy}", err=True)
         sys.exit(USER_ERROR)
     finally:
         gc.freeze()  # the process ends: collecting garbage would take a second with torch and MLflow

@@ -15,8 +15,8 @@ from microfacial.pipeline.cli.options import (
     frame_number,
     json_option,
     locked_project,
+    open_checked_project,
 )
-from microfacial.pipeline.project import open_project
 
 
 @click.command("spot")
@@ -73,7 +73,7 @@ def promote_command(bootstrap: bool, force: str, dry_run: bool) -> None:
     from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
     with mlflow_errors_as_pipeline_errors():
-        decision = run_promote(open_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
+        decision = run_promote(open_checked_project(), bootstrap=bootstrap, force=force, dry_run=dry_run)
     if not decision.promotes:
         sys.exit(REFUSED)
 
@@ -86,7 +86,7 @@ def rollback_command(reason: str) -> None:
     from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
     with mlflow_errors_as_pipeline_errors():
-        run_rollback(open_project(), reason)
+        run_rollback(open_checked_project(), reason)
 
 
 @click.command("lineage")
@@ -97,7 +97,7 @@ def lineage_command(as_json: bool) -> None:
     from microfacial.tracking.store import mlflow_errors_as_pipeline_errors
 
     with mlflow_errors_as_pipeline_errors():
-        run_lineage(open_project(), as_json=as_json)
+        run_lineage(open_checked_project(), as_json=as_json)
 
 
 @click.command("predict")
@@ -130,7 +130,7 @@ def predict_command(
     if bundle and (version is not None or source is click.core.ParameterSource.COMMANDLINE):
         raise click.UsageError("--model is a folder, so --alias and --version do not apply. Remove them")
     moments = {"onset": onset, "apex": apex, "offset": offset}
-    model, title = open_bundle(bundle) if bundle else open_version(open_project(), alias, version)
+    model, title = open_bundle(bundle) if bundle else open_version(open_checked_project(), alias, version)
     if not as_json:
         click.echo(title)
     if not run_predict(model, paths, moments, fps, as_json=as_json):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from microfacial.locks import exclusive_lock
-from microfacial.pipeline.project import STATE, Project, open_project
+from microfacial.pipeline.project import PARAMS, STATE, Project, open_project
 
 REFUSED = 1
 """Exit code when the promotion rule refuses a challenger."""
@@ -69,6 +69,25 @@ fps_option = click.option(
 )
 
 
+def open_checked_project() -> Project:
+    """Open the project, after a check of all sections of params.yaml. So every command reports a misspelt key.
+
+    DVC knows which sections a stage depends on. A stage that DVC runs checks only these, and it starts faster.
+
+    Returns:
+        The project in the current folder.
+
+    Raises:
+        ConfigError: a section, key, type or bound is wrong.
+    """
+    project = open_project()
+    if "DVC_STAGE" not in os.environ:
+        from microfacial.pipeline.config import load  # imports torch
+
+        load(PARAMS)
+    return project
+
+
 @contextmanager
 def locked_project() -> Iterator[Project]:
     """Open the project and hold its stage lock, so that two stages never write the same files at once.
@@ -76,6 +95,6 @@ def locked_project() -> Iterator[Project]:
     Yields:
         The project in the current folder.
     """
-    project = open_project()
+    project = open_checked_project()
     with exclusive_lock(STATE / "stage.lock", "a stage of an earlier run"):
         yield project

@@ -6,7 +6,13 @@ from pathlib import Path
 import click
 
 from microfacial.errors import PipelineError
-from microfacial.pipeline.cli.options import USER_ERROR, json_option, locked_project, processes_option
+from microfacial.pipeline.cli.options import (
+    USER_ERROR,
+    json_option,
+    locked_project,
+    open_checked_project,
+    processes_option,
+)
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, open_project
 
@@ -60,7 +66,7 @@ def demo_command(folder: Path | None, contact_sheet: Path | None, processes: int
     from microfacial.report.demo_sheet import draw_demo_sheet
 
     if folder is None:
-        open_project()
+        open_checked_project()
     target = folder or dvc.DEMO
     if contact_sheet is None:
         dvc.make_demo(processes, target)
@@ -99,7 +105,7 @@ def ui_command(port: int) -> None:
     """Open MLflow's page on the runs of the project."""
     from microfacial.pipeline.server import show_runs
 
-    show_runs(open_project().clips, port)
+    show_runs(open_checked_project().clips, port)
 
 
 @click.command("sync")

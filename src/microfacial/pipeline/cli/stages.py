@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from microfacial.pipeline.cli.completion import ModelName
-from microfacial.pipeline.cli.options import locked_project, processes_option
-from microfacial.pipeline.project import open_project
+from microfacial.pipeline.cli.options import locked_project, open_checked_project, processes_option
 
 
 @click.command("code")
@@ -14,7 +13,7 @@ def code_command() -> None:
     """Write the digests of the code that each stage depends on."""
     from microfacial.pipeline.stages.code import run_code
 
-    run_code(open_project())
+    run_code(open_checked_project())
 
 
 @click.command("clips")
@@ -51,7 +50,7 @@ def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes
     if contact_sheet is not None:
         from microfacial.pipeline.commands.flow_sheet import run_flow_sheet
 
-        project = open_project()
+        project = open_checked_project()
         run_flow_sheet(project, Path(contact_sheet) if contact_sheet else project.sheets, clip_ids)
         return
     if clip_ids:

@@ -4,8 +4,7 @@ import click
 
 from microfacial.pipeline.cli.completion import ModelName
 from microfacial.pipeline.cli.groups import RunByDefault
-from microfacial.pipeline.cli.options import json_option, locked_project, processes_option
-from microfacial.pipeline.project import open_project
+from microfacial.pipeline.cli.options import json_option, locked_project, open_checked_project, processes_option
 
 
 @click.command("compare")
@@ -16,7 +15,7 @@ def compare_command(model: str, baseline: str, as_json: bool) -> None:
     """Compare MODEL with BASELINE on the same clips. Both must be trained."""
     from microfacial.pipeline.commands.compare import run_compare
 
-    run_compare(open_project(), model, baseline, as_json=as_json)
+    run_compare(open_checked_project(), model, baseline, as_json=as_json)
 
 
 @click.command("ablate")
@@ -68,7 +67,7 @@ def study_run_command(model: str, workers: int | None, no_conclusion: bool, pare
 
     if parent is not None:
         end_with_parent(parent)
-    run_study(open_project(), model, workers, processes, conclude=not no_conclusion)
+    run_study(open_checked_project(), model, workers, processes, conclude=not no_conclusion)
 
 
 @study_group.command("apply")
@@ -78,7 +77,7 @@ def study_apply_command(model: str | None, force: bool) -> None:
     """Write the best settings of the study that was started last into params.yaml. MODEL limits it to its studies."""
     from microfacial.pipeline.commands.study_apply import run_study_apply
 
-    run_study_apply(open_project(), model, force=force)
+    run_study_apply(open_checked_project(), model, force=force)
 
 
 @study_group.command("show")

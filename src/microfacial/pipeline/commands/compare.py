@@ -1,6 +1,6 @@
 """Command `compare`: is one trained model better than another on the same clips?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,13 +8,13 @@ import click
 
 from microfacial.errors import StorageError, suggest
 from microfacial.evaluation.comparison import describe_comparison, describe_difference
-from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_predictions
 from microfacial.evaluation.significance import compare_predictions
+from microfacial.models.lookup import list_models
+from microfacial.pipeline.config import load
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.records import Comparison, Evaluation
-from microfacial.settings import read_section
 
 
 def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -> None:
@@ -27,26 +27,44 @@ def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -
         as_json: whether to print a JSON document.
 
     Raises:
+        ConfigError: params.yaml is wrong.
         StorageError: one of the two models is not trained.
         ProtocolError: the two models were not evaluated in the same way.
     """
-    config = read_section(PARAMS, "train", TrainConfig)
+    config = load(PARAMS)
     folders = [project.results / "train" / name for name in (model, baseline)]
     trained = [path.parent.name for path in project.results.glob("train/*/evaluation.json")]
-    for folder in folders:
-        if not (folder / "evaluation.json").exists():
-            raise StorageError(
-                f"{folder.name} is not trained on {project.clips.name}. "
-                f"Run `dvc repro` with {folder.name} under models in {PARAMS}{suggest(folder.name, trained)}"
-            )
+    for name in (model, baseline):
+        if name not in trained:
+            raise StorageError(explain_missing(name, trained, config.models, project.clips.name))
     model_predictions, baseline_predictions = (read_predictions(folder, model=folder.name) for folder in folders)
-    comparison = compare_predictions(model_predictions, baseline_predictions, config.bootstrap_draws, config.seed)
+    comparison = compare_predictions(
+        model_predictions, baseline_predictions, config.train.bootstrap_draws, config.train.seed
+    )
     evaluations = [read_evaluation(folder) for folder in folders]
     if as_json:
         print_json(_as_dict(evaluations, comparison))
         return
     for line in describe_comparison(evaluations, comparison):
         click.echo(line)
+
+
+def explain_missing(name: str, trained: Sequence[str], models: Collection[str], dataset: str) -> str:
+    """Return why there are no results of a name, with a remedy.
+
+    Args:
+        name: the text that the user gave.
+        trained: names of the trained models.
+        models: names of the models in params.yaml.
+        dataset: name of the data set.
+    """
+    if name in models:
+        return f"{name} is not trained on {dataset}. Run `dvc repro`, which trains it"
+    if name in list_models():
+        remedy = f"Add it under models in {PARAMS} and run `dvc repro`"
+        return f"{name} is not trained on {dataset}. {remedy}{suggest(name, trained)}"
+    listed = f"Choose from {', '.join(sorted(trained))}" if trained else "No model is trained. Run `dvc repro`"
+    return f"{name!r} is not the name of a model trained on {dataset}. {listed}{suggest(name, trained)}"
 
 
 def _as_dict(evaluations: Sequence[Evaluation], comparison: Comparison) -> dict[str, Any]:

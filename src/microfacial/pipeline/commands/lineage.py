@@ -21,7 +21,7 @@ def run_lineage(project: Project, *, as_json: bool) -> None:
     Raises:
         PipelineError: no version is registered.
     """
-    registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
+    registry = Registry(connect(Path(), reading=True), registered_name(project.clips.name, project.clips.scheme))
     if as_json:
         print_json(list_lineage(registry))
         return

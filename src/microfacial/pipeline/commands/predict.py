@@ -55,7 +55,7 @@ def open_version(
     from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 
     with mlflow_errors_as_pipeline_errors():
-        registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
+        registry = Registry(connect(Path(), reading=True), registered_name(project.clips.name, project.clips.scheme))
         record = choose_version(registry, alias, version)
         folder = registry.fetch(record.version, VERSION_CACHE)
     model = read_bundle(find_bundle(folder))

@@ -34,7 +34,7 @@ def run_promote(project: Project, *, bootstrap: bool, force: str, dry_run: bool)
         ProtocolError: challenger and champion cannot be compared.
     """
     config = load(PARAMS)
-    registry = Registry(connect(Path()), registered_name(config.clips.name, config.clips.scheme))
+    registry = Registry(connect(Path(), reading=dry_run), registered_name(config.clips.name, config.clips.scheme))
     request = PromotionRequest(
         config=config.registry,
         baseline=BASELINE,

@@ -13,7 +13,7 @@ from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.store import features_digest
 from microfacial.tracking.location import hide_password
 from microfacial.tuning.apply import choose_study, choose_trial, edit_params
-from microfacial.tuning.description import describe_stored_study
+from microfacial.tuning.description import describe_stored_study, describe_study_limits
 from microfacial.tuning.optuna_storage import StudyStorage, find_studies
 from microfacial.tuning.trials import StoredStudy, choose_best
 
@@ -31,7 +31,7 @@ def show_studies(model: str | None, *, as_json: bool) -> None:
     """
     config = load(PARAMS)
     storage = StudyStorage(Path(), config.study)
-    studies = find_studies(storage, config.clips.name, model)
+    studies = find_studies(storage, config.clips.name, model, reading=True)
     address = hide_password(storage.url)
     if as_json:
         print_json({"storage": address, "studies": [_as_dict(study) for study in studies]})
@@ -49,6 +49,7 @@ def _as_dict(study: StoredStudy) -> dict[str, Any]:
     return {
         "name": study.name,
         "facts": study.facts,
+        "note": describe_study_limits([study]),
         "best_trial": None if best is None else best.number,
         "trials": [{name: getattr(trial, name) for name in names} for trial in study.trials],
         "conclusion": study.conclusion,

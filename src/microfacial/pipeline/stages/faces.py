@@ -34,7 +34,7 @@ def run_faces(project: Project) -> None:
     folder = project.results / "faces"
     faces, _, size_px = read_faces(folder)
     click.echo(f"faces: {_summarise(faces)}")
-    for line in find_suspicious_faces(faces, read_crops(folder, len(faces), size_px), config):
+    for line in find_suspicious_faces(faces, read_crops(folder, [face.clip for face in faces], size_px), config):
         click.echo(f"faces: warning: {line}", err=True)
 
 

@@ -1,0 +1,110 @@
+"""Read the size of a video's frames from its header.
+
+FFmpeg decodes a frame when it opens a file, so a file of a few kilobytes can take hundreds of megabytes of memory. The
+header tells the size before.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_MOST_ELEMENTS = 10_000  # of a header
+_DEEPEST = 8  # levels of nested elements
+_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")  # boxes that contain the description of the frames
+_SEGMENT, _TRACKS, _TRACK, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
+_WIDTH, _HEIGHT = 0xB0, 0xBA
+_Place = tuple[int, int]  # first byte, and the byte after the last
+
+
+def find_frame_size(path: Path) -> tuple[int, int] | None:
+    """Return the width and height in px of the largest frames that the header of a video announces.
+
+    Args:
+        path: file of the video. It exists.
+
+    Returns:
+        None for other formats than AVI, MP4, MOV, MKV, WebM and GIF, and for a header without a size.
+    """
+    end = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(12)
+        if head.startswith(b"GIF8"):
+            sizes = [(int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little"))]
+        elif head.startswith(b"RIFF"):
+            sizes = list(_read_avi(stream, (12, end)))
+        elif head.startswith(b"\x1a\x45\xdf\xa3"):
+            sizes = list(_read_matroska(stream, (0, end)))
+        else:
+            sizes = list(_read_boxes(stream, (0, end)))
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
+
+
+def _read_at(stream: BinaryIO, position: int, count: int) -> bytes:
+    stream.seek(position)
+    return stream.read(count)
+
+
+def _read_avi(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the sizes in the stream formats of an AVI. The lists with frames are not read."""
+    position, kind = place[0], b""
+    for _ in range(_MOST_ELEMENTS):
+        head = _read_at(stream, position, 20)
+        name, length = head[:4], int.from_bytes(head[4:8], "little")
+        if position >= place[1] or len(head) < 8 or head[8:12] == b"movi":
+            return
+        if name == b"LIST" and depth < _DEEPEST:
+            yield from _read_avi(stream, (position + 12, min(place[1], position + 8 + length)), depth + 1)
+        elif name == b"strh":
+            kind = head[8:12]
+        elif name == b"strf" and kind == b"vids":
+            width, height = (int.from_bytes(head[start : start + 4], "little", signed=True) for start in (12, 16))
+            yield abs(width), abs(height)  # a negative height means that the first row is at the top
+        position += 8 + length + length % 2
+
+
+def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the sizes in the sample descriptions of the video tracks of an MP4 or MOV."""
+    position, is_video = place[0], True
+    for _ in range(_MOST_ELEMENTS):
+        head = _read_at(stream, position, 60)
+        length, name, start = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if length == 1:  # the length follows the name, in eight bytes
+            length, start = int.from_bytes(head[8:16], "big"), 16
+        if length == 0:  # the last box ends with the file
+            length = place[1] - position
+        if position >= place[1] or len(head) < 8 or length < start:
+            return
+        if name == b"hdlr" and head[start + 4 : start + 8] != b"dhlr":  # a MOV also has a handler of data references
+            is_video = head[start + 8 : start + 12] == b"vide"
+        if name in _BOXES and is_video and depth < _DEEPEST:
+            yield from _read_boxes(stream, (position + start, min(place[1], position + length)), depth + 1)
+        elif name == b"stsd":
+            entry = _read_at(stream, position + start + 8, 36)
+            if len(entry) == 36:
+                yield int.from_bytes(entry[32:34], "big"), int.from_bytes(entry[34:36], "big")
+        position += length
+
+
+def _read_matroska(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the sizes of the video tracks of an MKV or WebM."""
+    position, width, height = place[0], 0, 0
+    for _ in range(_MOST_ELEMENTS):
+        head = _read_at(stream, position, 16)
+        id_length = 9 - head[0].bit_length() if position < place[1] and head and head[0] else 16
+        first = head[id_length] if id_length < len(head) else 0
+        end_of_head = id_length + 9 - first.bit_length()
+        if not first or len(head) < end_of_head:
+            break
+        name = int.from_bytes(head[:id_length], "big")
+        unknown = (1 << 7 * (end_of_head - id_length)) - 1  # all bits set
+        length = int.from_bytes(head[id_length:end_of_head], "big") & unknown
+        start = position + end_of_head
+        end = place[1] if length == unknown else min(place[1], start + length)
+        if name in (_SEGMENT, _TRACKS, _TRACK, _VIDEO) and depth < _DEEPEST:
+            yield from _read_matroska(stream, (start, end), depth + 1)
+        elif name in (_WIDTH, _HEIGHT) and length <= 8:
+            value = int.from_bytes(_read_at(stream, start, length), "big")
+            width, height = (value, height) if name == _WIDTH else (width, value)
+        position = end
+    if width and height:
+        yield width, height
