@@ -7,6 +7,13 @@ from microfacial.models.prior import MotionPrior
 from microfacial.tracking.experiments import find_experiment
 from microfacial.tracking.run_records import PRETRAININGS
 from microfacial.tracking.store import connect
+from microfacial.training import prior_files
+
+
+@pytest.fixture(autouse=True)
+def few_test_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score the prior on few drawn clips, because drawing takes time."""
+    monkeypatch.setattr(prior_files, "_TEST_CLIPS", 512)
 
 
 def test_pretrain_needs_no_project_and_writes_weights_and_card(
