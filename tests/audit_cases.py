@@ -1,5 +1,6 @@
 """Data, settings and helpers of the audit in evaluation/test_audit.py."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -68,6 +69,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Each model that uses the motion prior, with the settings that make it do so.
+WITH_PRIOR: dict[str, dict[str, Any]] = {
+    "motion_prior": {},
+    **{name: {"start": "motion_prior"} for name in ("mlp", "flow_cnn", "roi_cnn", "roi_graph", "roi_transformer")},
+    "hybrid": {"prior_share": 0.5},
+}
+
 
 def settings_of(model: str, **changes: Any) -> Section:
     variant = MODELS[model]
@@ -114,6 +122,13 @@ def run(samples: Samples, name: str, model: str, protocol: str, **changes: Any) 
     chunk = chunk_with(samples, name, PROTOCOLS[protocol], chunk_size(model, settings, samples))
     folds = train_chunk(samples, chunk, model, settings)
     return next(fold for fold in folds if fold.plan.name == name)
+
+
+def weights_of_fold(samples: Samples, name: str, model: str, settings: Section) -> Mapping[str, NDArray[Any]]:
+    """Train one fold alone, because other folds train on its test rows. Return all arrays of its checkpoint."""
+    (plan,) = (plan for plan in plan_folds(samples, PROTOCOLS["composite"]) if plan.name == name)
+    (fold,) = train_chunk(samples, (plan,), model, settings, checkpoints=True)
+    return fold.checkpoint
 
 
 @cache

@@ -18,6 +18,7 @@ from audit_cases import (
     LOUD,
     OPTIONS,
     PROTOCOLS,
+    WITH_PRIOR,
     changed,
     chunk_with,
     fold_with_most_test_rows,
@@ -27,11 +28,13 @@ from audit_cases import (
     same,
     samples_of,
     settings_of,
+    weights_of_fold,
 )
 from microfacial.evaluation.folds import chunk_plans, train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS, Network
 from microfacial.models.lookup import Model
+from microfacial.models.prior import load_prior
 from microfacial.records import Fitted, TrainingData
 from microfacial.settings import Section
 from microfacial.training import fit as training
@@ -138,7 +141,10 @@ def test_scale_class_weights_and_co_occurrence_are_those_of_the_training_rows(
 # --- rows that influence a fold ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "keys"), [("mlp", {"start": "motion_prior"}), ("hybrid", {"prior_share": 0.5})])
+with_prior = pytest.mark.parametrize(("model", "keys"), WITH_PRIOR.items())
+
+
+@with_prior
 def test_test_rows_change_nothing_in_models_that_use_the_motion_prior(model: str, keys: dict[str, Any]) -> None:
     samples = samples_of(model)
     name, rows = fold_with_most_test_rows(samples, "loso")
@@ -146,6 +152,23 @@ def test_test_rows_change_nothing_in_models_that_use_the_motion_prior(model: str
     assert same(
         run(samples, name, model, "loso", **keys), run(replace(samples, labels=labels), name, model, "loso", **keys)
     )
+
+
+@with_prior
+def test_test_rows_change_neither_the_trained_weights_nor_the_prior_in_them(model: str, keys: dict[str, Any]) -> None:
+    samples, settings = samples_of(model), settings_of(model, **keys)
+    name, rows = fold_with_most_test_rows(samples, "composite")
+    corrupted = replace(
+        samples,
+        inputs=changed(samples.inputs, rows, LOUD * samples.inputs[rows] + 1),
+        labels=changed(samples.labels, rows, (samples.labels[rows] + 1) % 3),
+        active=changed(samples.active, rows, ~samples.active[rows]),
+    )
+    honest, other = (weights_of_fold(data, name, model, settings) for data in (samples, corrupted))
+    assert honest.keys() == other.keys()
+    assert all(np.array_equal(honest[array], other[array]) for array in honest)
+    (prior,) = (values for array, values in honest.items() if array.endswith(("first.start_weight", "first.weight")))
+    assert np.array_equal(prior.reshape(256, 392), load_prior().arrays["first.weight"])
 
 
 @every_model

@@ -55,6 +55,24 @@ def test_every_setting_of_a_model_is_a_parameter_of_the_same_name(model: str) ->
     assert len(identity.params) + len(FOLD_FACTS) <= 100  # MLflow's limit per call
 
 
+def test_the_digest_of_the_motion_prior_is_a_fact_of_a_model_that_uses_it(tmp_path: Path) -> None:
+    without = make_identity("mlp")
+    identity = replace(without, motion_prior="ab" * 32)
+    assert "motion_prior" not in without.facts
+    assert identity.facts == {**without.facts, "motion_prior": "ab" * 32}
+    assert identity.params["motion_prior"] == "ab" * 32
+    write_identity(tmp_path, identity)
+    assert read_identity(tmp_path).motion_prior == "ab" * 32
+
+
+def test_an_identity_of_an_earlier_version_has_no_motion_prior(tmp_path: Path) -> None:
+    write_identity(tmp_path, make_identity("mlp"))
+    content = files.read_json(tmp_path / "run.json")
+    del content["motion_prior"]
+    files.write_json(tmp_path / "run.json", content)
+    assert read_identity(tmp_path).motion_prior == ""
+
+
 def test_only_the_settings_of_the_chosen_flow_method_are_parameters() -> None:
     names = {name for name in make_identity("majority", method="farneback").params if name.startswith("flow.")}
     assert "flow.farneback.levels" in names

@@ -62,7 +62,9 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "without graph": Ablation(hybrid={"graph": False}),
         "without transformer": Ablation(hybrid={"transformer": False}),
         "without face part": Ablation(hybrid={"face_share": 0.0}),  # the face stays a region, and the prior's input
-        "without motion prior": Ablation(hybrid={"prior_share": 0.0}),  # also shows the whole square, not a portrait
+        "without motion prior": Ablation(
+            hybrid={"prior_share": 0.0, "start": None}
+        ),  # also shows the whole square, not a portrait
         "one loss for all parts": Ablation(hybrid={"part_losses": False}),
         "fixed fusion": Ablation(hybrid={"fusion": "fixed"}),
         "one window": Ablation(

@@ -17,14 +17,15 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
-from microfacial.models.inputs import full_face
+from microfacial.models.inputs import full_face, portrait
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.layers.encoders import FeedForward, Head, ResNet18
-from microfacial.models.settings import OptimiserSettings, Width
+from microfacial.models.layers.prior_average import average_with_prior
+from microfacial.models.settings import StartSettings, Width
 from microfacial.records import FaceStore, Inputs
 
 
-class FlowCnnSettings(OptimiserSettings):
+class FlowCnnSettings(StartSettings):
     """`models.flow_cnn` in params.yaml. Only the small backbone uses `patch_px`, `width`, `depth` and `hidden`."""
 
     input_px: int = Field(28, ge=4, le=512)  # side of the map
@@ -113,6 +114,8 @@ class _Mix(nn.Module):
 
 def _make_inputs(store: FaceStore, settings: FlowCnnSettings) -> Inputs:
     """Return u, v and strain of the whole face from onset to apex, `(N, 3, input_px, input_px)`."""
+    if settings.prior_weight:
+        return portrait(store, settings.input_px, channels=3)
     return full_face(store, settings.input_px)
 
 
@@ -120,9 +123,11 @@ FLOW_CNN = Network(
     settings=FlowCnnSettings,
     presets={
         "default": {},
+        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_TRAINING, "input_px": 224, "backbone": "resnet18"},
     },
     make_inputs=_make_inputs,
-    build=FlowCnn,
+    build=average_with_prior(FlowCnn),
+    uses_prior=lambda settings: settings.prior_weight > 0,
     lockstep=lambda settings: settings.backbone == "small",
 )

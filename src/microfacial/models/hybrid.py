@@ -4,7 +4,7 @@
         onset→apex     ─▶ graph attention ─▶ (N, R, D)    ─▶ weight regions             ─▶ (N, K) ┐
         phase windows  ─▶ self-attention  ─▶ (N, T, R, D) ─▶ weight windows and regions ─▶ (N, K) ┴▶ fuse ─▶ (N, K)
     whole face, onset→apex ─▶ one hidden layer ─▶ (N, K), averaged with the fused logits by the weight face_share
-    whole face, onset→apex ─▶ motion prior, not trained ─▶ (N, K), averaged with the result by the weight prior_share
+    whole face, onset→apex ─▶ motion prior, not trained ─▶ (N, K), averaged with the result by the weight prior_weight
 
 In each branch, the weighted vectors are concatenated, so that each region keeps its place, and one linear layer turns
 them into logits. `Hybrid.importances` returns all weights. Either branch can be switched off.
@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_ATTENTION, Network, Task
-from microfacial.models.inputs import phase_windows, region_windows
+from microfacial.models.inputs import FaceFrame, phase_windows, region_windows
 from microfacial.models.layers.attention import (
     AttentionPooling,
     GraphLayer,
@@ -37,6 +37,7 @@ from microfacial.models.layers.attention import (
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
 from microfacial.models.layers.fusion import Fusion, FusionKind, HybridImportances
 from microfacial.models.layers.parts import FacePart, PartNetwork
+from microfacial.models.layers.prior_average import apex_motion
 from microfacial.models.layers.prior_start import PriorStart
 from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, FaceStore, Inputs
@@ -49,13 +50,18 @@ class HybridSettings(AttentionSettings):
     transformer: bool = Field(True, validate_default=True)  # train the branch over windows
     fusion: FusionKind = "weights"  # of the branches' weights: computed per face, learned for all faces, or constant
     graph_share: float = Field(0.5, gt=0, lt=1)  # weight of the graph at the start of training, or always if fixed
-    prior_share: float = Field(0.0, ge=0, lt=1)  # weight of the motion prior, which is not trained; preset default: 0.5
+    prior_share: float = Field(0.0, ge=0, lt=1)  # weight of the motion prior; preset default: 0.5; 0: as `start` says
     part_losses: bool = True  # train each part with a loss of its own; false: with the loss of the sum of all parts
     face_share: float = Field(0.4, ge=0, lt=1)  # weight of the part of the whole face; 0 or no whole_face: no part
     face_hidden: int = Field(64, ge=1, le=8192)  # units of the hidden layer of this part
     roi_attention: bool = True  # learn the weights of regions and windows; false: equal weights
     adjacency: Adjacency = "learned"  # initial interactions; action-units: how often regions move together
     windows_per_phase: Literal[0, 1, 2] = 1  # windows before the apex, and after it; 0: only onset→apex
+
+    @property
+    def prior_weight(self) -> float:
+        """Weight of the motion prior: `prior_share`, or that of every network if `start` alone asks for the prior."""
+        return self.prior_share or super().prior_weight
 
     @field_validator("prior_share")
     @classmethod
@@ -97,8 +103,8 @@ class Hybrid(PartNetwork):
         self.skip = nn.Linear(prod(task.shape), task.classes, bias=False) if settings.skip else None
         self.face_share = settings.face_share if settings.whole_face else 0.0
         self.face = FacePart(task, settings.face_hidden, settings.dropout) if self.face_share else None
-        self.prior_share = settings.prior_share
-        self.prior = PriorStart(task, 0.0, trainable=False) if self.prior_share else None
+        self.prior_weight = settings.prior_weight
+        self.prior = PriorStart(task, 0.0, trainable=False) if self.prior_weight else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits for maps of regions `(N, W, R, C, s, s)`.
@@ -120,7 +126,7 @@ class Hybrid(PartNetwork):
                 logits = (1 - self.face_share) * logits + self.face_share * parts[-1]
         if not separate:
             if self.prior is not None:
-                logits = (1 - self.prior_share) * logits + self.prior_share * self.prior(x[:, 0, -1])
+                logits = (1 - self.prior_weight) * logits + self.prior_weight * self.prior(apex_motion(x))
             return logits
         sums = [logits] if self.skip is not None or (self.graph and self.transformer) else []  # with weights to train
         return torch.stack([*parts, *sums], dim=1)
@@ -258,7 +264,7 @@ def _make_inputs(store: FaceStore, settings: HybridSettings) -> Inputs:
     """
     phases = phase_windows(store, settings.windows_per_phase if settings.transformer else 0)
     windows = phases if ONSET_APEX in phases or not settings.graph else (ONSET_APEX, *phases)
-    face: Literal["portrait", "square"] = "portrait" if settings.prior_share else "square"
+    face: FaceFrame = "portrait" if settings.prior_weight else "square"
     return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face, face=face)
 
 
@@ -273,11 +279,12 @@ HYBRID = Network(
     settings=HybridSettings,
     presets={
         "default": {"prior_share": 0.5},  # chosen on the tuning half of published maps; see docs/log.md
+        "from_prior": {"start": "motion_prior"},  # the same
         "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
     },
     make_inputs=_make_inputs,
     build=Hybrid,
     lockstep=lambda settings: settings.encoder == "linear",
     explain=_explain,
-    uses_prior=lambda settings: settings.prior_share > 0,
+    uses_prior=lambda settings: settings.prior_weight > 0,
 )

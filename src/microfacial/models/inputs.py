@@ -26,6 +26,9 @@ _SUMS = {APEX_OFFSET: ("apex>fall", "fall>offset")}  # windows that are the sum 
 # The jaw of the mean face, in sides of the aligned square, with a margin for faces that are wider or longer.
 _CHEEKS, _JAW_WIDTH, _JAW_HEIGHT = 0.40, 0.53, 0.61
 
+FaceFrame = Literal["square", "portrait"]
+"""Part of the aligned square that counts as the whole face: all of it, or the frame of drawn faces."""
+
 _Maps = NDArray[np.float32]
 
 
@@ -43,7 +46,7 @@ def full_face(store: FaceStore, size_px: int) -> Inputs:
     return Inputs(values=np.stack([_whole_face(motion, store, size_px) for motion in motions]))
 
 
-def portrait(store: FaceStore, size_px: int) -> Inputs:
+def portrait(store: FaceStore, size_px: int, *, channels: Literal[2, 3] = 2) -> Inputs:
     """Return the onset→apex motion in the frame of drawn faces: from above the brows to the mouth, a bit narrower.
 
     Published maps show this frame already. See `datasets.drawn_motion.fields` for the places of eyes and mouth in it.
@@ -51,11 +54,12 @@ def portrait(store: FaceStore, size_px: int) -> Inputs:
     Args:
         store: aligned faces and flow of N clips.
         size_px: side of the maps.
+        channels: 2 for u and v, 3 to add strain.
 
     Returns:
-        Values `(N, 2, size_px, size_px)` float32: u, v. Pixels outside the face are 0; see `face_area`.
+        Values `(N, channels, size_px, size_px)` float32. Pixels outside the face are 0; see `face_area`.
     """
-    motions = (_motion(store, row, ONSET_APEX)[:2] for row in range(len(store.clips)))
+    motions = (_motion(store, row, ONSET_APEX)[:channels] for row in range(len(store.clips)))
     return Inputs(values=np.stack([_portrait(motion, store, size_px) for motion in motions]))
 
 
@@ -73,7 +77,7 @@ def apex_crops(store: FaceStore, size_px: int) -> Inputs:
     return Inputs(values=np.stack([_resize(image.transpose(2, 0, 1), size_px) for image in images]))
 
 
-def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) -> Inputs:
+def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False, face: FaceFrame = "square") -> Inputs:
     """Return the onset→apex motion of each region, cut from the full face.
 
     The motion is in aligned pixels for every region, whatever the size of the region.
@@ -82,11 +86,12 @@ def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False) ->
         store: aligned faces and flow of N clips.
         size_px: side of the maps.
         whole_face: whether to append the whole face as one more region.
+        face: see `region_windows`.
 
     Returns:
         Values `(N, R, 3, size_px, size_px)` float32: u, v, strain.
     """
-    inputs = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face)
+    inputs = region_windows(store, size_px, (ONSET_APEX,), whole_face=whole_face, face=face)
     return Inputs(values=inputs.values[:, 0], regions=inputs.regions, mirror=inputs.mirror)
 
 
@@ -96,7 +101,7 @@ def region_windows(
     windows: Sequence[str],
     *,
     whole_face: bool = False,
-    face: Literal["square", "portrait"] = "square",
+    face: FaceFrame = "square",
 ) -> Inputs:
     """Return the motion of each region in several windows; see `face_regions`.
 
@@ -105,7 +110,7 @@ def region_windows(
         size_px: side of the maps.
         windows: names of the W windows, in the order of the result.
         whole_face: whether to append the whole face as one more region.
-        face: part of the aligned square that counts as the whole face: all of it, or the frame of drawn faces.
+        face: part of the aligned square that counts as the whole face. The motion prior needs `portrait`.
 
     Returns:
         Values `(N, W, R, 3, size_px, size_px)` float32: u, v, strain.
@@ -190,7 +195,7 @@ def _motion(store: FaceStore, row: int, window: str) -> _Maps:
     return np.concatenate([flow, strain(flow)[None]])
 
 
-def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool, face: str) -> _Maps:
+def _cut(store: FaceStore, row: int, window: str, size_px: int, whole_face: bool, face: FaceFrame) -> _Maps:
     """Return the regions of one clip in one window, `(R, 3, size_px, size_px)`."""
     motion = _motion(store, row, window)
     regions = [_resize(motion[:, top:bottom, left:right], size_px) for top, left, bottom, right in store.boxes[row]]

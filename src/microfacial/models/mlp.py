@@ -7,7 +7,6 @@ arXiv:1606.08415.
 """
 
 from math import prod
-from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -16,17 +15,16 @@ from microfacial.models.base import Network, Task
 from microfacial.models.inputs import full_face, portrait
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.layers.prior_start import PriorStart
-from microfacial.models.settings import OptimiserSettings
+from microfacial.models.settings import StartSettings
 from microfacial.records import FaceStore, Inputs
 
 
-class MlpSettings(OptimiserSettings):
+class MlpSettings(StartSettings):
     """`models.mlp` in params.yaml."""
 
     input_px: int = Field(14, ge=4, le=512)  # side of the map
-    hidden: int = Field(64, ge=1, le=8192)  # units
+    hidden: int = Field(64, ge=1, le=8192)  # units; not used with `start`, which trains the layers of the prior
     dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
-    start: Literal["motion_prior"] | None = None  # fine-tune the motion prior; `hidden` is not used
 
 
 class Mlp(nn.Module):

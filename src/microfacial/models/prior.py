@@ -150,8 +150,8 @@ def emotion_shares(classes: tuple[str, ...]) -> FloatArray:
         members = emotions_of_class(name)
         if not members:
             raise ConfigError(
-                f"the motion prior has no emotion for the class {name!r}. Remove the model motion_prior, set "
-                "prior_share of hybrid to 0 and start of mlp to null, or use a scheme whose classes are among "
+                f"the motion prior has no emotion for the class {name!r}. Remove the model motion_prior, set start "
+                "of networks to null and prior_share of hybrid to 0, or use a scheme whose classes are among "
                 f"{', '.join(EMOTIONS)}, positive and negative"
             )
         for emotion, share in members.items():

@@ -13,8 +13,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_TRAINING, Network, Task
-from microfacial.models.inputs import face_regions
+from microfacial.models.inputs import FaceFrame, face_regions
 from microfacial.models.layers.encoders import Head, RegionEncoder
+from microfacial.models.layers.prior_average import average_with_prior
 from microfacial.models.settings import RegionSettings, Width
 from microfacial.records import FaceStore, Inputs
 
@@ -47,13 +48,15 @@ class RoiCnn(nn.Module):
 
 def _make_inputs(store: FaceStore, settings: RoiCnnSettings) -> Inputs:
     """Return u, v and strain of each region from onset to apex, `(N, R, 3, input_px, input_px)`."""
-    return face_regions(store, settings.input_px, whole_face=settings.whole_face)
+    face: FaceFrame = "portrait" if settings.prior_weight else "square"
+    return face_regions(store, settings.input_px, whole_face=settings.whole_face, face=face)
 
 
 ROI_CNN = Network(
     settings=RoiCnnSettings,
     presets={
         "default": {},
+        "from_prior": {"start": "motion_prior"},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,
@@ -64,6 +67,7 @@ ROI_CNN = Network(
         },
     },
     make_inputs=_make_inputs,
-    build=RoiCnn,
+    build=average_with_prior(RoiCnn),
+    uses_prior=lambda settings: settings.prior_weight > 0,
     lockstep=lambda settings: settings.encoder == "linear",
 )

@@ -12,9 +12,10 @@ arXiv:2004.08915.
 from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_ATTENTION, Network, Task
-from microfacial.models.inputs import face_regions
+from microfacial.models.inputs import FaceFrame, face_regions
 from microfacial.models.layers.attention import GraphLayer, initial_interactions, run_layers
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.layers.prior_average import average_with_prior
 from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -68,16 +69,19 @@ class RoiGraph(nn.Module):
 
 def _make_inputs(store: FaceStore, settings: RoiGraphSettings) -> Inputs:
     """Return u, v and strain from onset to apex, `(N, R, 3, input_px, input_px)`, for N clips and R regions."""
-    return face_regions(store, settings.input_px, whole_face=settings.whole_face)
+    face: FaceFrame = "portrait" if settings.prior_weight else "square"
+    return face_regions(store, settings.input_px, whole_face=settings.whole_face, face=face)
 
 
 ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
         "default": {},
+        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_ATTENTION},
     },
     make_inputs=_make_inputs,
-    build=RoiGraph,
+    build=average_with_prior(RoiGraph),
+    uses_prior=lambda settings: settings.prior_weight > 0,
     lockstep=lambda settings: settings.encoder == "linear",
 )

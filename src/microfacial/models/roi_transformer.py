@@ -13,9 +13,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from microfacial.models.base import MISSION_ATTENTION, Network, Task
-from microfacial.models.inputs import phase_windows, region_windows
+from microfacial.models.inputs import FaceFrame, phase_windows, region_windows
 from microfacial.models.layers.attention import TransformerLayer, embedding, run_layers
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
+from microfacial.models.layers.prior_average import average_with_prior
 from microfacial.models.settings import AttentionSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -73,16 +74,19 @@ class RoiTransformer(nn.Module):
 def _make_inputs(store: FaceStore, settings: RoiTransformerSettings) -> Inputs:
     """Return u, v and strain of each region in each window, `(N, W, R, 3, input_px, input_px)`."""
     windows = phase_windows(store, settings.windows_per_phase)
-    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face)
+    face: FaceFrame = "portrait" if settings.prior_weight else "square"
+    return region_windows(store, settings.input_px, windows, whole_face=settings.whole_face, face=face)
 
 
 ROI_TRANSFORMER = Network(
     settings=RoiTransformerSettings,
     presets={
         "default": {},
+        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
     },
     make_inputs=_make_inputs,
-    build=RoiTransformer,
+    build=average_with_prior(RoiTransformer),
+    uses_prior=lambda settings: settings.prior_weight > 0,
     lockstep=lambda settings: settings.encoder == "linear",
 )

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from microfacial.settings import Section
+
+PRIOR_SHARE = 0.5
+"""Weight of the motion prior in a network that starts from it, chosen on the tuning half of published maps."""
 
 CHANNELS_PER_GROUP = 8  # of group normalisation; with one channel per group, a map of one pixel would become zero
 
 Width = Annotated[int, Field(gt=0, le=4096, multiple_of=CHANNELS_PER_GROUP)]
 CValue = Annotated[float, Field(gt=0, le=1e9)]  # C, the inverse strength of regularisation
+Start = Annotated[Literal["motion_prior"] | None, BeforeValidator(lambda value: None if value == "none" else value)]
 EncoderKind = Literal["linear", "conv"]
 Adjacency = Literal["learned", "action-units"]
 
@@ -55,15 +59,35 @@ class OptimiserSettings(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "float32"  # auto: bfloat16 if the processor supports it
 
 
-class RegionSettings(OptimiserSettings):
+class StartSettings(OptimiserSettings):
+    """Settings of every network that can start from the motion prior."""
+
+    start: Start = (
+        None  # motion_prior: average the network with the prior (mlp: train the prior's layers); null: neither
+    )
+
+    @property
+    def prior_weight(self) -> float:
+        """Weight of the motion prior in the mean of its logits and those of the network. 0: it is not used."""
+        return PRIOR_SHARE if self.start else 0.0
+
+
+class RegionSettings(StartSettings):
     """Settings of every model of regions."""
 
     input_px: int = Field(14, ge=4, le=512)  # side of a region's map
-    whole_face: bool = True  # add the whole face as one more region
+    whole_face: bool = True  # add the whole face as one more region; the motion prior needs it
     encoder: EncoderKind = "linear"  # linear: one layer over the pixels of a map; conv: four convolution blocks
     shared_encoder: bool = False  # true: one encoder for all regions; false: one encoder per region
     dropout: float = Field(0.5, ge=0, lt=1)  # share of units that are dropped in training
     skip: bool = False  # add a linear classifier of the inputs
+
+    @field_validator("whole_face")
+    @classmethod
+    def _check_prior_has_face(cls, whole_face: bool, fields: ValidationInfo) -> bool:
+        if fields.data.get("start") and not whole_face:
+            raise PydanticCustomError("start", "must be true where start is motion_prior: the prior needs it")
+        return whole_face
 
 
 class AttentionSettings(RegionSettings):

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from microfacial.errors import PipelineError
 from microfacial.tracking.failures import describe_deleted_experiment
 from microfacial.tracking.location import local_address, store_owner
-from microfacial.tracking.run_records import is_study_experiment
+from microfacial.tracking.run_records import PRETRAININGS, is_study_experiment
 from microfacial.tracking.views import view_tags
 
 _NAME, _NOTE = "microfacial.experiment", "mlflow.note.content"
@@ -27,6 +27,11 @@ _STUDIES = (
     "Studies that search settings of micro-expression models. Each run is one study, and each nested run is one trial. "
     "`inner_uf1` is the score of a trial on inner folds of the tuning subjects, which is what the study maximises. "
     "`microfacial study show` prints the same in the terminal."
+)
+_PRETRAININGS = (
+    "Trainings of the motion prior by `microfacial pretrain`, on drawn motion only. The tag `microfacial.motion_prior` "
+    "is the digest of the weights. Runs of models that use the motion prior have its digest as the parameter "
+    "`motion_prior`."
 )
 
 
@@ -75,9 +80,11 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
     experiment = find_experiment(client, name) or _create(client, name, root)
     require_active(client, experiment, name)
     number = str(experiment.experiment_id)
-    described = {_NAME: name, _NOTE: _STUDIES if is_study_experiment(name) else _TRAININGS}
+    note = _STUDIES if is_study_experiment(name) else _TRAININGS
+    described = {_NAME: name, _NOTE: _PRETRAININGS if name == PRETRAININGS else note}
+    views = {} if name == PRETRAININGS else view_tags(is_study_experiment(name))
     missing = {tag: text for tag, text in described.items() if tag not in experiment.tags}
-    for tag, text in {**missing, **view_tags(is_study_experiment(name))}.items():
+    for tag, text in {**missing, **views}.items():
         if experiment.tags.get(tag) != text:
             client.set_experiment_tag(number, tag, text)
     return number

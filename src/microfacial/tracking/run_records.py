@@ -19,6 +19,9 @@ from microfacial.records import FoldResult, History
 
 _MAX_CHARACTERS = 5900  # of a parameter. The limit of MLflow is 6000
 _STUDIES = " · studies"  # end of the name of an experiment
+PRETRAININGS = "motion prior"
+"""Name of the experiment of the runs of `microfacial pretrain`. Names of other experiments contain ` · `."""
+
 _IDENTITY, _SETTINGS = "run.json", "settings.json"
 
 
@@ -67,6 +70,7 @@ class RunIdentity:
         flow: identity of the flow.
         settings: the sections `train`, `faces` and `flow` of params.yaml, and the resolved settings of the model as
             `model`.
+        motion_prior: SHA-256 of the weights of the motion prior. It is empty for a model that does not use them.
     """
 
     key: str
@@ -77,6 +81,7 @@ class RunIdentity:
     clips: str
     flow: FlowDigest
     settings: Mapping[str, Mapping[str, Any]]
+    motion_prior: str = ""
 
     @property
     def experiment(self) -> str:
@@ -93,6 +98,7 @@ class RunIdentity:
             "protocol": self.settings["train"]["protocol"],
             "corpora": " ".join(self.corpora),
             "seed": str(self.settings["train"]["seed"]),
+            **({"motion_prior": self.motion_prior} if self.motion_prior else {}),
         }
 
     @property

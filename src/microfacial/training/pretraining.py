@@ -140,7 +140,7 @@ def _draw_batch(clips: int, generator: torch.Generator) -> tuple[Tensor, Tensor,
     device = generator.device
     emotions = torch.multinomial(drawn_shares().to(device), clips, replacement=True, generator=generator)
     drawn = draw_motion(emotions, generator, INPUT_PX)
-    inside = torch.from_numpy(_portrait_area()).to(device)
+    inside = torch.from_numpy(portrait_area()).to(device)
     masked = torch.rand(clips, 1, 1, 1, generator=generator, device=device) < _MASKED
     motion = torch.where(masked, drawn.flow[:, 0] * inside, drawn.flow[:, 0])
     shown = [UNITS.index(unit) for unit in SHOWN_UNITS]
@@ -163,7 +163,7 @@ def torch_features(motion: Tensor) -> Tensor:
     return (small / size.clamp(min=SMALLEST)).clamp(-GREATEST, GREATEST)
 
 
-def _portrait_area() -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def portrait_area() -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Return the part of the drawn frame that shows the face on the aligned square, `(INPUT_PX, INPUT_PX)` bool."""
     top, left, bottom, right = (round(share * 10 * INPUT_PX) for share in PORTRAIT)
     area = face_area(10 * INPUT_PX)[top:bottom, left:right]

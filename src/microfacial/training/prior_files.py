@@ -4,6 +4,7 @@ MotionPrior ─▶ score_on_drawn ─▶ motion_prior.safetensors, motion_prior.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,32 @@ class DrawnScores:
     unit_auc: dict[int, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainedPrior:
+    """A finished training of the motion prior.
+
+    Attributes:
+        path: file of the weights.
+        sha256: digest of the weights.
+        plan: how the prior was trained.
+        device: device of torch.
+        losses: loss of each batch.
+        scores: scores on drawn clips that were not trained on.
+    """
+
+    path: Path
+    sha256: str
+    plan: Pretraining
+    device: str
+    losses: Sequence[float]
+    scores: DrawnScores
+
+    @property
+    def card(self) -> Path:
+        """File of the model card."""
+        return self.path.with_suffix(".md")
+
+
 def score_on_drawn(prior: MotionPrior, seed: int = 10_000) -> DrawnScores:
     """Score a prior on drawn clips.
 
@@ -57,6 +84,16 @@ def score_on_drawn(prior: MotionPrior, seed: int = 10_000) -> DrawnScores:
     return DrawnScores(accuracy=float((probabilities.argmax(1) == emotions.numpy()).mean()), unit_auc=areas)
 
 
+def score_prior(prior: MotionPrior, plan: Pretraining) -> DrawnScores:
+    """Score a prior on drawn clips that its training has not drawn.
+
+    Args:
+        prior: the prior.
+        plan: how it was trained.
+    """
+    return score_on_drawn(prior, plan.seed + 10_000)
+
+
 def check_output(path: Path) -> None:
     """Refuse a file of weights that does not end in .safetensors.
 
@@ -70,7 +107,9 @@ def check_output(path: Path) -> None:
         raise ConfigError(f"{path}: the weights are written as safetensors. Use a name that ends in .safetensors")
 
 
-def write_prior(path: Path, prior: MotionPrior, plan: Pretraining, device: str) -> str:
+def write_prior(
+    path: Path, prior: MotionPrior, plan: Pretraining, device: str, scores: DrawnScores | None = None
+) -> str:
     """Write the weights of a prior, and next to them its model card.
 
     Args:
@@ -78,6 +117,7 @@ def write_prior(path: Path, prior: MotionPrior, plan: Pretraining, device: str) 
         prior: the prior.
         plan: how it was trained.
         device: device that it was trained on.
+        scores: its scores on drawn clips for the card. They are computed if None.
 
     Returns:
         SHA-256 of the weights.
@@ -91,13 +131,15 @@ def write_prior(path: Path, prior: MotionPrior, plan: Pretraining, device: str) 
     sha256 = hashlib.sha256(content).hexdigest()
     with atomic_write(path) as scratch:
         scratch.write_bytes(content)
-    write_text(path.with_suffix(".md"), _describe(prior, plan, device, sha256, len(content)))
+    write_text(
+        path.with_suffix(".md"),
+        _describe(prior, plan, device, scores or score_prior(prior, plan), sha256, len(content)),
+    )
     return sha256
 
 
-def _describe(prior: MotionPrior, plan: Pretraining, device: str, sha256: str, size: int) -> str:
+def _describe(prior: MotionPrior, plan: Pretraining, device: str, scores: DrawnScores, sha256: str, size: int) -> str:
     """Return the model card."""
-    scores = score_on_drawn(prior, plan.seed + 10_000)
     settings = "\n".join(f"| {name} | {value} |" for name, value in vars(plan).items())
     areas = "\n".join(f"| {unit} | {area:.2f} |" for unit, area in scores.unit_auc.items())
     return ("\n\n".join(_PARAGRAPHS) + "\n").format(

@@ -4,6 +4,16 @@ import pytest
 
 from command_line import run
 from microfacial.models.prior import MotionPrior
+from microfacial.tracking.experiments import find_experiment
+from microfacial.tracking.run_records import PRETRAININGS
+from microfacial.tracking.store import connect
+from microfacial.training import prior_files
+
+
+@pytest.fixture(autouse=True)
+def few_test_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score the prior on few drawn clips, because drawing takes time."""
+    monkeypatch.setattr(prior_files, "_TEST_CLIPS", 512)
 
 
 def test_pretrain_needs_no_project_and_writes_weights_and_card(
@@ -14,6 +24,32 @@ def test_pretrain_needs_no_project_and_writes_weights_and_card(
     sha256 = capsys.readouterr().out.split()[-1]
     assert MotionPrior.read(Path("mine.safetensors"), sha256).units
     assert "| steps | 1 |" in Path("mine.md").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.safetensors", "mine.md"}
+
+
+def test_pretrain_in_a_project_writes_a_run_with_the_digest_of_the_weights(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "pretrain", "--steps", "1", "--output", "mine.safetensors") == 0
+    sha256 = capsys.readouterr().out.split()[-1]
+    client = connect(project)
+    experiment = find_experiment(client, PRETRAININGS)
+    assert experiment is not None
+    (written,) = client.search_runs([experiment.experiment_id])
+    assert written.data.tags["microfacial.motion_prior"] == sha256
+    assert len(client.get_metric_history(written.info.run_id, "loss")) == 1
+
+
+def test_weights_are_written_although_mlflow_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").touch()
+    Path("mlruns").touch()  # a file where the store needs a folder
+    assert run(monkeypatch, "pretrain", "--steps", "1", "--output", "mine.safetensors") == 0
+    printed = capsys.readouterr()
+    assert "MLflow failed" in printed.err
+    assert MotionPrior.read(Path("mine.safetensors"), printed.out.split()[-1]).units
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,19 @@ import pytest
 from command_line import read_rows, run, set_params, train
 from microfacial.evaluation import fold_cache
 from microfacial.evaluation.result_files import read_evaluation
+from microfacial.models.prior import PRIOR_SHA256
 from microfacial.records import ORACLE
+from microfacial.tracking.run_records import read_identity
+
+
+def test_runs_carry_the_digest_of_the_motion_prior_if_the_model_uses_it(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params("models", majority={}, motion_prior={})
+    train(monkeypatch, "majority", "motion_prior")
+    results = project_with_flow / "results" / "tiny" / "train"
+    digests = [read_identity(results / model).motion_prior for model in ("majority", "motion_prior")]
+    assert digests == ["", PRIOR_SHA256]
 
 
 def test_an_added_repetition_does_not_train_finished_folds_again(

@@ -16,6 +16,8 @@ from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracl
 from microfacial.evaluation.planned import plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import write_training
+from microfacial.models.lookup import uses_prior
+from microfacial.models.prior import PRIOR_SHA256
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
@@ -115,6 +117,7 @@ def _identify(
         clips=file_hash(project.results / "clips.csv"),
         flow=FlowDigest(digest=dvc_hash(project.results / "flow"), shape=store.flow.shape, unit=store.unit),
         settings={name: section.model_dump(mode="json") for name, section in sections.items()},
+        motion_prior=PRIOR_SHA256 if uses_prior(model, config.models[model]) else "",
     )
 
 
