@@ -64,7 +64,7 @@ def pool(model: str, samples: Samples, folds: Sequence[FoldResult], config: Trai
         mean_over_folds_uf1=float(np.mean(uf1(by_fold))),
         mean_over_folds_uar=float(np.mean(uar(by_fold))),
         mean_over_folds_accuracy=float(np.mean(accuracy(by_fold))),
-        note=_note(samples, by_subject, prior=any(fold.uses_prior for fold in folds)),
+        note=note_of(samples, by_subject.shape[1], prior=any(fold.uses_prior for fold in folds)),
     )
 
 
@@ -146,12 +146,18 @@ def deviation(scores: NDArray[np.float64]) -> float:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
-def _note(samples: Samples, by_subject: Counts, *, prior: bool) -> str:
-    """Return the reasons why the scores must be read with care, or an empty text."""
+def note_of(samples: Samples, subjects: int, *, prior: bool) -> str:
+    """Return the reasons why the scores must be read with care, or an empty text.
+
+    Args:
+        samples: all rows of the data set.
+        subjects: number of held-out subjects.
+        prior: whether the model uses the motion prior.
+    """
     synthetic = any(map(is_synthetic, samples.corpora))
     notes = {
         SYNTHETIC: synthetic,
         PRIOR_ON_DRAWN: synthetic and prior,
-        ONE_SUBJECT: by_subject.shape[1] == 1,
+        ONE_SUBJECT: subjects == 1,
     }
     return "; ".join(note for note, holds in notes.items() if holds)
