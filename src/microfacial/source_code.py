@@ -43,6 +43,7 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "preprocessing/weights/face_landmark.tflite",
         ),
         "report.page": ("report/page.css", "report/page.html", "report/page.js"),
+        "report.unit_results": ("report/units.html",),
     }
 )
 """Files that a module reads from the package."""

@@ -1,12 +1,19 @@
 """Expected values were derived by hand from the annotators' notation."""
 
+import math
 from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microfacial.datasets.action_units import ActionUnit, moved_regions, parse_action_units
+from microfacial.datasets.action_units import (
+    SCORED_UNITS,
+    ActionUnit,
+    label_units,
+    moved_regions,
+    parse_action_units,
+)
 from microfacial.preprocessing.regions import FACE_SCHEMES
 
 
@@ -163,3 +170,33 @@ def test_a_long_cell_is_parsed_in_linear_time() -> None:
     for text in ("+" * 30_000, "(" * 30_000, "12+" * 10_000, "12 or " * 5_000, "A/" * 15_000, "(12+" * 7_000):
         parse_action_units(text)
     assert perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "moving", "unknown"),
+    [
+        ("4+7", {4, 7}, set()),
+        ("L12", {12}, set()),
+        ("L12+R12", {12}, set()),
+        ("12A", {12}, set()),
+        ("AD31", set(), set()),
+        ("20", set(), set()),
+        ("?4+7", {7}, {4}),
+        ("4?+4", {4}, set()),
+        ("L12 or L14", set(), {12, 14}),
+        ("10A/B", {10}, set()),
+        ("ref(7B)+4", {4}, set()),
+        ("4(k)+7", {7}, set()),
+        ("4+soft focus", {4}, set()),
+    ],
+)
+def test_units_are_labelled_as_moving_still_or_unknown(text: str, moving: set[int], unknown: set[int]) -> None:
+    labels = dict(zip(SCORED_UNITS, label_units(text, SCORED_UNITS), strict=True))
+    assert {unit for unit, label in labels.items() if label == 1} == moving
+    assert {unit for unit, label in labels.items() if math.isnan(label)} == unknown
+    assert {unit for unit, label in labels.items() if label == 0} == set(SCORED_UNITS) - moving - unknown
+
+
+@pytest.mark.parametrize("text", ["", "?", "soft focus", "none"])
+def test_without_an_annotated_unit_every_unit_is_unknown(text: str) -> None:
+    assert all(map(math.isnan, label_units(text, SCORED_UNITS)))

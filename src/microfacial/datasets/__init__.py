@@ -35,7 +35,7 @@ from microfacial.datasets import (
 )
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, SkippedRow
 from microfacial.datasets.clips import classify
-from microfacial.datasets.label_schemes import SCHEMES, Scheme
+from microfacial.datasets.label_schemes import SCHEMES, UNITS_SCHEME, Scheme
 from microfacial.errors import ConfigError, DatasetError, suggest
 from microfacial.plugins import DATASET_GROUP, list_plugins, load_plugin
 from microfacial.records import Clip
@@ -114,7 +114,8 @@ def find_scheme(name: str) -> Scheme:
     """Return a label scheme.
 
     Args:
-        name: name of a scheme in `SCHEMES`, or in `Dataset.schemes` of a corpus that an installed package offers.
+        name: name of a scheme in `SCHEMES`, `units`, or a name in `Dataset.schemes` of a corpus that an installed
+            package offers.
 
     Returns:
         The scheme.
@@ -122,11 +123,12 @@ def find_scheme(name: str) -> Scheme:
     Raises:
         ConfigError: there is no such scheme, or a package that offers a corpus is broken.
     """
-    if isinstance(name, str) and name in SCHEMES:
-        return SCHEMES[name]
+    schemes = {**SCHEMES, UNITS_SCHEME.name: UNITS_SCHEME}
+    if isinstance(name, str) and name in schemes:
+        return schemes[name]
     offered = {scheme.name: scheme for corpus in list_plugins(DATASET_GROUP) for scheme in find_dataset(corpus).schemes}
     if not isinstance(name, str) or name not in offered:
-        raise ConfigError(f"{name!r} is not a label scheme. Choose from {', '.join((*SCHEMES, *offered))}")
+        raise ConfigError(f"{name!r} is not a label scheme. Choose from {', '.join((*schemes, *offered))}")
     return offered[name]
 
 

@@ -15,6 +15,7 @@ Source: Ekman & Friesen, Facial Action Coding System, 1978, for the units; Ekman
 intensities and the skin that a unit moves.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,33 @@ from typing import Literal
 
 Side = Literal["left", "right", "asymmetric", "unilateral", "top", "bottom"]
 Intensity = Literal["A", "B", "C", "D", "E"]
+
+UNIT_NAMES: Mapping[int, str] = MappingProxyType(
+    {
+        1: "inner brow raiser",
+        2: "outer brow raiser",
+        4: "brow lowerer",
+        5: "upper lid raiser",
+        6: "cheek raiser",
+        7: "lid tightener",
+        9: "nose wrinkler",
+        10: "upper lip raiser",
+        12: "lip corner puller",
+        14: "dimpler",
+        15: "lip corner depressor",
+        16: "lower lip depressor",
+        17: "chin raiser",
+        20: "lip stretcher",
+        23: "lip tightener",
+        24: "lip pressor",
+        25: "lips part",
+        26: "jaw drop",
+    }
+)
+"""Names of the most frequent action units, by their numbers in the Facial Action Coding System."""
+
+SCORED_UNITS: tuple[int, ...] = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17)
+"""Units that models of the task `units` recognise: those of the protocol CD6ME, Varanka et al., arXiv:2211.11425."""
 
 _SIDES: dict[str, Side] = {
     "L": "left",
@@ -88,6 +116,34 @@ def parse_action_units(text: str) -> tuple[ActionUnit | str, ...]:
         Units in the order of the text. A term that is not a unit is returned as text. Empty if the annotation is empty.
     """
     return tuple(_parse_terms(text.translate(_FULL_WIDTH)))
+
+
+def label_units(text: str, units: Sequence[int]) -> tuple[float, ...]:
+    """Return whether each of some units moves according to an annotation.
+
+    Units that are held throughout the clip and units of the resting face do not move. It is unknown whether a doubtful
+    unit moves, and which of several alternatives does.
+
+    Args:
+        text: annotation; see the module for its notation.
+        units: numbers of the units.
+
+    Returns:
+        For each unit, 1 if it moves, 0 if it does not, and NaN if that is unknown. All are NaN if the annotation has no
+        unit, because a clip without annotation does not show that nothing moves.
+    """
+    terms = [term for term in parse_action_units(text) if isinstance(term, ActionUnit)]
+    certain, possible = set(), set()
+    for term in terms:
+        choices = (term, *term.alternatives)
+        moving = [choice for choice in choices if not (choice.static or choice.reference)]
+        numbers = {choice.number for choice in moving}
+        possible |= numbers
+        if len(numbers) == 1 and len(moving) == len(choices) and not any(choice.doubtful for choice in choices):
+            certain |= numbers
+    if not terms:
+        return (math.nan,) * len(units)
+    return tuple(1.0 if unit in certain else math.nan if unit in possible else 0.0 for unit in units)
 
 
 def moved_regions(text: str, regions: Sequence[str]) -> tuple[bool, ...]:

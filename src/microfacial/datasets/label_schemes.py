@@ -150,4 +150,20 @@ _ALL = (
     _scheme("dfme-7", _DFME_SEVEN, dfme=_keep(_DFME_SEVEN)),
     _scheme("mmew-4", _MMEW_FOUR, mmew=_keep(_MMEW_FOUR, dropped=("anger", "fear", "sadness"))),
 )
+_WITHOUT_UNITS = ("smic", MEGC2019_MAPS)  # vocabularies of corpora in which no action units are annotated
+
+
+def _keep_every_emotion() -> Scheme:
+    """Return the scheme that gives the same class to each emotion that another scheme has a rule for."""
+    rules: dict[str, dict[str, str | None]] = {}
+    for scheme in _ALL:
+        for corpus, rule in scheme.rules.items():
+            if corpus not in _WITHOUT_UNITS:
+                rules.setdefault(corpus, {}).update(dict.fromkeys(rule, "any"))
+    return _scheme("units", ("any",), **rules)
+
+
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({scheme.name: scheme for scheme in _ALL})
+
+UNITS_SCHEME = _keep_every_emotion()
+"""The scheme of the task `units`. It keeps every clip of a corpus with annotated action units, with one class."""

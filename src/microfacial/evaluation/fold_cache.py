@@ -16,7 +16,7 @@ from microfacial.errors import DamagedError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.stored_results import CURVES, check_fold
 from microfacial.files import as_file_name, digest, read_arrays, refuse_damaged, write_arrays
-from microfacial.records import FoldPlan, FoldResult, History
+from microfacial.records import FoldPlan, FoldResult, History, LearningTask
 from microfacial.settings import Section
 from microfacial.training.fit import arithmetic
 
@@ -48,10 +48,16 @@ def fold_key(
 
 
 class FoldCache:
-    """The finished folds of one key, one file for each fold."""
+    """The finished folds of one key, one file for each fold.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._folder = folder / key
+    Args:
+        folder: folder of the folds of one model.
+        key: the key; see `fold_key`.
+        task: what the folds predict.
+    """
+
+    def __init__(self, folder: Path, key: str, task: LearningTask = "classes") -> None:
+        self._folder, self._task = folder / key, task
 
     def write(self, fold: FoldResult) -> None:
         """Store a finished fold.
@@ -94,7 +100,7 @@ class FoldCache:
         with refuse_damaged(path):
             if str(arrays["plan"]) != plan.key or not np.array_equal(arrays["test_rows"], plan.test_rows):
                 raise DamagedError(f"it is the fold {arrays['plan']} with {arrays['test_rows'].size} test rows")
-            check_fold(arrays, len(plan.test_rows), ("chosen",), ("seconds",))
+            check_fold(arrays, len(plan.test_rows), ("chosen",), ("seconds",), self._task)
             for name in CURVES:
                 if arrays[name].dtype != np.float64 or arrays[name].ndim != 1:
                     raise DamagedError(f"{name} is {arrays[name].dtype} {arrays[name].shape} instead of a curve")

@@ -12,9 +12,11 @@ from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.folds import MakeWatch, train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
 from microfacial.evaluation.scoring import pool
+from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import Model, find_model
 from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples
+from microfacial.records.units import UnitEvaluation
 from microfacial.settings import Section
 
 
@@ -27,7 +29,7 @@ class PlannedTraining:
         model: the variant, or its name.
         settings: settings of the model.
         protocol: the protocol, with the number of repetitions that the model needs.
-        samples: all rows of the data set.
+        samples: all rows of the data set. For the task `units`, the rows with annotated action units.
         plans: the folds of all repetitions.
     """
 
@@ -88,6 +90,17 @@ class PlannedTraining:
         """
         return pool(self.name, self.samples, folds, self.protocol)
 
+    def score_units(self, folds: Sequence[FoldResult]) -> UnitEvaluation:
+        """Score the folds of a training with the task `units` together; see `pool_units`.
+
+        Args:
+            folds: the result of `train`.
+
+        Raises:
+            ProtocolError: the folds do not predict every clip of the protocol exactly once.
+        """
+        return pool_units(self.name, self.samples, folds, self.protocol)
+
 
 def plan_training(
     model: Model,
@@ -118,6 +131,8 @@ def plan_training(
     """
     protocol = protocol_of(model, protocol)
     samples = make_samples(find_model(model).make_inputs(store, settings), store, clips, classes)
+    if protocol.task == "units":
+        samples = keep_annotated(samples)
     return PlannedTraining(
         name=name or str(model),
         model=model,

@@ -17,13 +17,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError, suggest
 from microfacial.models import Estimator
 from microfacial.models.lookup import Model, find_model
-from microfacial.records import FoldPlan, Samples
+from microfacial.records import FoldPlan, LearningTask, Samples
 from microfacial.settings import MAX_SEED, Section
 
 _MIN_TRAINING_SUBJECTS = 2  # one to train on and one to validate on
@@ -44,6 +45,15 @@ class TrainConfig(Section):
     bootstrap_draws: int = Field(2000, ge=100, le=100_000)  # samples of subjects from which intervals are computed
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
+    task: LearningTask = "classes"  # units: recognise action units instead; use clips.scheme units to keep all clips
+
+    @field_validator("task")
+    @classmethod
+    def _check_task(cls, task: LearningTask, fields: ValidationInfo) -> LearningTask:
+        for name in ("oracle", "checkpoints"):
+            if task == "units" and fields.data.get(name):
+                raise PydanticCustomError("task", "must be classes where {name} is true", {"name": name})
+        return task
 
 
 def protocol_of(model: Model, config: TrainConfig) -> TrainConfig:

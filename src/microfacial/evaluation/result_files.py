@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from microfacial.errors import DamagedError
+from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.result_tables import (
     CURVE_COLUMNS,
     audit_row,
@@ -121,6 +121,11 @@ def _find_prior(folder: Path, model: str, remedy: str) -> bool | None:
 def _read_scores(folder: Path, remedy: str, model: str | None) -> Evaluation:
     """Read evaluation.json without a check of its note, whose words depend on the version that wrote it."""
     path = folder / "evaluation.json"
+    if not path.exists() and (folder / "units.json").exists():
+        raise StorageError(
+            f"{folder} has results of action units, not of classes. Set train.task: classes in params.yaml and run "
+            "`dvc repro`"
+        )
     evaluation = read_json(path, Evaluation, remedy)
     with refuse_damaged(path, remedy):
         check_evaluation(evaluation)
@@ -192,7 +197,7 @@ def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importa
         region_names=samples.regions,
         window_names=samples.windows,
         **{
-            name: values.reshape(len(clips), -1, *values.shape[1:]).mean(axis=1)  # (n, repeats, …)
+            name: values.reshape(len(clips), len(rows) // len(clips), *values.shape[1:]).mean(axis=1)  # (n, repeats, …)
             for name, values in joined.items()
         },
     )

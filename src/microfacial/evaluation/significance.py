@@ -53,7 +53,7 @@ def bootstrap_intervals(by_subject: Counts, draws: int, seed: int) -> tuple[Inte
         The interval of UF1 and the interval of UAR, each as lower and upper bound.
     """
     scores = _draw_scores(by_subject, draws, seed)
-    return _interval(scores[0]), _interval(scores[1])
+    return percentile_interval(scores[0]), percentile_interval(scores[1])
 
 
 def compare_predictions(model: Predictions, baseline: Predictions, draws: int, seed: int) -> Comparison:
@@ -87,9 +87,9 @@ def compare_predictions(model: Predictions, baseline: Predictions, draws: int, s
         model=model.model,
         baseline=baseline.model,
         uf1_difference=float(uf1(pooled[0]).mean() - uf1(pooled[1]).mean()),
-        uf1_interval=_interval(drawn[0]),
+        uf1_interval=percentile_interval(drawn[0]),
         uar_difference=float(uar(pooled[0]).mean() - uar(pooled[1]).mean()),
-        uar_interval=_interval(drawn[1]),
+        uar_interval=percentile_interval(drawn[1]),
         only_model=only_model,
         only_baseline=only_baseline,
         mcnemar_p=mcnemar(only_model, only_baseline),
@@ -153,13 +153,31 @@ def _require_same(model: Predictions, baseline: Predictions) -> None:
 
 def _draw_scores(by_subject: Counts, draws: int, seed: int) -> NDArray[np.float64]:
     """Return UF1 and UAR, `(2, draws)`, of draws of subjects with replacement. The seed determines the draws."""
-    subjects = by_subject.shape[1]
-    drawn = np.random.default_rng(seed).integers(subjects, size=(draws, subjects))
-    times = np.stack([np.bincount(draw, minlength=subjects) for draw in drawn])  # (draws, S)
+    times = draw_subjects(by_subject.shape[1], draws, seed)  # (draws, S)
     counts = np.tensordot(times, by_subject, axes=(1, 1))  # (draws, repeats, K, K)
     return np.stack([uf1(counts).mean(axis=1), uar(counts).mean(axis=1)])
 
 
-def _interval(scores: NDArray[np.float64]) -> Interval:
+def draw_subjects(subjects: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """Draw subjects with replacement. The seed determines the draws.
+
+    Args:
+        subjects: number of subjects, S.
+        draws: number of draws, of S subjects each.
+        seed: seed of the draws.
+
+    Returns:
+        How often each subject is drawn, `(draws, S)`.
+    """
+    drawn = np.random.default_rng(seed).integers(subjects, size=(draws, subjects))
+    return np.stack([np.bincount(draw, minlength=subjects) for draw in drawn])
+
+
+def percentile_interval(scores: NDArray[np.float64]) -> Interval:
+    """Return the 95 % percentile interval of the scores of draws.
+
+    Args:
+        scores: scores, `(draws,)`.
+    """
     low, high = np.percentile(scores, _PERCENTILES)
     return float(low), float(high)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import DamagedError
 from microfacial.formats import parse_decimal, parse_whole
-from microfacial.records import Evaluation, History, Importances, Predictions
+from microfacial.records import Evaluation, History, Importances, LearningTask, Predictions
 
 PREDICTION_COLUMNS = ("clip", "subject", "repeat", "truth", "predicted")
 """Columns of predictions.csv, before one column of probabilities for each class."""
@@ -111,7 +112,13 @@ def _check_probabilities(
         raise DamagedError(f"the probabilities of {clips[wrong.argmax()]} contradict each other or the prediction")
 
 
-def check_fold(arrays: Mapping[str, NDArray[Any]], rows: int, texts: Sequence[str], numbers: Sequence[str]) -> None:
+def check_fold(
+    arrays: Mapping[str, NDArray[Any]],
+    rows: int,
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    task: LearningTask = "classes",
+) -> None:
     """Check the predictions of a fold in a cache.
 
     Args:
@@ -119,16 +126,20 @@ def check_fold(arrays: Mapping[str, NDArray[Any]], rows: int, texts: Sequence[st
         rows: number of test rows.
         texts: names of arrays that hold one text.
         numbers: names of arrays that hold one number.
+        task: what the fold predicts. The probabilities of units do not sum to 1.
 
     Raises:
-        DamagedError: an array has another type or shape, or probabilities do not sum to 1. The message names it.
+        DamagedError: an array has another type or shape, or probabilities are wrong. The message names it.
     """
     truth, probabilities = arrays["truth"], arrays["probabilities"]
     if truth.dtype != np.int64 or truth.shape != (rows,) or (truth < 0).any():
         raise DamagedError(f"truth is {truth.dtype} {truth.shape} instead of the classes of {rows} rows")
     if probabilities.dtype != np.float64 or probabilities.ndim != 2 or len(probabilities) != rows:
         raise DamagedError(f"probabilities are {probabilities.dtype} {probabilities.shape} instead of {rows} rows")
-    if (truth >= probabilities.shape[1]).any() or (np.abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
+    if task == "units":
+        if probabilities.shape[1] != len(SCORED_UNITS) or ((probabilities < 0) | (probabilities > 1)).any():
+            raise DamagedError(f"probabilities are not those of {len(SCORED_UNITS)} units")
+    elif (truth >= probabilities.shape[1]).any() or (np.abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
         raise DamagedError("probabilities do not sum to 1, or lack a class")
     for name in (*texts, *numbers):
         if arrays[name].shape != () or arrays[name].dtype.kind not in ("U" if name in texts else "if"):
@@ -158,7 +169,7 @@ def to_importances(arrays: Mapping[str, NDArray[Any]], clips: int) -> Importance
         "attention": (clips, regions, regions),
     }
     for name, array in arrays.items():
-        right_type = array.dtype.kind == "U" if name in _NAMES else array.dtype == np.float64
+        right_type = array.dtype.kind == "U" or not array.size if name in _NAMES else array.dtype == np.float64
         if array.shape != shapes.get(name) or not right_type:
             raise DamagedError(f"{name} is {array.dtype} {array.shape}, which is wrong for {clips} clips")
     names = {name: tuple(arrays[name].tolist()) for name in ("region_names", "window_names")}

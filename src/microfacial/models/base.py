@@ -66,6 +66,8 @@ class Estimator(Generic[AnySettings]):
         ignores_seed: whether `fit` ignores the seed and the validation folds. Repetitions then give the same model, so
             a protocol fits it once, whatever its number of repetitions.
         uses_prior: function `(settings)` that returns whether predictions depend on the motion prior.
+        fit_units: function `(training_data, settings)` that returns a model of the task `units`. None fits one model
+            with two classes for each unit.
     """
 
     settings: type[AnySettings]
@@ -75,6 +77,7 @@ class Estimator(Generic[AnySettings]):
     restore: Callable[[AnySettings, Mapping[str, NDArray[Any]]], Fitted]
     ignores_seed: bool = False
     uses_prior: Callable[[AnySettings], bool] = lambda _: False
+    fit_units: Callable[[TrainingData, AnySettings], Fitted] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +86,9 @@ class Task:
 
     Attributes:
         shape: shape of one sample.
-        classes: number of classes, K.
-        names: names of the classes; empty if the network is only rebuilt from stored weights.
+        classes: number of outputs of the network: K classes, then U action units.
+        names: names of the K classes; empty if the network is only rebuilt from stored weights.
+        units: numbers of the U action units that the last outputs are for. Empty unless the network learns units.
         co_occurrence: `(R, R)` float32, 0 to 1: the share of training clips in which two regions move together
             according to the annotated action units. It is 0 everywhere without annotations.
     """
@@ -93,6 +97,7 @@ class Task:
     classes: int
     co_occurrence: NDArray[np.float32]
     names: tuple[str, ...] = ()
+    units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.datasets.action_units import moved_regions
+from microfacial.datasets.action_units import SCORED_UNITS, label_units, moved_regions
 from microfacial.errors import ProtocolError
 from microfacial.models.mirror import mirror_order
 from microfacial.preprocessing.strain import strain
@@ -173,6 +173,7 @@ def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], clas
         windows=inputs.windows,
         regions=inputs.regions,
         mirror=inputs.mirror,
+        units=np.array([label_units(clip.action_units, SCORED_UNITS) for clip in clips], dtype=np.float32),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.models.base import Estimator
 from microfacial.models.inputs import portrait
 from microfacial.models.prior import PRIOR_ARRAYS, MotionPrior, emotion_shares, load_prior
@@ -56,6 +57,32 @@ class FittedPrior:
         return {**self.network.arrays, "shares": self.shares, "shape": np.array(self.shape, dtype=np.int64)}
 
 
+@dataclass(frozen=True)
+class FittedPriorUnits:
+    """The prior for the task `units`.
+
+    Attributes:
+        network: the network.
+        shape: shape of one sample.
+        chosen: empty, because the model chooses nothing.
+        history: empty, because the model has no epochs.
+    """
+
+    network: MotionPrior
+    shape: tuple[int, ...]
+    chosen: str = ""
+    history: History = field(default_factory=History)
+
+    def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
+        """Return the probability of each of `SCORED_UNITS`, `(n, U)`, for maps `(n, 2, s, s)`."""
+        columns = [self.network.units.index(unit) for unit in SCORED_UNITS]
+        return self.network.unit_probabilities(inputs)[:, columns]
+
+    def checkpoint(self) -> dict[str, NDArray[Any]]:
+        """Return the network as arrays, with the shape of one sample."""
+        return {**self.network.arrays, "shape": np.array(self.shape, dtype=np.int64)}
+
+
 def _restore(settings: MotionPriorSettings, arrays: Mapping[str, NDArray[Any]]) -> FittedPrior:
     network = MotionPrior(arrays={name: arrays[name] for name in PRIOR_ARRAYS})
     return FittedPrior(network, arrays["shares"], tuple(arrays["shape"].tolist()))
@@ -77,6 +104,11 @@ def _fit(training_data: TrainingData, settings: MotionPriorSettings) -> FittedPr
     return FittedPrior(load_prior(), emotion_shares(samples.classes), samples.inputs.shape[1:])
 
 
+def _fit_units(training_data: TrainingData, settings: MotionPriorSettings) -> FittedPriorUnits:
+    """Return the prior's probabilities of units. The training rows are not used."""
+    return FittedPriorUnits(load_prior(), training_data.samples.inputs.shape[1:])
+
+
 MOTION_PRIOR = Estimator(
     settings=MotionPriorSettings,
     presets={"default": {}},
@@ -85,4 +117,5 @@ MOTION_PRIOR = Estimator(
     restore=_restore,
     ignores_seed=True,
     uses_prior=lambda _: True,
+    fit_units=_fit_units,
 )

@@ -67,6 +67,23 @@ class RoiGraph(nn.Module):
         return run_layers(self.layers, self.encoder(x))[1]
 
 
+def _explain(network: RoiGraph, x: Tensor) -> dict[str, Tensor]:
+    """Return the weights of a hybrid that has only a graph, by attribute of `Importances`. All regions weigh the same.
+
+    Args:
+        network: the network.
+        x: maps of regions, `(N, R, C, s, s)`.
+    """
+    clips, regions = x.shape[:2]
+    return {
+        "fusion": x.new_tensor([1.0, 0.0]).expand(clips, 2),
+        "graph_regions": x.new_full((clips, regions), 1 / regions),
+        "transformer_regions": x.new_zeros(clips, regions),
+        "windows": x.new_zeros(clips, 0),
+        "attention": network.attention(x).flatten(1, 2).mean(1),
+    }
+
+
 def _make_inputs(store: FaceStore, settings: RoiGraphSettings) -> Inputs:
     """Return u, v and strain from onset to apex, `(N, R, 3, input_px, input_px)`, for N clips and R regions."""
     face: FaceFrame = "portrait" if settings.prior_weight else "square"
@@ -84,4 +101,5 @@ ROI_GRAPH = Network(
     build=average_with_prior(RoiGraph),
     uses_prior=lambda settings: settings.prior_weight > 0,
     lockstep=lambda settings: settings.encoder == "linear",
+    explain=_explain,
 )

@@ -56,6 +56,9 @@ class OptimiserSettings(Section):
     shift_px: int = Field(0, ge=0, le=512)  # move inputs by up to this many of their pixels
     window_jitter: float = Field(0.0, ge=0, lt=1)  # move the ends of windows by up to this share of a window
     ensemble_size: int = Field(1, ge=1, le=100)  # networks that are averaged, each with its own validation fold
+    unit_weight: float = Field(
+        0.0, ge=0, le=1000
+    )  # of the loss of annotated action units, learned with classes; 0: off
     precision: Literal["auto", "float32", "bfloat16"] = "float32"  # auto: bfloat16 if the processor supports it
 
 

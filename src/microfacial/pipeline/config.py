@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from microfacial.datasets import ClipsConfig
+from microfacial.datasets.label_schemes import UNITS_SCHEME
 from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.models.lookup import list_models, needs_frames
@@ -90,10 +91,35 @@ def load(path: Path) -> Config:
     study = check(content.get("study", {}), StudyConfig, f"{path}: study")
     registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
     config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
+    if config.clips.scheme == UNITS_SCHEME.name and config.train.task != "units":
+        raise ConfigError(
+            f"{path}: clips.scheme {UNITS_SCHEME.name} has no classes. Set train.task: units, or choose another scheme"
+        )
     region_names(config.faces)
     check_published_maps(config.clips.corpora, config.faces, config.flow, f"{path}")
     if config.flow.method == "published":
         _refuse_appearance_models(config.models, path)
+    return config
+
+
+def load_for_classes(path: Path) -> Config:
+    """Read and check params.yaml for a command that works on classes only.
+
+    Args:
+        path: params.yaml.
+
+    Returns:
+        All sections.
+
+    Raises:
+        ConfigError: see `load`, or the task is not `classes`.
+    """
+    config = load(path)
+    if config.train.task != "classes":
+        raise ConfigError(
+            f"{path}: train.task is {config.train.task}, but this command works on classes only. "
+            "Set train.task: classes"
+        )
     return config
 
 

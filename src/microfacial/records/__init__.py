@@ -47,6 +47,7 @@ from microfacial.records.training import (
     FoldResult,
     History,
     Inputs,
+    LearningTask,
     Samples,
     TrainingData,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Image",
     "Importances",
     "Inputs",
+    "LearningTask",
     "Predictions",
     "Samples",
     "Score",

@@ -78,7 +78,9 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Importances:
-    """Importance of branches, regions and windows for each of n test clips, in the hybrid model.
+    """Importance of branches, regions and windows for each of n test clips, in the hybrid and in the graph of regions.
+
+    The graph of regions has no windows, and its regions have equal weights. Only its attention says something.
 
     The importance for a clip comes from models that never trained on its subject. Weights of one kind sum to 1 per
     clip; the weights of a branch that the model lacks are 0. All arrays are float64 and are means over members,
@@ -103,6 +105,11 @@ class Importances:
     transformer_regions: NDArray[np.float64]
     windows: NDArray[np.float64]
     attention: NDArray[np.float64]
+
+    @property
+    def of_hybrid(self) -> bool:
+        """Whether the weights are those of a hybrid, which has windows."""
+        return bool(self.window_names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+LearningTask = Literal["classes", "units"]
+"""What models learn: one class per clip, or which action units move in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,9 @@ class Samples:
         windows: see `Inputs`.
         regions: see `Inputs`.
         mirror: see `Inputs`.
+        units: whether each of the U units of the task `units` moves in a row, `(N, U)` float32: 1 if it does, 0 if it
+            does not, NaN if that is not annotated. None if annotations were not read.
+        task: what a model learns from the rows: their classes, or the units that move.
     """
 
     inputs: NDArray[np.float32]
@@ -54,6 +60,8 @@ class Samples:
     windows: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     mirror: tuple[int, ...] = ()
+    units: NDArray[np.float32] | None = None
+    task: LearningTask = "classes"
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """Return a copy with the selected rows only.
@@ -155,7 +163,7 @@ class Fitted(Protocol):
             inputs: inputs of n clips, `(n, …)`.
 
         Returns:
-            Probabilities, `(n, K)`; each row sums to 1.
+            Probabilities, `(n, K)`; each row sums to 1. For the task `units`, the probability of each unit, `(n, U)`.
         """
         ...
 
@@ -187,7 +195,7 @@ class FoldResult:
     Attributes:
         plan: the rows of the fold.
         truth: classes of the test rows, `(n,)` int64.
-        probabilities: predicted probabilities, `(n, K)` float64.
+        probabilities: predicted probabilities, `(n, K)` float64. For the task `units`, those of U units, `(n, U)`.
         chosen: choice that the training made by validation; see `Fitted.chosen`.
         history: training and validation curves.
         seconds: duration of training and prediction.

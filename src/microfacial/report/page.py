@@ -20,6 +20,7 @@ from microfacial.report.flow_colours import (
     measure_lengths,
     robust_maximum,
 )
+from microfacial.report.graph_attention import compare_with_annotations
 from microfacial.report.images import as_data_uri, resize_image
 from microfacial.report.page_figures import describe_preference, draw_page_figures
 from microfacial.report.results import (
@@ -76,10 +77,10 @@ def render_page(content: PageContent) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"score": "{:.3f}".format, "signed": _signed, "signed_span": _signed_span, "span": _span}
     results, shared = rank_results(content.results), content.results[0].evaluation
-    hybrid = next((result for result in results if result.importances), None)
-    return environment.from_string(_read("page.html")).render(
-        style=Markup(_read("page.css")),
-        script=Markup(_read("page.js")),
+    hybrid = next((result for result in results if result.importances and result.importances.of_hybrid), None)
+    return environment.from_string(read_page_file("page.html")).render(
+        style=Markup(read_page_file("page.css")),
+        script=Markup(read_page_file("page.js")),
         content=content,
         results=results,
         shared=shared,
@@ -99,6 +100,7 @@ def render_page(content: PageContent) -> str:
         corpora=sorted(shared.corpora),
         curved=[result.model for result in results if result.has_curves],
         hybrid=hybrid,
+        co_occurrences=list(compare_with_annotations(results, content.clips)),
         preference=describe_preference(hybrid.importances) if hybrid and hybrid.importances else "",
         hardest=list(_show_hardest(content, tables.list_hardest(results, content.config.hardest_clips))),
         wheel=as_data_uri(colour_wheel(_WHEEL_PX)),
@@ -110,7 +112,12 @@ def render_page(content: PageContent) -> str:
     )
 
 
-def _read(name: str) -> str:
+def read_page_file(name: str) -> str:
+    """Return the text of a template, style sheet or script of the page.
+
+    Args:
+        name: Name of the file.
+    """
     return resources.files("microfacial.report").joinpath(name).read_text(encoding="utf-8")
 
 

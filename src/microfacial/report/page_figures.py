@@ -52,7 +52,7 @@ def _draw_model(result: ModelResult) -> Iterator[_Described]:
     if result.has_curves:
         text = _describe_curves(result)
         yield f"{model}-curves", draw_curves(model, result.curves), f"Loss curves of {model}", text
-    if weights := result.importances:
+    if (weights := result.importances) and weights.of_hybrid:
         text = _describe_importances(weights)
         title = f"Shares of the branches of {model}"
         yield "importances", draw_region_importances(weights), title, text

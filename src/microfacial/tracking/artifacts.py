@@ -55,7 +55,7 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
     }
     if any(history.training_loss for history in curves.values()):
         drawn["loss"] = figures.draw_curves(evaluation.model, curves)
-    if importances is not None:
+    if importances is not None and importances.of_hybrid:
         drawn["regions"] = hybrid_figures.draw_region_importances(importances)
         drawn["attention"] = hybrid_figures.draw_attention(importances)
     return drawn

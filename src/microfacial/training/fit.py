@@ -26,6 +26,7 @@ from microfacial.training.augmentation import InputLayout
 from microfacial.training.fitted_network import FittedNetwork, restore_network
 from microfacial.training.lanes import Lane, prepare_lane
 from microfacial.training.lockstep import Lockstep
+from microfacial.training.one_vs_rest import fit_units
 from microfacial.training.stack import NetworkStack, resolve_precision
 
 _MAX_LANES = 8  # networks that train side by side; all wait for the slowest one, so more gain little
@@ -57,6 +58,8 @@ def fit(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch
     match find_model(model):
         case Estimator() as estimator:
             estimator_settings = typed_settings(estimator.settings, settings)
+            if chunk[0].samples.task == "units":
+                return [fit_units(estimator, data, estimator_settings) for data in chunk]
             return [estimator.fit(data, estimator_settings) for data in chunk]
         case Network() as network:
             network_settings = typed_settings(network.settings, settings)
@@ -184,8 +187,8 @@ class _Run:
         self.curves: list[list[tuple[float, ...]]] = [[] for _ in lanes]
         self._lowest_losses = np.full(len(lanes), np.inf)
         self._settings = settings
-        # If no class of the validation rows occurs in training, their loss is always 0. The lane keeps its last epoch.
-        self._blind = np.array([not lane.class_weights[lane.labels[lane.validation_rows]].any() for lane in lanes])
+        # If nothing that the validation rows show occurs in training, their loss is 0. The lane keeps its last epoch.
+        self._blind = np.array([lane.is_blind for lane in lanes])
 
     def advance(self, epoch: int) -> None:
         """Train one epoch. Stop the lanes whose validation loss has not fallen for `patience` epochs.
@@ -199,7 +202,7 @@ class _Run:
         values = [self.lockstep.train_epoch()]
         if self._settings.early_stopping:
             losses, guesses = self.lockstep.validate()
-            values += [losses, _recalls(self.lockstep.lanes, guesses)]
+            values += [losses, _recalls(self.lockstep.lanes, guesses)] if guesses else [losses]
             better = active & ((losses < self._lowest_losses) | self._blind)
             self._lowest_losses[better] = losses[better]
         for lane in np.flatnonzero(active):

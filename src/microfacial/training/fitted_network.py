@@ -47,19 +47,21 @@ class FittedNetwork:
     explanation: Explain | None
 
     def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
-        """Return the probabilities of the classes.
+        """Return the probabilities of the classes, or those of the action units if the network learned nothing else.
 
         Args:
             inputs: inputs of n clips, `(n, …)`.
 
         Returns:
-            Probabilities, `(n, K)`, averaged over the networks and, with `test_time_flip`, over mirror images.
+            Probabilities, `(n, K)` or `(n, U)`, averaged over the networks and, with `test_time_flip`, over mirror
+            images.
         """
         images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch does not support negative strides
         if self.test_time_flip:
             images.append(mirror_image(images[0], self.layout.mirror, self.layout.shows))
+        classes = self.task.classes - len(self.task.units)
         probabilities = [
-            network.predict((image / per_channel(scale, image))[None])[0].double().softmax(1)
+            _as_probabilities(network.predict((image / per_channel(scale, image))[None])[0].double(), classes)
             for network, scale in self._members()
             for image in images
         ]
@@ -95,12 +97,18 @@ class FittedNetwork:
             "mirror": np.array(self.layout.mirror, dtype=np.int64),
             "scale": self.scale,
             "chosen": np.array(self.chosen),
+            **({"units": np.array(self.task.units)} if self.task.units else {}),
             **{f"{_TENSOR}{name}": value.numpy().copy() for name, value in tensors.items()},
         }
 
     def _members(self) -> Sequence[tuple[NetworkStack, Tensor]]:
         """Each network as a stack of one, with its scale `(C,)`."""
         return [(self.stack.member(row), scale) for row, scale in enumerate(torch.from_numpy(self.scale))]
+
+
+def _as_probabilities(logits: Tensor, classes: int) -> Tensor:
+    """Return the probabilities of the classes, `(n, K)`, or of the units if there are no classes, `(n, U)`."""
+    return logits[:, :classes].softmax(1) if classes else logits.sigmoid()
 
 
 def restore_network(
@@ -117,7 +125,10 @@ def restore_network(
         StorageError: the weights belong to another architecture, for example to that of an earlier version.
     """
     task = Task(
-        shape=tuple(arrays["shape"].tolist()), classes=int(arrays["classes"]), co_occurrence=arrays["co_occurrence"]
+        shape=tuple(arrays["shape"].tolist()),
+        classes=int(arrays["classes"]),
+        co_occurrence=arrays["co_occurrence"],
+        units=tuple(arrays["units"].tolist()) if "units" in arrays else (),
     )
     names = [name for name in arrays if name.startswith(_TENSOR)]
     tensors = {name.removeprefix(_TENSOR): torch.from_numpy(arrays[name]) for name in names}

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.models import Network, Task
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Samples, TrainingData
-from microfacial.training.losses import class_weights
+from microfacial.training.losses import class_weights, unit_class_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Lane:
         scale: divisor of each channel of the inputs, `(C,)`: the root mean square over the training rows.
         class_weights: weights of the classes in the loss, `(K,)`.
         seed: seed of the order of rows, of augmentation and of dropout.
+        units: whether each of U action units moves in the fold's rows, `(m, U)`, NaN if that is unknown. None unless
+            the network learns units.
+        unit_state_weights: weights of a still and of a moving unit in the loss, `(U, 2)`.
     """
 
     task: Task
@@ -39,6 +43,16 @@ class Lane:
     scale: Tensor
     class_weights: Tensor
     seed: int
+    units: Tensor | None = None
+    unit_state_weights: Tensor | None = None
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the loss of the validation rows is always 0, because nothing that they show occurs in training."""
+        classes = len(self.class_weights) and self.class_weights[self.labels[self.validation_rows]].any()
+        if self.units is None:
+            return not classes
+        return not classes and bool(self.units[self.validation_rows].isnan().all())
 
 
 def prepare_lane(variant: Network[Any], data: TrainingData, member: int, settings: OptimiserSettings) -> Lane:
@@ -56,12 +70,16 @@ def prepare_lane(variant: Network[Any], data: TrainingData, member: int, setting
     training, validation = _split_rows(data, member, settings.early_stopping)
     samples = data.samples
     initial_seed, seed = np.random.SeedSequence([data.seed, member]).generate_state(2, np.uint32).tolist()
-    task = _describe_task(samples.take(training))
+    learns_units = samples.units is not None and (samples.task == "units" or settings.unit_weight > 0)
+    task = _describe_task(samples.take(training), learns_units=learns_units)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(initial_seed)
         network = variant.build(task, settings)
     scale = channel_scale(samples.inputs[training])
     weights = class_weights(samples.labels[training], len(samples.classes), settings.class_weights)
+    if samples.task == "units":
+        weights = weights[:0]
+    units = samples.units if learns_units else None
     return Lane(
         task=task,
         network=network,
@@ -72,6 +90,10 @@ def prepare_lane(variant: Network[Any], data: TrainingData, member: int, setting
         scale=torch.from_numpy(scale),
         class_weights=torch.from_numpy(weights.astype(scale.dtype)),
         seed=seed,
+        units=None if units is None else torch.from_numpy(units),
+        unit_state_weights=None
+        if units is None
+        else torch.from_numpy(unit_class_weights(units[training], settings.class_weights).astype(scale.dtype)),
     )
 
 
@@ -113,11 +135,14 @@ def _split_rows(data: TrainingData, member: int, early_stopping: bool) -> tuple[
     return np.flatnonzero(~validates), np.flatnonzero(validates)
 
 
-def _describe_task(training: Samples) -> Task:
+def _describe_task(training: Samples, *, learns_units: bool) -> Task:
+    names = training.classes if training.task == "classes" else ()
+    units = SCORED_UNITS if learns_units else ()
     together = training.active[:, :, None] & training.active[:, None]  # (n, R, R)
     return Task(
         shape=training.inputs.shape[1:],
-        classes=len(training.classes),
+        classes=len(names) + len(units),
         co_occurrence=together.mean(axis=0, dtype=np.float32),
-        names=training.classes,
+        names=names,
+        units=units,
     )

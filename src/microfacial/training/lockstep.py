@@ -27,7 +27,7 @@ from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FloatArray
 from microfacial.training.augmentation import InputLayout, augment, numbers_per_row
 from microfacial.training.lanes import Lane, per_channel
-from microfacial.training.losses import lane_losses
+from microfacial.training.losses import lane_losses, lane_unit_losses
 from microfacial.training.stack import ROWS_PER_PASS, NetworkStack, flatten_gradients, resolve_precision
 
 _VALUES_PER_AUGMENTATION = 1 << 20  # input values that are augmented together; more do not fit into the cache
@@ -113,20 +113,40 @@ class Lockstep:
         """Predict the validation rows of each lane.
 
         Returns:
-            Loss of each lane, `(L,)`, and the predicted class of each of its validation rows.
+            Loss of each lane, `(L,)`, and the predicted class of each of its validation rows. For the task `units`,
+            there are no predicted classes.
         """
         counts = [len(lane.validation_rows) for lane in self.lanes]
         length = -(-max(counts) // ROWS_PER_PASS) * ROWS_PER_PASS  # equal passes, whatever the counts of other lanes
         inputs, targets = self._gather(torch.stack([_repeat(lane.validation_rows, length) for lane in self.lanes]))
         logits = self._stack.with_weights(self.weights).predict(inputs)
         losses = [self._validation_loss(lane, logits, targets, count) for lane, count in enumerate(counts)]
-        guesses = [lane_logits[:count].argmax(1).numpy() for lane_logits, count in zip(logits, counts, strict=True)]
+        classes = self._class_weights.shape[1]
+        if not classes:
+            return np.array(losses), []
+        guesses = [
+            lane_logits[:count, :classes].argmax(1).numpy() for lane_logits, count in zip(logits, counts, strict=True)
+        ]
         return np.array(losses), guesses
 
     def _validation_loss(self, lane: int, logits: Tensor, targets: Tensor, count: int) -> float:
         """Loss of the first `count` rows of one lane, computed without the other lanes."""
-        rows, weights = targets[lane, None, :count], self._class_weights[lane, None]
-        return lane_losses(logits[lane, None, :count], rows, rows.new_ones(1, count), weights, self._settings).item()
+        rows = targets[lane, None, :count]
+        one = slice(lane, lane + 1)
+        return self._losses(logits[one, :count], rows, rows.new_ones(1, count), one).item()
+
+    def _losses(self, logits: Tensor, targets: Tensor, mask: Tensor, lanes: slice) -> Tensor:
+        """Loss of some lanes, `(L,)`: that of the classes, that of the action units, or a weighted sum of both."""
+        classes = self._class_weights.shape[1]
+        if self._unit_weights is None:
+            return lane_losses(logits, targets, mask, self._class_weights[lanes], self._settings)
+        units = lane_unit_losses(logits[..., classes:], targets[..., classes:], mask, self._unit_weights[lanes])
+        if not classes:
+            return units
+        parts = logits[..., :classes], targets[..., :classes]
+        return (
+            lane_losses(*parts, mask, self._class_weights[lanes], self._settings) + self._settings.unit_weight * units
+        )
 
     def _batches(self, active: NDArray[np.bool_]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield augmented inputs `(L, B, …)`, targets `(L, B, K)` and a mask of rows `(L, B)` for each step.
@@ -169,7 +189,7 @@ class Lockstep:
         return rows, numbers
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scaled inputs `(S·L, B, …)` and one-hot targets `(S·L, B, K)` of some rows.
+        """Return scaled inputs `(S·L, B, …)` and targets of some rows: one-hot classes and units, `(S·L, B, K + U)`.
 
         Args:
             rows: `(S·L, B)`: the rows of all lanes in step 0, then in step 1, and so on.
@@ -180,7 +200,15 @@ class Lockstep:
         for lane, lane_rows, out in zip(lanes, rows, inputs, strict=True):
             torch.index_select(lane.inputs, 0, lane_rows, out=out)
         labels = torch.stack([lane.labels[lane_rows] for lane, lane_rows in zip(lanes, rows, strict=True)])
-        targets = nn.functional.one_hot(labels, self._class_weights.shape[1]).to(inputs.dtype)
+        classes = self._class_weights.shape[1]
+        targets = (
+            nn.functional.one_hot(labels, classes).to(inputs.dtype) if classes else inputs.new_empty(*rows.shape, 0)
+        )
+        if self._unit_weights is not None:
+            units = torch.stack(
+                [lane.units[chosen] for lane, chosen in zip(lanes, rows, strict=True) if lane.units is not None]
+            )
+            targets = torch.cat([targets, units.to(inputs.dtype)], dim=2)
         inputs.view(steps, -1, *inputs.shape[1:]).div_(self._scale)
         return inputs, targets
 
@@ -192,7 +220,7 @@ class Lockstep:
             parts = logits.shape[2]
             logits = logits.flatten(1, 2)
             targets, mask = targets.repeat_interleave(parts, 1), mask.repeat_interleave(parts, 1)
-        losses = lane_losses(logits, targets, mask, self._class_weights, self._settings)
+        losses = self._losses(logits, targets, mask, slice(None))
         gradients = torch.autograd.grad(losses.sum(), list(self._leaves.values()), materialize_grads=True)
         flatten_gradients(gradients, out=self._gradients)
         if self._settings.max_gradient_norm is not None:
@@ -240,6 +268,12 @@ class Lockstep:
     @cached_property
     def _class_weights(self) -> Tensor:
         return torch.stack([lane.class_weights for lane in self.lanes])
+
+    @cached_property
+    def _unit_weights(self) -> Tensor | None:
+        """Weights of the states of units, `(L, U, 2)`, or None if the networks do not learn units."""
+        weights = [lane.unit_state_weights for lane in self.lanes if lane.unit_state_weights is not None]
+        return torch.stack(weights) if weights else None
 
 
 def _repeat(rows: Tensor, length: int) -> Tensor:

@@ -1,6 +1,6 @@
-"""The losses of training: weighted cross-entropy or focal loss of soft targets, one value per lane.
+"""The losses of training, one value per lane: cross-entropy or focal loss of classes, binary cross-entropy of units.
 
-Axes: L lanes, which are networks that train side by side · B rows of a batch · K classes.
+Axes: L lanes, which are networks that train side by side · B rows of a batch · K classes · U action units.
 
 Sources: focal loss, Lin et al., ICCV 2017, doi:10.1109/ICCV.2017.324; label smoothing, Szegedy et al., CVPR 2016,
 doi:10.1109/CVPR.2016.308; soft targets, Zhang et al., mixup, arXiv:1710.09412.
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FloatArray
@@ -57,3 +58,42 @@ def lane_losses(logits: Tensor, targets: Tensor, mask: Tensor, weights: Tensor, 
         surprise = surprise * (1 - surprise.exp()).clamp(min=0) ** settings.focal_gamma
     rows = -(smoothed * weights[:, None] * surprise).sum(-1) * mask  # (L, B)
     return rows.sum(1) / row_weights.sum(1).clamp(min=torch.finfo(logits.dtype).tiny)
+
+
+def unit_class_weights(units: NDArray[np.float32], kind: str) -> FloatArray:
+    """Compute the weights of both states of each action unit from its frequency in annotated rows.
+
+    Args:
+        units: 1 for a unit that moves, 0 for one that does not, NaN if that is unknown, `(n, U)`.
+        kind: see `class_weights`.
+
+    Returns:
+        Weights of a still and of a moving unit, `(U, 2)`. They are 0 for a unit without annotated rows.
+    """
+    weights = np.zeros((units.shape[1], 2))
+    for row, values in zip(weights, units.T, strict=True):
+        known = values[~np.isnan(values)].astype(np.int64)
+        if len(known):
+            row[:] = class_weights(known, 2, kind)
+    return weights
+
+
+def lane_unit_losses(logits: Tensor, targets: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    """Compute the binary cross-entropy of action units for each lane: the weighted mean over all annotated states.
+
+    Args:
+        logits: `(L, B, U)`.
+        targets: share of each unit that moves, 0 to 1, `(L, B, U)`; NaN where it is unknown, which does not count.
+        mask: 1 for a row that counts, 0 for a row that only fills the batch, `(L, B)`.
+        weights: weights of a still and of a moving unit, `(L, U, 2)`.
+
+    Returns:
+        Losses, `(L,)`. The loss of a lane without annotated states is 0.
+    """
+    known = ~targets.isnan()
+    moves = targets.nan_to_num(0.0)
+    still, moving = weights[:, None].unbind(-1)  # (L, 1, U) each
+    shares = torch.stack([still * (1 - moves), moving * moves]) * (known * mask[..., None])  # (2, L, B, U)
+    surprise = -torch.stack([logsigmoid(-logits), logsigmoid(logits)])
+    total = shares.sum((0, 2, 3)).clamp(min=torch.finfo(logits.dtype).tiny)
+    return (shares * surprise).sum((0, 2, 3)) / total

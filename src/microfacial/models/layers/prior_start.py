@@ -48,8 +48,8 @@ class PriorStart(nn.Module):
     """The motion prior with the classes of a task, ready for training.
 
     Args:
-        task: names of the classes. Without names, as when a trained network is restored, the shares of emotions are 0
-            until they are replaced.
+        task: names of the classes, and the action units among its outputs. Without names, as when a trained network is
+            restored, the shares of emotions are 0 until they are replaced.
         dropout: share of hidden values to drop in training.
         trainable: whether the network learns. Otherwise its predictions stay those of the prior.
 
@@ -67,16 +67,25 @@ class PriorStart(nn.Module):
         heads = arrays["heads.weight"][:emotions], arrays["heads.bias"][:emotions]
         self.emotions = AnchoredLinear(*heads, trainable=trainable)
         self.dropout = Dropout(dropout)
-        shares = torch.zeros(task.classes, emotions)
+        self.units = None
+        if task.units:
+            rows = emotions + torch.tensor([load_prior().units.index(unit) for unit in task.units])
+            self.units = AnchoredLinear(arrays["heads.weight"][rows], arrays["heads.bias"][rows], trainable=trainable)
+        shares = torch.zeros(task.classes - len(task.units), emotions)
         if task.names:
             shares = torch.from_numpy(emotion_shares(task.names)).float() / arrays["prior"]
         self.register_buffer("log_shares", shares.clamp(min=_LEAST_SHARE).log())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits `(N, K)` for motion `(N, C, s, s)` whose first channels are u and v, in any unit."""
+        """Return logits for motion `(N, C, s, s)` whose first channels are u and v, in any unit.
+
+        Returns:
+            `(N, K)`, or `(N, K + U)` if the task has U action units.
+        """
         hidden = self.second(self.first(_features(x[:, :2]).flatten(1)).relu()).relu()  # (N, H)
-        emotions = self.emotions(self.dropout(hidden))  # (N, E)
-        return (emotions[:, None] + self.get_buffer("log_shares")).logsumexp(-1)
+        dropped = self.dropout(hidden)
+        classes = (self.emotions(dropped)[:, None] + self.get_buffer("log_shares")).logsumexp(-1)  # (N, K)
+        return classes if self.units is None else torch.cat([classes, self.units(dropped)], dim=1)
 
 
 def _features(motion: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from microfacial.evaluation.apex_shift import UNSHIFTED
 from microfacial.evaluation.experiment import load_data
 from microfacial.models.hybrid import HybridSettings
 from microfacial.models.presets import resolve
-from microfacial.pipeline.config import load
+from microfacial.pipeline.config import load_for_classes
 from microfacial.pipeline.progress import Countdown, clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.records import FoldResult
@@ -38,7 +38,7 @@ def run_ablate(project: Project, repeats: int | None, processes: int) -> None:
         ConfigError: a setting is wrong, or training diverges.
         ProtocolError: the data cannot be divided by the protocol.
     """
-    config = load(PARAMS)
+    config = load_for_classes(PARAMS)
     hybrid = config.models.get(ABLATED_MODEL) or resolve(ABLATED_MODEL, {}, f"models.{ABLATED_MODEL}")
     assert isinstance(hybrid, HybridSettings)
 

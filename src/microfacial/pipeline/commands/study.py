@@ -19,7 +19,7 @@ from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.lookup import find_model, list_models
 from microfacial.models.presets import resolve
-from microfacial.pipeline.config import Config, load
+from microfacial.pipeline.config import Config, load_for_classes
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import format_duration, progress_bar
 from microfacial.pipeline.project import PARAMS, Project
@@ -56,7 +56,7 @@ def run_study(project: Project, model: str, workers: int | None, processes: int,
         ProtocolError: the subjects cannot be divided into folds.
         PipelineError: MLflow or the database of studies cannot be opened.
     """
-    config = load(PARAMS)
+    config = load_for_classes(PARAMS)
     workers = workers or config.study.workers
     config.study.require_storage_for(workers)
     processes = max(1, processes // workers)

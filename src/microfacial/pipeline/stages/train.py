@@ -13,11 +13,12 @@ from microfacial.datasets import find_scheme
 from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
-from microfacial.evaluation.planned import plan_training
+from microfacial.evaluation.planned import PlannedTraining, plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import write_training
 from microfacial.models.lookup import uses_prior
 from microfacial.models.prior import PRIOR_SHA256
+from microfacial.evaluation.unit_files import write_units
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
@@ -68,8 +69,12 @@ def run_train(project: Project, model: str, processes: int) -> None:
             f"train {model}: 1 repetition, not {config.train.repeats}, because the seed does not change this model"
         )
     code = code_digest("train", model)
+    out = project.results / "train" / model
     key = fold_key(features_digest(project.results), code, protocol, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
+    if protocol.task == "units":
+        _train_units(project, planned, key, processes)
+        return
     identity = _identify(project, model, config, protocol, samples, store, key)
     metadata = _collect_provenance(project)
     countdown = Countdown(f"train {model}", len(planned.plans), processes)
@@ -85,7 +90,6 @@ def run_train(project: Project, model: str, processes: int) -> None:
             make_watch=record_oracle(oracle_folder) if protocol.oracle else None,
             report=report,
         )
-        out = project.results / "train" / model
         write_training(out, samples, folds, planned.score(folds))
         if protocol.oracle:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
@@ -95,6 +99,19 @@ def run_train(project: Project, model: str, processes: int) -> None:
         write_identity(out, identity)  # written last, so a folder that contains it is complete
         tracker.finish(out, metadata)
     files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
+
+
+def _train_units(project: Project, planned: PlannedTraining, key: str, processes: int) -> None:
+    """Train the folds of the task `units` and write their results. MLflow and the registry hold classes only."""
+    model = planned.name
+    with Countdown(f"train {model}", len(planned.plans), processes) as countdown:
+        folds = planned.train(
+            processes=processes,
+            cache=FoldCache(project.state / "folds" / model, key, "units"),
+            report=countdown.count,
+        )
+    write_units(project.results / "train" / model, planned.samples, folds, planned.score_units(folds))
+    files.write_json(project.state / "seconds" / f"{model}.json", sum(fold.seconds for fold in folds))
 
 
 def _identify(

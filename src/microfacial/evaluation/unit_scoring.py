@@ -1,0 +1,194 @@
+"""Scores of predictions of action units: pooled over the folds of a repetition, with intervals over subjects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microfacial.datasets.action_units import SCORED_UNITS
+from microfacial.errors import ProtocolError
+from microfacial.evaluation.protocols import TrainConfig
+from microfacial.evaluation.scoring import deviation, describe_limits, gather
+from microfacial.evaluation.significance import Interval, draw_subjects, percentile_interval
+from microfacial.evaluation.unit_metrics import binary_f1, count_pairs, count_states, roc_area
+from microfacial.records import FloatArray, FoldResult, Samples
+from microfacial.records.units import UnitEvaluation, UnitMeans, UnitScore
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitPredictions:
+    """Predictions of one model for the n test clips of its protocol, once per repetition.
+
+    Attributes:
+        clips: ids of the clips, `(n,)` str.
+        subjects: person of each clip, `(n,)` str.
+        truth: 1 if a unit moves, 0 if it does not, NaN if that is unknown, `(n, U)` float64.
+        probabilities: predicted probabilities, `(repeats, n, U)` float64.
+    """
+
+    clips: NDArray[np.str_]
+    subjects: NDArray[np.str_]
+    truth: FloatArray
+    probabilities: FloatArray
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """Number of the subject of each clip, `(n,)`."""
+        return np.unique(self.subjects, return_inverse=True)[1]
+
+    def scores(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return F1 and ROC area for draws of subjects.
+
+        Args:
+            times: how often each subject is drawn, `(draws, S)`.
+
+        Returns:
+            F1 and area, `(repeats, draws, U)` each; NaN for a unit without a score in a draw.
+        """
+        f1 = np.empty((len(self.probabilities), len(times), self.truth.shape[1]))
+        areas = np.empty_like(f1)
+        for repeat, probabilities in enumerate(self.probabilities):
+            for column, moves in enumerate(self.truth.T):
+                given = moves, probabilities[:, column], self.group, times.shape[1]
+                f1[repeat, :, column] = binary_f1(times @ count_states(*given))
+                areas[repeat, :, column] = roc_area(*count_pairs(*given), times)
+        return f1, areas
+
+    def take(self, rows: NDArray[np.bool_]) -> "UnitPredictions":
+        """Return the predictions for some clips.
+
+        Args:
+            rows: whether to take each clip, `(n,)`.
+        """
+        return UnitPredictions(
+            clips=self.clips[rows],
+            subjects=self.subjects[rows],
+            truth=self.truth[rows],
+            probabilities=self.probabilities[:, rows],
+        )
+
+
+def keep_annotated(samples: Samples) -> Samples:
+    """Return the rows whose annotation has action units, for the task `units`.
+
+    Args:
+        samples: all rows of the data set, with `Samples.units`.
+
+    Returns:
+        The rows from which a model can learn units. A row without annotation is never a negative example.
+
+    Raises:
+        ProtocolError: no row has annotated action units.
+    """
+    assert samples.units is not None  # `make_samples` reads the annotations
+    annotated = np.flatnonzero(~np.isnan(samples.units).all(axis=1))
+    if not len(annotated):
+        raise ProtocolError(
+            "no clip has annotated action units. Set train.task: classes, or use a corpus with action units"
+        )
+    return replace(samples.take(annotated), task="units")
+
+
+def gather_units(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> UnitPredictions:
+    """Join the predictions of all folds, repetition by repetition, in the order of the rows.
+
+    Args:
+        model: name of the model.
+        samples: the rows of `keep_annotated`.
+        folds: results of all folds and repetitions, in any order.
+        config: the protocol.
+
+    Raises:
+        ProtocolError: a repetition does not predict every row of the protocol exactly once.
+    """
+    assert samples.units is not None
+    joined = gather(model, samples, folds, config)
+    row = {clip: number for number, clip in enumerate(samples.clips.tolist())}
+    rows = [row[clip] for clip in joined.clips.tolist()]
+    return UnitPredictions(
+        clips=joined.clips,
+        subjects=joined.subjects,
+        truth=samples.units[rows].astype(np.float64),
+        probabilities=joined.probabilities,
+    )
+
+
+def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> UnitEvaluation:
+    """Score the predictions of each repetition and average the scores over repetitions.
+
+    Args:
+        model: name of the model.
+        samples: the rows of `keep_annotated`.
+        folds: results of all folds and repetitions, in any order.
+        config: the protocol.
+
+    Returns:
+        Scores of each unit, their means, and intervals.
+
+    Raises:
+        ProtocolError: a repetition does not predict every row of the protocol exactly once.
+    """
+    predictions = gather_units(model, samples, folds, config)
+    subjects = len(np.unique(predictions.subjects))
+    f1, areas = predictions.scores(np.ones((1, subjects)))
+    drawn_f1, drawn_areas = predictions.scores(
+        draw_subjects(subjects, config.bootstrap_draws, config.seed).astype(np.float64)
+    )
+    known = ~np.isnan(predictions.truth)
+    units = tuple(
+        UnitScore(
+            unit=unit,
+            clips=int(known[:, column].sum()),
+            positives=int((predictions.truth[:, column] == 1).sum()),
+            f1=_mean(f1[..., column]),
+            f1_interval=_interval(drawn_f1[..., column]),
+            roc_area=_mean(areas[..., column]),
+            roc_interval=_interval(drawn_areas[..., column]),
+        )
+        for column, unit in enumerate(SCORED_UNITS)
+    )
+    corpora = np.array([subject.partition("/")[0] for subject in predictions.subjects.tolist()])
+    return UnitEvaluation(
+        model=model,
+        protocol=config.protocol,
+        repeats=config.repeats,
+        units=units,
+        overall=_score_means(predictions),
+        f1_interval=_interval(_mean_over_units(drawn_f1)),
+        roc_interval=_interval(_mean_over_units(drawn_areas)),
+        f1_sd=deviation(_mean_over_units(f1)[:, 0]),
+        corpora={str(name): _score_means(predictions.take(corpora == name)) for name in np.unique(corpora)},
+        note=describe_limits(samples.corpora, subjects, prior=any(fold.uses_prior for fold in folds)),
+    )
+
+
+def _score_means(predictions: UnitPredictions) -> UnitMeans:
+    subjects = len(np.unique(predictions.subjects))
+    f1, areas = predictions.scores(np.ones((1, subjects)))
+    return UnitMeans(
+        f1=_mean(_mean_over_units(f1)),
+        roc_area=_mean(_mean_over_units(areas)),
+        clips=len(predictions.clips),
+        subjects=subjects,
+    )
+
+
+def _mean_over_units(scores: FloatArray) -> FloatArray:
+    """Return the mean over the units that have a score, `(…)`, of scores `(…, U)`; NaN if no unit has one."""
+    known = ~np.isnan(scores)
+    total = np.where(known, scores, 0.0).sum(-1)
+    return np.divide(total, known.sum(-1), out=np.full(total.shape, np.nan), where=known.any(-1))
+
+
+def _mean(scores: FloatArray) -> float | None:
+    """Return the mean over repetitions, or None if there is no score."""
+    return None if np.isnan(scores).any() else float(scores.mean())
+
+
+def _interval(drawn: FloatArray) -> Interval | None:
+    """Return the interval over draws, `(repeats, draws)`, that have a score, or None if none has one."""
+    means = drawn.mean(axis=0)
+    means = means[~np.isnan(means)]
+    return percentile_interval(means) if len(means) else None

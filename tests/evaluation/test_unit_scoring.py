@@ -1,0 +1,121 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from microfacial.datasets.action_units import SCORED_UNITS
+from microfacial.errors import ConfigError, ProtocolError, StorageError
+from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.unit_files import read_units, unit_rows, write_units
+from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
+from microfacial.records import FoldResult, History, Samples
+from microfacial.records.units import UnitEvaluation
+from microfacial.settings import check
+
+CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100, task="units")
+UNITS = len(SCORED_UNITS)
+
+
+@pytest.fixture
+def annotated(samples: Samples) -> Samples:
+    """Samples with units. Rows 3 and 24 have no annotation. Unit 17 never moves. One state of unit 1 is unknown."""
+    units = (np.random.default_rng(2).random((25, UNITS)) < 0.4).astype(np.float32)
+    units[[3, 24]] = np.nan
+    units[:24, -1] = np.where(np.isnan(units[:24, -1]), np.nan, 0)
+    units[5, 0] = np.nan
+    return replace(samples, units=units)
+
+
+def guess(samples: Samples) -> np.ndarray:
+    return np.random.default_rng(3).random((len(samples.labels), UNITS))
+
+
+def scored(samples: Samples) -> tuple[Samples, list[FoldResult], UnitEvaluation]:
+    kept = keep_annotated(samples)
+    probabilities = guess(kept)
+    folds = [
+        FoldResult(
+            plan=plan,
+            truth=kept.labels[plan.test_rows],
+            probabilities=probabilities[plan.test_rows],
+            chosen="",
+            history=History(),
+            seconds=0.0,
+        )
+        for plan in plan_folds(kept, CONFIG)
+    ]
+    return kept, folds, pool_units("m", kept, folds, CONFIG)
+
+
+def test_rows_without_annotation_are_left_out(annotated: Samples) -> None:
+    kept = keep_annotated(annotated)
+    assert kept.task == "units"
+    assert np.array_equal(kept.clips, np.delete(annotated.clips, [3, 24]))
+
+
+def test_without_any_annotation_the_task_is_refused(samples: Samples) -> None:
+    with pytest.raises(ProtocolError, match="task"):
+        keep_annotated(replace(samples, units=np.full((25, UNITS), np.nan, np.float32)))
+
+
+def test_scores_of_units_are_those_of_scikit_learn_and_means_skip_units_without_score(annotated: Samples) -> None:
+    kept, _, evaluation = scored(annotated)
+    assert kept.units is not None
+    probabilities, f1, areas = guess(kept), [], []
+    for column, score in enumerate(evaluation.units[:-1]):
+        known = ~np.isnan(kept.units[:, column])
+        truth, chances = kept.units[known, column], probabilities[known, column]
+        f1.append(f1_score(truth, chances >= 0.5))
+        areas.append(roc_auc_score(truth, chances))
+        assert [score.f1, score.roc_area] == pytest.approx([f1[-1], areas[-1]])
+        assert (score.clips, score.positives) == (23 - (column == 0), truth.sum())
+        assert score.f1_interval is not None
+        assert score.f1_interval[0] <= f1[-1] <= score.f1_interval[1]
+    last = evaluation.units[-1]
+    assert (last.positives, last.f1, last.roc_area, last.f1_interval) == (0, None, None, None)
+    assert evaluation.overall.f1 == pytest.approx(np.mean(f1))
+    assert evaluation.overall.roc_area == pytest.approx(np.mean(areas))
+    assert (evaluation.overall.clips, evaluation.overall.subjects) == (23, 6)
+    assert set(evaluation.corpora) == {"a"}
+    assert evaluation.f1_over_corpora == pytest.approx(evaluation.overall.f1)
+
+
+def test_the_mean_over_corpora_weighs_corpora_equally(annotated: Samples) -> None:
+    subjects = np.array([f"{'abc'[number // 8 % 3]}/{number // 4}" for number in range(25)])
+    corpora = np.array([subject[0] for subject in subjects])
+    _, _, evaluation = scored(replace(annotated, subjects=subjects, corpora=corpora))
+    parts = [means.f1 for means in evaluation.corpora.values() if means.f1 is not None]
+    assert len(parts) == 3
+    assert evaluation.f1_over_corpora == pytest.approx(np.mean(parts))
+
+
+def test_files_bring_scores_back_and_refuse_those_of_another_model(annotated: Samples, tmp_path: Path) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    assert read_units(tmp_path / "m", model="m") == evaluation
+    with pytest.raises(StorageError, match="scores of m"):
+        read_units(tmp_path / "m", model="other")
+    always = [row["f1_of_always"] for row in unit_rows(evaluation)]
+    first = evaluation.units[0]
+    assert always[0] == pytest.approx(2 * first.positives / (first.clips + first.positives))
+    assert always[-1] is None
+
+
+@pytest.mark.parametrize("wrong", [{"f1": 1.5}, {"positives": 99}, {"unit": 3}])
+def test_wrong_scores_in_a_file_are_refused(annotated: Samples, tmp_path: Path, wrong: dict[str, float]) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    content = json.loads((tmp_path / "m/units.json").read_text())
+    content["units"][0] |= wrong
+    (tmp_path / "m/units.json").write_text(json.dumps(content))
+    with pytest.raises(StorageError, match=r"units\.json"):
+        read_units(tmp_path / "m")
+
+
+@pytest.mark.parametrize("flag", ["oracle", "checkpoints"])
+def test_the_oracle_and_checkpoints_are_for_classes_only(flag: str) -> None:
+    with pytest.raises(ConfigError, match=flag):
+        check({"task": "units", flag: True}, TrainConfig, "params.yaml: train")
