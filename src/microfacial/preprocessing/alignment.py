@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.preprocessing.face_networks import WEIGHTS
-from microfacial.preprocessing.landmarks import Landmarks, find_landmarks, follow_landmarks
+from microfacial.preprocessing.landmarks import Landmarks, find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.portable import portable_opencv, round_points, round_similarity
 from microfacial.preprocessing.similarity import fit_similarity, invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
@@ -51,6 +51,19 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
     """
     landmarks = find_landmarks(frame)
     return None if landmarks is None else _place(landmarks, size_px)
+
+
+def place_all_faces(frame: Image, size_px: int) -> list[PlacedFace]:
+    """Find all faces in a frame, and fit the similarity of each to the aligned square.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        size_px: side of the aligned square.
+
+    Returns:
+        The faces.
+    """
+    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame)]
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:

@@ -61,6 +61,22 @@ def find_landmarks(image: Image) -> Landmarks | None:
     Raises:
         StorageError: The networks' weights are missing or damaged.
     """
+    return _choose(find_all_landmarks(image), image)
+
+
+@portable_opencv()
+def find_all_landmarks(image: Image) -> list[Landmarks]:
+    """Find the points of all faces in an image.
+
+    Args:
+        image: `(H, W, 3)` uint8 BGR.
+
+    Returns:
+        The landmarks of each face.
+
+    Raises:
+        StorageError: The networks' weights are missing or damaged.
+    """
     # The border can make a small face too small. The first result for a face is used.
     faces = _fit_all(image, detect_faces(image, _BORDER) + detect_faces(image, 0.0))
     side = min(image.shape[:2])
@@ -69,7 +85,7 @@ def find_landmarks(image: Image) -> Landmarks | None:
             break
         faces = _fit_all(image, _detect_in_tiles(image, side))
         side //= 2
-    return _choose(faces, image)
+    return faces
 
 
 @portable_opencv()

@@ -1,0 +1,128 @@
+"""Write and read tables of expressions in long videos. The truth about a video and an answer have the same columns."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+from microfacial.errors import DamagedError
+from microfacial.files import read_csv, refuse_damaged, write_csv
+from microfacial.formats import parse_json, parse_whole
+
+EVENT_COLUMNS = ("person", "onset", "apex", "offset", "class", "kind")
+_NEEDED = ("person", "onset", "apex", "offset", "kind")
+_KINDS = ("micro", "macro")
+_MOMENTS = ("onset", "apex", "offset")
+_REMEDY = "Correct the table. `microfacial demo --video clip.mp4` writes an example"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrueEvent:
+    """One expression.
+
+    Attributes:
+        person: name or number of the person.
+        onset: frame number.
+        apex: frame number.
+        offset: frame number.
+        label: class of the expression; empty if it is unknown.
+        kind: micro or macro.
+        video: name of the video; empty if the table is about a single video.
+    """
+
+    person: str
+    onset: int
+    apex: int
+    offset: int
+    label: str
+    kind: Literal["micro", "macro"]
+    video: str = ""
+
+    def in_video(self, video: str) -> "TrueEvent":
+        """Return the same event in a video of another name.
+
+        Args:
+            video: name of the video.
+        """
+        return replace(self, video=video)
+
+
+def write_events(path: Path, events: Iterable[TrueEvent]) -> None:
+    """Write a table of expressions of one video.
+
+    Args:
+        path: file to write.
+        events: the expressions, in the order of the rows.
+    """
+    write_csv(path, ({**vars(event), "class": event.label} for event in events), EVENT_COLUMNS)
+
+
+def read_events(path: Path) -> tuple[TrueEvent, ...]:
+    """Read a table of expressions, or the answers of `predict --json`.
+
+    Args:
+        path: CSV file with at least the columns person, onset, apex, offset, kind, and `class` or `label`. A column
+            `video` or `source` tells apart several videos. Or a JSON file with one answer, a list of answers, or one
+            answer per line.
+
+    Returns:
+        The expressions in order. Rows without moments, which stand for files without events, are left out.
+
+    Raises:
+        StorageError: the file is missing or a row is faulty. The message names the place.
+    """
+    if path.suffix.lower() == ".csv":
+        rows = read_csv(path, _NEEDED, _REMEDY)
+        places: Iterable[tuple[str, dict[str, str]]] = ((f"line {line}", row) for line, row in enumerate(rows, 2))
+    else:
+        with refuse_damaged(path, _REMEDY):
+            places = list(_list_answers(path.read_bytes()))
+    with refuse_damaged(path, _REMEDY):
+        return tuple(parse_event(row, where) for where, row in places if any(row[moment] for moment in _MOMENTS))
+
+
+def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the place and the cells of each event in a JSON file."""
+    try:
+        documents = parse_json(content)
+    except DamagedError:  # one document per line
+        documents = [parse_json(line) for line in content.splitlines() if line.strip()]
+    for number, answer in enumerate(documents if isinstance(documents, list) else [documents], 1):
+        if not isinstance(answer, dict) or not isinstance(answer.get("events", []), list):
+            raise DamagedError(f"answer {number} is not an object with a list of events")
+        for place, event in enumerate(answer.get("events", []), 1):
+            where = f"answer {number}, event {place}"
+            if not isinstance(event, dict) or not event.keys() >= set(_NEEDED):
+                raise DamagedError(f"{where} lacks one of {', '.join(_NEEDED)}")
+            cells = {key: "" if event[key] is None else str(event[key]) for key in _NEEDED}
+            label = event.get("class") or event.get("label") or ""
+            yield where, {**cells, "class": str(label), "source": str(answer.get("source") or "")}
+
+
+def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
+    """Return the expression in a row.
+
+    Args:
+        cells: texts by the name of their column.
+        where: place of the row, for messages.
+
+    Raises:
+        DamagedError: a number is not one, the moments are out of order, or the kind is unknown.
+    """
+    try:
+        onset, apex, offset = (parse_whole(cells[moment]) for moment in _MOMENTS)
+    except DamagedError as error:
+        raise DamagedError(f"{where}: {error}") from None
+    if not onset <= apex <= offset:
+        raise DamagedError(f"{where}: onset {onset}, apex {apex} and offset {offset} are not in this order")
+    if cells["kind"] not in _KINDS:
+        raise DamagedError(f"{where}: kind {cells['kind']!r} is neither micro nor macro")
+    return TrueEvent(
+        person=cells["person"],
+        onset=onset,
+        apex=apex,
+        offset=offset,
+        label=cells.get("class") or cells.get("label") or "",
+        kind=cast(Literal["micro", "macro"], cells["kind"]),
+        video=Path(cells.get("video") or cells.get("source") or "").stem,
+    )
