@@ -43,12 +43,14 @@ class TrackedPart:
         frames: the frames on the aligned square, each `(S, S)` uint8, grey. They are read from disk when they are used.
         skin: pixels that are skin in all of the frames, `(S, S)` bool.
         depth: distance of each pixel from the camera in px, `(S, S)` float32, with any zero.
+        points: landmarks on the aligned square, `(468, 2)` float64 in px.
     """
 
     numbers: tuple[int, ...]
     frames: FrameSpool
     skin: NDArray[np.bool_]
     depth: NDArray[np.float32]
+    points: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,7 @@ def split_run(run: FaceRun, frames: FrameSpool, fps: float) -> Iterator[TrackedP
                 frames=frames[run.start + rows[0] : run.start + rows[-1] + 1],
                 skin=run.skin & run.visible,
                 depth=depth,
+                points=run.face.points,
             )
 
 
