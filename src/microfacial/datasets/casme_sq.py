@@ -24,8 +24,7 @@ Source: Qu et al., CAS(ME)^2, HCII 2016, doi:10.1007/978-3-319-39513-5_5.
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
@@ -35,6 +34,10 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_fo
 from microfacial.datasets.spreadsheet import read_sheets
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 30.0
 _TYPE = "type"

@@ -6,7 +6,7 @@ from pathlib import Path
 from microfacial.datasets.frames import Recording, frame_times, open_clip, require_fps
 from microfacial.errors import DatasetError, MicrofacialError
 from microfacial.files import as_path
-from microfacial.inference.answering_model import AnsweringModel
+from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event, FilmAnswer, Person, UnjudgedFrames
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
@@ -172,7 +172,7 @@ def answer_clip(
         kind="map" if store.unit == "stretched" else "given",
         label=max(probabilities, key=lambda name: probabilities[name]),
         probabilities=probabilities,
-        units=(),
+        units=find_units(store),
         store=store if pictures else None,
     )
     return FilmAnswer(

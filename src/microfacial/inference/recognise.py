@@ -7,7 +7,7 @@ import numpy as np
 
 from microfacial.datasets.frames import Recording, stream_clip
 from microfacial.errors import DatasetError
-from microfacial.inference.answering_model import AnsweringModel
+from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event
 from microfacial.inference.read import LARGEST_SHIFT, make_recorded_clip, make_store
 from microfacial.inference.unfamiliar_motion import find_unfamiliar
@@ -81,7 +81,12 @@ def _recognise(
     if reason:
         return replace(event, abstained=reason)
     probabilities = model.probabilities(store, calibrated=True)
-    return replace(event, label=max(probabilities, key=lambda name: probabilities[name]), probabilities=probabilities)
+    return replace(
+        event,
+        label=max(probabilities, key=lambda name: probabilities[name]),
+        probabilities=probabilities,
+        units=find_units(store),
+    )
 
 
 def _find_face(clip: Clip, frame: Image, places: Mapping[int, FloatArray], model: AnsweringModel) -> Face:
