@@ -7,12 +7,12 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from microfacial.datasets.frames import open_clip, stream_recording
+from microfacial.datasets.film import open_film
 from microfacial.errors import ConfigError, StorageError
 from microfacial.files import atomic_write
 from microfacial.inference.film_answer import Event, FilmAnswer, Person
 from microfacial.preprocessing.alignment import mean_face
-from microfacial.preprocessing.face_run import TRACK_PX
+from microfacial.preprocessing.head_run import RUN_SIZE_PX
 from microfacial.preprocessing.regions import face_boxes
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
@@ -23,6 +23,7 @@ CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".
 _REST, _RECOGNISED, _ABSTAINED = (180, 180, 180), (80, 200, 80), (60, 160, 240)  # colours, BGR
 _STRIP_PX = 24  # height of the strip with the events, below the frame
 _DEFAULT_FPS = 30.0
+_LETTERS = 0.45  # size, as a factor of OpenCV's letters
 
 
 def check_render_path(path: Path) -> None:
@@ -52,11 +53,11 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
         StorageError: the video cannot be written.
     """
     check_render_path(path)
-    recording, boxes = open_clip(film), _region_corners()
+    source, boxes = open_film(film, answer.fps), _region_corners()
     with atomic_write(path) as scratch:
         video: cv2.VideoWriter | None = None
         try:
-            for number, _, image in stream_recording(recording, answer.fps):
+            for number, _, image in source.frames():
                 drawn = _draw(image, number, answer, boxes)
                 if video is None:
                     codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
@@ -77,7 +78,7 @@ def _region_corners() -> list[FloatArray]:
     """Return the corners of the regions of the mean face on the aligned square, `(4, 2)` each."""
     return [
         np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
-        for top, left, bottom, right in face_boxes("mission", mean_face(TRACK_PX), TRACK_PX)
+        for top, left, bottom, right in face_boxes("mission", mean_face(RUN_SIZE_PX), RUN_SIZE_PX)
     ]
 
 
@@ -99,7 +100,7 @@ def _draw_face(canvas: Image, person: Person, number: int, event: Event | None, 
     if number not in person.places:
         return
     back = invert_similarity(person.places[number])
-    last = TRACK_PX - 1.0
+    last = RUN_SIZE_PX - 1.0
     square = transform_points(back, np.array([(0.0, 0.0), (last, 0.0), (last, last), (0.0, last)]))
     colour = _REST if event is None else _RECOGNISED if event.label else _ABSTAINED
     shapes = [square, *(transform_points(back, corners) for corners in boxes)]
@@ -117,8 +118,9 @@ def _describe(event: Event) -> str:
 
 def _write(canvas: Image, text: str, left: int, bottom: int, colour: tuple[int, int, int]) -> None:
     plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
-    for shade, width in (((0, 0, 0), 3), (colour, 1)):
-        cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, 0.45, shade, width, cv2.LINE_AA)
+    (width, height), below = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, 1)
+    cv2.rectangle(canvas, (left - 2, bottom - height - 3), (left + width + 2, bottom + below), (0, 0, 0), -1)
+    cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, colour, 1, cv2.LINE_AA)
 
 
 def _draw_strip(strip: Image, number: int, answer: FilmAnswer) -> None:

@@ -44,6 +44,7 @@ _GROUPS = {
     ),
     "Use models": (
         models.spot_command,
+        models.spot_eval_command,
         models.predict_command,
         models.pretrain_command,
         models.register_command,
