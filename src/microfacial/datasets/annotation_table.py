@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, SkippedRow, clip_id
 from microfacial.datasets.cells import parse_frame_number, require_name, show_cell
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 Identify = Callable[["pd.Series[str]", str], tuple[str, str]]
 """Function from the cells of a row and its place (for messages) to the ids of subject and clip."""

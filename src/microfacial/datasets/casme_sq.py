@@ -26,8 +26,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows, skip_macro
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
@@ -37,6 +36,10 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_fo
 from microfacial.datasets.spreadsheet import read_sheets
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 30.0
 _TYPE = "type"

@@ -22,8 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows, skip_macro
 from microfacial.datasets.annotations import (
@@ -40,6 +39,10 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.samm import LONG_VIDEOS, SAMM_FPS, read_samm_sheet
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import AbsentError, DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _TYPE = "Type"
 _COLUMNS = Columns(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.scoring import deviation, describe_limits, gather
+from microfacial.evaluation.scoring import describe_limits, deviation, gather
 from microfacial.evaluation.significance import Interval, draw_subjects, percentile_interval
 from microfacial.evaluation.unit_metrics import binary_f1, count_pairs, count_states, roc_area
 from microfacial.records import FloatArray, FoldResult, Samples

@@ -19,6 +19,10 @@ from microfacial.records import FloatArray, Image
 MEAN_FACE = WEIGHTS / "mean_face.csv"
 _STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
 
+_NOSE_TIP, _CHEEKBONES, _FOREHEAD_CHIN = 1, (234, 454), (10, 152)
+_NOSE_HEIGHT = 0.566  # of the way from forehead to chin, in faces that look into the camera
+_MOST_SIDEWAYS, _MOST_UPRIGHT = 0.16, 0.08  # see `is_turned`
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlacedFace:
@@ -108,6 +112,22 @@ def place_distance(first: FloatArray, second: FloatArray, size_px: int) -> float
     corners = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) * size_px
     moved = transform_points(second, transform_points(invert_similarity(first), corners))
     return float(np.hypot(*(moved - corners).T).max())
+
+
+def is_turned(face: PlacedFace) -> bool:
+    """Return whether a head is turned away from the camera so far that a part of the face is hidden or foreshortened.
+
+    The tip of the nose then leaves the middle between the cheekbones, or between forehead and chin. The limits are
+    those of turns by 30° to 40°.
+
+    Args:
+        face: the face.
+    """
+    sideways, upright = (
+        (face.points[_NOSE_TIP, axis] - face.points[first, axis]) / (face.points[last, axis] - face.points[first, axis])
+        for axis, (first, last) in enumerate((_CHEEKBONES, _FOREHEAD_CHIN))
+    )
+    return bool(abs(sideways - 0.5) > _MOST_SIDEWAYS or abs(upright - _NOSE_HEIGHT) > _MOST_UPRIGHT)
 
 
 def mean_face(size_px: int) -> FloatArray:

@@ -1,8 +1,8 @@
 """Spot the movements of all people in a film while it is read, frame by frame.
 
 Each person is followed on their own. Only a few frames of a film are in memory, and the positions of the regions of
-each face for some seconds. People are told apart by position and time: a face that is lost and appears again near its
-last place within some seconds is the same person.
+each face for some seconds. People are told apart by position, time and likeness: a face that is lost and appears
+again near its last place within some seconds is the same person, unless a cut shows another face there.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, pla
 from microfacial.preprocessing.event_rules import EventConfig
 from microfacial.preprocessing.face_track import CHECK_S, FAST, SEARCH_S, SPEED_S
 from microfacial.preprocessing.frame_motion import SpottingConfig
-from microfacial.preprocessing.head_run import RUN_SIZE_PX, HeadRun, fill_depth, follow_run, start_run
+from microfacial.preprocessing.head_run import RUN_SIZE_PX, HeadRun, fill_depth, follow_run, skin_likeness, start_run
 from microfacial.preprocessing.motion_path import MotionPath
 from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
@@ -25,6 +25,8 @@ from microfacial.records import FloatArray, Image
 _NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people
 _AWAY_S = 10.0  # a person who is away for longer is a new one
 _NEAR = 0.75  # of the square's side on the frame: a face this close to the last place of a person is the person's
+_LOOKS_PX = (4.0, 16.0)  # structures that are compared; coarser than for following, so that poses can differ
+_ALIKE = 0.5  # their correlation; pictures of one face in other poses had .8 and more, those of two people below .3
 _SIZES = 1.5  # ratio of sizes up to which two faces can be the same
 
 
@@ -52,6 +54,9 @@ class FilmPerson:
         side: side of the aligned square in that frame, in px of the frame.
         seconds: time of that frame.
         frames: number of frames with the face.
+        run: the present run of frames; None while the person is away.
+        last_run: the last run of frames, which shows how the person looks.
+        fast: whether the head moved too fast in the last frame with it.
     """
 
     number: int
@@ -61,6 +66,8 @@ class FilmPerson:
     seconds: float
     frames: int = 0
     run: HeadRun | None = None
+    last_run: HeadRun | None = None
+    fast: bool = False
     path: MotionPath | None = None
     transforms: deque[FloatArray] = field(default_factory=deque)
     checked: int = 0
@@ -135,10 +142,10 @@ class FilmSpotter:
         while len(person.transforms) > self._steps + 1:
             person.transforms.popleft()
         moved = place_distance(person.transforms[0], person.transforms[-1], RUN_SIZE_PX)
-        fast = moved > FAST * RUN_SIZE_PX * self._steps / self._fps
+        person.fast = moved > FAST * RUN_SIZE_PX * self._steps / self._fps
         person.middle, person.side = _locate(person.run.transform)
         person.seconds, person.frames = seconds, person.frames + 1
-        spotted = person.spotter.add(frame.number, seconds, person.path.add(aligned), fast=fast)
+        spotted = person.spotter.add(frame.number, seconds, person.path.add(aligned), fast=person.fast)
         return [PersonEvent(person=person.number, event=event) for event in spotted]
 
     def _end_run(self, person: FilmPerson) -> list[PersonEvent]:
@@ -160,19 +167,23 @@ class FilmSpotter:
         run = start_run(frame.image, face)
         if run is None:
             return
-        person = self._identify(face, seconds)
-        person.run, person.checked = run, 0
+        person = self._identify(face, run.first, seconds)
+        person.run, person.last_run, person.checked = run, run, 0
         person.transforms.clear()
         person.path = MotionPath(face.points, run.skin, fill_depth(face), SpottingConfig(), self._key)
         self._add_sample(person, frame, seconds, run.first)
 
-    def _identify(self, face: PlacedFace, seconds: float) -> FilmPerson:
-        """Return the person who was last seen near a face, or a new person."""
+    def _identify(self, face: PlacedFace, aligned: Image, seconds: float) -> FilmPerson:
+        """Return the person who was last seen near a face and looks like it, or a new person."""
         middle, side = _locate(face.transform)
         known = [
             person
             for person in self.people
-            if person.run is None and seconds - person.seconds <= _AWAY_S and _is_near(person, middle, side)
+            if person.run is None
+            and seconds - person.seconds <= _AWAY_S
+            and _is_near(person, middle, side)
+            and person.last_run is not None
+            and skin_likeness(person.last_run, aligned, _LOOKS_PX) >= _ALIKE
         ]
         if known:
             return min(known, key=lambda person: float(np.hypot(*(person.middle - middle))))

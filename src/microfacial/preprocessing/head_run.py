@@ -31,7 +31,7 @@ from microfacial.records import FloatArray, Image
 RUN_SIZE_PX = FacesConfig().size_px
 _POINT_STEP_PX = 10  # distance of the points that are followed
 _LEAST_POINTS = 12  # that optical flow must follow in a frame
-_FINE_PX, _COARSE_PX = 2.0, 8.0  # the fine structure of a frame is the difference of two Gaussians
+_BAND_PX = (2.0, 8.0)  # the fine structure of a frame is the difference of two Gaussians
 _LEAST_LIKENESS = 0.6  # correlation of the skin with that of the first frame; below, the face is lost
 _LEAST_COVERED = 0.95  # share of the skin that must lie in the frame
 _JUMP = 0.08  # of the square's side: the networks find the face this far from where it was followed
@@ -92,7 +92,7 @@ def follow_run(run: HeadRun, frame: Image, *, confirm: bool) -> Image | None:
     if transform is None:
         return None
     covered, aligned = covered_pixels(frame, transform, RUN_SIZE_PX), warp_to_grey(frame, transform, RUN_SIZE_PX)
-    if covered[run.skin].mean() < _LEAST_COVERED or _likeness(run, aligned) < _LEAST_LIKENESS:
+    if covered[run.skin].mean() < _LEAST_COVERED or skin_likeness(run, aligned) < _LEAST_LIKENESS:
         return None
     if confirm:
         face = follow_face(frame, run.face, transform, RUN_SIZE_PX)
@@ -121,10 +121,16 @@ def _register(run: HeadRun, frame: Image) -> FloatArray | None:
 
 
 @portable_opencv()
-def _likeness(run: HeadRun, frame: Image) -> float:
-    """Return the correlation of the skin's fine structure with that of the run's first frame, -1 to 1."""
+def skin_likeness(run: HeadRun, frame: Image, band_px: tuple[float, float] = _BAND_PX) -> float:
+    """Return the correlation of the skin with that of the first frame of a run, -1 to 1.
+
+    Args:
+        run: the run.
+        frame: a frame on the aligned square, `(S, S)` uint8, grey.
+        band_px: standard deviations of two Gaussians. The difference of the pictures that they blur is compared.
+    """
     first, second = (
-        (cv2.GaussianBlur(grey, (0, 0), _FINE_PX) - cv2.GaussianBlur(grey, (0, 0), _COARSE_PX))[run.skin]
+        (cv2.GaussianBlur(grey, (0, 0), band_px[0]) - cv2.GaussianBlur(grey, (0, 0), band_px[1]))[run.skin]
         for grey in (run.first.astype(np.float32), frame.astype(np.float32))
     )
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))

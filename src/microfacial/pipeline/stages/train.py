@@ -16,9 +16,9 @@ from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracl
 from microfacial.evaluation.planned import PlannedTraining, plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import write_training
+from microfacial.evaluation.unit_files import write_units
 from microfacial.models.lookup import uses_prior
 from microfacial.models.prior import PRIOR_SHA256
-from microfacial.evaluation.unit_files import write_units
 from microfacial.pipeline.config import Config, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
