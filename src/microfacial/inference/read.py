@@ -1,6 +1,7 @@
 """Read a clip from outside the data sets, with the same steps as the stages `faces` and `flow`."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_track
-from microfacial.records import ONSET_APEX, Clip, FaceStore
+from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, Image
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_SHIFT = 0.12  # of the square's side: a head that moves further between two moments hides the skin's motion
@@ -89,7 +90,7 @@ def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceS
     path = as_path(path, "read_map: path")
     number = 0  # a map is a single picture
     recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
-    store = _compute_store(_make_clip(recording, number, number, number), path.parent, faces, flow)
+    store = _compute_store(make_recorded_clip(recording, number, number, number), path.parent, faces, flow)
     _check_motion(store, f"{path}: in this map")
     return store
 
@@ -133,7 +134,7 @@ def _check_moments(recording: Recording, onset: int, apex: int, offset: int | No
         raise DatasetError(
             f"{path}: onset {onset}, apex {apex} and offset {end} are not in this order in time. Correct them"
         )
-    return _make_clip(recording, onset, apex, end)
+    return make_recorded_clip(recording, onset, apex, end)
 
 
 def _report_choice(path: Path, faces: int) -> None:
@@ -173,7 +174,15 @@ def _check_motion(store: FaceStore, where: str) -> None:
         )
 
 
-def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:
+def make_recorded_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip:
+    """Return a clip with these moments in a recording. It has no label.
+
+    Args:
+        recording: the recording.
+        onset: number of the frame before the movement.
+        apex: number of the frame where the movement peaks.
+        offset: number of the frame where the movement has ended.
+    """
     return Clip(
         corpus=_CORPUS,
         subject=recording.root.name,
@@ -194,9 +203,26 @@ def _make_clip(recording: Recording, onset: int, apex: int, offset: int) -> Clip
 
 def _compute_store(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
     """Locate the face and compute the flow of one clip, as the stages `faces` and `flow` do."""
-    regions = region_names(faces)
     frames = read_frames(clip, root, key_frames(clip))
-    face = locate(clip, frames[clip.onset], faces)
+    return make_store(clip, locate(clip, frames[clip.onset], faces), frames, faces, flow)
+
+
+def make_store(clip: Clip, face: Face, frames: Mapping[int, Image], faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+    """Compute the flow of one clip, as the stage `flow` does.
+
+    Args:
+        clip: the clip.
+        face: place of its face.
+        frames: key frames by number, `(H, W, 3)` uint8 BGR.
+        faces: how the face was located.
+        flow: how to compute the flow.
+
+    Returns:
+        A store with one clip.
+
+    Raises:
+        DatasetError: the clip has no flow; see `compute_flow`.
+    """
     motion = compute_clip_flow(clip, face, frames, faces.size_px, flow)
     return FaceStore(
         clips=(clip.id,),
@@ -205,7 +231,7 @@ def _compute_store(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig)
         windows=motion.windows,
         unit=motion.unit,
         boxes=np.array([face.boxes], dtype=np.int64),
-        regions=regions,
+        regions=region_names(faces),
     )
 
 

@@ -1,0 +1,109 @@
+"""A model that answers about films: the trained model, the note about it, and the calibration of its probabilities.
+
+The motion prior is in the package, so it answers without data and without a project.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from microfacial.datasets.label_schemes import SCHEMES
+from microfacial.errors import ConfigError, StorageError, suggest
+from microfacial.inference.film_answer import MISUSE, ModelNote
+from microfacial.models.inputs import portrait
+from microfacial.models.motion_prior import INPUT_PX
+from microfacial.models.prior import PRIOR_SHA256, emotion_shares, load_prior
+from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.flow import FlowConfig
+from microfacial.records import FaceStore, FloatArray
+
+PRIOR = "motion_prior"
+DEFAULT_SCHEME = "megc2019-3"
+"""Label scheme of the prior outside of a project. The prior's scores on real maps are measured with it."""
+
+PRIOR_TEMPERATURE = 0.95
+"""Temperature of the prior's probabilities. `python benchmarks/calibration.py` fits it on drawn clips."""
+
+Recognise = Callable[[FaceStore], FloatArray]
+"""Return the probabilities of one clip, `(K,)`, before calibration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnsweringModel:
+    """A model with everything that an answer needs.
+
+    Attributes:
+        note: description of the model, which every output names.
+        faces: settings that locate the face.
+        flow: settings that compute the flow.
+        recognise: function that returns the probabilities of a store with one clip.
+        temperature: divides the logarithms of the probabilities of spotted movements; 1 leaves them unchanged.
+    """
+
+    note: ModelNote
+    faces: FacesConfig
+    flow: FlowConfig
+    recognise: Recognise
+    temperature: float = 1.0
+
+    def probabilities(self, store: FaceStore, *, calibrated: bool) -> dict[str, float]:
+        """Return the probability of each class for a store with one clip.
+
+        Args:
+            store: crops and flow of the clip.
+            calibrated: whether to apply the temperature.
+
+        Raises:
+            DatasetError: the store does not have the windows that the model needs.
+            StorageError: the predictions are not finite.
+        """
+        values = self.recognise(store)
+        if not np.isfinite(values).all():
+            raise StorageError(
+                f"the predictions of {self.note.name} are not finite, so its weights are damaged. Register it again"
+            )
+        if calibrated and self.temperature != 1.0:
+            logits = np.log(np.maximum(values, np.finfo(np.float64).tiny)) / self.temperature
+            shares = np.exp(logits - logits.max())
+            values = shares / shares.sum()
+        return dict(zip(self.note.classes, values.tolist(), strict=True))
+
+
+def open_prior(scheme: str = DEFAULT_SCHEME) -> AnsweringModel:
+    """Return the motion prior in the package with the classes of a label scheme.
+
+    Args:
+        scheme: name of the label scheme.
+
+    Raises:
+        ConfigError: there is no such scheme, or the prior has no emotion for one of its classes.
+        StorageError: the weights are missing or damaged.
+    """
+    if scheme not in SCHEMES:
+        raise ConfigError(f"{scheme} is not a label scheme{suggest(scheme, SCHEMES)} Choose from {', '.join(SCHEMES)}")
+    classes = SCHEMES[scheme].classes
+    prior, shares = load_prior(), emotion_shares(classes)
+
+    def recognise(store: FaceStore) -> FloatArray:
+        return np.asarray(prior.class_probabilities(portrait(store, INPUT_PX).values, shares)[0])
+
+    note = ModelNote(
+        name=PRIOR,
+        version=f"weights {PRIOR_SHA256[:8]}",
+        scheme=scheme,
+        classes=classes,
+        trained_on="drawn motion only, no face and no real clip",
+        scores=_PRIOR_SCORES,
+        prohibited=MISUSE,
+        calibration=f"temperature {PRIOR_TEMPERATURE}, fitted on drawn clips; none for given moments",
+    )
+    return AnsweringModel(
+        note=note, faces=FacesConfig(), flow=FlowConfig(), recognise=recognise, temperature=PRIOR_TEMPERATURE
+    )
+
+
+_PRIOR_SCORES = (
+    "on 309 published flow maps of CASME II and SMIC, three classes, without training on them: UF1 .783 (95 % interval "
+    ".698 to .858), UAR .794 (.720 to .859). No score on whole films"
+)
