@@ -29,12 +29,12 @@ def answer_stub(job: FilmJob) -> Mapping[str, Any]:
         case "memory":
             np.ones(2**31, np.uint8)
         case "grow":
-            return {"film": job.name, "bytes": np.ones(2**28, np.uint8).nbytes}
+            return {"source": job.name, "bytes": np.ones(2**28, np.uint8).nbytes}
         case "nan":
-            return {"film": job.name, "score": float("nan")}
+            return {"source": job.name, "score": float("nan")}
     size = sum(path.stat().st_size for path in (job.path.iterdir() if job.path.is_dir() else [job.path]))
     return {
-        "film": job.name,
+        "source": job.name,
         "file": job.path.name,
         "bytes": size,
         "fps": job.fps,

@@ -1,4 +1,4 @@
-"""Refuse requests that a page of another site makes a browser send, and tell browsers to load nothing from elsewhere."""
+"""Refuse requests that a page of another site makes a browser send. Tell browsers to load nothing from elsewhere."""
 
 import ipaddress
 import socket

@@ -29,6 +29,4 @@ def check_film(path: Path, limits: RequestLimits) -> None:
     facts = scan_video(path, most_frames=limits.frames, most_px=limits.pixels)
     seconds = facts.seconds[-1] if facts.seconds else 0.0
     if seconds > limits.film_seconds:
-        raise TooLargeError(
-            f"{path} takes {seconds:.0f} s, more than {limits.film_seconds:.0f} s. Send a shorter film"
-        )
+        raise TooLargeError(f"{path} takes {seconds:.0f} s, more than {limits.film_seconds:.0f} s. Send a shorter film")

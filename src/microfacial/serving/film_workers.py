@@ -11,7 +11,7 @@ from microfacial.errors import RequestError
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome, fail, prepare_worker, run_job
 
-_PRELOADED = ("torch", "microfacial.serving.film_checks")
+_PRELOADED = ("microfacial.serving.film_checks", "microfacial.serving.film_answers")
 
 
 class FilmWorkers:
@@ -61,9 +61,7 @@ class FilmWorkers:
             self._pending -= len(jobs)
 
     async def _answer_one(self, job: FilmJob) -> FilmOutcome:
-        future = self._pool.schedule(
-            run_job, args=(self._answer, job, self._limits), timeout=self._limits.seconds
-        )
+        future = self._pool.schedule(run_job, args=(self._answer, job, self._limits), timeout=self._limits.seconds)
         try:
             return await asyncio.wrap_future(future)
         except FutureTimeoutError:

@@ -8,6 +8,7 @@ import logging
 import os
 import resource
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
     """
     from microfacial.serving.film_checks import check_film
 
+    tempfile.tempdir = str(job.path.parent)  # so that files of a process that is ended are deleted with the request
     try:
         check_film(job.path, limits)
         return FilmOutcome(status=200, content=json.dumps(dict(answer(job)), allow_nan=False, ensure_ascii=False))
@@ -100,6 +102,21 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
         return fail(job.name, 500, f"{job.name}: the server failed on this film. Its log has the reason")
 
 
+def answer_by_name(job: FilmJob, addresses: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the answer to a film by a model of this server.
+
+    Args:
+        job: the film.
+        addresses: folders of bundles, by the name of the model in requests.
+
+    Raises:
+        MicrofacialError: the film or the model cannot be read.
+    """
+    from microfacial.serving.film_answers import answer_with_model
+
+    return answer_with_model(job, addresses[job.model])
+
+
 def fail(name: str, status: int, reason: str) -> FilmOutcome:
     """Return the outcome of a film that failed.
 
@@ -108,4 +125,4 @@ def fail(name: str, status: int, reason: str) -> FilmOutcome:
         status: status code.
         reason: the reason in one line.
     """
-    return FilmOutcome(status=status, content=json.dumps({"film": name, "error": reason}, ensure_ascii=False))
+    return FilmOutcome(status=status, content=json.dumps({"source": name, "error": reason}, ensure_ascii=False))

@@ -1,6 +1,7 @@
 """The addresses of the server: predictions, models, health, and the web page."""
 
 import asyncio
+import json
 import logging
 import math
 from collections.abc import AsyncIterator, Sequence
@@ -16,30 +17,17 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from microfacial import __version__
 from microfacial.errors import RequestError, suggest
+from microfacial.inference.film_answer import MISUSE
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.serving.access import HEADERS, check_sender
 from microfacial.serving.film_workers import FilmWorkers
 from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome
+from microfacial.serving.offered_models import OfferedModel
 from microfacial.serving.scratch_folders import make_request_folder, make_server_folder
 from microfacial.serving.uploads import Film, Upload, receive_upload
 
 _LOG = logging.getLogger(__name__)
 _PAGE_TYPES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfferedModel:
-    """A model that requests can choose.
-
-    Attributes:
-        name: name in requests, such as `prior` or `3`.
-        title: name in answers and on the page.
-        card: the model card, as Markdown.
-    """
-
-    name: str
-    title: str
-    card: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +109,7 @@ class _Server:
         """Return the models that requests can choose, with their cards, and the limits of requests."""
         limits = self._plan.limits
         return {
+            "misuse": MISUSE,
             "default": self._plan.models[0].name,
             "models": [{"name": model.name, "title": model.title, "card": model.card} for model in self._plan.models],
             "limits": {
@@ -196,7 +185,8 @@ async def _wait_for_disconnect(request: Request) -> None:
 def _combine(outcomes: Sequence[FilmOutcome]) -> Response:
     """Return one answer. Its status is 200 if at least one film was answered, and that of the first film otherwise."""
     status = min((outcome.status for outcome in outcomes if outcome.status == 200), default=outcomes[0].status)
-    content = f'{{"films": [{", ".join(outcome.content for outcome in outcomes)}]}}'
+    films = ", ".join(outcome.content for outcome in outcomes)
+    content = f'{{"misuse": {json.dumps(MISUSE)}, "films": [{films}]}}'
     return Response(content, status, media_type="application/json")
 
 
