@@ -8,7 +8,7 @@ from typing import Any
 
 from microfacial.inference.answer import answer_film
 from microfacial.inference.answer_table import CSV_COLUMNS, event_rows
-from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
+from microfacial.inference.answering_model import AnsweringModel, open_prior
 from microfacial.inference.choose_model import open_model
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.film_page import render_film_page
@@ -21,7 +21,7 @@ def answer_with_model(job: FilmJob, address: str) -> dict[str, Any]:
 
     Args:
         job: the film.
-        address: folder of a bundle, or the name of the prior in this package.
+        address: folder of a bundle; empty for the prior in this package.
 
     Returns:
         The fields of `FilmAnswer.to_dict`. For the page also `csv` and `page`, the contents of both files, and
@@ -37,7 +37,7 @@ def answer_with_model(job: FilmJob, address: str) -> dict[str, Any]:
 
 
 def _open(address: str) -> AnsweringModel:
-    return open_prior() if address == PRIOR else open_model(address)
+    return open_model(address) if address else open_prior()
 
 
 def _page_fields(answer: FilmAnswer) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
@@ -37,6 +38,10 @@ class FilmWorkers:
             initargs=(limits.memory_bytes,),
             context=context,
         )
+
+    def start(self) -> None:
+        """Start the processes, so that the first film does not wait for the imports."""
+        self._pool.schedule(os.getpid)
 
     async def answer_all(self, jobs: Sequence[FilmJob]) -> list[FilmOutcome]:
         """Answer several films at the same time.

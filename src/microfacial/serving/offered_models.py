@@ -17,7 +17,7 @@ class OfferedModel:
         name: name in requests, such as `prior` or `3`.
         title: name on the page.
         card: the model card, as Markdown.
-        address: what `film_answers` opens. It never leaves the server.
+        address: folder of the bundle; empty for the prior. It never leaves the server.
     """
 
     name: str
@@ -28,10 +28,8 @@ class OfferedModel:
 
 def offer_prior() -> OfferedModel:
     """Return the motion prior in this package."""
-    from microfacial.inference.answering_model import PRIOR
-
     card = resources.files("microfacial.models").joinpath("weights/motion_prior.md").read_text(encoding="utf-8")
-    return OfferedModel(name=PRIOR_NAME, title="Motion prior, trained on drawn motion", card=card, address=PRIOR)
+    return OfferedModel(name=PRIOR_NAME, title="Motion prior, trained on drawn motion", card=card, address="")
 
 
 def offer_bundle(folder: Path) -> OfferedModel:

@@ -40,6 +40,7 @@ function fail(text) {
 }
 
 const seconds = (value) => (value === null || value === undefined ? "" : `${value.toFixed(2)} s`);
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}` : "");
 const percent = (value) => `${(100 * value).toFixed(0)} %`;
 
 // --- models and limits ---
@@ -144,7 +145,7 @@ async function analyse(event) {
     const response = await fetch("page/answer", { method: "POST", body: form, signal: running.signal });
     const content = await response.json();
     const film = content.films ? content.films[0] : content;
-    if (film.error) fail(film.error);
+    if (film.error) fail(sentence(film.error));
     else show(film);
   } catch (error) {
     fail(error.name === "AbortError" ? "Stopped." : "The server does not answer. Start it again, and try once more.");
@@ -168,7 +169,7 @@ function show(film) {
   const model = film.model;
   $("summary").textContent = `${film.source}: ${film.frames} frames${length}${rate}. ` +
     `Model: ${model.name}, ${model.version}. Trained on ${model.trained_on}.`;
-  $("reason").textContent = film.reason || "";
+  $("reason").textContent = sentence(film.reason);
   $("events").replaceChildren(...film.events.map((event, number) => {
     const text = `${seconds(event.apex_s) || `frame ${event.apex}`} ${event.label || "not recognised"}`;
     const who = film.people.length > 1 ? `person ${event.person}, ` : "";
@@ -189,7 +190,7 @@ function drawTimelines() {
     const shown = answer.people.length > 1 ? `Motion of the face of person ${person.person}` : "Motion of the face";
     const picture = draw("svg", { role: "img", "aria-label": `${shown} over time` }, frame);
     frame.append(make("figcaption", {}, `${shown} over time. Dashed: the least motion that counts.` +
-      (person.note ? ` ${person.note}` : "")));
+      (person.note ? ` ${sentence(person.note)}` : "")));
     return [frame, picture, person];
   });
   $("timelines").replaceChildren(...frames.map(([frame]) => frame));
@@ -247,7 +248,7 @@ function choose(number, moves) {
   $("moments").textContent =
     `${event.kind}: onset ${event.onset}, apex ${event.apex}, offset ${event.offset}${span}.${score}`;
   $("abstained").hidden = !event.abstained;
-  $("abstained").textContent = event.abstained || "";
+  $("abstained").textContent = sentence(event.abstained);
   $("pictures").replaceChildren(...(answer.pictures[number] || []).map((picture) => make(
     "figure", {}, make("img", { src: picture.image, alt: picture.title }), make("figcaption", {}, picture.title),
   )));
@@ -291,6 +292,7 @@ $("file").addEventListener("change", () => {
   const file = $("file").files[0];
   if (file) chooseClip(file, file.name);
 });
+$("preview").addEventListener("error", () => { $("preview").hidden = !$("preview").srcObject; });  // it plays fewer types than the server
 $("record").addEventListener("click", toggleRecording);
 $("model").addEventListener("change", showCard);
 $("form").addEventListener("submit", analyse);

@@ -82,6 +82,7 @@ class _Server:
     async def run(self, _: FastAPI) -> AsyncIterator[None]:
         """Start the worker processes and make the temporary folder. End and delete them afterwards."""
         self._workers = FilmWorkers(self._plan.answer, self._plan.limits, self._plan.processes)
+        self._workers.start()
         try:
             with make_server_folder() as self._folder:
                 yield
