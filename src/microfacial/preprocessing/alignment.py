@@ -3,6 +3,7 @@
 On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.preprocessing.face_networks import WEIGHTS
-from microfacial.preprocessing.landmarks import Landmarks, find_landmarks, follow_landmarks
+from microfacial.preprocessing.landmarks import Landmarks, find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.portable import portable_opencv, round_points, round_similarity
 from microfacial.preprocessing.similarity import fit_similarity, invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
 MEAN_FACE = WEIGHTS / "mean_face.csv"
 _STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
+_NOSE_TIP, _CHEEKBONES, _FOREHEAD_CHIN = 1, (234, 454), (10, 152)
+_NOSE_HEIGHT = 0.566  # of the way from forehead to chin, in faces that look into the camera
+_MOST_SIDEWAYS, _MOST_UPRIGHT = 0.16, 0.08  # see `is_turned`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,20 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
     """
     landmarks = find_landmarks(frame)
     return None if landmarks is None else _place(landmarks, size_px)
+
+
+def place_faces(frame: Image, size_px: int, known: Sequence[FloatArray] = ()) -> list[PlacedFace]:
+    """Find all faces in a frame and fit the similarity to the aligned square of each.
+
+    Args:
+        frame: `(H, W, 3)` uint8 BGR.
+        size_px: side of the aligned square.
+        known: points of faces that need not be found, each `(468, 2)` in px of the frame.
+
+    Returns:
+        The faces besides the known ones, in no particular order.
+    """
+    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame, known)]
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:
@@ -95,6 +113,22 @@ def place_distance(first: FloatArray, second: FloatArray, size_px: int) -> float
     corners = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) * size_px
     moved = transform_points(second, transform_points(invert_similarity(first), corners))
     return float(np.hypot(*(moved - corners).T).max())
+
+
+def is_turned(face: PlacedFace) -> bool:
+    """Return whether a head is turned away from the camera so far that a part of the face is hidden or foreshortened.
+
+    The tip of the nose then leaves the middle between the cheekbones, or between forehead and chin. The limits are
+    those of turns by 30° to 40°.
+
+    Args:
+        face: the face.
+    """
+    sideways, upright = (
+        (face.points[_NOSE_TIP, axis] - face.points[first, axis]) / (face.points[last, axis] - face.points[first, axis])
+        for axis, (first, last) in enumerate((_CHEEKBONES, _FOREHEAD_CHIN))
+    )
+    return bool(abs(sideways - 0.5) > _MOST_SIDEWAYS or abs(upright - _NOSE_HEIGHT) > _MOST_UPRIGHT)
 
 
 def mean_face(size_px: int) -> FloatArray:

@@ -13,41 +13,23 @@ doi:10.1080/01621459.1984.10477105 (least median of squares).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from microfacial.datasets.frames import Footage, stream_clip
-from microfacial.errors import DatasetError, NoFaceError
-from microfacial.preprocessing.aligned_frames import find_skin
-from microfacial.preprocessing.alignment import (
-    PlacedFace,
-    covered_pixels,
-    follow_face,
-    place_distance,
-    place_face,
-    warp_to_grey,
-)
-from microfacial.preprocessing.faces import FacesConfig
+from microfacial.errors import NoFaceError
+from microfacial.preprocessing.alignment import PlacedFace, place_distance, place_face
+from microfacial.preprocessing.face_run import TRACK_PX, FaceRun, follow_run, start_run
 from microfacial.preprocessing.frame_spool import FrameSpool
-from microfacial.preprocessing.portable import portable_opencv, round_similarity
-from microfacial.preprocessing.similarity import chain_similarities, fit_robust_similarity, invert_similarity
 from microfacial.records import FloatArray, Image
 
-_SIZE_PX = FacesConfig().size_px
-_POINT_STEP_PX = 10  # distance of the points that are followed
-_LEAST_POINTS = 12  # that optical flow must follow in a frame
-_FINE_PX, _COARSE_PX = 2.0, 8.0  # the fine structure of a frame is the difference of two Gaussians
-_LEAST_LIKENESS = 0.6  # correlation of the skin with that of the first frame; below, the face is lost
-_LEAST_COVERED = 0.95  # share of the skin that must lie in the frame
 _CHECK_S = 0.4  # time after which the networks confirm the face
 _SEARCH_S = 0.1  # time after which a lost face is searched again
-_JUMP = 0.08  # of the square's side: the networks find the face this far from where it was followed
 _FAST = 0.2  # of the square's side per second: from this speed on, the head's motion hides the skin's
 _SPEED_S = 0.1  # time over which the speed is measured
 
@@ -61,12 +43,14 @@ class TrackedPart:
         frames: the frames on the aligned square, each `(S, S)` uint8, grey. They are read from disk when they are used.
         skin: pixels that are skin in all of the frames, `(S, S)` bool.
         depth: distance of each pixel from the camera in px, `(S, S)` float32, with any zero.
+        points: landmarks on the aligned square, `(468, 2)` float64 in px.
     """
 
     numbers: tuple[int, ...]
     frames: FrameSpool
     skin: NDArray[np.bool_]
     depth: NDArray[np.float32]
+    points: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,29 +66,6 @@ class FaceTrack:
     parts: tuple[TrackedPart, ...]
     numbers: tuple[int, ...]
     faces: int
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """A run of frames that are aligned to the same first frame.
-
-    Attributes:
-        face: the face in the first frame.
-        skin: pixels that are skin in the first frame, `(S, S)`.
-        visible: pixels that all of the frames show, `(S, S)`.
-        first: the first frame on the aligned square, `(S, S)` uint8, grey.
-        start: index of the first frame among the frames of all runs.
-        numbers: numbers of the frames.
-        transforms: similarity from each frame to the aligned square, `(2, 3)`.
-    """
-
-    face: PlacedFace
-    skin: NDArray[np.bool_]
-    visible: NDArray[np.bool_]
-    first: Image
-    start: int
-    numbers: list[int] = field(default_factory=list)
-    transforms: list[FloatArray] = field(default_factory=list)
 
 
 def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
@@ -130,7 +91,7 @@ def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
             f"{root / footage.frames}: no face was found in frames {footage.numbers[0]}–{footage.numbers[-1]}. Crop "
             "them to the face, or use a clip that shows one"
         )
-    parts = tuple(part for run in tracker.runs for part in _split(run, tracker.frames, fps))
+    parts = tuple(part for run in tracker.runs for part in split_run(run, tracker.frames, fps))
     return FaceTrack(parts=parts, numbers=tuple(footage.numbers), faces=max(run.face.faces for run in tracker.runs))
 
 
@@ -150,9 +111,9 @@ class _Tracker:
     """Adds frames one by one, and starts a new run whenever the face is lost and found again."""
 
     def __init__(self, fps: float) -> None:
-        self.runs: list[_Run] = []
+        self.runs: list[FaceRun] = []
         self.frames = FrameSpool()  # aligned frames of all runs
-        self._run: _Run | None = None
+        self._run: FaceRun | None = None
         self._check, self._search = (max(1, round(seconds * fps)) for seconds in (_CHECK_S, _SEARCH_S))
         self._since = 0  # frames since the last check or search
 
@@ -168,73 +129,28 @@ class _Tracker:
             self._start(number, frame)
 
     def _start(self, number: int, frame: Image) -> None:
-        face = place_face(frame, _SIZE_PX)
-        if face is None:
-            return
-        try:
-            skin = find_skin(face.points, _SIZE_PX)
-        except DatasetError:  # a region is off the square, so these points are no face
-            return
-        covered = covered_pixels(frame, face.transform, _SIZE_PX)
-        if covered[skin].mean() >= _LEAST_COVERED:
-            aligned = warp_to_grey(frame, face.transform, _SIZE_PX)
-            self._run = _Run(face=face, skin=skin & covered, visible=covered, first=aligned, start=len(self.frames))
-            self.runs.append(self._run)
-            self._add(self._run, number, aligned, face.transform)
+        face = place_face(frame, TRACK_PX)
+        run = None if face is None else start_run(number, frame, face, self.frames)
+        if run is not None:
+            self._run = run
+            self.runs.append(run)
 
-    def _follow(self, run: _Run, number: int, frame: Image) -> bool:
+    def _follow(self, run: FaceRun, number: int, frame: Image) -> bool:
         """Align a frame to the first frame of a run. Return False if the face is not there."""
-        transform = _register(run, frame)
-        if transform is None:
-            return False
-        covered, aligned = covered_pixels(frame, transform, _SIZE_PX), warp_to_grey(frame, transform, _SIZE_PX)
-        if covered[run.skin].mean() < _LEAST_COVERED or _likeness(run, aligned) < _LEAST_LIKENESS:
-            return False
-        if self._since >= self._check:
+        confirm = self._since >= self._check
+        if confirm:
             self._since = 0
-            face = follow_face(frame, run.face, transform, _SIZE_PX)
-            if face is None or place_distance(transform, face.transform, _SIZE_PX) > _JUMP * _SIZE_PX:
-                return False
-        self._add(run, number, aligned, transform)
-        run.visible &= covered
-        return True
-
-    def _add(self, run: _Run, number: int, aligned: Image, transform: FloatArray) -> None:
-        run.numbers.append(number)
-        run.transforms.append(transform)
-        self.frames.append(aligned)
+        return follow_run(run, number, frame, self.frames, confirm=confirm)
 
 
-@portable_opencv()
-def _register(run: _Run, frame: Image) -> FloatArray | None:
-    """Return the similarity that aligns a frame to the first frame of a run. Return None if too few points agree."""
-    rows, columns = np.mgrid[0:_SIZE_PX:_POINT_STEP_PX, 0:_SIZE_PX:_POINT_STEP_PX]
-    used = run.skin[rows, columns]
-    points = np.stack([columns[used], rows[used]], axis=-1).astype(np.float32)
-    last = run.transforms[-1]
-    moved, status, _ = cv2.calcOpticalFlowPyrLK(
-        run.first, warp_to_grey(frame, last, _SIZE_PX), points, np.empty_like(points)
-    )
-    followed = status.ravel() > 0
-    if followed.sum() < max(_LEAST_POINTS, 0.5 * len(points)):
-        return None
-    head = fit_robust_similarity(points[followed], moved[followed])
-    return round_similarity(chain_similarities(last, invert_similarity(head)))
+def split_run(run: FaceRun, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
+    """Yield the parts of a run in which the head is slow.
 
-
-@portable_opencv()
-def _likeness(run: _Run, frame: Image) -> float:
-    """Return the correlation of the skin's fine structure with that of the run's first frame, -1 to 1."""
-    first, second = (
-        (cv2.GaussianBlur(grey, (0, 0), _FINE_PX) - cv2.GaussianBlur(grey, (0, 0), _COARSE_PX))[run.skin]
-        for grey in (run.first.astype(np.float32), frame.astype(np.float32))
-    )
-    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / norm if norm else 0.0
-
-
-def _split(run: _Run, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
-    """Yield the parts of a run in which the head is slow."""
+    Args:
+        run: the run.
+        frames: aligned frames of all runs.
+        fps: frames per second.
+    """
     slow, depth = _find_slow(run.transforms, fps), _fill_depth(run.face)
     for is_slow, group in groupby(range(len(slow)), key=slow.__getitem__):
         rows = list(group)
@@ -244,23 +160,24 @@ def _split(run: _Run, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
                 frames=frames[run.start + rows[0] : run.start + rows[-1] + 1],
                 skin=run.skin & run.visible,
                 depth=depth,
+                points=run.face.points,
             )
 
 
 def _find_slow(transforms: Sequence[FloatArray], fps: float) -> list[bool]:
     """Return for each frame whether the head is slow while it is recorded."""
     steps = max(1, round(_SPEED_S * fps))
-    limit = _FAST * _SIZE_PX * steps / fps
+    limit = _FAST * TRACK_PX * steps / fps
     slow = np.ones(len(transforms), np.bool_)
     for row, transform in enumerate(transforms[:-1]):
         later = min(row + steps, len(transforms) - 1)
-        if place_distance(transform, transforms[later], _SIZE_PX) > limit:
+        if place_distance(transform, transforms[later], TRACK_PX) > limit:
             slow[row : later + 1] = False
     return slow.tolist()
 
 
 def _fill_depth(face: PlacedFace) -> NDArray[np.float32]:
     """Return the depth of each pixel of the aligned square. It is the mean depth outside of the face."""
-    rows, columns = np.indices((_SIZE_PX, _SIZE_PX))
+    rows, columns = np.indices((TRACK_PX, TRACK_PX))
     depth = LinearNDInterpolator(face.points, face.depth - face.depth.mean(), fill_value=0.0)(columns, rows)
     return np.asarray(depth, dtype=np.float32)

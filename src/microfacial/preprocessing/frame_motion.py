@@ -75,13 +75,8 @@ class FrameMotion:
         """
         self._frames, self._config = frames, config
         self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        height, width = _prepare(frames[0], config).shape
-        self._grid = (width // _STEP_PX, height // _STEP_PX)
-        columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in self._grid))
-        self._points = np.stack([columns, rows], axis=-1).astype(np.float32)
-        self._used = _shrink_mask(self._grid, np.ones(frames[0].shape[:2], np.bool_) if skin is None else skin)
-        if not self._used.any():
-            raise DatasetError("too little skin is visible to measure motion. Crop the frames to the face")
+        whole = np.ones(frames[0].shape[:2], np.bool_)
+        self._points, self._grid, self._used = motion_grid(whole if skin is None else skin, config)
         self._turn: HeadTurn | None = None
         if depth is not None:
             coarse = cv2.resize(depth, self._grid, interpolation=cv2.INTER_AREA).astype(np.float64)
@@ -102,7 +97,7 @@ class FrameMotion:
         Returns:
             `(h, w, 2)` in px of the working width.
         """
-        start_frame, end_frame = (_prepare(self._frames[index], self._config) for index in (first, last))
+        start_frame, end_frame = (prepare_frame(self._frames[index], self._config) for index in (first, last))
         fine = self._solver.calc(start_frame, end_frame, np.empty(0, np.float32))
         flow = cv2.resize(fine, self._grid, interpolation=cv2.INTER_AREA)
         start, end = self._points.reshape(-1, 2), (self._points + flow).reshape(-1, 2)
@@ -181,11 +176,47 @@ def shrink(frame: Image, config: SpottingConfig) -> Image:
     return cv2.resize(gray, size, interpolation=method)
 
 
-def _prepare(frame: Image, config: SpottingConfig) -> Image:
-    """Return a frame of the working width with high-passed grey levels around 128."""
+def prepare_frame(frame: Image, config: SpottingConfig) -> Image:
+    """Scale a frame to the working width, and high-pass its grey levels.
+
+    Args:
+        frame: uint8, grey `(H, W)` or BGR `(H, W, 3)`.
+        config: settings of spotting.
+
+    Returns:
+        `(h, width_px)` uint8, around 128.
+
+    Raises:
+        DatasetError: see `shrink`.
+    """
     gray = shrink(frame, config).astype(np.float32)
     flat = gray - cv2.GaussianBlur(gray, (0, 0), config.highpass_sigma_px) + 128.0
     return np.clip(np.rint(flat), 0, 255).astype(np.uint8)
+
+
+def motion_grid(
+    skin: NDArray[np.bool_], config: SpottingConfig
+) -> tuple[NDArray[np.float32], tuple[int, int], NDArray[np.bool_]]:
+    """Return the grid on which motion is measured.
+
+    Args:
+        skin: pixels in which motion counts, `(H, W)`.
+        config: settings of spotting.
+
+    Returns:
+        x and y of the points in px of the working width, `(h, w, 2)`; number of columns and of rows; and the points in
+        which motion counts, `(h, w)`.
+
+    Raises:
+        DatasetError: no point of the grid lies on skin, or the frame is too wide or too tall.
+    """
+    height, width = shrink(skin.astype(np.uint8), config).shape
+    size = (width // _STEP_PX, height // _STEP_PX)
+    columns, rows = np.meshgrid(*(_STEP_PX * np.arange(n) + 0.5 * (_STEP_PX - 1) for n in size))
+    used = _shrink_mask(size, skin)
+    if not used.any():
+        raise DatasetError("too little skin is visible to measure motion. Crop the frames to the face")
+    return np.stack([columns, rows], axis=-1).astype(np.float32), size, used
 
 
 def _shrink_mask(grid: tuple[int, int], skin: NDArray[np.bool_]) -> NDArray[np.bool_]:

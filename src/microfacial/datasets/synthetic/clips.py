@@ -107,7 +107,7 @@ def _draw_clip(plan: DemoPlan, person: Person, index: int, emotion: str) -> Demo
     length = int(rng.integers(plan.frames[0], plan.frames[1] + 1))
     onset = 101 - length // 2 if index == 0 else int(rng.integers(20, 260))
     apex = onset + int((0.34 + 0.34 * float(rng.random())) * (length - 1))
-    coded_units, expression = _draw_expression(rng, person, emotion)
+    coded_units, expression = draw_expression(rng, person, emotion)
     return DemoClip(
         subject=person.number,
         name=f"EP{2 + 2 * index + int(rng.integers(2)):02d}_{int(rng.integers(1, 13)):02d}"
@@ -129,11 +129,16 @@ def _draw_clip(plan: DemoPlan, person: Person, index: int, emotion: str) -> Demo
     )
 
 
-def _draw_expression(rng: np.random.Generator, person: Person, emotion: str) -> tuple[list[int], tuple[Bump, ...]]:
+def draw_expression(rng: np.random.Generator, person: Person, emotion: str) -> tuple[list[int], tuple[Bump, ...]]:
     """Draw the action units that a coder notes for one clip, and the motion of the skin at the apex.
 
     The motion contains the person's extra action unit, which a coder may miss, and a weak stray one, which no coder
     notes.
+
+    Args:
+        rng: Source of randomness.
+        person: Person who shows the emotion.
+        emotion: A key of `EXPRESSIONS`.
     """
     habit = person.habit
     mix = habit.mixes[emotion]

@@ -18,8 +18,8 @@ def expression_strength(clip: DemoClip, frame: int) -> float:
         frame: Number of the frame.
     """
     if frame <= clip.apex:
-        return _smoothstep((frame - clip.onset) / max(clip.apex - clip.onset, 1))
-    return 1.0 - 0.9 * _smoothstep((frame - clip.apex) / (clip.offset - clip.apex))
+        return smoothstep((frame - clip.onset) / max(clip.apex - clip.onset, 1))
+    return 1.0 - 0.9 * smoothstep((frame - clip.apex) / (clip.offset - clip.apex))
 
 
 def eyelid_drop(clip: DemoClip, frame: int) -> float:
@@ -31,7 +31,7 @@ def eyelid_drop(clip: DemoClip, frame: int) -> float:
     """
     if clip.blink is None:
         return 0.0
-    return 5.0 * _smoothstep(1.0 - abs(frame - clip.blink) / 12.0)
+    return 5.0 * smoothstep(1.0 - abs(frame - clip.blink) / 12.0)
 
 
 def elapsed_fraction(clip: DemoClip, frame: int) -> float:
@@ -108,7 +108,11 @@ def _skin_shift(clip: DemoClip, frame: int, points: FloatArray) -> FloatArray:
     return expression + eyelid_drop(clip, frame) * displace(points, clip.lids)
 
 
-def _smoothstep(x: float) -> float:
-    """Return the cubic that rises from 0 at 0 to 1 at 1, and is constant outside."""
+def smoothstep(x: float) -> float:
+    """Return the cubic that rises from 0 at 0 to 1 at 1, and is constant outside.
+
+    Args:
+        x: Any number.
+    """
     x = min(max(x, 0.0), 1.0)
     return x * x * (3.0 - 2.0 * x)

@@ -37,7 +37,7 @@ def render_clip(
         rest = frame_to_head(inner, head_pose(clip, frame))
         picture = _sample(face, rest - shift + view.margin, 2 * plan.unit)
         if wall is not None:
-            cover = _head_cover(rest)[..., None]
+            cover = cover_head(rest)[..., None]
             scene = wall.copy()
             scene[window] = cover * picture + (1.0 - cover) * wall[window]
             picture = scene
@@ -77,8 +77,15 @@ def _build_wall(plan: DemoPlan, view: View, points: FloatArray) -> FloatArray:
     return _sample(150.0 + 3.0 * np.stack([blotches] * 3, axis=-1), points - corner, 0.1)
 
 
-def _head_cover(rest: FloatArray) -> FloatArray:
-    """Return the share of the wall that the head hides, `(H, W)`, 0 to 1, at points `(2, H, W)` of the resting head."""
+def cover_head(rest: FloatArray) -> FloatArray:
+    """Return the share of the wall that the head hides.
+
+    Args:
+        rest: Points of the resting head, `(2, H, W)`, in face units.
+
+    Returns:
+        `(H, W)`, 0 to 1.
+    """
     down = rest[1] - 112.0
     across, down = (rest[0] - MIDLINE) / np.maximum(160.0 - 0.22 * down, 1.0), down / 208.0  # wide hair, narrow jaw
     inside = np.clip((1.0 - (across * across + down * down)) / 0.14, 0.0, 1.0)

@@ -52,9 +52,24 @@ def repro_command(processes: int) -> None:
     flag_value=Path("demo.png"),
     help="Do not write data. Draw the existing demo into a PNG (default: demo.png).",
 )
+@click.option(
+    "--video",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.mp4",
+    help="Write no data set. Write a sample video of two people, and a table of their expressions next to it.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1, 7200), default=120.0, show_default=True, help="Duration of the video."
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the video.")
 @processes_option
-def demo_command(folder: Path | None, contact_sheet: Path | None, processes: int) -> None:
+def demo_command(
+    folder: Path | None, contact_sheet: Path | None, video: Path | None, seconds: float, seed: int, processes: int
+) -> None:
     """Write the synthetic demo data in the layout of CASME II into FOLDER. Default: data/demo of the project."""
+    if video is not None:
+        _write_sample(video, seconds, seed)
+        return
     from microfacial.files import write_image
     from microfacial.pipeline import dvc
     from microfacial.report.demo_sheet import draw_demo_sheet
@@ -70,6 +85,15 @@ def demo_command(folder: Path | None, contact_sheet: Path | None, processes: int
         raise PipelineError(f"{target} does not exist. Run `microfacial demo` first")
     write_image(contact_sheet, draw_demo_sheet(target))
     click.echo(f"demo: {contact_sheet}")
+
+
+def _write_sample(video: Path, seconds: float, seed: int) -> None:
+    from microfacial.datasets.synthetic.film import write_film
+
+    if click.get_current_context().params["folder"] or click.get_current_context().params["contact_sheet"]:
+        raise click.UsageError("--video writes a single file. Give it without FOLDER and --contact-sheet")
+    table = write_film(video, seconds, seed)
+    click.echo(f"demo: {video}, and its expressions in {table}")
 
 
 @click.command("doctor")
