@@ -16,7 +16,6 @@ from typing import Any, TypeVar, overload
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from microfacial.disk import explain_full_disk
@@ -163,6 +162,8 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
         rows: cells of each row by the name of their column. Cells of other columns are not written.
         columns: names of the columns, in the order of the file.
     """
+    import pandas as pd  # importing it takes half a second, and most commands write no table
+
     with atomic_write(path) as scratch:
         pd.DataFrame(list(rows), columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
 

@@ -36,7 +36,7 @@ NEED_EXTRAS = {
     "app": "serve",
     "init other": "pipeline",
     "lineage": "tracking",
-    "predict clip.avi": "tracking",
+    "predict clip.avi --alias champion": "tracking",
     "promote": "tracking",
     "register roi_cnn": "tracking",
     "repro": "pipeline,tracking",
@@ -173,7 +173,7 @@ def test_the_core_reads_draws_checks_spots_and_predicts_without_a_project(
     bundle = next(project.rglob("artifacts/bundle"))
     done = core(tmp_path, "microfacial", "predict", "--model", str(bundle), str(clip), "--fps", "200")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\w+  \(happiness 0\.\d{3}", done.stdout)
+    assert re.search(r"\w+ +\(happiness 0\.\d{3}", done.stdout)
     code = f"import microfacial as mf; print(mf.read_clip({str(clip)!r}, {', '.join(moments.groups())}).flow.shape)"
     assert core(tmp_path, "python", "-c", code).stdout == "(1, 5, 2, 224, 224)\n"
 

@@ -24,6 +24,30 @@ from typing import Literal
 Side = Literal["left", "right", "asymmetric", "unilateral", "top", "bottom"]
 Intensity = Literal["A", "B", "C", "D", "E"]
 
+UNIT_NAMES: Mapping[int, str] = MappingProxyType(
+    {
+        1: "inner brow raiser",
+        2: "outer brow raiser",
+        4: "brow lowerer",
+        5: "upper lid raiser",
+        6: "cheek raiser",
+        7: "lid tightener",
+        9: "nose wrinkler",
+        10: "upper lip raiser",
+        12: "lip corner puller",
+        14: "dimpler",
+        15: "lip corner depressor",
+        16: "lower lip depressor",
+        17: "chin raiser",
+        20: "lip stretcher",
+        23: "lip tightener",
+        24: "lip pressor",
+        25: "lips part",
+        26: "jaw drop",
+    }
+)
+"""Names of the most frequent action units, by their numbers in the Facial Action Coding System."""
+
 _SIDES: dict[str, Side] = {
     "L": "left",
     "R": "right",

@@ -80,9 +80,8 @@ class Event:
         onset_s: time of the onset in seconds from the first frame; None if the frames have no times.
         apex_s: time of the apex.
         offset_s: time of the offset.
-        score: strength of the movement over the threshold of spotting; 1 at the threshold. None if the moments were
-            given.
-        kind: kind of movement, such as `micro`, `macro` or `blink`; `given` if the moments were given.
+        score: from 0.5 at the threshold of spotting to 1 for a very strong movement; None if the moments were given.
+        kind: `micro`, or `macro` for a longer movement; `given` if the moments were given; `map` for a published map.
         label: the most probable class; None if the model abstained.
         probabilities: probability of each class; empty if the model abstained.
         units: action units that moved, the most probable first.
@@ -116,16 +115,36 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnjudgedFrames:
+    """Frames in which a face is visible but cannot be judged.
+
+    Attributes:
+        first: number of the first frame.
+        last: number of the last frame.
+        first_s: time of the first frame in seconds from the first frame of the film.
+        last_s: time of the last frame.
+        reason: why, in words.
+    """
+
+    first: int
+    last: int
+    first_s: float
+    last_s: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """A face that was followed through a film.
 
     Attributes:
         person: number of the person, from 1, in the order of appearance.
         numbers: numbers of the M frames of `signal`.
-        seconds: time of each of these frames, `(M,)`; empty if the frames have no times.
-        signal: strength of the motion in each of these frames, `(M,)`, in px of the working width of spotting.
-        threshold: signal from which a movement counts; 0 if nothing was spotted.
-        note: why no movement was spotted, or which frames were left out; None if there is nothing to say.
+        seconds: time of each of these frames, `(M,)`, in seconds from the first frame of the film.
+        signal: strength of the motion in each of these frames, `(M,)`, as a multiple of the threshold.
+        threshold: signal from which a movement counts; 0 if the film could not be searched.
+        note: why no movement was spotted; None if movements were spotted.
+        gaps: frames in which the face is visible but cannot be judged.
         places: similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the number of the frame.
     """
 
@@ -135,6 +154,7 @@ class Person:
     signal: tuple[float, ...]
     threshold: float
     note: str | None = None
+    gaps: tuple[UnjudgedFrames, ...] = ()
     places: Mapping[int, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:

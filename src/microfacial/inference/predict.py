@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageError
+from microfacial.errors import ConfigError, DamagedError, DatasetError, MicrofacialError, StorageError
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
 from microfacial.files import REPAIR, as_path, read_arrays, refuse_damaged
-from microfacial.inference.read import read_clip, read_map
+from microfacial.inference.read import read_moments
 from microfacial.models.lookup import find_model, list_models
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import Fitted
+from microfacial.records import FaceStore, Fitted, FloatArray
 from microfacial.settings import Section, check, with_current_keys
 from microfacial.training.fit import restore
 
@@ -75,20 +75,36 @@ class TrainedModel:
             DatasetError: the clip cannot be read (see `read_clip`), or its inputs have another shape than in training.
             StorageError: the predictions are not finite.
         """
-        if self.faces.method == "whole":
-            store = read_map(path, faces=self.faces, flow=self.flow)
-        else:
-            store = read_clip(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow)
+        store = read_moments(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow).store
+        try:
+            probabilities = self.predict_store(store)
+        except MicrofacialError as error:
+            raise type(error)(f"{path}: {error}") from None
+        return dict(zip(self.classes, probabilities.tolist(), strict=True))
+
+    def predict_store(self, store: FaceStore) -> FloatArray:
+        """Return the probability of each class for one clip whose flow is known.
+
+        Args:
+            store: crops and flow of one clip, computed with the settings `faces` and `flow`.
+
+        Returns:
+            `(K,)`. They sum to 1.
+
+        Raises:
+            DatasetError: the inputs have another shape than in training.
+            StorageError: the predictions are not finite.
+        """
         inputs = find_model(self.model).make_inputs(store, self.settings).values
         if inputs.shape[1:] != self.shape:
             raise DatasetError(
-                f"{path}: the inputs have shape {inputs.shape[1:]}, but {self.model} was trained on {self.shape}. If "
-                "you gave onset and apex only, give the offset too: without it, only the motion of onset→apex is known"
+                f"the inputs have shape {inputs.shape[1:]}, but {self.model} was trained on {self.shape}. If you gave "
+                "onset and apex only, give the offset too: without it, only the motion of onset→apex is known"
             )
-        probabilities = np.mean([fitted.predict(inputs)[0] for fitted in self.fitted], axis=0)
+        probabilities: FloatArray = np.mean([fitted.predict(inputs)[0] for fitted in self.fitted], axis=0)
         if not np.isfinite(probabilities).all():
-            raise StorageError(f"{path}: the predictions of {self.model} are not finite, so its weights are damaged")
-        return dict(zip(self.classes, probabilities.tolist(), strict=True))
+            raise StorageError(f"the predictions of {self.model} are not finite, so its weights are damaged")
+        return probabilities
 
 
 def load_fold(path: Path | str) -> TrainedModel:

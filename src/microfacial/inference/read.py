@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from microfacial.preprocessing.spotting import spot_apex, spot_track
 from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, Image
 
 _LOG = logging.getLogger(__name__)
-_LARGEST_SHIFT = 0.12  # of the square's side: a head that moves further between two moments hides the skin's motion
+LARGEST_SHIFT = 0.12
+"""A head that moves further between two moments, in sides of the square, hides the motion of the skin."""
+
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
 
@@ -62,6 +65,52 @@ def read_clip(
             f"{path}: faces.method {faces.method} and flow.method {flow.method} cannot read a clip. The methods whole "
             "and published are for flow maps only. Choose other methods"
         )
+    return read_moments(path, onset, apex, offset, fps=fps, faces=faces, flow=flow).store
+
+
+class ReadClip(NamedTuple):
+    """A clip that was read, with its moments.
+
+    Attributes:
+        store: crops, flow and regions of the clip.
+        clip: the clip, whose moments were given or spotted. Onset and apex of a map are the same.
+        seconds: time of each frame in seconds from the first frame, by its number; empty if unknown.
+    """
+
+    store: FaceStore
+    clip: Clip
+    seconds: Mapping[int, float]
+
+
+def read_moments(
+    path: Path | str,
+    onset: int | None,
+    apex: int | None,
+    offset: int | None,
+    *,
+    fps: float | None,
+    faces: FacesConfig,
+    flow: FlowConfig,
+) -> ReadClip:
+    """Read a clip as `read_clip` does, or the picture of a map if the settings are for maps.
+
+    Args:
+        path: see `read_clip`.
+        onset: see `read_clip`. A map has no moments.
+        apex: see `read_clip`.
+        offset: see `read_clip`.
+        fps: see `read_clip`.
+        faces: how to locate the face.
+        flow: how to compute the flow.
+
+    Raises:
+        DatasetError: see `read_clip`.
+    """
+    if faces.method == "whole":
+        path, number = as_path(path, "read_clip: path"), 0  # a map is a single picture
+        map_file = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
+        clip = make_recorded_clip(map_file, number, number, number)
+        return ReadClip(read_map(path, faces=faces, flow=flow), clip, {})
     recording = open_clip(as_path(path, "read_clip: path"))
     is_tracked = onset is None and apex is None  # then `_spot` reports the choice among several faces
     if onset is None or apex is None:
@@ -70,7 +119,8 @@ def read_clip(
     _check_head(clip, recording.root, faces, report=not is_tracked)
     store = _compute_store(clip, recording.root, faces, flow)
     _check_motion(store, f"{path}: from frame {onset} to {apex}")
-    return store if offset is not None else _take_onset_apex(store)
+    seconds = frame_times(recording, fps)
+    return ReadClip(store if offset is not None else _take_onset_apex(store), clip, seconds)
 
 
 def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
@@ -158,7 +208,7 @@ def _check_head(clip: Clip, root: Path, faces: FacesConfig, *, report: bool) -> 
             onset = face
             _report_choice(path, face.faces if report else 1)
         shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
-        if shift > _LARGEST_SHIFT:
+        if shift > LARGEST_SHIFT:
             raise DatasetError(
                 f"{path}: from frame {clip.onset} to {number} the head moves by {shift:.0%} of the aligned square, and "
                 "this hides the motion of the skin. Choose moments between which the head stays in place"

@@ -96,6 +96,24 @@ class MotionPrior:
         face, mirrored = (1 / (1 + np.exp(-scores[:, len(EMOTIONS) :])) for scores in self._scores(maps))
         return (face + mirrored) / 2
 
+    def half_scores(self, maps: _Maps) -> tuple[FloatArray, FloatArray]:
+        """Return logits of the action units for each half of the face, completed by its own mirror image.
+
+        Args:
+            maps: see `unit_probabilities`.
+
+        Returns:
+            Logits for the half on the left of the picture, and for the half on its right, `(n, U)` each.
+        """
+        motion = prior_features(maps)
+        mirrored = _mirror(motion)
+        middle = GRID_PX // 2
+        left, right = (
+            np.concatenate([half[..., :middle], other[..., middle:]], axis=-1)
+            for half, other in ((motion, mirrored), (mirrored, motion))
+        )
+        return self._run(left)[:, len(EMOTIONS) :], self._run(right)[:, len(EMOTIONS) :]
+
     def class_probabilities(self, maps: _Maps, shares: FloatArray) -> FloatArray:
         """Return the probability of each class, `(n, K)`. All classes are equally frequent beforehand.
 
@@ -115,8 +133,7 @@ class MotionPrior:
     def _scores(self, maps: _Maps) -> tuple[FloatArray, FloatArray]:
         """Return the outputs of both heads for faces and for their mirror images, `(n, E + U)` each."""
         motion = prior_features(maps)  # (n, 2, 14, 14)
-        mirrored = motion[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
-        return self._run(motion), self._run(mirrored)
+        return self._run(motion), self._run(_mirror(motion))
 
     def _run(self, motion: _Maps) -> FloatArray:
         values = motion.reshape(-1, 2 * GRID_PX**2).astype(np.float64)
@@ -174,6 +191,11 @@ def prior_features(maps: _Maps) -> _Maps:
     motion = motion - np.median(motion, axis=(2, 3), keepdims=True)
     size = np.abs(motion).mean(axis=(2, 3), keepdims=True)
     return np.clip(motion / np.maximum(size, SMALLEST), -GREATEST, GREATEST).astype(np.float32)
+
+
+def _mirror(motion: _Maps) -> _Maps:
+    """Return the mirror image of motion `(n, 2, s, s)`, in which motion to the right is motion to the left."""
+    return motion[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
 
 
 def _shrink(motion: _Maps) -> _Maps:

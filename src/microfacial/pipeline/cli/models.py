@@ -101,37 +101,53 @@ def lineage_command(as_json: bool) -> None:
 
 
 @click.command("predict")
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("films", metavar="VIDEO…", nargs=-1, required=True)
 @click.option("--onset", type=frame_number, help="Number of the frame before the movement. Default: spotted.")
 @click.option("--apex", type=frame_number, help="Number of the frame at the peak of the movement.")
 @click.option("--offset", type=frame_number, help="Number of the frame at the end of the movement.")
 @fps_option
-@click.option("--alias", type=click.Choice(["champion", "challenger"]), default="champion", show_default=True)
+@click.option("--alias", type=click.Choice(["champion", "challenger"]), help="Version of the project's model.")
 @click.option("--version", type=click.IntRange(1, 1_000_000), help="Number of a version. Replaces --alias.")
 @click.option(
-    "--model", "bundle", type=click.Path(path_type=Path), help="Folder of a bundle or of a version. Needs no project."
+    "--model",
+    metavar="MODEL",
+    help="motion_prior, the folder of a bundle, the checkpoint of a fold, or models:/NAME@champion. Needs no project.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per clip.")
+@click.option("--scheme", metavar="NAME", help="Label scheme of motion_prior, such as casme2-4.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per event.")
+@click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Write a table with one row per event.")
+@click.option(
+    "--html", type=click.Path(file_okay=False, path_type=Path), help="Folder for one page per film. It shows faces."
+)
+@click.option(
+    "--render", type=click.Path(path_type=Path), help="Video with faces and events drawn in, or folder for several."
+)
 def predict_command(
-    paths: tuple[Path, ...],
+    films: tuple[str, ...],
     onset: int | None,
     apex: int | None,
     offset: int | None,
     fps: float | None,
-    alias: Literal["champion", "challenger"],
+    alias: Literal["champion", "challenger"] | None,
     version: int | None,
-    bundle: Path | None,
+    model: str | None,
+    scheme: str | None,
     as_json: bool,
+    csv: Path | None,
+    html: Path | None,
+    render: Path | None,
 ) -> None:
-    """Classify the movement in each PATH, a video or a folder of frames, with the champion."""
-    from microfacial.pipeline.commands.predict import open_bundle, open_version, run_predict
+    """Find and recognise the movements in each VIDEO.
 
-    source = click.get_current_context().get_parameter_source("alias")
-    if bundle and (version is not None or source is click.core.ParameterSource.COMMANDLINE):
-        raise click.UsageError("--model is a folder, so --alias and --version do not apply. Remove them")
+    A VIDEO is a file, a folder of frames, a folder of videos, or a pattern in quotes. The model is the champion of the
+    project. Without a project it is motion_prior, which is in the package. If you give the moments of a movement, only
+    that movement is recognised.
+    """
+    from microfacial.pipeline.commands.predict import Outputs, choose_model, run_predict
+
+    if model is not None and (version is not None or alias is not None):
+        raise click.UsageError("--model names the model, so --alias and --version do not apply. Remove them")
     moments = {"onset": onset, "apex": apex, "offset": offset}
-    model, title = open_bundle(bundle) if bundle else open_version(open_project(), alias, version)
-    if not as_json:
-        click.echo(title)
-    if not run_predict(model, paths, moments, fps, as_json=as_json):
+    outputs = Outputs(as_json=as_json, csv=csv, html=html, render=render)
+    if not run_predict(choose_model(model, scheme, alias, version), films, moments, fps, outputs):
         sys.exit(USER_ERROR)

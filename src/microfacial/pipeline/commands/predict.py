@@ -1,116 +1,180 @@
-"""Command `predict`: label clips with a registered version."""
+"""Command `predict`: find and recognise the movements in films."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from microfacial.errors import MicrofacialError, StorageError
-from microfacial.inference.bundle import find_bundle, read_bundle
-from microfacial.inference.predict import TrainedModel
-from microfacial.pipeline.project import VERSION_CACHE, Project
+from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
+from microfacial.inference.answer import answer_clip, answer_film
+from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
+from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
+from microfacial.inference.film_answer import MISUSE, FilmAnswer
+from microfacial.inference.film_inputs import find_films
+from microfacial.pipeline.extras import explain_missing_extras
+from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project, open_project
+
+_MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
 
 
-def open_bundle(folder: Path) -> tuple[TrainedModel, str]:
-    """Read a model without a project and without MLflow.
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Outputs of the command, besides the text on standard output.
+
+    Attributes:
+        as_json: whether standard output is one line of JSON for each event.
+        csv: file of a table; None for none.
+        html: folder of pages; None for none.
+        render: file of a video, or folder of videos if there are several films; None for none.
+    """
+
+    as_json: bool
+    csv: Path | None = None
+    html: Path | None = None
+    render: Path | None = None
+
+
+def choose_model(
+    name: str | None, scheme: str | None, alias: Literal["champion", "challenger"] | None, version: int | None
+) -> AnsweringModel:
+    """Open the model that predicts.
 
     Args:
-        folder: folder of a bundle, or of a registered version that contains a bundle.
+        name: value of `--model`: `motion_prior`, a folder, a checkpoint, or an address of a version. None for the
+            champion of the project in the current folder. Without a project or without MLflow, None stands for the
+            motion prior.
+        scheme: label scheme of the motion prior. None for the scheme of the project, or the default.
+        alias: alias in the project; None if the user gave none.
+        version: number of a version in the project.
 
     Returns:
-        The model and its title.
+        The model.
 
     Raises:
-        StorageError: the folder contains no bundle, or the bundle is damaged.
-        ConfigError: another version of microfacial wrote its settings.
+        MicrofacialError: there is no such model, or its files are damaged.
     """
-    inner = find_bundle(folder)
-    if not inner.is_dir() and not (folder / "bundle.json").exists():
-        raise StorageError(f"{folder} contains no bundle. Give --model the folder that contains bundle.json")
-    model = read_bundle(inner if inner.is_dir() else folder)
-    return model, f"{model.model} in {folder}"
+    if name is not None and name.startswith("models:"):
+        if scheme is not None:
+            raise ConfigError(f"--scheme {scheme} is for {PRIOR} only. {name} has the classes of its training")
+        from microfacial.registry.open_version import open_address
+
+        return open_address(name, Path(), VERSION_CACHE)
+    if name is not None and name != PRIOR:
+        from microfacial.inference.choose_model import open_model
+
+        return open_model(name, scheme)
+    if name is None and (alias or version is not None or (scheme is None and PARAMS.exists())):
+        chosen = _open_registered(open_project(), alias, version)
+        if chosen is not None:
+            return chosen
+    if scheme is None and PARAMS.exists():
+        scheme = open_project().clips.scheme
+    return open_prior() if scheme is None else open_prior(scheme)
 
 
-def open_version(
-    project: Project, alias: Literal["champion", "challenger"], version: int | None
-) -> tuple[TrainedModel, str]:
-    """Read a registered version.
-
-    Args:
-        project: the project.
-        alias: `champion` or `challenger`. Used if `version` is None.
-        version: number of the version.
-
-    Returns:
-        The model and its title.
-
-    Raises:
-        PipelineError: there is no such version, or MLflow failed.
-        MissingExtraError: MLflow is not installed.
-    """
-    from microfacial.registry.versions import choose_version, has_current_code
-    from microfacial.tracking.model_versions import Registry, registered_name
-    from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
-
+def _open_registered(
+    project: Project, alias: Literal["champion", "challenger"] | None, version: int | None
+) -> AnsweringModel | None:
+    """Open a version of the project. Return None if none was requested, and there is no champion or no MLflow."""
+    requested = alias is not None or version is not None
+    try:
+        with explain_missing_extras():
+            from microfacial.registry.open_version import open_record
+            from microfacial.registry.versions import choose_version, describe_missing
+            from microfacial.tracking.model_versions import Registry, registered_name
+            from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
+    except MissingExtraError as error:
+        if requested:
+            raise
+        click.echo(f"predict: the champion needs the registry: {error}. {PRIOR} predicts instead", err=True)
+        return None
     with mlflow_errors_as_pipeline_errors():
         registry = Registry(connect(Path()), registered_name(project.clips.name, project.clips.scheme))
-        record = choose_version(registry, alias, version)
-        folder = registry.fetch(record.version, VERSION_CACHE)
-    model = read_bundle(find_bundle(folder))
-    if not has_current_code(folder):
-        click.echo(
-            f"predict: {record.title} was registered with other code than this package has, which may process clips "
-            f"differently. To run the version's own code, use `mlflow models predict -m {folder}`",
-            err=True,
-        )
-    return model, f"{registry.name}, {record.title}"
+        if not requested and registry.find("champion") is None:
+            click.echo(f"predict: {describe_missing(registry, 'champion')}. {PRIOR} predicts instead", err=True)
+            return None
+        return open_record(registry, choose_version(registry, alias or "champion", version), VERSION_CACHE)
 
 
 def run_predict(
-    model: TrainedModel,
-    paths: Sequence[Path],
+    model: AnsweringModel,
+    names: Sequence[str],
     moments: Mapping[str, int | None],
     fps: float | None,
-    *,
-    as_json: bool,
+    outputs: Outputs,
 ) -> bool:
-    """Print the label and the probabilities of each clip.
+    """Print and write the answers about films.
 
-    A clip that cannot be read gives one line on standard error, and with `as_json` also a line with the key `error`
-    instead of `label` and `probabilities`. The remaining clips are still predicted.
+    A film that cannot be read gives one line on standard error, and a row with the reason in the outputs. The remaining
+    films are still predicted.
 
     Args:
         model: the model.
-        paths: videos, folders of frames or pictures of maps.
-        moments: `onset`, `apex` and `offset`, the frame numbers in every clip. None where a moment is to be spotted.
+        names: files, folders and patterns; see `find_films`.
+        moments: `onset`, `apex` and `offset`, the frame numbers in every film. None where a moment is to be spotted.
         fps: frames per second. Defaults to the frame rate in each video file.
-        as_json: whether to print one line of JSON for each clip.
+        outputs: the outputs.
 
     Returns:
-        Whether all clips could be read.
+        Whether all films could be read.
+
+    Raises:
+        ConfigError: the outputs do not fit the films.
+        StorageError: an output cannot be written.
     """
-    successes = [_predict(model, path, moments, fps, as_json) for path in paths]  # a list, so that none is skipped
-    return all(successes)
+    films = find_films(names)
+    note = model.note
+    click.echo(f"predict: {MISUSE}.", err=True)
+    if not outputs.as_json:
+        click.echo(f"{note.name}, {note.version}, classes {', '.join(note.classes)}")
+    rows: list[dict[str, str]] = []
+    failed = False
+    pictures = outputs.html is not None
+    for answer in _answer(model, films, moments, fps, pictures=pictures):
+        failed |= answer.error is not None
+        rows += csv_rows(answer)
+        _print(answer, as_json=outputs.as_json)
+    if outputs.csv is not None:
+        from microfacial.files import write_csv
+
+        write_csv(outputs.csv, rows, csv_columns(note.classes))
+    return not failed
 
 
-def _predict(
-    model: TrainedModel, path: Path, moments: Mapping[str, int | None], fps: float | None, as_json: bool
-) -> bool:
-    """Print one prediction or error. Return whether the clip could be read."""
-    try:
-        probabilities = model.predict_clip(path, **moments, fps=fps)
-    except MicrofacialError as error:
-        reason = str(error) if str(path) in str(error) else f"{path}: {error}"
-        click.echo(f"microfacial: {reason}", err=True)
-        if as_json:
-            click.echo(json.dumps({"clip": str(path), "error": reason}, ensure_ascii=False))
-        return False
-    label = max(probabilities, key=lambda name: probabilities[name])
+def _answer(
+    model: AnsweringModel,
+    films: Sequence[Path],
+    moments: Mapping[str, int | None],
+    fps: float | None,
+    *,
+    pictures: bool,
+) -> Iterator[FilmAnswer]:
+    """Yield the answer about each film. The answer about a film that cannot be read has the error."""
+    given = model.faces.method == "whole" or any(moment is not None for moment in moments.values())
+    for film in films:
+        try:
+            if given:
+                yield answer_clip(film, model, **moments, fps=fps, pictures=pictures)
+            else:
+                yield answer_film(film, model, fps=fps, pictures=pictures)
+        except MicrofacialError as error:
+            reason = str(error) if str(film) in str(error) else f"{film}: {error}"
+            yield FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
+
+
+def _print(answer: FilmAnswer, *, as_json: bool) -> None:
+    if answer.error is not None:
+        click.echo(f"microfacial: {answer.error}", err=True)
     if as_json:
-        click.echo(json.dumps({"clip": str(path), "label": label, "probabilities": probabilities}, ensure_ascii=False))
-    else:
-        shown = "  ".join(f"{name} {probability:.3f}" for name, probability in probabilities.items())
-        click.echo(f"{path}  {label}  ({shown})")
-    return True
+        for row in event_rows(answer):
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif answer.error is None and answer.people:
+        click.echo(format_answer(answer))
+    elif answer.error is None:
+        for event in answer.events:
+            click.echo(f"{answer.source}  {event.label}  ({format_probabilities(event)})")
+        if answer.reason:
+            click.echo(format_answer(answer))

@@ -1,0 +1,114 @@
+"""Recognise spotted movements. The film is read once more, and only its key frames are kept, for as long as needed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from microfacial.datasets.frames import Recording, stream_clip
+from microfacial.errors import DatasetError
+from microfacial.inference.answering_model import AnsweringModel
+from microfacial.inference.film_answer import Event
+from microfacial.inference.read import LARGEST_SHIFT, make_recorded_clip, make_store
+from microfacial.inference.unfamiliar_motion import find_unfamiliar
+from microfacial.preprocessing.alignment import PlacedFace, place_distance, place_faces
+from microfacial.preprocessing.face_run import TRACK_PX
+from microfacial.preprocessing.flow import key_frames
+from microfacial.preprocessing.people_track import TrackedPerson
+from microfacial.preprocessing.regions import face_boxes
+from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, FloatArray, Image
+
+_SAME_PLACE = 0.3  # of the square's side: a face this far from where it was followed is another one
+
+
+def recognise_events(
+    recording: Recording,
+    events: Sequence[Event],
+    people: Sequence[TrackedPerson],
+    model: AnsweringModel,
+    *,
+    pictures: bool,
+) -> tuple[Event, ...]:
+    """Recognise movements, or say why they cannot be recognised.
+
+    Args:
+        recording: the film.
+        events: spotted movements, in any order. Those that were abstained from stay as they are, apart from pictures.
+        people: the people in the film, by their number minus 1.
+        model: the model.
+        pictures: whether to keep crops and flow in the results.
+
+    Returns:
+        The movements in the order of their onsets.
+
+    Raises:
+        DatasetError: a frame cannot be read.
+    """
+    ordered = sorted(events, key=lambda event: (event.onset, event.person))
+    clips = [make_recorded_clip(recording, event.onset, event.apex, event.offset) for event in ordered]
+    used = [pictures or event.abstained is None for event in ordered]
+    numbers = {number for clip, use in zip(clips, used, strict=True) if use for number in key_frames(clip)}
+    waiting = [row for row, use in enumerate(used) if use]
+    frames: dict[int, Image] = {}
+    for number, frame in stream_clip(recording, recording.root, numbers):
+        frames[number] = frame
+        for row in [row for row in waiting if clips[row].offset <= number]:
+            person = people[ordered[row].person - 1]
+            ordered[row] = _recognise(ordered[row], clips[row], person.places, frames, model, pictures=pictures)
+            waiting.remove(row)
+        first = min((clips[row].onset for row in waiting), default=number + 1)
+        frames = {earlier: image for earlier, image in frames.items() if earlier >= first}
+    return tuple(ordered)
+
+
+def _recognise(
+    event: Event,
+    clip: Clip,
+    places: Mapping[int, FloatArray],
+    frames: Mapping[int, Image],
+    model: AnsweringModel,
+    *,
+    pictures: bool,
+) -> Event:
+    key = {number: frames[number] for number in key_frames(clip)}
+    try:
+        face = _find_face(clip, key[clip.onset], places, model)
+        store = make_store(clip, face, key, model.faces, model.flow)
+    except DatasetError as error:
+        return replace(event, abstained=event.abstained or str(error))
+    event = replace(event, store=store if pictures else None)
+    reason = event.abstained or _find_reason(store)
+    if reason:
+        return replace(event, abstained=reason)
+    probabilities = model.probabilities(store, calibrated=True)
+    return replace(event, label=max(probabilities, key=lambda name: probabilities[name]), probabilities=probabilities)
+
+
+def _find_face(clip: Clip, frame: Image, places: Mapping[int, FloatArray], model: AnsweringModel) -> Face:
+    """Find the face of the tracked person in the onset frame, as the stage `faces` finds the only one."""
+    moves = max(place_distance(places[clip.onset], places[number], TRACK_PX) for number in (clip.apex, clip.offset))
+    if moves > LARGEST_SHIFT * TRACK_PX:
+        raise DatasetError("the head moves too far during the movement")
+    candidates = [
+        (_distance(face, places[clip.onset], model), face) for face in place_faces(frame, model.faces.size_px)
+    ]
+    distance, face = min(candidates, key=lambda candidate: candidate[0], default=(np.inf, None))
+    if face is None or distance > _SAME_PLACE:
+        raise DatasetError(f"the face is not found in frame {clip.onset}")
+    boxes = face_boxes(model.faces.regions, face.points, model.faces.size_px)
+    return Face(clip=clip.id, transform=face.transform, boxes=boxes, source="landmarks", confidence=face.confidence)
+
+
+def _distance(face: PlacedFace, place: FloatArray, model: AnsweringModel) -> float:
+    """Return how far a face is from the place of the tracked one, in sides of the aligned square."""
+    scale = TRACK_PX / model.faces.size_px
+    shift = np.array([0.5 * scale - 0.5] * 2)  # centres of pixels lie at +½
+    transform = np.column_stack([face.transform[:, :2] * scale, face.transform[:, 2] * scale + shift])
+    return place_distance(place, transform, TRACK_PX) / TRACK_PX
+
+
+def _find_reason(store: FaceStore) -> str | None:
+    """Return why the motion of a clip cannot be recognised, or None."""
+    if not store.flow[0, store.windows.index(ONSET_APEX), :2].any():
+        return "nothing moves: the frames at onset and apex are the same"
+    return find_unfamiliar(store)
