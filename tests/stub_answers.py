@@ -14,8 +14,8 @@ from microfacial.errors import DatasetError
 from microfacial.serving.jobs import FilmJob
 
 
-def answer_stub(job: FilmJob) -> Mapping[str, Any]:
-    """Return facts about a job. The name of the model chooses a failure."""
+def answer_stub(job: FilmJob) -> list[Mapping[str, Any]]:
+    """Return one row with facts about a job. The name of the model chooses a failure."""
     match job.model:
         case "sleep":
             Path(tempfile.mkdtemp(), "left.bin").write_bytes(b"0" * 1000)
@@ -29,12 +29,12 @@ def answer_stub(job: FilmJob) -> Mapping[str, Any]:
         case "memory":
             np.ones(2**31, np.uint8)
         case "grow":
-            return {"source": job.name, "bytes": np.ones(2**28, np.uint8).nbytes}
+            return [{"clip": job.name, "bytes": np.ones(2**28, np.uint8).nbytes}]
         case "nan":
-            return {"source": job.name, "score": float("nan")}
+            return [{"clip": job.name, "score": float("nan")}]
     size = sum(path.stat().st_size for path in (job.path.iterdir() if job.path.is_dir() else [job.path]))
-    return {
-        "source": job.name,
+    row = {
+        "clip": job.name,
         "file": job.path.name,
         "bytes": size,
         "fps": job.fps,
@@ -42,3 +42,4 @@ def answer_stub(job: FilmJob) -> Mapping[str, Any]:
         "process": os.getpid(),
         "as_page": job.as_page,
     }
+    return [row]

@@ -95,7 +95,7 @@ def read_error(response: requests.Response, status: int) -> str:
     """Return the only line of a refusal."""
     assert response.status_code == status, response.text
     content = response.json()
-    error = content["error"] if "error" in content else content["films"][0]["error"]
+    error = content["error"] if "error" in content else content["rows"][0]["error"]
     assert "\n" not in error
     assert str(tempfile.gettempdir()) not in response.text
     return str(error)
@@ -107,31 +107,31 @@ def read_error(response: requests.Response, status: int) -> str:
 def test_a_video_is_accepted_as_a_file_of_a_form_and_as_the_body(server: RunningServer, film: bytes) -> None:
     form = server.post(files={"video": ("my clip.avi", film)}, data={"fps": "200"})
     assert form.status_code == 200
-    assert form.json()["films"][0] == {
-        "source": "my clip.avi",
+    assert form.json()["rows"][0] == {
+        "clip": "my clip.avi",
         "file": "0.avi",
         "bytes": len(film),
         "fps": 200.0,
         "model": "echo",
-        "process": form.json()["films"][0]["process"],
+        "process": form.json()["rows"][0]["process"],
         "as_page": False,
     }
     for headers in ({}, {"Content-Type": "video/x-msvideo"}, {"Content-Type": "application/x-www-form-urlencoded"}):
         body = server.post(data=film, headers=headers)
-        assert [(row["source"], row["bytes"]) for row in body.json()["films"]] == [("film", len(film))]
+        assert [(row["clip"], row["bytes"]) for row in body.json()["rows"]] == [("film", len(film))]
 
 
 def test_frames_become_one_film_in_the_order_of_the_form(server: RunningServer) -> None:
     frames = [("frames", (f"{name}.png", picture())) for name in ("9", "10", "../../up")]
     response = server.post(files=frames, data={"fps": "25"})
-    (row,) = response.json()["films"]
-    assert (row["source"], row["file"], row["bytes"], row["fps"]) == ("film", "frames", 3 * len(picture()), 25.0)
+    (row,) = response.json()["rows"]
+    assert (row["clip"], row["file"], row["bytes"], row["fps"]) == ("film", "frames", 3 * len(picture()), 25.0)
 
 
 def test_several_videos_are_answered_by_several_processes_in_their_order(server: RunningServer, film: bytes) -> None:
     videos = [("video", (f"{number}.avi", film)) for number in range(3)]
-    rows = server.post(files=videos).json()["films"]
-    assert [row["source"] for row in rows] == ["0.avi", "1.avi", "2.avi"]
+    rows = server.post(files=videos).json()["rows"]
+    assert [row["clip"] for row in rows] == ["0.avi", "1.avi", "2.avi"]
     assert len({row["process"] for row in rows}) == 3
     assert os.getpid() not in {row["process"] for row in rows}
 
@@ -139,7 +139,7 @@ def test_several_videos_are_answered_by_several_processes_in_their_order(server:
 def test_one_damaged_video_does_not_stop_the_others(server: RunningServer, film: bytes) -> None:
     response = server.post(files=[("video", ("good.avi", film)), ("video", ("bad.avi", film[:200]))])
     assert response.status_code == 200
-    good, bad = response.json()["films"]
+    good, bad = response.json()["rows"]
     assert good["bytes"] == len(film)
     assert bad["error"].startswith("bad.avi ")
 
@@ -337,9 +337,9 @@ def test_headers_forbid_other_sites_and_copies(server: RunningServer) -> None:
 def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     running = RunningServer(tmp_path, replace(LIMITS, memory_bytes=2**30), with_page=False)
-    process = running.post(data=film).json()["films"][0]["process"]
+    process = running.post(data=film).json()["rows"][0]["process"]
     grown = running.post("grow", data=film)
-    assert grown.json()["films"][0].get("bytes") == 2**28, grown.text
+    assert grown.json()["rows"][0].get("bytes") == 2**28, grown.text
     assert "memory" in read_error(running.post("memory", data=film), 413)
     assert requests.get(running.address, timeout=9).status_code == 404  # there is no page
     running.stop()

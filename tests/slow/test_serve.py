@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import requests
 from fakes import ROOT
 from film_server import film_server, write_smiles
 from microfacial.inference.answer import answer_film
+from microfacial.inference.answer_table import event_rows
 from microfacial.inference.answering_model import open_prior
 
 pytestmark = pytest.mark.slow
@@ -60,12 +62,11 @@ def test_the_documented_curl_command_answers_like_the_package(
         check=True,
     )
     content = json.loads(done.stdout)
-    (film,) = content["films"]
     (folder / "clip.mp4").replace(folder / "clip.avi")
-    expected = answer_film(folder / "clip.avi", open_prior()).to_dict()
+    expected = event_rows(replace(answer_film(folder / "clip.avi", open_prior()), source="clip.mp4"))
     (folder / "clip.avi").replace(folder / "clip.mp4")
-    assert film["events"]
-    assert film == json.loads(json.dumps(expected | {"source": "clip.mp4"}))
+    assert expected[0]["label"] is not None
+    assert content["rows"] == json.loads(json.dumps(expected))
     assert "lie" in content["misuse"]
     assert list((folder / "temporary").glob("microfacial-*/*")) == []
 
@@ -110,7 +111,7 @@ def test_films_that_exhaust_a_server_are_refused_and_their_memory_returns(
         response = requests.post(f"{address}/predict", files=files, timeout=PATIENCE)
         assert response.status_code in statuses, response.text
         content = response.json()
-        error = content["error"] if "error" in content else content["films"][0]["error"]
+        error = content["error"] if "error" in content else content["rows"][0]["error"]
         assert len(error.splitlines()) == 1
         assert str(folder) not in response.text
     end = time.monotonic() + 60

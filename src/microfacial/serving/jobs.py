@@ -9,13 +9,14 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from microfacial.errors import MicrofacialError, TooLargeError
 from microfacial.inference.request_limits import RequestLimits
+from microfacial.serving.offered_models import ModelSource
 from microfacial.workers import end_with_parent
 
 _LOG = logging.getLogger(__name__)
@@ -46,15 +47,15 @@ class FilmOutcome:
 
     Attributes:
         status: status code of an answer with this film only, as HTTP defines it.
-        content: fields of the film in the answer, as JSON. With `error`, a reason in one line, if the film failed.
+        rows: rows of the answer, each as JSON. If the film failed, one row with `error`, a reason in one line.
     """
 
     status: int
-    content: str
+    rows: tuple[str, ...]
 
 
-AnswerFilm = Callable[[FilmJob], Mapping[str, Any]]
-"""Return the fields of the answer to a film. It runs in a worker process, so it must be importable by its name."""
+AnswerFilm = Callable[[FilmJob], Sequence[Mapping[str, Any]]]
+"""Return the rows of the answer to a film. It runs in a worker process, so it must be importable by its name."""
 
 
 def prepare_worker(memory_bytes: int) -> None:
@@ -91,7 +92,8 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
     tempfile.tempdir = str(job.path.parent)  # so that files of a process that is ended are deleted with the request
     try:
         check_film(job.path, limits)
-        return FilmOutcome(status=200, content=json.dumps(dict(answer(job)), allow_nan=False, ensure_ascii=False))
+        rows = (json.dumps(dict(row), allow_nan=False, ensure_ascii=False) for row in answer(job))
+        return FilmOutcome(status=200, rows=tuple(rows))
     except MicrofacialError as error:
         reason = " ".join(str(error).replace(str(job.path), job.name).split())
         return fail(job.name, 413 if isinstance(error, TooLargeError) else 422, reason)
@@ -102,19 +104,19 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
         return fail(job.name, 500, f"{job.name}: the server failed on this film. Its log has the reason")
 
 
-def answer_by_name(job: FilmJob, addresses: Mapping[str, str]) -> Mapping[str, Any]:
+def answer_by_name(job: FilmJob, sources: Mapping[str, ModelSource]) -> list[dict[str, Any]]:
     """Return the answer to a film by a model of this server.
 
     Args:
         job: the film.
-        addresses: folders of bundles, by the name of the model in requests.
+        sources: the models, by their names in requests.
 
     Raises:
         MicrofacialError: the film or the model cannot be read.
     """
     from microfacial.serving.film_answers import answer_with_model
 
-    return answer_with_model(job, addresses[job.model])
+    return answer_with_model(job, sources[job.model])
 
 
 def fail(name: str, status: int, reason: str) -> FilmOutcome:
@@ -125,4 +127,4 @@ def fail(name: str, status: int, reason: str) -> FilmOutcome:
         status: status code.
         reason: the reason in one line.
     """
-    return FilmOutcome(status=status, content=json.dumps({"source": name, "error": reason}, ensure_ascii=False))
+    return FilmOutcome(status=status, rows=(json.dumps({"clip": name, "error": reason}, ensure_ascii=False),))

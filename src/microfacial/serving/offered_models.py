@@ -1,12 +1,29 @@
-"""Models that a server offers: the prior, the registered versions of a project, and a bundle."""
+"""Models that a server offers: the prior, the registered versions of a project, and a bundle or checkpoint."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-PRIOR_NAME = "prior"
+from microfacial.errors import ConfigError
+
+PRIOR_NAME, OWN_NAME = "prior", "own"
 MOST_VERSIONS = 20
 """The latest versions of a project that are offered, besides champion and challenger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """Where a worker process finds a model. All fields are empty for the prior with its default classes.
+
+    Attributes:
+        path: folder of a bundle or version, or checkpoint of a fold.
+        version: name of the registered version.
+        scheme: label scheme of the prior.
+    """
+
+    path: str = ""
+    version: str = ""
+    scheme: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,36 +34,55 @@ class OfferedModel:
         name: name in requests, such as `prior` or `3`.
         title: name on the page.
         card: the model card, as Markdown.
-        address: folder of the bundle; empty for the prior. It never leaves the server.
+        source: where the model is. It never leaves the server.
     """
 
     name: str
     title: str
     card: str
-    address: str = field(default="", repr=False)
+    source: ModelSource = ModelSource()
 
 
-def offer_prior() -> OfferedModel:
-    """Return the motion prior in this package."""
-    card = resources.files("microfacial.models").joinpath("weights/motion_prior.md").read_text(encoding="utf-8")
-    return OfferedModel(name=PRIOR_NAME, title="Motion prior, trained on drawn motion", card=card, address="")
-
-
-def offer_bundle(folder: Path) -> OfferedModel:
-    """Return the model in a folder.
+def offer_prior(scheme: str = "") -> OfferedModel:
+    """Return the motion prior in this package.
 
     Args:
-        folder: folder of a bundle, or of a registered version.
+        scheme: label scheme of its classes. Empty for the default.
 
     Raises:
-        StorageError: the folder contains no bundle, or the bundle is damaged.
-        ConfigError: another version of microfacial wrote its settings.
+        ConfigError: the prior has no emotion for one of the classes.
+    """
+    if scheme:
+        from microfacial.inference.answering_model import open_prior
+
+        open_prior(scheme)  # an unsuitable scheme stops the start, and not the first request
+    card = resources.files("microfacial.models").joinpath("weights/motion_prior.md").read_text(encoding="utf-8")
+    source = ModelSource(scheme=scheme)
+    return OfferedModel(name=PRIOR_NAME, title="Motion prior, trained on drawn motion", card=card, source=source)
+
+
+def offer_path(name: str) -> OfferedModel:
+    """Return the model of a bundle or checkpoint.
+
+    Args:
+        name: folder of a bundle or of a registered version, or checkpoint of a fold.
+
+    Raises:
+        ConfigError: the text is an address, or another version of microfacial wrote the settings of the model.
+        StorageError: there is no model at the path, or its files are damaged.
     """
     from microfacial.inference.choose_model import open_model
 
-    model = open_model(str(folder))  # a damaged bundle stops the start, and not the first request
-    title = f"{model.note.name} in {folder.name}"
-    return OfferedModel(name="bundle", title=title, card=read_card(folder), address=str(folder.absolute()))
+    if name.startswith("models:"):
+        raise ConfigError(
+            f"{name}: the server offers the versions of the project in the current folder. Start it there, or give "
+            "--model the folder of a bundle or the checkpoint of a fold"
+        )
+    note = open_model(name).note  # a damaged bundle stops the start, and not the first request
+    path = Path(name).absolute()
+    return OfferedModel(
+        name=OWN_NAME, title=f"{note.name} in {path.name}", card=read_card(path), source=ModelSource(path=str(path))
+    )
 
 
 def offer_versions(dataset: str, scheme: str, cache: Path) -> list[OfferedModel]:
@@ -61,33 +97,37 @@ def offer_versions(dataset: str, scheme: str, cache: Path) -> list[OfferedModel]
         PipelineError: MLflow's store cannot be used.
         StorageError: the files of a version are missing.
     """
-    from microfacial.tracking.model_versions import ModelVersionRecord, Registry, registered_name
+    from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry, registered_name
     from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 
+    aliases: tuple[Alias, Alias] = ("champion", "challenger")
     with mlflow_errors_as_pipeline_errors():
         registry = Registry(connect(Path()), registered_name(dataset, scheme))
-        chosen: dict[str, ModelVersionRecord] = {}
-        for alias in ("champion", "challenger"):
+        chosen: list[tuple[str, ModelVersionRecord]] = []
+        for alias in aliases:
             record = registry.find(alias)
             if record is not None:
-                chosen[alias] = record
-        for record in reversed(registry.versions()[-MOST_VERSIONS:]):
-            chosen[str(record.version)] = record
-        offered = []
-        for name, record in chosen.items():
-            folder = registry.fetch(record.version, cache)
-            title = f"{name.capitalize()}: {record.title}" if not name.isdigit() else record.title.capitalize()
-            offered.append(OfferedModel(name=name, title=title, card=read_card(folder), address=str(folder.absolute())))
-    return offered
+                chosen.append((alias, record))
+        chosen += [(str(record.version), record) for record in reversed(registry.versions()[-MOST_VERSIONS:])]
+        folders = {record.version: registry.fetch(record.version, cache).absolute() for _, record in chosen}
+    return [
+        OfferedModel(
+            name=name,
+            title=record.title if name.isdigit() else f"{name}: {record.title}",
+            card=read_card(folders[record.version]),
+            source=ModelSource(path=str(folders[record.version]), version=f"{registry.name}, version {record.version}"),
+        )
+        for name, record in chosen
+    ]
 
 
-def read_card(folder: Path) -> str:
-    """Return the model card in the folder of a version, or a sentence if there is none.
+def read_card(path: Path) -> str:
+    """Return the model card of a registered version, or a sentence if there is none.
 
     Args:
-        folder: folder of a bundle or version.
+        path: folder of a version, or another model.
     """
     from microfacial.inference.bundle import CARD
 
-    path = folder / CARD
-    return path.read_text(encoding="utf-8") if path.is_file() else "This bundle has no model card."
+    card = path / CARD
+    return card.read_text(encoding="utf-8") if card.is_file() else "This model has no card."

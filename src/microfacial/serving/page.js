@@ -4,6 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const RECORDINGS = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
+const KINDS = { micro: "Micro-expression", macro: "Longer movement" };
 const HEIGHT = 150, LEFT = 8, TOP = 12, BOTTOM = 24;
 
 let clip = null;        // the chosen file or recording, with a name
@@ -190,7 +191,8 @@ function drawTimelines() {
     const shown = answer.people.length > 1 ? `Motion of the face of person ${person.person}` : "Motion of the face";
     const picture = draw("svg", { role: "img", "aria-label": `${shown} over time` }, frame);
     frame.append(make("figcaption", {}, `${shown} over time. Dashed: the least motion that counts.` +
-      (person.note ? ` ${sentence(person.note)}` : "")));
+      [person.note, ...person.gaps.map((gap) => `frames ${gap.first} to ${gap.last} are not judged: ${gap.reason}`)]
+        .filter(Boolean).map((text) => ` ${sentence(text)}`).join("")));
     return [frame, picture, person];
   });
   $("timelines").replaceChildren(...frames.map(([frame]) => frame));
@@ -207,6 +209,10 @@ function drawTimeline(picture, person, width) {
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / highest);
   picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const bottom = HEIGHT - BOTTOM;
+  for (const gap of person.gaps) {
+    const [start, end] = timed ? [x(gap.first_s), x(gap.last_s)] : [x(gap.first), x(gap.last)];
+    draw("rect", { class: "gap", x: start, y: TOP, width: Math.max(end - start, 2), height: bottom - TOP }, picture);
+  }
   answer.events.forEach((event, number) => {
     if (event.person !== person.person) return;
     const [onset, apex, offset] = ["onset", "apex", "offset"].map((name) => x(timed ? event[`${name}_s`] : event[name]));
@@ -244,9 +250,9 @@ function choose(number, moves) {
   $("event-head").textContent = event.label
     ? `${event.label}, ${percent(event.probabilities[event.label])}` : "Not recognised";
   const span = event.onset_s === null ? "" : ` (${seconds(event.onset_s)} to ${seconds(event.offset_s)})`;
-  const score = event.score === null ? "" : ` Its motion is ${event.score.toFixed(1)} times the least that counts.`;
-  $("moments").textContent =
-    `${event.kind}: onset ${event.onset}, apex ${event.apex}, offset ${event.offset}${span}.${score}`;
+  const score = event.score === null ? "" : `. Score ${event.score.toFixed(2)}`;
+  const moments = `onset ${event.onset}, apex ${event.apex}, offset ${event.offset}${span}${score}`;
+  $("moments").textContent = sentence(`${KINDS[event.kind] || event.kind}: ${moments}`);
   $("abstained").hidden = !event.abstained;
   $("abstained").textContent = sentence(event.abstained);
   $("pictures").replaceChildren(...(answer.pictures[number] || []).map((picture) => make(

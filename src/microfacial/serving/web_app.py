@@ -125,11 +125,11 @@ class _Server:
 
     async def predict(self, request: Request) -> Response:
         """Answer films as the command `predict --json` does."""
-        return _combine(await self._answer(request, as_page=False))
+        return _combine(await self._answer(request, as_page=False), "rows")
 
     async def answer_page(self, request: Request) -> Response:
         """Answer films with all that the web page shows."""
-        return _combine(await self._answer(request, as_page=True))
+        return _combine(await self._answer(request, as_page=True), "films")
 
     async def _answer(self, request: Request, *, as_page: bool) -> list[FilmOutcome]:
         """Receive films and answer them. If the sender leaves, the work ends."""
@@ -183,11 +183,11 @@ async def _wait_for_disconnect(request: Request) -> None:
         continue
 
 
-def _combine(outcomes: Sequence[FilmOutcome]) -> Response:
+def _combine(outcomes: Sequence[FilmOutcome], key: str) -> Response:
     """Return one answer. Its status is 200 if at least one film was answered, and that of the first film otherwise."""
-    status = min((outcome.status for outcome in outcomes if outcome.status == 200), default=outcomes[0].status)
-    films = ", ".join(outcome.content for outcome in outcomes)
-    content = f'{{"misuse": {json.dumps(MISUSE)}, "films": [{films}]}}'
+    status = 200 if any(outcome.status == 200 for outcome in outcomes) else outcomes[0].status
+    rows = ", ".join(row for outcome in outcomes for row in outcome.rows)
+    content = f'{{"misuse": {json.dumps(MISUSE)}, "{key}": [{rows}]}}'
     return Response(content, status, media_type="application/json")
 
 

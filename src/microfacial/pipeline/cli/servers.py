@@ -1,7 +1,6 @@
 """Commands that answer films over HTTP."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ _MEGA = 2**20
 _OPTIONS = (
     click.option("--host", default="127.0.0.1", show_default=True, help="Host to listen on. Default: this machine."),
     click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port. 0: a free one."),
-    click.option("--model", "bundle", type=click.Path(path_type=Path), help="Folder of a bundle to offer as well."),
+    click.option("--model", metavar="PATH", help="Folder of a bundle or checkpoint of a fold, to be offered first."),
     click.option(
         "--max-mb",
         type=click.IntRange(1, 100_000),
@@ -85,7 +84,7 @@ def _start(
     with_page: bool,
     host: str,
     port: int,
-    bundle: Path | None,
+    model: str | None,
     max_mb: int,
     max_frames: int,
     max_megapixels: float,
@@ -106,4 +105,4 @@ def _start(
         seconds=timeout,
         memory_bytes=max_memory * _MEGA,
     )
-    run_serve(host, port, bundle, limits, processes, with_page=with_page)
+    run_serve(host, port, model, limits, processes, with_page=with_page)

@@ -2,7 +2,6 @@
 
 import socket
 from functools import partial
-from pathlib import Path
 
 import click
 import uvicorn
@@ -13,22 +12,20 @@ from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, open_project
 from microfacial.serving.access import is_loopback
 from microfacial.serving.jobs import answer_by_name
-from microfacial.serving.offered_models import OfferedModel, offer_bundle, offer_prior, offer_versions
+from microfacial.serving.offered_models import OfferedModel, offer_path, offer_prior, offer_versions
 from microfacial.serving.web_app import ServerPlan, make_web_app
 
 _CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk
 _SECONDS_TO_STOP = 2
 
 
-def run_serve(
-    host: str, port: int, bundle: Path | None, limits: RequestLimits, processes: int, *, with_page: bool
-) -> None:
+def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, processes: int, *, with_page: bool) -> None:
     """Answer requests until the command is stopped.
 
     Args:
         host: host to listen on.
         port: port to listen on; 0 for a free one.
-        bundle: folder of a bundle that is offered first; None to offer the models of the project and the prior.
+        own: folder of a bundle, or checkpoint of a fold, that is offered first; None for none.
         limits: limits of requests.
         processes: number of films that are answered at the same time.
         with_page: whether to offer the web page.
@@ -37,8 +34,8 @@ def run_serve(
         PipelineError: the host or the port cannot be used, or MLflow's store cannot be used.
         StorageError: a bundle is missing or damaged.
     """
-    models = list_models(bundle)
-    answer = partial(answer_by_name, addresses={model.name: model.address for model in models})
+    models = list_models(own)
+    answer = partial(answer_by_name, sources={model.name: model.source for model in models})
     plan = ServerPlan(answer=answer, models=models, limits=limits, host=host, processes=processes, with_page=with_page)
     with _listen(host, port) as listener:
         if not is_loopback(host):
@@ -60,21 +57,22 @@ def run_serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def list_models(bundle: Path | None) -> list[OfferedModel]:
-    """Return the models to offer, the default first: the bundle, the versions of the project, the prior.
+def list_models(own: str | None) -> list[OfferedModel]:
+    """Return the models to offer, the default first: a bundle or checkpoint, the versions of the project, the prior.
 
     Args:
-        bundle: folder of a bundle; None for none.
+        own: folder of a bundle, or checkpoint of a fold; None for none.
     """
-    offered = [offer_bundle(bundle)] if bundle else []
+    offered, scheme = [offer_path(own)] if own else [], ""
     if PARAMS.exists():
         project = open_project()
+        scheme = project.clips.scheme
         try:
             require_extras("mlflow")
             offered += offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)
         except MissingExtraError as error:
             click.echo(f"microfacial: the versions of this project are not offered: {error}", err=True)
-    return [*offered, offer_prior()]
+    return [*offered, offer_prior(scheme)]
 
 
 def _listen(host: str, port: int) -> socket.socket:
