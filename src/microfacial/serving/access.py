@@ -38,7 +38,7 @@ def check_sender(headers: Mapping[str, str], host: str) -> None:
     if name not in {"localhost", host.lower(), socket.gethostname().lower()} and not _is_address(name):
         raise RequestError("the request names another host than this machine. Use its address, such as 127.0.0.1", 403)
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != called.lower():
+    if origin is not None and origin.partition("://")[2].lower() != called.lower():
         raise RequestError("a page of another site sent the request. Open the page of this server instead", 403)
 
 

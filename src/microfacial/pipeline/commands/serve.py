@@ -80,8 +80,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else error
         raise PipelineError(
-            f"the server cannot listen on {host}, port {port} ({error.strerror or error}). Choose another --port or "
-            "--host"
+            f"the server cannot listen on {host}, port {port} ({reason}). Choose another --port or --host"
         ) from None
