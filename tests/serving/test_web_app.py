@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ import requests
 import uvicorn
 
 from microfacial.inference.request_limits import RequestLimits
+from microfacial.serving import film_workers
 from microfacial.serving.offered_models import OfferedModel
 from microfacial.serving.web_app import ServerPlan, make_web_app
 from stub_answers import answer_stub
 
+get_temp_dir()  # so that the folder of `multiprocessing` does not lie in that of a test
 PATIENCE = 300  # seconds; a busy machine needs long for the first answer
 LIMITS = RequestLimits(upload_bytes=2**20, frames=40, pixels=64 * 64, film_seconds=3, films=3, seconds=60, waiting=3)
 MODELS = ("echo", "sleep", "crash", "fault", "refuse", "memory", "grow", "nan")
@@ -68,6 +71,7 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 def run_server(folder: Path, limits: RequestLimits) -> Iterator[RunningServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setattr(film_workers, "_PRELOADED", ("microfacial.serving.film_checks",))  # stubs need no network
         running = RunningServer(folder, limits)
         yield running
         running.stop()
@@ -336,6 +340,7 @@ def test_headers_forbid_other_sites_and_copies(server: RunningServer) -> None:
 
 def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(film_workers, "_PRELOADED", ("microfacial.serving.film_checks",))
     running = RunningServer(tmp_path, replace(LIMITS, memory_bytes=2**30), with_page=False)
     process = running.post(data=film).json()["rows"][0]["process"]
     grown = running.post("grow", data=film)

@@ -15,6 +15,7 @@ from microfacial.inference.film_page import render_film_page
 from microfacial.serving.jobs import FilmJob
 from microfacial.serving.movement_pictures import draw_movement
 from microfacial.serving.offered_models import ModelSource
+from microfacial.training.one_thread import one_thread
 
 
 def answer_with_model(job: FilmJob, source: ModelSource) -> list[dict[str, Any]]:
@@ -33,7 +34,8 @@ def answer_with_model(job: FilmJob, source: ModelSource) -> list[dict[str, Any]]
         StorageError: the files of the model are damaged.
         ConfigError: another version of microfacial wrote the settings of the model.
     """
-    answer = answer_film(job.path, open_source(source), fps=job.fps, pictures=job.as_page)
+    with one_thread():  # the other cores answer other films
+        answer = answer_film(job.path, open_source(source), fps=job.fps, pictures=job.as_page)
     answer = replace(answer, source=job.name)
     return [_describe_for_page(answer)] if job.as_page else event_rows(answer)
 

@@ -59,17 +59,15 @@ AnswerFilm = Callable[[FilmJob], Sequence[Mapping[str, Any]]]
 
 
 def prepare_worker(memory_bytes: int) -> None:
-    """Prepare a worker process: it ends with the server, uses one core, and can use only part of the memory.
+    """Prepare a worker process: it ends with the server, decodes on one core, and can use only part of the memory.
 
     Args:
         memory_bytes: limit of the memory that this process can reserve for data. Only Linux enforces it.
     """
     import cv2
-    import torch
 
     end_with_parent(os.getppid())
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
     if sys.platform == "linux":
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)

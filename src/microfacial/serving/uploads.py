@@ -1,7 +1,7 @@
 """Receive the films of a request in temporary files, within limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,7 @@ async def receive_upload(request: Request, limits: RequestLimits, folder: Path) 
         raise HTTPException(400) from None
 
 
-async def _read_body(request: Request, limits: RequestLimits) -> AsyncIterator[bytes]:
+async def _read_body(request: Request, limits: RequestLimits) -> AsyncGenerator[bytes, None]:
     """Yield the body in pieces. Refuse it as soon as it is too large, whatever its header announces."""
     received = 0
     async for piece in request.stream():

@@ -10,7 +10,7 @@ from microfacial.pipeline.cli.options import FiniteRange, processes_option
 
 _MEGA = 2**20
 _OPTIONS = (
-    click.option("--host", default="127.0.0.1", show_default=True, help="Host to listen on. Default: this machine."),
+    click.option("--host", default="127.0.0.1", show_default=True, help="Host to listen on."),
     click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port. 0: a free one."),
     click.option("--model", metavar="PATH", help="Folder of a bundle or checkpoint of a fold, to be offered first."),
     click.option(

@@ -1,6 +1,7 @@
 """Commands `serve` and `app`: start the server."""
 
 import socket
+from contextlib import suppress
 from functools import partial
 
 import click
@@ -34,7 +35,7 @@ def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, proc
         PipelineError: the host or the port cannot be used, or MLflow's store cannot be used.
         StorageError: a bundle is missing or damaged.
     """
-    models = list_models(own)
+    models = collect_models(own)
     answer = partial(answer_by_name, sources={model.name: model.source for model in models})
     plan = ServerPlan(answer=answer, models=models, limits=limits, host=host, processes=processes, with_page=with_page)
     with _listen(host, port) as listener:
@@ -54,10 +55,11 @@ def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, proc
             timeout_graceful_shutdown=_SECONDS_TO_STOP,
             server_header=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # the usual end
+            uvicorn.Server(config).run(sockets=[listener])
 
 
-def list_models(own: str | None) -> list[OfferedModel]:
+def collect_models(own: str | None) -> list[OfferedModel]:
     """Return the models to offer, the default first: a bundle or checkpoint, the versions of the project, the prior.
 
     Args:
