@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
@@ -18,8 +19,8 @@ _PRELOADED = ("microfacial.serving.film_checks", "microfacial.serving.film_answe
 class FilmWorkers:
     """Processes that answer films, one process for each film at a time.
 
-    Each process answers one film and ends, so the memory of a film is always returned. New processes are copies of one
-    that has imported the libraries already, and start in a fraction of a second.
+    Each process answers one film and ends, so the memory of a film is always returned. New processes wait for the next
+    films. On Linux they are copies of one that has imported the libraries, and start in a fraction of a second.
 
     Args:
         answer: returns the answer to a film. It runs in the processes.
@@ -28,14 +29,15 @@ class FilmWorkers:
     """
 
     def __init__(self, answer: AnswerFilm, limits: RequestLimits, processes: int) -> None:
-        context = multiprocessing.get_context("forkserver")
+        # A copied process can crash in the libraries of macOS, so there each process imports everything itself.
+        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         context.set_forkserver_preload(list(_PRELOADED))
         self._answer, self._limits, self._pending = answer, limits, 0
         self._pool = ProcessPool(
             max_workers=processes,
             max_tasks=1,
             initializer=prepare_worker,
-            initargs=(limits.memory_bytes,),
+            initargs=(limits.memory_bytes, _PRELOADED),
             context=context,
         )
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,17 @@ AnswerFilm = Callable[[FilmJob], Sequence[Mapping[str, Any]]]
 """Return the rows of the answer to a film. It runs in a worker process, so it must be importable by its name."""
 
 
-def prepare_worker(memory_bytes: int) -> None:
+def prepare_worker(memory_bytes: int, modules: Sequence[str]) -> None:
     """Prepare a worker process: it ends with the server, decodes on one core, and can use only part of the memory.
 
     Args:
         memory_bytes: limit of the memory that this process can reserve for data. Only Linux enforces it.
+        modules: modules to import before the first film arrives.
     """
     import cv2
 
+    for module in modules:
+        import_module(module)
     end_with_parent(os.getppid())
     cv2.setNumThreads(1)
     if sys.platform == "linux":
@@ -93,7 +97,8 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
         rows = (json.dumps(dict(row), allow_nan=False, ensure_ascii=False) for row in answer(job))
         return FilmOutcome(status=200, rows=tuple(rows))
     except MicrofacialError as error:
-        reason = " ".join(str(error).replace(str(job.path), job.name).split())
+        shown = str(error).replace(str(job.path), job.name).replace(f"{job.path.parent}{os.sep}", "")
+        reason = " ".join(shown.split())
         return fail(job.name, 413 if isinstance(error, TooLargeError) else 422, reason)
     except MemoryError:
         return fail(job.name, 413, f"{job.name} needs too much memory. Send a smaller or shorter film")

@@ -9,7 +9,9 @@ import pytest
 import uvicorn
 
 from command_line import run
+from fakes import ROOT
 from microfacial.inference.request_limits import DEFAULT_LIMITS, RequestLimits
+from microfacial.pipeline.cli.servers import serve_command
 from microfacial.pipeline.commands import serve
 from microfacial.serving.web_app import ServerPlan
 
@@ -82,3 +84,12 @@ def test_a_host_a_port_or_a_model_that_cannot_be_used_gives_one_line(
             (line,) = capsys.readouterr().err.splitlines()
             assert line.startswith("microfacial: ")
             assert word in line
+
+
+def test_the_guide_has_the_defaults_of_the_options() -> None:
+    table = (ROOT / "docs/guides/serve.md").read_text()
+    documented = dict(re.findall(r"^\| `(--max-\w+|--timeout)` \| ([\d.,]+)", table, flags=re.M))
+    options = {option.opts[0]: option.default for option in serve_command.params if option.opts[0] in documented}
+    assert {name: float(text.replace(",", "")) for name, text in documented.items()} == options
+    assert len(options) == 6
+    assert f"at most {DEFAULT_LIMITS.films} films, {DEFAULT_LIMITS.waiting} films can wait" in table
