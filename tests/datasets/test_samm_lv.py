@@ -7,6 +7,7 @@ from openpyxl import Workbook
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.datasets.annotations import FaultyRow
+from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.datasets.samm_lv import open_samm_lv
 from microfacial.datasets.validation import find_releases
 from microfacial.errors import AbsentError, DatasetError
@@ -104,3 +105,12 @@ def test_the_latest_version_is_read(write_samm_lv: WriteSammLv) -> None:
     write_samm_lv([("006_1_2", 9, 12, 20, MICRO)])
     root = write_samm_lv([("006_1_2", 9, 13, 20, MICRO)], name="SAMM_LongVideos_V10_Release.xlsx")
     assert read(root).clips[0].apex == 13
+
+
+def test_both_kinds_of_expressions_are_the_truth_for_spotting(write_samm_lv: WriteSammLv) -> None:
+    folder = write_samm_lv(
+        [("006_1_2", 3, 5, 9, MICRO), ("006_1_9", 2, 4, 30, "Macro"), ("006_1_8", 1, 0.5, 2, "Macro")]
+    )
+    micro, macro = list_annotated_events("samm_lv", folder, "samm-5")
+    assert (micro.video, micro.kind, micro.label, micro.onset, micro.offset) == ("006_1", "micro", "anger", 3, 9)
+    assert (macro.video, macro.kind, macro.label, macro.onset, macro.offset) == ("006_1", "macro", "", 2, 30)

@@ -8,14 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, clip_id
+from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, SkippedRow, clip_id
 from microfacial.datasets.cells import parse_frame_number, require_name, show_cell
 from microfacial.datasets.label_schemes import normalise_emotion
 from microfacial.datasets.spreadsheet import read_table
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 Identify = Callable[["pd.Series[str]", str], tuple[str, str]]
 """Function from the cells of a row and its place (for messages) to the ids of subject and clip."""
@@ -178,6 +181,23 @@ def is_macro(cell: str, where: str) -> bool:
     if not kind.startswith(("macro", "micro")):
         raise DatasetError(f"{where}: type {show_cell(cell)} is neither micro nor macro. Correct the table")
     return kind.startswith("macro")
+
+
+def skip_macro(corpus: str, subject: str, name: str, annotate: Callable[[], Annotation]) -> SkippedRow:
+    """Return the row of a macro-expression, which is left out of data sets and counts in the evaluation of spotting.
+
+    Args:
+        corpus: name of the corpus.
+        subject: id of the subject.
+        name: id of the clip.
+        annotate: returns the annotation. It may raise a DatasetError, because a faulty macro-expression is left out
+            too.
+    """
+    try:
+        macro = annotate()
+    except DatasetError:
+        macro = None
+    return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression", macro=macro)
 
 
 def read_rows(

@@ -65,15 +65,17 @@ class FaultyRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SkippedRow:
-    """A row that is left out without an error, because the release has no frames for it.
+    """A row that is left out without an error, because the release has no frames for it, or it is a macro-expression.
 
     Attributes:
         id: clip id.
         reason: reason in words.
+        macro: the macro-expression of the row; None if the row has none, or is faulty.
     """
 
     id: str
     reason: str
+    macro: "Annotation | None" = None
 
 
 AnnotationRow = Annotation | FaultyRow | SkippedRow
@@ -87,10 +89,13 @@ class Release:
         rows: all rows of the annotation table.
         make_clip: `make_clip(row, label, max_gap)` joins a row with its frames. The path of the frames starts from the
             folder of the release.
+        locate: returns the path of a row's frames below the folder of the release, with `{}` or `{:05d}` at the frame
+            number; None if the release has no videos.
     """
 
     rows: tuple[AnnotationRow, ...]
     make_clip: Callable[[Annotation, str, int], Clip]
+    locate: Callable[[Annotation], str] | None = None
 
 
 def clip_id(corpus: str, subject: str, name: str) -> str:

@@ -22,8 +22,7 @@ Source: Yan et al., CASME Database, FG 2013, doi:10.1109/FG.2013.6553799.
 """
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
@@ -31,6 +30,10 @@ from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.table_files import find_table
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 60.0
 _COLUMNS = Columns(

@@ -16,8 +16,7 @@ Source: Li et al., CAS(ME)^3, IEEE TPAMI 2023, doi:10.1109/TPAMI.2022.3174895.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations, read_number
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
@@ -25,6 +24,10 @@ from microfacial.datasets.cells import require_name
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.table_files import find_table
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 30.0
 _COLUMNS = Columns(

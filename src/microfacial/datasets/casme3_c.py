@@ -18,8 +18,7 @@ Source: Li et al., CAS(ME)^3, IEEE TPAMI 2023, doi:10.1109/TPAMI.2022.3174895.
 """
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
@@ -27,6 +26,10 @@ from microfacial.datasets.cells import pad_number
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.table_files import find_table
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 30.0
 _COLUMNS = Columns(

@@ -4,7 +4,8 @@ Layout: `CAS(ME)^2code_final*.xlsx` or `code_final.xlsx`, and `rawpic/s15/15_010
 frame number in the table.
 
 The first sheet has no header. Its columns are subject, video with the number of the expression such as `anger1_2`,
-onset, apex, offset, action units, emotion, type and self-reported emotion. Macro-expressions are left out. Offset 0
+onset, apex, offset, action units, emotion, type and self-reported emotion. Macro-expressions are left out
+of data sets, and count in the evaluation of spotting. Offset 0
 means that the offset was not seen; then the apex is the offset, with a note. The second sheet gives the folder of each
 subject, and the third gives the code of each video, such as `0101`, with which the name of its folder starts after the
 subject's number. In one copy a video of subject 23 lies in the folder of subject 19. Therefore a video that is not in
@@ -23,18 +24,22 @@ Source: Qu et al., CAS(ME)^2, HCII 2016, doi:10.1007/978-3-319-39513-5_5.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows
-from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
+from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows, skip_macro
+from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
 from microfacial.datasets.cells import pad_number, require_name, show_cell
 from microfacial.datasets.clips import frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.spreadsheet import read_sheets
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 30.0
 _TYPE = "type"
@@ -78,7 +83,7 @@ def open_casme_sq(folder: Path) -> Release:
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
         if is_macro(cells[_TYPE], where):
-            return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression")
+            return skip_macro(corpus, subject, name, partial(_annotate, cells, corpus, subject, name, where))
         return _annotate(cells, corpus, subject, name, where)
 
     def locate(row: Annotation) -> str:

@@ -83,7 +83,7 @@ def make_release(rows: tuple[AnnotationRow, ...], folder: Path, locate: Callable
         folder: folder of the release.
         locate: returns the path of a row's frames below `folder`, with `{}` or `{:05d}` at the frame number.
     """
-    return Release(rows=rows, make_clip=partial(make_clip, folder=folder, locate=locate))
+    return Release(rows=rows, make_clip=partial(make_clip, folder=folder, locate=locate), locate=locate)
 
 
 def make_clip(row: Annotation, label: str, max_gap: int, *, folder: Path, locate: Callable[[Annotation], str]) -> Clip:

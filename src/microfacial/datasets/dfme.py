@@ -20,8 +20,7 @@ Source: Zhao et al., DFME, IEEE Transactions on Affective Computing 2024, doi:10
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
@@ -29,6 +28,10 @@ from microfacial.datasets.cells import parse_rate
 from microfacial.datasets.clips import frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.table_files import find_tables
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = "Fps"
 _CLIP_NAME = "sub[0-9]{4}_[0-9]+"

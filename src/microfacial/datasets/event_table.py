@@ -1,15 +1,16 @@
 """Write and read tables of expressions in long videos. The truth about a video and an answer have the same columns."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
 from microfacial.errors import DamagedError
 from microfacial.files import read_csv, refuse_damaged, write_csv
-from microfacial.formats import parse_whole
+from microfacial.formats import parse_json, parse_whole
 
 EVENT_COLUMNS = ("person", "onset", "apex", "offset", "class", "kind")
+_NEEDED = ("person", "onset", "apex", "offset", "kind")
 _KINDS = ("micro", "macro")
 _MOMENTS = ("onset", "apex", "offset")
 _REMEDY = "Correct the table. `microfacial demo --video clip.mp4` writes an example"
@@ -37,6 +38,14 @@ class TrueEvent:
     kind: Literal["micro", "macro"]
     video: str = ""
 
+    def in_video(self, video: str) -> "TrueEvent":
+        """Return the same event in a video of another name.
+
+        Args:
+            video: name of the video.
+        """
+        return replace(self, video=video)
+
 
 def write_events(path: Path, events: Iterable[TrueEvent]) -> None:
     """Write a table of expressions of one video.
@@ -49,24 +58,45 @@ def write_events(path: Path, events: Iterable[TrueEvent]) -> None:
 
 
 def read_events(path: Path) -> tuple[TrueEvent, ...]:
-    """Read a table of expressions.
+    """Read a table of expressions, or the answers of `predict --json`.
 
     Args:
-        path: CSV file with at least the columns person, onset, apex, offset, class and kind. A column `video` or
-            `source` tells apart several videos.
+        path: CSV file with at least the columns person, onset, apex, offset, kind, and `class` or `label`. A column
+            `video` or `source` tells apart several videos. Or a JSON file with one answer, a list of answers, or one
+            answer per line.
 
     Returns:
-        The expressions in the order of the rows. Rows without moments, which `predict` writes for files without events,
-        are left out.
+        The expressions in order. Rows without moments, which stand for files without events, are left out.
 
     Raises:
-        StorageError: the file is missing or a row is faulty. The message names the line.
+        StorageError: the file is missing or a row is faulty. The message names the place.
     """
-    rows = read_csv(path, EVENT_COLUMNS, _REMEDY)
+    if path.suffix.lower() == ".csv":
+        rows = read_csv(path, _NEEDED, _REMEDY)
+        places: Iterable[tuple[str, dict[str, str]]] = ((f"line {line}", row) for line, row in enumerate(rows, 2))
+    else:
+        with refuse_damaged(path, _REMEDY):
+            places = list(_list_answers(path.read_bytes()))
     with refuse_damaged(path, _REMEDY):
-        return tuple(
-            parse_event(row, f"line {line}") for line, row in enumerate(rows, 2) if any(row[m] for m in _MOMENTS)
-        )
+        return tuple(parse_event(row, where) for where, row in places if any(row[moment] for moment in _MOMENTS))
+
+
+def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the place and the cells of each event in a JSON file."""
+    try:
+        documents = parse_json(content)
+    except DamagedError:  # one document per line
+        documents = [parse_json(line) for line in content.splitlines() if line.strip()]
+    for number, answer in enumerate(documents if isinstance(documents, list) else [documents], 1):
+        if not isinstance(answer, dict) or not isinstance(answer.get("events", []), list):
+            raise DamagedError(f"answer {number} is not an object with a list of events")
+        for place, event in enumerate(answer.get("events", []), 1):
+            where = f"answer {number}, event {place}"
+            if not isinstance(event, dict) or not event.keys() >= set(_NEEDED):
+                raise DamagedError(f"{where} lacks one of {', '.join(_NEEDED)}")
+            cells = {key: "" if event[key] is None else str(event[key]) for key in _NEEDED}
+            label = event.get("class") or event.get("label") or ""
+            yield where, {**cells, "class": str(label), "source": str(answer.get("source") or "")}
 
 
 def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
@@ -92,7 +122,7 @@ def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
         onset=onset,
         apex=apex,
         offset=offset,
-        label=cells["class"],
+        label=cells.get("class") or cells.get("label") or "",
         kind=cast(Literal["micro", "macro"], cells["kind"]),
         video=Path(cells.get("video") or cells.get("source") or "").stem,
     )

@@ -23,8 +23,7 @@ Source: Li et al., 4DME, IEEE Transactions on Affective Computing 2022, doi:10.1
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
@@ -32,6 +31,10 @@ from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.label_schemes import join_emotions
 from microfacial.datasets.table_files import find_table
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FPS = 60.0
 _COLUMNS = Columns(

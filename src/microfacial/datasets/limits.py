@@ -6,6 +6,7 @@ from microfacial.errors import TooLargeError
 
 LARGEST_FRAME_PX = 7680 * 4320  # 8K
 MOST_FRAMES = 18_000  # ten minutes at 30 frames per second, or 90 s at 200
+LONGEST_FILM_FRAMES = 2_000_000  # of a film that is read frame by frame: 18 hours at 30 frames per second
 LEAST_FPS, GREATEST_FPS = 1.0, 100_000.0
 
 

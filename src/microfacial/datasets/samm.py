@@ -9,8 +9,7 @@ Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi
 """
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
@@ -19,6 +18,10 @@ from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import AbsentError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 SAMM_FPS = 200.0
 LONG_VIDEOS = "SAMM_longvideos"

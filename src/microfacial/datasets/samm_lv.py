@@ -20,17 +20,16 @@ Source: Yap et al., SAMM Long Videos, FG 2020, arXiv:1911.01519.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows
+from microfacial.datasets.annotation_table import Columns, is_macro, make_annotation, read_rows, skip_macro
 from microfacial.datasets.annotations import (
     Annotation,
     AnnotationRow,
     FaultyRow,
     Release,
-    SkippedRow,
     clip_id,
     name_corpus,
 )
@@ -40,6 +39,10 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.samm import LONG_VIDEOS, SAMM_FPS, read_samm_sheet
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import AbsentError, DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _TYPE = "Type"
 _COLUMNS = Columns(
@@ -68,8 +71,19 @@ def open_samm_lv(folder: Path) -> Release:
     corpus, samm_rows = name_corpus(folder, "samm"), _read_emotions(folder, table)
 
     def read(cells: "pd.Series[str]", subject: str, name: str, where: str) -> AnnotationRow:
+        annotate = partial(
+            make_annotation,
+            cells,
+            _COLUMNS,
+            corpus=corpus,
+            vocabulary="samm",
+            subject=subject,
+            name=name,
+            fps=SAMM_FPS,
+            where=where,
+        )
         if is_macro(cells[_TYPE], where):
-            return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression")
+            return skip_macro(corpus, subject, name, annotate)
         samm_row = samm_rows.get(name)
         if isinstance(samm_row, FaultyRow):
             raise DatasetError(f"{where}: the emotion of {name} is in a faulty row. {samm_row.reason}")
@@ -78,10 +92,7 @@ def open_samm_lv(folder: Path) -> Release:
                 f"{where}: {name} has no emotion in the sheet of SAMM. Correct its name or list "
                 f"{clip_id(corpus, subject, name)} under clips.exclude"
             )
-        row = make_annotation(
-            cells, _COLUMNS, corpus=corpus, vocabulary="samm", subject=subject, name=name, fps=SAMM_FPS, where=where
-        )
-        return replace(row, emotion=samm_row.emotion)
+        return replace(annotate(), emotion=samm_row.emotion)
 
     def locate(row: Annotation) -> str:
         video = "_".join(row.name.split("_")[:2])

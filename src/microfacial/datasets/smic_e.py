@@ -15,8 +15,7 @@ doi:10.1109/TAFFC.2017.2667642.
 
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, is_given, make_annotation, read_number, read_rows
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, SkippedRow, clip_id, name_corpus
@@ -24,6 +23,10 @@ from microfacial.datasets.clips import find_video, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern
 from microfacial.datasets.smic import CAMERA_FPS, Camera, read_subject
 from microfacial.datasets.table_files import find_table
+
+if TYPE_CHECKING:  # importing it takes half a second
+    import pandas as pd
+
 
 _FIRST = "FirstF"
 _APEX = "ApexF"  # only in the tables of 2019

@@ -11,14 +11,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
-
-import pandas as pd
-from openpyxl import load_workbook
 
 from microfacial.datasets.cells import show_cell
 from microfacial.errors import DatasetError
+
+if TYPE_CHECKING:  # importing it takes half a second, and only spreadsheets need it
+    import pandas as pd
+
 
 _MAX_BYTES = 50_000_000  # also after decompression; real annotation tables have about 1 MB
 _MAX_ROWS = 100_000
@@ -56,7 +57,7 @@ _OTHER_ARCHIVES = (  # a part that shows the format of an archive
 )
 
 
-def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[str, ...] = ()) -> pd.DataFrame:
+def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[str, ...] = ()) -> "pd.DataFrame":
     """Read a table from a spreadsheet.
 
     Args:
@@ -119,6 +120,8 @@ def _open_pages(path: Path) -> Iterator[list[Any]]:
         with path.open("rb") as file:
             _refuse_other_formats(file, path)
             with warnings.catch_warnings(action="ignore"):  # about formats of cells, which do not matter here
+                from openpyxl import load_workbook
+
                 yield list(load_workbook(file, read_only=True, data_only=True).worksheets)
     except _READER_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -203,7 +206,7 @@ def _read_page(page: Any, path: Path) -> list[list[str]]:
     return rows[:filled]
 
 
-def _show_uncomputed(file: BinaryIO, title: str, table: pd.DataFrame) -> None:
+def _show_uncomputed(file: BinaryIO, title: str, table: "pd.DataFrame") -> None:
     """Write formulas whose values are not in the file into their cells of the table, which would look blank.
 
     A reader that needs such a cell then refuses it, and names the formula. Other cells may have formulas.
@@ -212,6 +215,8 @@ def _show_uncomputed(file: BinaryIO, title: str, table: pd.DataFrame) -> None:
         sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
         if not any(b"<f" in archive.read(name) for name in sheets):
             return
+    from openpyxl import load_workbook
+
     values, formulas = (load_workbook(file, read_only=True, data_only=data_only)[title] for data_only in (True, False))
     for page in (values, formulas):
         page.reset_dimensions()
@@ -233,7 +238,7 @@ def _cell_text(cell: Any) -> str:
     return str(value).strip()
 
 
-def _find_header(rows: list[list[str]], heading: str) -> pd.DataFrame | None:
+def _find_header(rows: list[list[str]], heading: str) -> "pd.DataFrame | None":
     """Return the rows below the header, or None if no row has the heading."""
     spaced: Iterator[list[str]] = ([" ".join(text.split()) for text in row] for row in rows)
     found = next(((number, names) for number, names in enumerate(spaced) if heading in names), None)
@@ -243,10 +248,12 @@ def _find_header(rows: list[list[str]], heading: str) -> pd.DataFrame | None:
     return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
 
 
-def _name_columns(rows: list[list[str]], first_line: int) -> pd.DataFrame:
+def _name_columns(rows: list[list[str]], first_line: int) -> "pd.DataFrame":
     """Return a table whose columns have the names in the first row. `first_line` is the line of the second row."""
     names, *body = rows
     width = max(map(len, rows))
+    import pandas as pd
+
     table = pd.DataFrame([row + [""] * (width - len(row)) for row in body], columns=range(width), dtype=str)
     table.columns = names + [""] * (width - len(names))
     table.index = pd.RangeIndex(first_line, first_line + len(body))

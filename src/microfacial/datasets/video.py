@@ -57,7 +57,7 @@ def scan_video(path: Path, most_frames: int | None = None, most_px: int | None =
             frames are too many or too large.
     """
     stamps: list[float] = []
-    with _open(path, most_px) as video:
+    with open_video(path, most_px) as video:
         header_fps, announced = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         while video.grab():
             stamps.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
@@ -66,14 +66,7 @@ def scan_video(path: Path, most_frames: int | None = None, most_px: int | None =
                 video.retrieve()  # refuses an interlaced video
         if not stamps:
             raise DatasetError(f"{path}: {video.explain_absence(announced)}")
-    # An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
-    if path.suffix.lower() == ".avi" and len(stamps) < announced:
-        with translate_os_errors(path):
-            contained = count_avi_frames(path)
-        if len(stamps) < contained:
-            raise DatasetError(
-                f"{path} is damaged: only {len(stamps)} of {contained} frames can be decoded. Copy it again"
-            )
+    check_complete(path, len(stamps), announced)
     return _make_facts(stamps, header_fps)
 
 
@@ -106,7 +99,7 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
     remaining, number = set(numbers), 0
     if not remaining:
         return
-    with _open(path) as video:
+    with open_video(path) as video:
         while remaining and video.grab():
             number += 1
             if number in remaining:
@@ -117,6 +110,26 @@ def read_video(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image]
             f"{path} has no frame {min(remaining)}: it has frames 1–{number}, or it is damaged. "
             "Copy it again or correct the numbers"
         )
+
+
+def check_complete(path: Path, decoded: int, announced: float) -> None:
+    """Refuse an AVI with frames that cannot be decoded.
+
+    An AVI lists all of its frames. Other formats may list frames that their edits leave out, or only a duration.
+
+    Args:
+        path: file of the video.
+        decoded: number of frames that were decoded.
+        announced: number of frames in the header.
+
+    Raises:
+        DatasetError: the file contains more frames than were decoded.
+    """
+    if path.suffix.lower() == ".avi" and decoded < announced:
+        with translate_os_errors(path):
+            contained = count_avi_frames(path)
+        if decoded < contained:
+            raise DatasetError(f"{path} is damaged: only {decoded} of {contained} frames can be decoded. Copy it again")
 
 
 def _make_facts(stamps: list[float], header_fps: float) -> VideoFacts:
@@ -135,7 +148,7 @@ def _make_facts(stamps: list[float], header_fps: float) -> VideoFacts:
     return VideoFacts(count=len(stamps), seconds=seconds, fps=fps if usable else None)
 
 
-class _Video:
+class OpenVideo:
     """A video that is open. Close it by the `with` statement."""
 
     def __init__(self, path: Path, capture: cv2.VideoCapture, most_px: int | None) -> None:
@@ -145,7 +158,7 @@ class _Video:
         self._messages = ""
         self._grabbed = False
 
-    def __enter__(self) -> "_Video":
+    def __enter__(self) -> "OpenVideo":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -210,8 +223,19 @@ class _Video:
         return "it is a video without frames. Record or convert it again"
 
 
-def _open(path: Path, most_px: int | None = None) -> _Video:
-    """Open a video before its first frame."""
+def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
+    """Open a video before its first frame.
+
+    Args:
+        path: file of the video.
+        most_px: limit of the pixels of a frame. None means `limits.LARGEST_FRAME_PX`.
+
+    Returns:
+        The video. Close it by the `with` statement.
+
+    Raises:
+        DatasetError: the file is missing, truncated or not a video, or its frames are too large.
+    """
     with translate_os_errors(path):
         if path.is_dir():
             raise DatasetError(f"{path} is a folder, not a video. Rename it, or give the path of the video in it")
@@ -230,7 +254,7 @@ def _open(path: Path, most_px: int | None = None) -> _Video:
             f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    video = _Video(path, capture, most_px)
+    video = OpenVideo(path, capture, most_px)
     try:
         video.check_size()
     except DatasetError:

@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from microfacial.datasets.frames import Recording, frame_times, open_clip, require_fps
-from microfacial.errors import DatasetError, MicrofacialError
+from microfacial.datasets.frames import Recording
+from microfacial.errors import MicrofacialError
 from microfacial.files import as_path
-from microfacial.inference.answering_model import AnsweringModel
+from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event, FilmAnswer, Person, UnjudgedFrames
+from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, follow_film
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
-from microfacial.preprocessing.events import SpottedEvent, spot_events
-from microfacial.preprocessing.people_track import TrackedPerson, track_people
+from microfacial.preprocessing.person_spotter import SpottedEvent
 
 LEAST_FPS_FOR_MICRO = 20.0
 """Least frame rate for micro-expressions. At 20 frames per second, one of 0.2 s has only four frames."""
+
+_THRESHOLD = 1.0  # the signal is a multiple of the threshold
 
 
 def answer_film(
@@ -25,7 +27,7 @@ def answer_film(
     Args:
         path: a video or a folder of frames.
         model: the model that recognises movements.
-        fps: frames per second. None means the frame rate in the video file.
+        fps: frames per second. None means the frame rate and the timestamps in the video file.
         pictures: whether to keep crops and flow of each movement in `Event.store`.
 
     Returns:
@@ -34,97 +36,95 @@ def answer_film(
     Raises:
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
-    recording = open_clip(as_path(path, "answer_film: path"))
-    known_fps = require_fps(recording, fps)
-    times = frame_times(recording, fps)
-    tracked: tuple[TrackedPerson, ...] = ()
-    if known_fps >= LEAST_FPS_FOR_MICRO:
-        tracked = track_people(recording, recording.root, known_fps)
-    spotted = [_spot(number, person, known_fps, times) for number, person in enumerate(tracked, 1)]
-    people = tuple(person for person, _ in spotted)
-    found = [event for _, events in spotted for event in events]
-    events = recognise_events(recording, found, tracked, model, pictures=pictures)
+    followed = follow_film(as_path(path, "answer_film: path"), fps)
+    numbers = {person.person.number: number for number, person in enumerate(followed.people, 1)}
+    spotted = []
+    if followed.fps >= LEAST_FPS_FOR_MICRO:
+        spotted = [
+            _make_event(
+                numbers[entry.person], entry.event, followed.people[numbers[entry.person] - 1], followed.seconds
+            )
+            for entry in followed.events
+        ]
+    places = [person.places for person in followed.people]
+    events = recognise_events(_as_recording(followed), spotted, places, model, pictures=pictures)
+    people = tuple(
+        _describe(number, person, followed.seconds, any(event.person == number for event in events))
+        for number, person in enumerate(followed.people, 1)
+    )
     return FilmAnswer(
         source=str(path),
         model=model.note,
-        fps=known_fps,
-        frames=len(recording.numbers),
-        seconds=times[recording.numbers[-1]],
+        fps=followed.fps,
+        frames=len(followed.seconds),
+        seconds=max(followed.seconds.values()),
         people=people,
         events=events,
-        reason=None if events else _explain_absence(recording, known_fps, people),
+        reason=None if events else _explain_absence(followed, people),
     )
 
 
-def _spot(number: int, person: TrackedPerson, fps: float, times: Mapping[int, float]) -> tuple[Person, list[Event]]:
-    """Spot the movements of one person."""
-    shown = {frame: times[frame] for frame in person.track.numbers}
-    try:
-        spotted = spot_events(person.track, fps, shown)
-    except DatasetError as error:  # the times of the frames differ too much
-        return _describe(number, person, (), times, note=str(error)), []
-    signal = dict(zip(spotted.numbers, spotted.signal.tolist(), strict=True))  # a frame that stays appears twice
-    described = _describe(number, person, tuple(signal.items()), times, spotted.threshold, spotted.note)
-    return described, [_make_event(number, event, times) for event in spotted.events]
+def _as_recording(followed: FollowedFilm) -> Recording:
+    """Return the film as a recording whose number of frames is known."""
+    if followed.film.recording is not None:
+        return followed.film.recording
+    path = followed.film.path
+    return Recording(root=path.parent, frames=path.name, numbers=tuple(followed.seconds), fps=followed.fps)
 
 
-def _describe(
-    number: int,
-    person: TrackedPerson,
-    signal: tuple[tuple[int, float], ...],
-    times: Mapping[int, float],
-    threshold: float = 0.0,
-    note: str = "",
-) -> Person:
-    gaps = tuple(
-        UnjudgedFrames(
-            first=gap.first, last=gap.last, first_s=times[gap.first], last_s=times[gap.last], reason=gap.reason
-        )
-        for gap in person.gaps
-    )
+def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> Person:
+    signal = person.person.spotter.signal
     return Person(
         person=number,
         numbers=tuple(frame for frame, _ in signal),
         seconds=tuple(times[frame] for frame, _ in signal),
         signal=tuple(value for _, value in signal),
-        threshold=threshold,
-        note=note or None,
-        gaps=gaps,
+        threshold=_THRESHOLD,
+        note=None if has_events else person.note,
+        gaps=tuple(
+            UnjudgedFrames(first=first, last=last, first_s=times[first], last_s=times[last], reason=reason)
+            for first, last, reason in person.gaps()
+        ),
         places=person.places,
     )
 
 
-def _make_event(number: int, event: SpottedEvent, times: Mapping[int, float]) -> Event:
-    abstained = None
-    if event.kind != "micro":
-        lasts = times[event.offset] - times[event.onset]
-        abstained = f"it lasts {lasts:.2f} s, longer than a micro-expression, which the models are trained on"
+def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times: Mapping[int, float]) -> Event:
+    moments = (event.onset, event.apex, event.offset)
+    onset_s, apex_s, offset_s = (times[moment] for moment in moments)
+    abstained = next((person.faults[moment] for moment in moments if moment in person.faults), None)
+    if abstained is None and event.kind != "micro":
+        abstained = (
+            f"it lasts {offset_s - onset_s:.2f} s, longer than the micro-expressions that the models are trained on"
+        )
     return Event(
         person=number,
         onset=event.onset,
         apex=event.apex,
         offset=event.offset,
-        onset_s=times[event.onset],
-        apex_s=times[event.apex],
-        offset_s=times[event.offset],
+        onset_s=onset_s,
+        apex_s=apex_s,
+        offset_s=offset_s,
         score=event.score,
         kind=event.kind,
         abstained=abstained,
     )
 
 
-def _explain_absence(recording: Recording, fps: float, people: tuple[Person, ...]) -> str:
+def _explain_absence(followed: FollowedFilm, people: tuple[Person, ...]) -> str:
     """Return why there are no events."""
-    if fps < LEAST_FPS_FOR_MICRO:
+    if followed.fps < LEAST_FPS_FOR_MICRO:
         return (
-            f"the frame rate of {fps:.3g} per second is too low for micro-expressions: {LEAST_FPS_FOR_MICRO:g} are "
-            "needed, and 100 or more are better"
+            f"the frame rate of {followed.fps:.3g} per second is too low for micro-expressions: "
+            f"{LEAST_FPS_FOR_MICRO:g} are needed, and 100 or more are better"
         )
     if not people:
         return "no face was found. Crop the frames to the face, or use a film that shows one"
-    judged = sum(1 for person in people for value in person.signal if value > 0)
-    notes = [person.gaps[0].reason for person in people if person.gaps and not judged]
-    return (notes or [person.note for person in people if person.note] or ["nothing moves"])[0]
+    most = max(followed.people, key=lambda person: len(person.places))
+    if len(most.faults) > 0.5 * len(most.places):
+        reasons = list(most.faults.values())
+        return max(set(reasons), key=reasons.count)
+    return most.note
 
 
 def answer_clip(
@@ -172,7 +172,7 @@ def answer_clip(
         kind="map" if store.unit == "stretched" else "given",
         label=max(probabilities, key=lambda name: probabilities[name]),
         probabilities=probabilities,
-        units=(),
+        units=find_units(store),
         store=store if pictures else None,
     )
     return FilmAnswer(

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from microfacial.inference.film_answer import Event, FilmAnswer, MovedUnit
+from microfacial.inference.film_answer import Event, FilmAnswer
+from microfacial.models.unit_description import MovedUnit
 
 _COLUMNS = (
     *("clip", "model", "version", "scheme", "person", "onset", "apex", "offset", "onset_s", "apex_s", "offset_s"),

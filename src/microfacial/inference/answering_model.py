@@ -12,8 +12,8 @@ from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.errors import ConfigError, StorageError, suggest
 from microfacial.inference.film_answer import MISUSE, ModelNote
 from microfacial.models.inputs import portrait
-from microfacial.models.motion_prior import INPUT_PX
-from microfacial.models.prior import PRIOR_SHA256, emotion_shares, load_prior
+from microfacial.models.prior import INPUT_PX, PRIOR_SHA256, emotion_shares, load_prior
+from microfacial.models.unit_description import MovedUnit, describe_units
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import FaceStore, FloatArray
@@ -68,6 +68,15 @@ class AnsweringModel:
             shares = np.exp(logits - logits.max())
             values = shares / shares.sum()
         return dict(zip(self.note.classes, values.tolist(), strict=True))
+
+
+def find_units(store: FaceStore) -> tuple[MovedUnit, ...]:
+    """Return the action units that moved in a clip according to the motion prior, the most probable first.
+
+    Args:
+        store: a store with one clip.
+    """
+    return describe_units(portrait(store, INPUT_PX).values)[0]
 
 
 def open_prior(scheme: str = DEFAULT_SCHEME) -> AnsweringModel:

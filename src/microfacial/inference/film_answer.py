@@ -5,8 +5,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from microfacial.models.unit_description import MovedUnit
 from microfacial.records import FaceStore, FloatArray
 
 SCHEMA_VERSION = 1
@@ -17,9 +18,6 @@ MISUSE = (
     "to decide about a person, and do not analyse people who did not agree to it"
 )
 """Note on misuse, which every output shows once."""
-
-Side = Literal["left", "right", "both"]
-"""Side of the picture on which an action unit moves."""
 
 _DECIMALS = 6
 
@@ -51,21 +49,6 @@ class ModelNote:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return {**vars(self), "classes": list(self.classes)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class MovedUnit:
-    """An action unit that moved.
-
-    Attributes:
-        unit: number of the action unit.
-        probability: probability that it moved, 0 to 1.
-        side: side of the picture on which it moved.
-    """
-
-    unit: int
-    probability: float
-    side: Side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +93,7 @@ class Event:
         return {
             **{name: _rounded(value) for name, value in fields.items()},
             "probabilities": {name: _rounded(value) for name, value in self.probabilities.items()},
-            "units": [{name: _rounded(value) for name, value in vars(unit).items()} for unit in self.units],
+            "units": [{name: _rounded(value) for name, value in unit._asdict().items()} for unit in self.units],
         }
 
 

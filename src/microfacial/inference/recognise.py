@@ -1,5 +1,6 @@
 """Recognise spotted movements. The film is read once more, and only its key frames are kept, for as long as needed."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -7,14 +8,13 @@ import numpy as np
 
 from microfacial.datasets.frames import Recording, stream_clip
 from microfacial.errors import DatasetError
-from microfacial.inference.answering_model import AnsweringModel
+from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event
 from microfacial.inference.read import LARGEST_SHIFT, make_recorded_clip, make_store
 from microfacial.inference.unfamiliar_motion import find_unfamiliar
-from microfacial.preprocessing.alignment import PlacedFace, place_distance, place_faces
-from microfacial.preprocessing.face_run import TRACK_PX
+from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, place_distance
 from microfacial.preprocessing.flow import key_frames
-from microfacial.preprocessing.people_track import TrackedPerson
+from microfacial.preprocessing.head_run import RUN_SIZE_PX
 from microfacial.preprocessing.regions import face_boxes
 from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, FloatArray, Image
 
@@ -24,7 +24,7 @@ _SAME_PLACE = 0.3  # of the square's side: a face this far from where it was fol
 def recognise_events(
     recording: Recording,
     events: Sequence[Event],
-    people: Sequence[TrackedPerson],
+    places: Sequence[Mapping[int, FloatArray]],
     model: AnsweringModel,
     *,
     pictures: bool,
@@ -34,7 +34,8 @@ def recognise_events(
     Args:
         recording: the film.
         events: spotted movements, in any order. Those that were abstained from stay as they are, apart from pictures.
-        people: the people in the film, by their number minus 1.
+        places: for each person, the similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the
+            number of the frame.
         model: the model.
         pictures: whether to keep crops and flow in the results.
 
@@ -45,7 +46,7 @@ def recognise_events(
         DatasetError: a frame cannot be read.
     """
     ordered = sorted(events, key=lambda event: (event.onset, event.person))
-    clips = [make_recorded_clip(recording, event.onset, event.apex, event.offset) for event in ordered]
+    clips = [_make_clip(recording, event) for event in ordered]
     used = [pictures or event.abstained is None for event in ordered]
     numbers = {number for clip, use in zip(clips, used, strict=True) if use for number in key_frames(clip)}
     waiting = [row for row, use in enumerate(used) if use]
@@ -53,12 +54,19 @@ def recognise_events(
     for number, frame in stream_clip(recording, recording.root, numbers):
         frames[number] = frame
         for row in [row for row in waiting if clips[row].offset <= number]:
-            person = people[ordered[row].person - 1]
-            ordered[row] = _recognise(ordered[row], clips[row], person.places, frames, model, pictures=pictures)
+            person_places = places[ordered[row].person - 1]
+            ordered[row] = _recognise(ordered[row], clips[row], person_places, frames, model, pictures=pictures)
             waiting.remove(row)
         first = min((clips[row].onset for row in waiting), default=number + 1)
         frames = {earlier: image for earlier, image in frames.items() if earlier >= first}
     return tuple(ordered)
+
+
+def _make_clip(recording: Recording, event: Event) -> Clip:
+    """Return the frames of an event as a clip. A search in its few frames is fast, however long the film is."""
+    numbers = recording.numbers
+    shown = numbers[bisect_left(numbers, event.onset) : bisect_right(numbers, event.offset)]
+    return make_recorded_clip(replace(recording, numbers=shown, seconds=()), event.onset, event.apex, event.offset)
 
 
 def _recognise(
@@ -81,16 +89,21 @@ def _recognise(
     if reason:
         return replace(event, abstained=reason)
     probabilities = model.probabilities(store, calibrated=True)
-    return replace(event, label=max(probabilities, key=lambda name: probabilities[name]), probabilities=probabilities)
+    return replace(
+        event,
+        label=max(probabilities, key=lambda name: probabilities[name]),
+        probabilities=probabilities,
+        units=find_units(store),
+    )
 
 
 def _find_face(clip: Clip, frame: Image, places: Mapping[int, FloatArray], model: AnsweringModel) -> Face:
     """Find the face of the tracked person in the onset frame, as the stage `faces` finds the only one."""
-    moves = max(place_distance(places[clip.onset], places[number], TRACK_PX) for number in (clip.apex, clip.offset))
-    if moves > LARGEST_SHIFT * TRACK_PX:
+    moves = max(place_distance(places[clip.onset], places[number], RUN_SIZE_PX) for number in (clip.apex, clip.offset))
+    if moves > LARGEST_SHIFT * RUN_SIZE_PX:
         raise DatasetError("the head moves too far during the movement")
     candidates = [
-        (_distance(face, places[clip.onset], model), face) for face in place_faces(frame, model.faces.size_px)
+        (_distance(face, places[clip.onset], model), face) for face in place_all_faces(frame, model.faces.size_px)
     ]
     distance, face = min(candidates, key=lambda candidate: candidate[0], default=(np.inf, None))
     if face is None or distance > _SAME_PLACE:
@@ -101,10 +114,10 @@ def _find_face(clip: Clip, frame: Image, places: Mapping[int, FloatArray], model
 
 def _distance(face: PlacedFace, place: FloatArray, model: AnsweringModel) -> float:
     """Return how far a face is from the place of the tracked one, in sides of the aligned square."""
-    scale = TRACK_PX / model.faces.size_px
+    scale = RUN_SIZE_PX / model.faces.size_px
     shift = np.array([0.5 * scale - 0.5] * 2)  # centres of pixels lie at +½
     transform = np.column_stack([face.transform[:, :2] * scale, face.transform[:, 2] * scale + shift])
-    return place_distance(place, transform, TRACK_PX) / TRACK_PX
+    return place_distance(place, transform, RUN_SIZE_PX) / RUN_SIZE_PX
 
 
 def _find_reason(store: FaceStore) -> str | None:

@@ -1,10 +1,10 @@
 """Mirror images of inputs, in which left and right are exchanged."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # importing torch takes seconds, and `mirror_order` does not need it
+    from torch import Tensor
 
 
 def mirror_order(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]:
@@ -23,7 +23,7 @@ def mirror_order(regions: Sequence[str], *, whole_face: bool) -> tuple[int, ...]
     return (*order, len(regions)) if whole_face else order
 
 
-def mirror_image(inputs: Tensor, order: Sequence[int], shows: Literal["motion", "appearance"]) -> Tensor:
+def mirror_image(inputs: "Tensor", order: Sequence[int], shows: Literal["motion", "appearance"]) -> "Tensor":
     """Return the mirror image of inputs.
 
     Columns are reversed, and left and right regions are exchanged. Motion to the right, which is channel 0 of motion
@@ -34,6 +34,8 @@ def mirror_image(inputs: Tensor, order: Sequence[int], shows: Literal["motion", 
         order: order of the R regions in a mirror image, see `mirror_order`. It is empty for inputs without regions.
         shows: content of the inputs, see `Network.shows`.
     """
+    import torch
+
     mirrored = inputs.flip(-1)
     if order:
         mirrored = mirrored.index_select(-4, torch.tensor(order))

@@ -17,12 +17,9 @@ from numpy.typing import NDArray
 
 from microfacial.models.base import Estimator
 from microfacial.models.inputs import portrait
-from microfacial.models.prior import PRIOR_ARRAYS, MotionPrior, emotion_shares, load_prior
+from microfacial.models.prior import INPUT_PX, PRIOR_ARRAYS, MotionPrior, emotion_shares, load_prior
 from microfacial.records import FaceStore, FloatArray, History, Inputs, TrainingData
 from microfacial.settings import Section
-
-INPUT_PX = 28
-"""Side of the maps. The network halves it."""
 
 
 class MotionPriorSettings(Section):

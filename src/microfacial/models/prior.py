@@ -31,6 +31,9 @@ PRIOR_WEIGHTS = Path(__file__).parent / "weights" / "motion_prior.safetensors"
 PRIOR_SHA256 = "c37f7c751794c549b9ce5cb0339fa8a4443771e83ac17e43ea3776b1da7e88d3"
 """Digest of the weights in the package."""
 
+INPUT_PX = 28
+"""Side of the maps that variants give to the network. The network halves it."""
+
 GRID_PX = 14
 """Side of the maps that the network reads."""
 

@@ -3,7 +3,6 @@
 On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +18,7 @@ from microfacial.records import FloatArray, Image
 
 MEAN_FACE = WEIGHTS / "mean_face.csv"
 _STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 2, 98, 327)  # corners of the eyes, bridge and base of the nose
+
 _NOSE_TIP, _CHEEKBONES, _FOREHEAD_CHIN = 1, (234, 454), (10, 152)
 _NOSE_HEIGHT = 0.566  # of the way from forehead to chin, in faces that look into the camera
 _MOST_SIDEWAYS, _MOST_UPRIGHT = 0.16, 0.08  # see `is_turned`
@@ -57,18 +57,17 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
     return None if landmarks is None else _place(landmarks, size_px)
 
 
-def place_faces(frame: Image, size_px: int, known: Sequence[FloatArray] = ()) -> list[PlacedFace]:
-    """Find all faces in a frame and fit the similarity to the aligned square of each.
+def place_all_faces(frame: Image, size_px: int) -> list[PlacedFace]:
+    """Find all faces in a frame, and fit the similarity of each to the aligned square.
 
     Args:
         frame: `(H, W, 3)` uint8 BGR.
         size_px: side of the aligned square.
-        known: points of faces that need not be found, each `(468, 2)` in px of the frame.
 
     Returns:
-        The faces besides the known ones, in no particular order.
+        The faces.
     """
-    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame, known)]
+    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame)]
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:

@@ -15,12 +15,15 @@ from pydantic import Field
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 from scipy.signal import find_peaks
 
-from microfacial.preprocessing.motion_path import LIDS, LOWER, REGIONS, UPPER
+from microfacial.preprocessing.motion_path import CHEEKS, LIDS, LOWER, MIDDLE, REGIONS, UPPER
 from microfacial.records import FloatArray
 from microfacial.settings import Section
 
 _REST_HZ = 10.0  # rate at which the running median is computed
 _MAD_TO_SD = 1.4826
+_SYLLABLE = 0.3  # least height of a syllable over that of the strongest one near it
+_SPEECH_MARGIN_S = 0.3  # before the first and after the last turn of a mouth that talks
+_MOST_TAKEN = 0.3  # share of a movement that may belong to a stronger one
 
 
 class EventConfig(Section):
@@ -36,7 +39,8 @@ class EventConfig(Section):
         least_rise: smallest excursion of a region, over its noise.
         flank: onset and offset are where this fraction of the apex's excursion is left.
         blink_px: excursion of both upper lids that is a blink.
-        speech_turns: a mouth that travels this multiple of its range within a second talks.
+        speech_turns: a mouth that turns this often between opening and closing talks.
+        speech_s: time within which it does so.
         key_s: time after which a key frame is replaced.
     """
 
@@ -49,7 +53,8 @@ class EventConfig(Section):
     least_rise: float = Field(6.0, gt=0, le=1000)
     flank: float = Field(0.15, gt=0, lt=1)
     blink_px: float = Field(1.5, gt=0, le=100)
-    speech_turns: float = Field(3.0, gt=0, le=100)
+    speech_turns: int = Field(5, ge=2, le=100)
+    speech_s: float = Field(1.5, gt=0, le=60)
     key_s: float = Field(1.0, gt=0, le=600)
 
 
@@ -103,7 +108,7 @@ def find_excursions(path: FloatArray, fps: float, config: EventConfig) -> Excurs
     shares = np.hypot(*np.moveaxis(away, -1, 0)) / limits
     shares[:, [REGIONS.index(name) for name in LIDS]] = 0.0
     _clear(shares, UPPER, _find_blinks(smooth, fps, config))
-    _clear(shares, LOWER, _find_speech(smooth, fps, config))
+    _clear(shares, (*LOWER, *MIDDLE, *CHEEKS), _find_speech(away, fps, config))
     signal = shares.max(axis=1)
     return Excursions(events=tuple(_find_events(away, shares, signal, fps, config)), signal=signal)
 
@@ -139,9 +144,21 @@ def _find_blinks(smooth: FloatArray, fps: float, config: EventConfig) -> NDArray
     return maximum_filter1d(low > config.blink_px, 2 * round(0.15 * fps) + 1).astype(np.bool_)
 
 
-def _find_speech(smooth: FloatArray, fps: float, config: EventConfig) -> NDArray[np.bool_]:
-    """Return the samples in which the mouth goes to and fro, `(N,)`."""
-    return np.zeros(len(smooth), np.bool_)
+def _find_speech(away: FloatArray, fps: float, config: EventConfig) -> NDArray[np.bool_]:
+    """Return the samples in which the mouth opens and closes several times in a row, `(N,)`."""
+    mouth = away[:, [REGIONS.index(name) for name in ("lower lip", "chin")], 1].mean(axis=1)
+    strongest = maximum_filter1d(np.abs(mouth), 1 + 2 * round(config.speech_s * fps))
+    turns: list[int] = []
+    for sign in (1.0, -1.0):
+        peaks, facts = find_peaks(sign * mouth, prominence=config.least_px)
+        turns += peaks[facts["prominences"] >= _SYLLABLE * strongest[peaks]].tolist()
+    talks, turns = np.zeros(len(mouth), np.bool_), sorted(turns)
+    margin = round(_SPEECH_MARGIN_S * fps)
+    for first in range(len(turns) - config.speech_turns + 1):
+        start, end = turns[first], turns[first + config.speech_turns - 1]
+        if end - start <= config.speech_s * fps:
+            talks[max(0, start - margin) : end + margin + 1] = True
+    return talks
 
 
 def _find_events(
@@ -152,14 +169,13 @@ def _find_events(
     taken = np.zeros(len(signal), np.bool_)
     events = []
     for peak in sorted((peaks - 1).tolist(), key=lambda peak: -signal[peak]):
-        if taken[peak]:
-            continue
         event = _measure_event(away, shares, signal, int(peak), fps, config)
-        seconds = (event.offset - event.onset) / fps
-        if not taken[event.onset : event.offset + 1].all():
-            taken[event.onset : event.offset + 1] = True
-            if config.shortest_s <= seconds <= config.macro_s:
-                events.append(event)
+        span = slice(event.onset, event.offset + 1)
+        if taken[peak] or taken[span].mean() > _MOST_TAKEN:
+            continue
+        taken[span] = True
+        if config.shortest_s <= (event.offset - event.onset) / fps <= config.macro_s:
+            events.append(event)
     yield from sorted(events, key=lambda event: event.apex)
 
 

@@ -4,34 +4,29 @@ The footage is cut into parts. In each part the same head is in the frame withou
 motion that is left after alignment is motion of the skin. Frames without a face, or with a face that is partly outside,
 are in no part.
 
-Each frame is aligned to the first frame of its run, so errors do not add up. Optical flow follows points on the skin,
-and the similarity that most of them follow is the motion of the head. The networks confirm the face regularly. They
-search the whole frame if the face is lost.
-
-Source: Lucas and Kanade, IJCAI 1981 (points are followed); Rousseeuw, J. Am. Stat. Assoc. 1984,
-doi:10.1080/01621459.1984.10477105 (least median of squares).
+Each frame is aligned to the first frame of its run (`head_run`). The networks search the whole frame if the face is
+lost.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import LinearNDInterpolator
 
 from microfacial.datasets.frames import Footage, stream_clip
 from microfacial.errors import NoFaceError
-from microfacial.preprocessing.alignment import PlacedFace, place_distance, place_face
-from microfacial.preprocessing.face_run import TRACK_PX, FaceRun, follow_run, start_run
+from microfacial.preprocessing.alignment import place_distance, place_face
 from microfacial.preprocessing.frame_spool import FrameSpool
+from microfacial.preprocessing.head_run import RUN_SIZE_PX, HeadRun, fill_depth, follow_run, start_run
 from microfacial.records import FloatArray, Image
 
-_CHECK_S = 0.4  # time after which the networks confirm the face
-_SEARCH_S = 0.1  # time after which a lost face is searched again
-_FAST = 0.2  # of the square's side per second: from this speed on, the head's motion hides the skin's
-_SPEED_S = 0.1  # time over which the speed is measured
+CHECK_S = 0.4  # time after which the networks confirm the face
+SEARCH_S = 0.1  # time after which a lost face is searched again
+FAST = 0.2  # of the square's side per second: from this speed on, the head's motion hides the skin's
+SPEED_S = 0.1  # time over which the speed is measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +63,23 @@ class FaceTrack:
     faces: int
 
 
+@dataclass(kw_only=True)
+class _Run:
+    """A run of frames.
+
+    Attributes:
+        head: the head that is followed.
+        start: index of the first frame among the frames of all runs.
+        numbers: numbers of the frames.
+        transforms: similarity from each frame to the aligned square, `(2, 3)`.
+    """
+
+    head: HeadRun
+    start: int
+    numbers: list[int] = field(default_factory=list)
+    transforms: list[FloatArray] = field(default_factory=list)
+
+
 def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
     """Follow the face through all frames of footage.
 
@@ -91,8 +103,10 @@ def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
             f"{root / footage.frames}: no face was found in frames {footage.numbers[0]}–{footage.numbers[-1]}. Crop "
             "them to the face, or use a clip that shows one"
         )
-    parts = tuple(part for run in tracker.runs for part in split_run(run, tracker.frames, fps))
-    return FaceTrack(parts=parts, numbers=tuple(footage.numbers), faces=max(run.face.faces for run in tracker.runs))
+    parts = tuple(part for run in tracker.runs for part in _split(run, tracker.frames, fps))
+    return FaceTrack(
+        parts=parts, numbers=tuple(footage.numbers), faces=max(run.head.face.faces for run in tracker.runs)
+    )
 
 
 def describe_choice(faces: int) -> str:
@@ -111,10 +125,10 @@ class _Tracker:
     """Adds frames one by one, and starts a new run whenever the face is lost and found again."""
 
     def __init__(self, fps: float) -> None:
-        self.runs: list[FaceRun] = []
+        self.runs: list[_Run] = []
         self.frames = FrameSpool()  # aligned frames of all runs
-        self._run: FaceRun | None = None
-        self._check, self._search = (max(1, round(seconds * fps)) for seconds in (_CHECK_S, _SEARCH_S))
+        self._run: _Run | None = None
+        self._check, self._search = (max(1, round(seconds * fps)) for seconds in (CHECK_S, SEARCH_S))
         self._since = 0  # frames since the last check or search
 
     def add(self, number: int, frame: Image) -> None:
@@ -129,55 +143,51 @@ class _Tracker:
             self._start(number, frame)
 
     def _start(self, number: int, frame: Image) -> None:
-        face = place_face(frame, TRACK_PX)
-        run = None if face is None else start_run(number, frame, face, self.frames)
-        if run is not None:
-            self._run = run
-            self.runs.append(run)
+        face = place_face(frame, RUN_SIZE_PX)
+        head = None if face is None else start_run(frame, face)
+        if head is not None:
+            self._run = _Run(head=head, start=len(self.frames))
+            self.runs.append(self._run)
+            self._add(self._run, number, head.first)
 
-    def _follow(self, run: FaceRun, number: int, frame: Image) -> bool:
+    def _follow(self, run: _Run, number: int, frame: Image) -> bool:
         """Align a frame to the first frame of a run. Return False if the face is not there."""
         confirm = self._since >= self._check
         if confirm:
             self._since = 0
-        return follow_run(run, number, frame, self.frames, confirm=confirm)
+        aligned = follow_run(run.head, frame, confirm=confirm)
+        if aligned is not None:
+            self._add(run, number, aligned)
+        return aligned is not None
+
+    def _add(self, run: _Run, number: int, aligned: Image) -> None:
+        run.numbers.append(number)
+        run.transforms.append(run.head.transform)
+        self.frames.append(aligned)
 
 
-def split_run(run: FaceRun, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
-    """Yield the parts of a run in which the head is slow.
-
-    Args:
-        run: the run.
-        frames: aligned frames of all runs.
-        fps: frames per second.
-    """
-    slow, depth = _find_slow(run.transforms, fps), _fill_depth(run.face)
+def _split(run: _Run, frames: FrameSpool, fps: float) -> Iterator[TrackedPart]:
+    """Yield the parts of a run in which the head is slow."""
+    slow, depth = _find_slow(run.transforms, fps), fill_depth(run.head.face)
     for is_slow, group in groupby(range(len(slow)), key=slow.__getitem__):
         rows = list(group)
         if is_slow:
             yield TrackedPart(
                 numbers=tuple(run.numbers[row] for row in rows),
                 frames=frames[run.start + rows[0] : run.start + rows[-1] + 1],
-                skin=run.skin & run.visible,
+                skin=run.head.skin & run.head.visible,
                 depth=depth,
-                points=run.face.points,
+                points=run.head.face.points,
             )
 
 
 def _find_slow(transforms: Sequence[FloatArray], fps: float) -> list[bool]:
     """Return for each frame whether the head is slow while it is recorded."""
-    steps = max(1, round(_SPEED_S * fps))
-    limit = _FAST * TRACK_PX * steps / fps
+    steps = max(1, round(SPEED_S * fps))
+    limit = FAST * RUN_SIZE_PX * steps / fps
     slow = np.ones(len(transforms), np.bool_)
     for row, transform in enumerate(transforms[:-1]):
         later = min(row + steps, len(transforms) - 1)
-        if place_distance(transform, transforms[later], TRACK_PX) > limit:
+        if place_distance(transform, transforms[later], RUN_SIZE_PX) > limit:
             slow[row : later + 1] = False
     return slow.tolist()
-
-
-def _fill_depth(face: PlacedFace) -> NDArray[np.float32]:
-    """Return the depth of each pixel of the aligned square. It is the mean depth outside of the face."""
-    rows, columns = np.indices((TRACK_PX, TRACK_PX))
-    depth = LinearNDInterpolator(face.points, face.depth - face.depth.mean(), fill_value=0.0)(columns, rows)
-    return np.asarray(depth, dtype=np.float32)

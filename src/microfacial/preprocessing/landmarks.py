@@ -5,7 +5,7 @@ face that is small in the image vanishes when the image is scaled to the input o
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -65,26 +65,25 @@ def find_landmarks(image: Image) -> Landmarks | None:
 
 
 @portable_opencv()
-def find_all_landmarks(image: Image, known: Sequence[FloatArray] = ()) -> list[Landmarks]:
+def find_all_landmarks(image: Image) -> list[Landmarks]:
     """Find the points of all faces in an image.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
-        known: points of faces that need not be found, each `(468, 2)` in px.
 
     Returns:
-        The faces besides the known ones. Small faces are searched only if there is no other face.
+        The landmarks of each face.
 
     Raises:
         StorageError: The networks' weights are missing or damaged.
     """
     # The border can make a small face too small. The first result for a face is used.
-    faces = _fit_all(image, detect_faces(image, _BORDER) + detect_faces(image, 0.0), known)
+    faces = _fit_all(image, detect_faces(image, _BORDER) + detect_faces(image, 0.0))
     side = min(image.shape[:2])
     for _ in range(_TILE_LEVELS):
-        if faces or known or side < _LEAST_TILE_PX:
+        if faces or side < _LEAST_TILE_PX:
             break
-        faces = _fit_all(image, _detect_in_tiles(image, side), known)
+        faces = _fit_all(image, _detect_in_tiles(image, side))
         side //= 2
     return faces
 
@@ -106,18 +105,12 @@ def follow_landmarks(image: Image, points: FloatArray) -> Landmarks | None:
     return _fit_landmarks(image, enclose_points(points), 1.0)
 
 
-def _fit_all(
-    image: Image, detections: Iterable[tuple[FaceSquare, float]], known: Sequence[FloatArray]
-) -> list[Landmarks]:
+def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> list[Landmarks]:
     """Return the landmarks of each face that the mesh confirms. Detections of the same face give one result."""
-    known_squares = [enclose_points(points) for points in known]
     faces: list[Landmarks] = []
     for square, confidence in detections:
-        if any(_is_same(square, other) for other in known_squares):
-            continue
         face = _fit_landmarks(image, square, confidence)
-        others = known_squares + [enclose_points(other.points) for other in faces]
-        if face is not None and not any(_is_same(enclose_points(face.points), other) for other in others):
+        if face is not None and not any(_is_same(face, other) for other in faces):
             faces.append(face)
     return faces
 
@@ -132,9 +125,10 @@ def _fit_landmarks(image: Image, square: FaceSquare, confidence: float) -> Landm
     return Landmarks(points=points, depth=depth, confidence=round_confidence(min(confidence, presence)))
 
 
-def _is_same(first: FaceSquare, second: FaceSquare) -> bool:
-    distance = np.hypot(*(first.middle - second.middle))
-    return bool(distance < 0.5 * max(first.side, second.side))
+def _is_same(first: Landmarks, second: Landmarks) -> bool:
+    squares = enclose_points(first.points), enclose_points(second.points)
+    distance = np.hypot(*(squares[0].middle - squares[1].middle))
+    return bool(distance < 0.5 * max(square.side for square in squares))
 
 
 def _choose(faces: list[Landmarks], image: Image) -> Landmarks | None:

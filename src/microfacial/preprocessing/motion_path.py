@@ -20,7 +20,8 @@ from microfacial.preprocessing.head_turn import HeadTurn
 from microfacial.preprocessing.portable import portable_opencv
 from microfacial.records import FloatArray, Image
 
-UPPER = ("inner brow right", "inner brow left", "outer brow right", "outer brow left", "cheek right", "cheek left")
+CHEEKS = ("cheek right", "cheek left")
+UPPER = ("inner brow right", "inner brow left", "outer brow right", "outer brow left", *CHEEKS)
 MIDDLE = ("nose right", "nose left")
 LOWER = ("corner right", "corner left", "upper lip", "lower lip", "chin")
 LIDS = ("lid right", "lid left")

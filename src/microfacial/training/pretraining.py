@@ -18,8 +18,7 @@ from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.datasets.drawn_motion.skin import UNITS
 from microfacial.errors import ConfigError
 from microfacial.models.inputs import PORTRAIT, face_area
-from microfacial.models.motion_prior import INPUT_PX
-from microfacial.models.prior import GREATEST, GRID_PX, SMALLEST, MotionPrior
+from microfacial.models.prior import GREATEST, GRID_PX, INPUT_PX, SMALLEST, MotionPrior
 from microfacial.training.one_thread import one_thread
 
 SHOWN_UNITS = tuple(unit for unit in UNITS if any(unit in emotion.units for emotion in EMOTIONS.values()))

@@ -17,8 +17,7 @@ from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.datasets.drawn_motion.skin import UNITS
 from microfacial.errors import ConfigError
 from microfacial.files import atomic_write, write_text
-from microfacial.models.motion_prior import INPUT_PX
-from microfacial.models.prior import MotionPrior, emotion_shares
+from microfacial.models.prior import INPUT_PX, MotionPrior, emotion_shares
 from microfacial.training.one_thread import one_thread
 from microfacial.training.pretraining import Pretraining, drawn_shares
 

@@ -44,6 +44,7 @@ _GROUPS = {
     ),
     "Use models": (
         models.spot_command,
+        models.spot_eval_command,
         models.predict_command,
         servers.serve_command,
         servers.app_command,

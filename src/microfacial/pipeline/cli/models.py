@@ -30,6 +30,29 @@ def spot_command(path: Path, fps: float | None, as_json: bool) -> None:
     run_spot(path, fps, as_json=as_json)
 
 
+@click.command("spot-eval")
+@click.argument("spotted", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--truth",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Table of annotated movements, as `demo --video` writes it. With --corpus: folder of the release. Repeatable.",
+)
+@click.option("--corpus", metavar="NAME", help="Corpus of long videos, such as casme_sq, samm_lv or casme3.")
+@click.option("--scheme", metavar="NAME", help="With --corpus: label scheme of the classes, such as megc2019-3.")
+@json_option
+def spot_eval_command(
+    spotted: tuple[Path, ...], truth: tuple[Path, ...], corpus: str | None, scheme: str | None, as_json: bool
+) -> None:
+    """Score spotted movements, given as tables of `predict --csv` or `--json`, with the MEGC protocol."""
+    from microfacial.pipeline.commands.spot_eval import run_spot_eval
+
+    if scheme is not None and corpus is None:
+        raise click.UsageError("--scheme belongs to --corpus: tables of annotated movements have classes already")
+    run_spot_eval(spotted, truth, corpus=corpus, scheme=scheme, as_json=as_json)
+
+
 @click.command("pretrain")
 @click.option(
     "--output",

@@ -1,7 +1,8 @@
 """Command `predict`: find and recognise the movements in films."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -130,10 +131,11 @@ def run_predict(
     click.echo(f"predict: {MISUSE}.", err=True)
     if not outputs.as_json:
         click.echo(f"{note.name}, {note.version}, classes {', '.join(note.classes)}")
+    targets = _plan_outputs(films, outputs)
     rows: list[dict[str, str]] = []
     failed = False
-    pictures = outputs.html is not None
-    for answer in _answer(model, films, moments, fps, pictures=pictures):
+    for film in films:
+        answer = _answer(film, model, moments, fps, targets[film])
         failed |= answer.error is not None
         rows += csv_rows(answer)
         _print(answer, as_json=outputs.as_json)
@@ -144,25 +146,66 @@ def run_predict(
     return not failed
 
 
-def _answer(
-    model: AnsweringModel,
-    films: Sequence[Path],
-    moments: Mapping[str, int | None],
-    fps: float | None,
-    *,
-    pictures: bool,
-) -> Iterator[FilmAnswer]:
-    """Yield the answer about each film. The answer about a film that cannot be read has the error."""
-    given = model.faces.method == "whole" or any(moment is not None for moment in moments.values())
+@dataclass(frozen=True, kw_only=True)
+class _Targets:
+    """Files to write for one film.
+
+    Attributes:
+        page: its page; None for none.
+        video: its rendered video; None for none.
+    """
+
+    page: Path | None
+    video: Path | None
+
+
+def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Targets]:
+    """Return the files to write for each film. Films of one name in several folders get numbers."""
+    render, single = outputs.render, len(films) == 1 and not (outputs.render and outputs.render.is_dir())
+    if render is not None and single:
+        from microfacial.inference.film_render import check_render_path
+
+        check_render_path(render)
+    targets: dict[Path, _Targets] = {}
+    taken: Counter[str] = Counter()
     for film in films:
-        try:
-            if given:
-                yield answer_clip(film, model, **moments, fps=fps, pictures=pictures)
-            else:
-                yield answer_film(film, model, fps=fps, pictures=pictures)
-        except MicrofacialError as error:
-            reason = str(error) if str(film) in str(error) else f"{film}: {error}"
-            yield FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
+        name = film.resolve().stem or "film"
+        taken[name] += 1
+        stem = name if taken[name] == 1 else f"{name}-{taken[name]}"
+        page = None if outputs.html is None else outputs.html / f"{stem}.html"
+        video = render if render is None or single else render / f"{stem}.mp4"
+        targets[film] = _Targets(page=page, video=video)
+    written = {target.video.resolve() for target in targets.values() if target.video is not None}
+    overwritten = [film for film in films if film.resolve() in written]
+    if overwritten:
+        raise ConfigError(f"--render would replace the film {overwritten[0]}. Give another file or folder")
+    return targets
+
+
+def _answer(
+    film: Path, model: AnsweringModel, moments: Mapping[str, int | None], fps: float | None, targets: _Targets
+) -> FilmAnswer:
+    """Return the answer about a film, and write its page and video. If it cannot be read, the answer has the error."""
+    pictures = targets.page is not None
+    given = model.faces.method == "whole" or any(moment is not None for moment in moments.values())
+    try:
+        if given:
+            answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
+        else:
+            answer = answer_film(film, model, fps=fps, pictures=pictures)
+        if targets.video is not None:
+            from microfacial.inference.film_render import render_film
+
+            render_film(answer, film, targets.video)
+    except MicrofacialError as error:
+        reason = str(error) if str(film) in str(error) else f"{film}: {error}"
+        return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
+    if targets.page is not None:
+        from microfacial.files import write_text
+        from microfacial.inference.film_page import render_film_page
+
+        write_text(targets.page, render_film_page(answer))
+    return answer
 
 
 def _print(answer: FilmAnswer, *, as_json: bool) -> None:

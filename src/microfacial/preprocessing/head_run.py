@@ -1,13 +1,18 @@
-"""Runs of frames in which one face is followed. Each frame is aligned to the first frame of its run.
+"""Follow one head from frame to frame, aligned to the first frame of its run.
 
-Source: see `face_track`.
+Each frame is aligned to the first frame of the run, so errors do not add up. Optical flow follows points on the skin,
+and the similarity that most of them follow is the motion of the head. The networks confirm the face regularly.
+
+Source: Lucas and Kanade, IJCAI 1981 (points are followed); Rousseeuw, J. Am. Stat. Assoc. 1984,
+doi:10.1080/01621459.1984.10477105 (least median of squares).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import LinearNDInterpolator
 
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.aligned_frames import find_skin
@@ -19,24 +24,21 @@ from microfacial.preprocessing.alignment import (
     warp_to_grey,
 )
 from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.frame_spool import FrameSpool
 from microfacial.preprocessing.portable import portable_opencv, round_similarity
 from microfacial.preprocessing.similarity import chain_similarities, fit_robust_similarity, invert_similarity
 from microfacial.records import FloatArray, Image
 
-TRACK_PX = FacesConfig().size_px
-"""Side of the aligned square of tracked faces."""
-
+RUN_SIZE_PX = FacesConfig().size_px
 _POINT_STEP_PX = 10  # distance of the points that are followed
 _LEAST_POINTS = 12  # that optical flow must follow in a frame
-_FINE_PX = (2.0, 8.0)  # the fine structure of a frame is the difference of two Gaussians
+_BAND_PX = (2.0, 8.0)  # the fine structure of a frame is the difference of two Gaussians
 _LEAST_LIKENESS = 0.6  # correlation of the skin with that of the first frame; below, the face is lost
 _LEAST_COVERED = 0.95  # share of the skin that must lie in the frame
 _JUMP = 0.08  # of the square's side: the networks find the face this far from where it was followed
 
 
 @dataclass(kw_only=True)
-class FaceRun:
+class HeadRun:
     """A run of frames that are aligned to the same first frame.
 
     Attributes:
@@ -44,88 +46,72 @@ class FaceRun:
         skin: pixels that are skin in the first frame, `(S, S)`.
         visible: pixels that all of the frames show, `(S, S)`.
         first: the first frame on the aligned square, `(S, S)` uint8, grey.
-        start: index of the first frame among the frames of all runs.
-        numbers: numbers of the frames.
-        transforms: similarity from each frame to the aligned square, `(2, 3)`.
+        transform: similarity from the last frame to the aligned square, `(2, 3)`.
     """
 
     face: PlacedFace
     skin: NDArray[np.bool_]
     visible: NDArray[np.bool_]
     first: Image
-    start: int
-    numbers: list[int] = field(default_factory=list)
-    transforms: list[FloatArray] = field(default_factory=list)
-
-    def add(self, number: int, aligned: Image, transform: FloatArray, frames: FrameSpool) -> None:
-        """Add an aligned frame to the run, and to the frames of all runs."""
-        self.numbers.append(number)
-        self.transforms.append(transform)
-        frames.append(aligned)
+    transform: FloatArray
 
 
-def start_run(number: int, frame: Image, face: PlacedFace, frames: FrameSpool) -> FaceRun | None:
-    """Start a run with a frame.
+def start_run(frame: Image, face: PlacedFace) -> HeadRun | None:
+    """Start a run at a face.
 
     Args:
-        number: number of the frame.
-        frame: the frame, `(H, W, 3)` uint8 BGR.
+        frame: `(H, W, 3)` uint8 BGR.
         face: the face in it.
-        frames: aligned frames of all runs, to which the frame is added.
 
     Returns:
-        The run, or None if the face is not a whole one.
+        The run, or None if the face is partly outside of the frame.
     """
     try:
-        skin = find_skin(face.points, TRACK_PX)
+        skin = find_skin(face.points, RUN_SIZE_PX)
     except DatasetError:  # a region is off the square, so these points are no face
         return None
-    covered = covered_pixels(frame, face.transform, TRACK_PX)
+    covered = covered_pixels(frame, face.transform, RUN_SIZE_PX)
     if covered[skin].mean() < _LEAST_COVERED:
         return None
-    aligned = warp_to_grey(frame, face.transform, TRACK_PX)
-    run = FaceRun(face=face, skin=skin & covered, visible=covered, first=aligned, start=len(frames))
-    run.add(number, aligned, face.transform, frames)
-    return run
+    aligned = warp_to_grey(frame, face.transform, RUN_SIZE_PX)
+    return HeadRun(face=face, skin=skin & covered, visible=covered, first=aligned, transform=face.transform)
 
 
-def follow_run(run: FaceRun, number: int, frame: Image, frames: FrameSpool, *, confirm: bool) -> bool:
-    """Align a frame to the first frame of a run, and add it to the run.
+def follow_run(run: HeadRun, frame: Image, *, confirm: bool) -> Image | None:
+    """Align the next frame to the first frame of a run.
 
     Args:
-        run: the run.
-        number: number of the frame.
-        frame: the frame, `(H, W, 3)` uint8 BGR.
-        frames: aligned frames of all runs, to which the frame is added.
-        confirm: whether the networks confirm that the face is there.
+        run: the run, which is updated.
+        frame: `(H, W, 3)` uint8 BGR.
+        confirm: whether the networks must confirm the face.
 
     Returns:
-        Whether the face is there. If not, nothing is added.
+        The frame on the aligned square, `(S, S)` uint8, or None if the face is not there.
     """
     transform = _register(run, frame)
     if transform is None:
-        return False
-    covered, aligned = covered_pixels(frame, transform, TRACK_PX), warp_to_grey(frame, transform, TRACK_PX)
+        return None
+    covered, aligned = covered_pixels(frame, transform, RUN_SIZE_PX), warp_to_grey(frame, transform, RUN_SIZE_PX)
     if covered[run.skin].mean() < _LEAST_COVERED or skin_likeness(run, aligned) < _LEAST_LIKENESS:
-        return False
+        return None
     if confirm:
-        face = follow_face(frame, run.face, transform, TRACK_PX)
-        if face is None or place_distance(transform, face.transform, TRACK_PX) > _JUMP * TRACK_PX:
-            return False
-    run.add(number, aligned, transform, frames)
+        face = follow_face(frame, run.face, transform, RUN_SIZE_PX)
+        if face is None or place_distance(transform, face.transform, RUN_SIZE_PX) > _JUMP * RUN_SIZE_PX:
+            return None
+    run.transform = transform
     run.visible &= covered
-    return True
+    return aligned
 
 
 @portable_opencv()
-def _register(run: FaceRun, frame: Image) -> FloatArray | None:
+def _register(run: HeadRun, frame: Image) -> FloatArray | None:
     """Return the similarity that aligns a frame to the first frame of a run. Return None if too few points agree."""
-    rows, columns = np.mgrid[0:TRACK_PX:_POINT_STEP_PX, 0:TRACK_PX:_POINT_STEP_PX]
+    rows, columns = np.mgrid[0:RUN_SIZE_PX:_POINT_STEP_PX, 0:RUN_SIZE_PX:_POINT_STEP_PX]
     used = run.skin[rows, columns]
     points = np.stack([columns[used], rows[used]], axis=-1).astype(np.float32)
-    last = run.transforms[-1]
+    last = run.transform
     moved, status, _ = cv2.calcOpticalFlowPyrLK(
-        run.first, warp_to_grey(frame, last, TRACK_PX), points, np.empty_like(points)
+        run.first, warp_to_grey(frame, last, RUN_SIZE_PX), points, np.empty_like(points)
     )
     followed = status.ravel() > 0
     if followed.sum() < max(_LEAST_POINTS, 0.5 * len(points)):
@@ -135,7 +121,7 @@ def _register(run: FaceRun, frame: Image) -> FloatArray | None:
 
 
 @portable_opencv()
-def skin_likeness(run: FaceRun, frame: Image, band_px: tuple[float, float] = _FINE_PX) -> float:
+def skin_likeness(run: HeadRun, frame: Image, band_px: tuple[float, float] = _BAND_PX) -> float:
     """Return the correlation of the skin with that of the first frame of a run, -1 to 1.
 
     Args:
@@ -149,3 +135,17 @@ def skin_likeness(run: FaceRun, frame: Image, band_px: tuple[float, float] = _FI
     )
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / norm if norm else 0.0
+
+
+def fill_depth(face: PlacedFace) -> NDArray[np.float32]:
+    """Return the depth of each pixel of the aligned square. It is the mean depth outside of the face.
+
+    Args:
+        face: the face.
+
+    Returns:
+        `(S, S)` float32, in px.
+    """
+    rows, columns = np.indices((RUN_SIZE_PX, RUN_SIZE_PX))
+    depth = LinearNDInterpolator(face.points, face.depth - face.depth.mean(), fill_value=0.0)(columns, rows)
+    return np.asarray(depth, dtype=np.float32)

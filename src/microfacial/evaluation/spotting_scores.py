@@ -1,0 +1,183 @@
+"""Score spotted movements against annotated ones, with the protocol of the MEGC challenges.
+
+A spotted interval is right if its intersection with an annotated interval of the same kind, over their union, is at
+least 0.5. Each annotated interval is matched at most once. Precision, recall and F1 are computed over all videos
+together. STRS is the product of the F1 of spotting and the F1 of the classes of the micro-expressions that are matched.
+
+Source: Li et al., MEGC 2019 (spotting), doi:10.1109/FG.2019.8756611; Davison et al., MEGC 2023 (STRS),
+doi:10.1145/3581783.3612833.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from microfacial.datasets.event_table import TrueEvent
+from microfacial.errors import DatasetError
+from microfacial.metrics import confusion, uf1
+
+LEAST_OVERLAP = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpottingScore:
+    """Counts of intervals, and the scores that follow from them.
+
+    Attributes:
+        annotated: number of annotated intervals.
+        spotted: number of spotted intervals.
+        matched: number of spotted intervals that are right.
+    """
+
+    annotated: int
+    spotted: int
+    matched: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the spotted intervals that are right; 0 without spotted intervals."""
+        return self.matched / self.spotted if self.spotted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the annotated intervals that were spotted; 0 without annotated intervals."""
+        return self.matched / self.annotated if self.annotated else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        total = self.annotated + self.spotted
+        return 2 * self.matched / total if total else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpottingScores:
+    """Scores over all videos.
+
+    Attributes:
+        micro: of micro-expressions.
+        macro: of macro-expressions.
+        all: of both kinds. A spotted interval must have the right kind.
+        recognition_f1: unweighted F1 of the classes of the micro-expressions that are matched; None if none of them has
+            a class.
+        strs: `micro.f1` times `recognition_f1`; None if that is unknown.
+    """
+
+    micro: SpottingScore
+    macro: SpottingScore
+    all: SpottingScore
+    recognition_f1: float | None
+    strs: float | None
+
+
+def score_spotting(spotted: Iterable[TrueEvent], annotated: Iterable[TrueEvent]) -> SpottingScores:
+    """Score spotted movements against annotated ones.
+
+    Args:
+        spotted: movements in all videos. The number of the person matters only in videos in which the annotation has
+            several people.
+        annotated: annotated movements of all videos.
+
+    Returns:
+        The scores.
+    """
+    truth = list(annotated)
+    people = defaultdict(set)
+    for event in truth:
+        people[event.video].add(event.person)
+    crowded = {video for video, names in people.items() if len(names) > 1}
+    spotted_groups, true_groups = _group(spotted, crowded), _group(truth, crowded)
+    counts, pairs = {}, []
+    for kind in ("micro", "macro"):
+        keys = [key for key in {**spotted_groups, **true_groups} if key[-1] == kind]
+        matches = [match_events(spotted_groups.get(key, []), true_groups.get(key, [])) for key in keys]
+        counts[kind] = SpottingScore(
+            annotated=sum(len(true_groups.get(key, [])) for key in keys),
+            spotted=sum(len(spotted_groups.get(key, [])) for key in keys),
+            matched=sum(map(len, matches)),
+        )
+        if kind == "micro":
+            pairs = [pair for match in matches for pair in match if pair[1].label]
+    micro, macro = counts["micro"], counts["macro"]
+    both = (getattr(micro, name) + getattr(macro, name) for name in ("annotated", "spotted", "matched"))
+    total = SpottingScore(**dict(zip(("annotated", "spotted", "matched"), both, strict=True)))
+    recognition = _score_classes(pairs)
+    strs = None if recognition is None else micro.f1 * recognition
+    return SpottingScores(micro=micro, macro=macro, all=total, recognition_f1=recognition, strs=strs)
+
+
+def match_events(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -> list[tuple[TrueEvent, TrueEvent]]:
+    """Match spotted with annotated intervals of one video, so that as many as possible are matched, each at most once.
+
+    Args:
+        spotted: spotted intervals.
+        annotated: annotated intervals.
+
+    Returns:
+        Pairs of a spotted and an annotated interval whose overlap is at least `LEAST_OVERLAP`.
+    """
+    targets = sorted(annotated, key=lambda event: event.onset)
+    onsets = [event.onset for event in targets]
+    rows, columns = [], []
+    for row, event in enumerate(spotted):
+        reach = event.offset - event.onset + 1  # an interval that starts earlier has an overlap below one half
+        first, last = bisect_left(onsets, event.onset - reach), bisect_right(onsets, event.offset)
+        right = [column for column in range(first, last) if overlap(event, targets[column]) >= LEAST_OVERLAP]
+        rows += [row] * len(right)
+        columns += right
+    if not rows:
+        return []
+    graph = csr_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(spotted), len(targets)))
+    matching = maximum_bipartite_matching(graph, perm_type="column")
+    return [(spotted[row], targets[column]) for row, column in enumerate(matching.tolist()) if column >= 0]
+
+
+def overlap(first: TrueEvent, second: TrueEvent) -> float:
+    """Return the intersection over the union of two intervals of frames. Onset and offset belong to an interval.
+
+    Args:
+        first: an interval.
+        second: another interval.
+    """
+    shared = min(first.offset, second.offset) - max(first.onset, second.onset) + 1
+    union = max(first.offset, second.offset) - min(first.onset, second.onset) + 1
+    return max(0, shared) / union
+
+
+def check_videos(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -> None:
+    """Refuse spotted movements in videos that have no annotation, because all of them would count as wrong.
+
+    Args:
+        spotted: movements in all videos.
+        annotated: annotated movements of all videos.
+
+    Raises:
+        DatasetError: a video has no annotation.
+    """
+    known = {event.video for event in annotated}
+    unknown = sorted({event.video for event in spotted} - known)
+    if unknown:
+        raise DatasetError(
+            f"no annotation names the video {unknown[0]!r}; annotated are {', '.join(map(repr, sorted(known)[:3]))}. "
+            "Give the table of its events too, or correct the name"
+        )
+
+
+def _group(events: Iterable[TrueEvent], crowded: set[str]) -> dict[tuple[str, ...], list[TrueEvent]]:
+    groups: dict[tuple[str, ...], list[TrueEvent]] = defaultdict(list)
+    for event in events:
+        groups[event.video, event.person if event.video in crowded else "", event.kind].append(event)
+    return dict(groups)
+
+
+def _score_classes(pairs: Sequence[tuple[TrueEvent, TrueEvent]]) -> float | None:
+    if not pairs:
+        return None
+    names = sorted({event.label for pair in pairs for event in pair})
+    guesses, truths = (np.array([names.index(event.label) for event in side]) for side in zip(*pairs, strict=True))
+    return float(uf1(confusion(truths, guesses, len(names))))

@@ -1,0 +1,142 @@
+"""Write a film as a video with faces, regions and events drawn in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+
+from microfacial.datasets.film import open_film
+from microfacial.errors import ConfigError, StorageError
+from microfacial.files import atomic_write
+from microfacial.inference.film_answer import Event, FilmAnswer, Person
+from microfacial.preprocessing.alignment import mean_face
+from microfacial.preprocessing.head_run import RUN_SIZE_PX
+from microfacial.preprocessing.regions import face_boxes
+from microfacial.preprocessing.similarity import invert_similarity, transform_points
+from microfacial.records import FloatArray, Image
+
+CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
+"""Codec of a rendered video by the extension of its file."""
+
+_REST, _RECOGNISED, _ABSTAINED = (180, 180, 180), (80, 200, 80), (60, 160, 240)  # colours, BGR
+_STRIP_PX = 24  # height of the strip with the events, below the frame
+_DEFAULT_FPS = 30.0
+_LETTERS = 0.45  # size, as a factor of OpenCV's letters
+
+
+def check_render_path(path: Path) -> None:
+    """Refuse a file that is not one of the video formats that can be written.
+
+    Args:
+        path: file of the rendered video.
+
+    Raises:
+        ConfigError: the extension is another one.
+    """
+    if path.suffix.lower() not in CODECS:
+        raise ConfigError(f"{path}: a rendered video needs one of the extensions {', '.join(CODECS)}. Rename it")
+
+
+def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
+    """Write a film with the faces, regions and events of its answer. Each frame lasts as long as the mean.
+
+    Args:
+        answer: the answer about the film.
+        film: the video or folder of frames.
+        path: file to write.
+
+    Raises:
+        ConfigError: the extension of the file is not a key of `CODECS`.
+        DatasetError: the film cannot be read.
+        StorageError: the video cannot be written.
+    """
+    check_render_path(path)
+    source, boxes = open_film(film, answer.fps), _region_corners()
+    with atomic_write(path) as scratch:
+        video: cv2.VideoWriter | None = None
+        try:
+            for number, _, image in source.frames():
+                drawn = _draw(image, number, answer, boxes)
+                if video is None:
+                    codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
+                    size = (drawn.shape[1], drawn.shape[0])
+                    video = cv2.VideoWriter(str(scratch), codec, answer.fps or _DEFAULT_FPS, size)
+                    if not video.isOpened():
+                        raise StorageError(
+                            f"{path} cannot be written as a video of {size[0]}×{size[1]} px. Use the extension .avi, "
+                            "or smaller frames"
+                        )
+                video.write(drawn)
+        finally:
+            if video is not None:
+                video.release()
+
+
+def _region_corners() -> list[FloatArray]:
+    """Return the corners of the regions of the mean face on the aligned square, `(4, 2)` each."""
+    return [
+        np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
+        for top, left, bottom, right in face_boxes("mission", mean_face(RUN_SIZE_PX), RUN_SIZE_PX)
+    ]
+
+
+def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatArray]) -> Image:
+    height, width = image.shape[:2]
+    even = ((height + _STRIP_PX + 1) // 2 * 2, (width + 1) // 2 * 2)  # codecs need even sides
+    canvas = np.zeros((*even, 3), np.uint8)
+    canvas[:height, :width] = image
+    current = {event.person: event for event in answer.events if event.onset <= number <= event.offset}
+    for person in answer.people:
+        _draw_face(canvas, person, number, current.get(person.person), boxes)
+    if not answer.people and current:
+        _write(canvas, _describe(current[1]), 4, 16, _RECOGNISED)
+    _draw_strip(canvas[height:], number, answer)
+    return canvas
+
+
+def _draw_face(canvas: Image, person: Person, number: int, event: Event | None, boxes: Sequence[FloatArray]) -> None:
+    if number not in person.places:
+        return
+    back = invert_similarity(person.places[number])
+    last = RUN_SIZE_PX - 1.0
+    square = transform_points(back, np.array([(0.0, 0.0), (last, 0.0), (last, last), (0.0, last)]))
+    colour = _REST if event is None else _RECOGNISED if event.label else _ABSTAINED
+    shapes = [square, *(transform_points(back, corners) for corners in boxes)]
+    cv2.polylines(canvas, [np.rint(shape).astype(np.int32) for shape in shapes], True, colour, 1, cv2.LINE_AA)
+    text = f"person {person.person}" + (f": {_describe(event)}" if event else "")
+    left, top = np.rint(square.min(axis=0)).astype(int).tolist()
+    _write(canvas, text, max(left, 2), max(top - 6, 14), colour)
+
+
+def _describe(event: Event) -> str:
+    if event.label is None:
+        return f"{event.kind}, not recognised"
+    return f"{event.label} {event.probabilities[event.label]:.2f}"
+
+
+def _write(canvas: Image, text: str, left: int, bottom: int, colour: tuple[int, int, int]) -> None:
+    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+    (width, height), below = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, 1)
+    cv2.rectangle(canvas, (left - 2, bottom - height - 3), (left + width + 2, bottom + below), (0, 0, 0), -1)
+    cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, colour, 1, cv2.LINE_AA)
+
+
+def _draw_strip(strip: Image, number: int, answer: FilmAnswer) -> None:
+    """Draw all events of the film on a line of time, and the present frame."""
+    width = strip.shape[1] - 1
+    first, last = _frame_range(answer, number)
+    for event in answer.events:
+        start, end = (round(width * (frame - first) / max(1, last - first)) for frame in (event.onset, event.offset))
+        colour = _RECOGNISED if event.label else _ABSTAINED
+        cv2.rectangle(strip, (start, 4), (max(end, start + 1), _STRIP_PX - 5), colour, -1)
+    now = round(width * (number - first) / max(1, last - first))
+    cv2.line(strip, (now, 0), (now, _STRIP_PX), (255, 255, 255), 1)
+
+
+def _frame_range(answer: FilmAnswer, number: int) -> tuple[int, int]:
+    """Return the first and the last number that the answer knows."""
+    numbers: Iterator[int] = (frame for person in answer.people for frame in (person.numbers[:1] + person.numbers[-1:]))
+    known = [number, *numbers, *(event.onset for event in answer.events), *(event.offset for event in answer.events)]
+    return min(1, *known), max(*known, answer.frames)

@@ -1,0 +1,123 @@
+"""Read a film once: follow the people, spot their movements, and record where and how well each face is visible."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from microfacial.datasets.film import Film, open_film
+from microfacial.preprocessing.alignment import is_turned
+from microfacial.preprocessing.events import explain_absence
+from microfacial.preprocessing.film_spotter import FilmPerson, FilmSpotter, PersonEvent
+from microfacial.records import FloatArray
+
+LEAST_SIDE_PX = 80
+"""Least side of the aligned square in pixels of the frame. In smaller faces, the motion of skin is below a pixel."""
+
+_LEAST_SEEN_S = 0.3  # people who are visible for a shorter time are left out if there are others
+_TOO_FAST = "the head moves too fast"
+_TOO_SMALL = f"the face is too small: its square is narrower than {LEAST_SIDE_PX} px. Record it closer"
+_TURNED = "the head is turned away. Record it from the front"
+
+
+@dataclass(kw_only=True)
+class FollowedPerson:
+    """A person who was followed through a film.
+
+    Attributes:
+        person: the person, with the signal of the motion.
+        places: similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the number of the frame.
+        faults: why a frame cannot be judged, by the number of the frame.
+        first_s: time of the first frame with the face.
+    """
+
+    person: FilmPerson
+    places: dict[int, FloatArray] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
+    first_s: float = 0.0
+
+    @property
+    def note(self) -> str:
+        """Why the person shows no movement."""
+        return explain_absence(self.person.spotter)
+
+    def gaps(self) -> list[tuple[int, int, str]]:
+        """Return the first and the last number of frames in a row that cannot be judged, and why."""
+        gaps: list[tuple[int, int, str]] = []
+        for number, reason in self.faults.items():
+            if gaps and gaps[-1][1] == number - 1 and gaps[-1][2] == reason:
+                gaps[-1] = (gaps[-1][0], number, reason)
+            else:
+                gaps.append((number, number, reason))
+        return gaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedFilm:
+    """A film that was read.
+
+    Attributes:
+        film: the film.
+        seconds: time of each frame in seconds from the first frame, by its number, ascending.
+        fps: mean frames per second.
+        people: people in the order of appearance.
+        events: their movements. Their `person` is the number of a person, not its place in `people`.
+    """
+
+    film: Film
+    seconds: Mapping[int, float]
+    fps: float
+    people: tuple[FollowedPerson, ...]
+    events: tuple[PersonEvent, ...]
+
+
+def follow_film(path: Path, fps: float | None) -> FollowedFilm:
+    """Read a film once. Memory grows by less than 1 kB per frame and person.
+
+    Args:
+        path: video or folder of frames.
+        fps: frames per second. None means the rate and the timestamps of the video.
+
+    Returns:
+        What was found.
+
+    Raises:
+        DatasetError: the film cannot be read, or its frame rate is unknown.
+    """
+    film = open_film(path, fps)
+    spotter = FilmSpotter(film.fps)
+    people: dict[int, FollowedPerson] = {}
+    seconds: dict[int, float] = {}
+    events: list[PersonEvent] = []
+    for frame in film.frames():
+        time = len(seconds) / film.fps if frame.seconds is None else frame.seconds
+        seconds[frame.number] = time
+        events += spotter.add(frame)
+        for person in spotter.people:
+            if person.run is not None:
+                followed = people.setdefault(person.number, FollowedPerson(person=person, first_s=time))
+                followed.places[frame.number] = person.run.transform
+                fault = _find_fault(person)
+                if fault:
+                    followed.faults[frame.number] = fault
+    events += spotter.finish()
+    longest = max((len(person.places) for person in people.values()), default=0)
+    least = min(longest, _LEAST_SEEN_S * film.fps)
+    kept = {number: person for number, person in people.items() if len(person.places) >= least}
+    duration = max(seconds.values(), default=0.0)
+    return FollowedFilm(
+        film=film,
+        seconds=seconds,
+        fps=(len(seconds) - 1) / duration if duration > 0 else film.fps,
+        people=tuple(kept.values()),
+        events=tuple(event for event in events if event.person in kept),
+    )
+
+
+def _find_fault(person: FilmPerson) -> str:
+    """Return why the present frame cannot be judged, or an empty text."""
+    assert person.run is not None
+    if person.fast:
+        return _TOO_FAST
+    if person.side < LEAST_SIDE_PX:
+        return _TOO_SMALL
+    return _TURNED if is_turned(person.run.face) else ""

@@ -1,0 +1,87 @@
+"""Command `spot-eval`: score spotted movements against annotated ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from microfacial.datasets.event_table import TrueEvent, read_events
+from microfacial.datasets.long_videos import list_annotated_events
+from microfacial.errors import DatasetError
+from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, check_videos, score_spotting
+from microfacial.pipeline.messages import print_json
+
+_KINDS = ("micro", "macro", "all")
+_NOTE = "MEGC protocol: overlap of at least 0.5 with an annotated interval of the same kind, all videos together."
+
+
+def run_spot_eval(
+    spotted: Sequence[Path],
+    truth: Sequence[Path],
+    *,
+    corpus: str | None,
+    scheme: str | None,
+    as_json: bool,
+) -> None:
+    """Print precision, recall and F1 of micro-expressions, of macro-expressions and of both, and STRS.
+
+    Args:
+        spotted: tables or JSON files of spotted movements.
+        truth: tables of annotated movements, or the folder of a release with `corpus`.
+        corpus: name of a corpus of long videos.
+        scheme: label scheme that turns the emotions of the corpus into classes.
+        as_json: whether to print a JSON document.
+
+    Raises:
+        StorageError: a table is missing or faulty.
+        DatasetError: a release is not readable, or a video has no annotation.
+        ConfigError: there is no such corpus or scheme.
+    """
+    if corpus is None:
+        annotated = [event for path in truth for event in _name_video(read_events(path), path.stem)]
+    else:
+        annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
+    videos = {event.video for event in annotated}
+    if not videos:
+        raise DatasetError(f"{truth[0]} has no annotated movement, so there is nothing to score. Give another table")
+    alone = videos.pop() if len(videos) == 1 else None
+    movements = [event for path in spotted for event in _name_video(read_events(path), alone or path.stem)]
+    check_videos(movements, annotated)
+    scores = score_spotting(movements, annotated)
+    if as_json:
+        print_json({"protocol": _NOTE, **_as_dict(scores)})
+        return
+    for line in _describe(scores):
+        click.echo(line)
+
+
+def _name_video(events: Sequence[TrueEvent], name: str) -> list[TrueEvent]:
+    """Return events whose video is known. A table without videos is about the video that it is named after."""
+    return [event if event.video else event.in_video(name) for event in events]
+
+
+def _as_dict(scores: SpottingScores) -> dict[str, object]:
+    kinds: dict[str, SpottingScore] = {kind: getattr(scores, kind) for kind in _KINDS}
+    tables = {
+        kind: {**vars(score), "precision": score.precision, "recall": score.recall, "f1": score.f1}
+        for kind, score in kinds.items()
+    }
+    return {**tables, "recognition_f1": scores.recognition_f1, "strs": scores.strs}
+
+
+def _describe(scores: SpottingScores) -> list[str]:
+    lines = [_NOTE, f"{'':6} annotated  spotted  right  precision  recall     F1"]
+    for kind in _KINDS:
+        score: SpottingScore = getattr(scores, kind)
+        lines.append(
+            f"{kind:6} {score.annotated:9d} {score.spotted:8d} {score.matched:6d} "
+            f"{score.precision:10.3f} {score.recall:7.3f} {score.f1:6.3f}"
+        )
+    if scores.strs is None:
+        lines.append("STRS is unknown: no micro-expression that was spotted has an annotated class.")
+    else:
+        lines.append(
+            f"STRS {scores.strs:.3f} = F1 of spotting {scores.micro.f1:.3f} × F1 of classes "
+            f"{scores.recognition_f1:.3f}, of micro-expressions"
+        )
+    return lines

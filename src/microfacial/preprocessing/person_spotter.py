@@ -1,0 +1,139 @@
+"""Spot the movements of one person while a film is read. Memory does not grow with the length of the film.
+
+Positions of the regions are stored for some seconds. A movement is final as soon as enough of the film after it is
+known, so each window of the film gives the same movements as the whole film.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microfacial.preprocessing.event_rules import EventConfig, Excursion, find_excursions
+from microfacial.preprocessing.motion_path import REGIONS
+from microfacial.records import FloatArray
+
+LEAST_SAMPLES = 5
+_HOP_S = 4.0  # time between two searches
+_TOLERANCE = 0.5  # of a step; timestamps are often rounded to milliseconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpottedEvent:
+    """One movement.
+
+    Attributes:
+        onset: frame number.
+        apex: frame number.
+        offset: frame number.
+        score: from 0.5 at the threshold to 1 for a very strong movement.
+        kind: `micro` if the movement is not longer than a micro-expression, else `macro`.
+    """
+
+    onset: int
+    apex: int
+    offset: int
+    score: float
+    kind: Literal["micro", "macro"]
+
+
+class PersonSpotter:
+    """Takes positions frame by frame, and returns movements as soon as they are final.
+
+    Attributes:
+        signal: the number of each frame that was searched, and the largest excursion of any region in it, over its
+            threshold.
+        longest: largest number of frames in a row that showed the face.
+    """
+
+    def __init__(self, fps: float, config: EventConfig) -> None:
+        """Start without frames.
+
+        Args:
+            fps: frames per second.
+            config: settings.
+        """
+        self.signal: list[tuple[int, float]] = []
+        self.longest = 0
+        self._fps, self._config = fps, config
+        self._delay_s = 0.5 * config.rest_s + config.macro_s
+        self._restart()
+
+    def add(self, number: int, seconds: float, position: FloatArray, *, fast: bool) -> list[SpottedEvent]:
+        """Add the next frame of the run.
+
+        Args:
+            number: number of the frame.
+            seconds: its time.
+            position: positions of the regions, `(R, 2)`.
+            fast: whether the head moves so fast that the motion of the skin is unknown.
+
+        Returns:
+            The movements that became final.
+        """
+        self._numbers.append(number)
+        self._seconds.append(seconds)
+        self._positions.append(position)
+        self._fast.append(fast)
+        self._count += 1
+        self.longest = max(self.longest, self._count)
+        if seconds - max(self._final_s, self._seconds[0]) < self._delay_s + _HOP_S:
+            return []
+        return self._search(seconds - self._delay_s)
+
+    def end_run(self) -> list[SpottedEvent]:
+        """End the run, because the face is lost or the film ends. Return the movements that became final."""
+        events = self._search(np.inf) if len(self._numbers) >= LEAST_SAMPLES else []
+        self._restart()
+        return events
+
+    def _restart(self) -> None:
+        self._numbers: list[int] = []
+        self._seconds: list[float] = []
+        self._positions: list[FloatArray] = []
+        self._fast: list[bool] = []
+        self._final_s = -np.inf
+        self._count = 0
+
+    def _search(self, until_s: float) -> list[SpottedEvent]:
+        """Return the movements with an apex after those that are final, and until a time. Forget what is not needed."""
+        rows, fps = _even_rows(np.array(self._seconds), self._fps, self._config.micro_s)
+        path = np.stack(self._positions)[rows].reshape(-1, len(REGIONS), 2)
+        excursions = find_excursions(path, fps, self._config)
+        times, fast = np.array(self._seconds)[rows], np.array(self._fast)[rows]
+        fresh = np.flatnonzero((times > self._final_s) & (times <= until_s))
+        new = fresh[np.diff(rows[fresh], prepend=-1) > 0]
+        self.signal += [
+            (self._numbers[row], float(excursions.signal[index])) for index, row in zip(new, rows[new], strict=True)
+        ]
+        events = [
+            self._name_frames(event, rows, fps)
+            for event in excursions.events
+            if self._final_s < times[event.apex] <= until_s and not fast[event.onset : event.offset + 1].any()
+        ]
+        self._final_s = until_s
+        first = int(np.searchsorted(self._seconds, until_s - self._delay_s)) if np.isfinite(until_s) else 0
+        for values in (self._numbers, self._seconds, self._positions, self._fast):
+            del values[:first]
+        return events
+
+    def _name_frames(self, event: Excursion, rows: NDArray[np.int64], fps: float) -> SpottedEvent:
+        onset, apex, offset = (self._numbers[rows[moment]] for moment in (event.onset, event.apex, event.offset))
+        is_micro = (event.offset - event.onset) / fps <= self._config.micro_s
+        score = round(event.strength / (1 + event.strength), 4)
+        return SpottedEvent(onset=onset, apex=apex, offset=offset, score=score, kind="micro" if is_micro else "macro")
+
+
+def _even_rows(seconds: FloatArray, fps: float, longest_s: float) -> tuple[NDArray[np.int64], float]:
+    """Return the row of the frame that is visible at each step of an even clock, and the steps per second.
+
+    A gap longer than `longest_s` counts as this duration.
+    """
+    steps = np.diff(seconds)
+    step = float(np.median(steps))
+    if not step or float(abs(steps - step).max()) <= _TOLERANCE * step:
+        return np.arange(len(seconds)), fps
+    times = np.concatenate([[0.0], np.minimum(steps, max(longest_s, step)).cumsum()])
+    clock = step * (np.arange(1 + round(times[-1] / step)) + 0.5)
+    return np.searchsorted(times, clock, side="right") - 1, 1 / step

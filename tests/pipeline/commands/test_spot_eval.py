@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import run
+
+HEADER = "person,onset,apex,offset,class,kind\n"
+TRUTH = HEADER + "1,1,5,10,positive,micro\n2,40,45,52,negative,micro\n1,100,120,160,positive,macro\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, with the table of the true events of clip.mp4."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.csv").write_text(TRUTH)
+    return tmp_path
+
+
+def test_a_table_is_scored_by_kind_and_over_both(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("1,2,5,10,positive,micro\n", "1,40,45,52,negative,micro\n", "1,101,120,160,,macro\n")
+    (folder / "spotted.csv").write_text(HEADER + "".join(rows))
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["micro"] == {
+        "annotated": 2,
+        "spotted": 2,
+        "matched": 1,
+        "precision": 0.5,
+        "recall": 0.5,
+        "f1": 0.5,
+    }
+    assert scores["macro"]["f1"] == 1.0
+    assert scores["all"]["f1"] == pytest.approx(2 / 3)
+    assert scores["strs"] == pytest.approx(0.5)
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv") == 0
+    assert "STRS 0.500" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["{0}", "[{0}]", "{0}\n{0}\n"])
+def test_answers_of_predict_are_read_as_one_document_a_list_or_lines(
+    form: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"person": 1, "onset": 1, "apex": 5, "offset": 10, "kind": "micro", "label": "positive", "score": 0.7}
+    (folder / "spotted.json").write_text(form.format(json.dumps({"source": "films/clip.mp4", "events": [event]})))
+    assert run(monkeypatch, "spot-eval", "spotted.json", "--truth", "clip.csv", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["micro"]["matched"], scores["micro"]["annotated"]) == (1, 2)
+
+
+def test_videos_are_told_apart_by_their_names(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.csv").write_text(HEADER + "1,1,5,10,,micro\n")
+    table = "source,person,onset,apex,offset,label,kind\na/clip.mp4,1,1,5,10,,micro\nother.mp4,1,40,45,52,,micro\n"
+    (folder / "spotted.csv").write_text(table + "still.mp4,,,,,,\n")
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--truth", "other.csv", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["micro"]["annotated"], scores["micro"]["spotted"], scores["micro"]["matched"]) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "value"),
+    [
+        ("spotted.csv", HEADER + "1,9,5,10,,micro\n", "line 2"),
+        ("spotted.csv", HEADER + "1,1,5,10,,mikro\n", "'mikro'"),
+        ("spotted.csv", HEADER + "1,1.5,5,10,,micro\n", "'1.5'"),
+        ("spotted.csv", "person,onset\n1,2\n", "apex"),
+        ("spotted.csv", "source,person,onset,apex,offset,kind\nx.mp4,1,1,5,10,micro\n", "'x'"),
+        ("spotted.json", "[1]", "answer 1"),
+        ("spotted.json", '{"events": [{"onset": 3}]}', "event 1"),
+        ("spotted.json", "junk", "spotted.json"),
+    ],
+)
+def test_a_faulty_table_gives_one_line_with_its_place(
+    name: str,
+    content: str,
+    value: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (folder / name).write_text(content)
+    assert run(monkeypatch, "spot-eval", name, "--truth", "clip.csv") == 2
+    message = capsys.readouterr().err.strip()
+    assert value in message
+    assert "\n" not in message
+
+
+def test_a_missing_truth_is_refused_by_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "spot-eval", "clip.csv", "--truth", "absent.csv") == 2
+    assert "absent.csv" in capsys.readouterr().err
+    (folder / "empty.csv").write_text(HEADER)
+    assert run(monkeypatch, "spot-eval", "clip.csv", "--truth", "empty.csv") == 2
+    assert "empty.csv" in capsys.readouterr().err
