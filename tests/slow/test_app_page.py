@@ -152,13 +152,13 @@ def test_the_page_fits_the_window_and_has_no_barriers(open_page: OpenPage, film:
 
 def test_a_clip_that_cannot_be_read_becomes_one_line(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(390)
-    broken = tmp_path / "<b>broken</b>.avi"
+    broken = tmp_path / "<b>.avi"
     broken.write_bytes(b"RIFF\4\0\0\0AVI ")
     page.get_by_label("Video file").set_input_files(broken)
     with page.expect_response("**/page/answer") as answered:
         page.get_by_role("button", name="Analyse").click()
     assert answered.value.status == 422
-    expect(page.get_by_role("alert")).to_contain_text("<b>broken</b>.avi")
+    expect(page.get_by_role("alert")).to_contain_text("<b>.avi")
     assert page.locator("#result").is_hidden()
     assert page.get_by_role("button", name="Analyse").is_enabled()
 

@@ -11,9 +11,8 @@ from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows
 from microfacial.inference.answering_model import AnsweringModel, open_prior
 from microfacial.inference.choose_model import open_bundle, open_model
 from microfacial.inference.film_answer import FilmAnswer
-from microfacial.inference.film_page import render_film_page
+from microfacial.inference.film_page import draw_event_pictures, place_boxes, render_film_page
 from microfacial.serving.jobs import FilmJob
-from microfacial.serving.movement_pictures import draw_movement
 from microfacial.serving.offered_models import ModelSource
 from microfacial.training.one_thread import one_thread
 
@@ -27,7 +26,7 @@ def answer_with_model(job: FilmJob, source: ModelSource) -> list[dict[str, Any]]
 
     Returns:
         The rows of `event_rows`, which `predict --json` prints. For the page, one row with the fields of
-        `FilmAnswer.to_dict`, the contents of the files `csv` and `page`, and `pictures`, those of each event.
+        `FilmAnswer.to_dict`, the contents of the files `csv` and `page`, and the pictures and regions of each event.
 
     Raises:
         DatasetError: the film cannot be read, or its frame rate is unknown.
@@ -66,5 +65,6 @@ def _describe_for_page(answer: FilmAnswer) -> dict[str, Any]:
         **answer.to_dict(),
         "csv": table.getvalue(),
         "page": render_film_page(answer),
-        "pictures": [draw_movement(event.store) if event.store else [] for event in answer.events],
+        "pictures": [list(draw_event_pictures(event.store)) if event.store else [] for event in answer.events],
+        "boxes": [list(place_boxes(event.store)) if event.store else [] for event in answer.events],
     }

@@ -24,7 +24,7 @@ _NOT_A_FILE = f"Send the content of a file, {_EXAMPLE}; paths and addresses are 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class SentFilm:
     """A film that a request sent.
 
     Attributes:
@@ -45,7 +45,7 @@ class Upload:
         options: values of `model` and `fps`, as text, where they are given.
     """
 
-    films: tuple[Film, ...]
+    films: tuple[SentFilm, ...]
     options: dict[str, str]
 
 
@@ -109,7 +109,7 @@ def _too_large(limits: RequestLimits) -> RequestError:
     )
 
 
-async def _receive_video(request: Request, limits: RequestLimits, folder: Path) -> Film:
+async def _receive_video(request: Request, limits: RequestLimits, folder: Path) -> SentFilm:
     """Write a body that is one video to a file."""
     scratch = folder / "body"
     with scratch.open("wb") as stream:
@@ -119,10 +119,10 @@ async def _receive_video(request: Request, limits: RequestLimits, folder: Path) 
         suffix = find_film_suffix(stream.read(_HEAD_BYTES))
     if not suffix:
         raise RequestError(f"the body is no video ({FILM_TYPES}). {_NOT_A_FILE}", 415)
-    return Film(name=_FILM_NAME, path=scratch.rename(folder / f"film{suffix}"))
+    return SentFilm(name=_FILM_NAME, path=scratch.rename(folder / f"film{suffix}"))
 
 
-async def _take_films(form: FormData, limits: RequestLimits, folder: Path) -> tuple[Film, ...]:
+async def _take_films(form: FormData, limits: RequestLimits, folder: Path) -> tuple[SentFilm, ...]:
     """Copy the files of a form."""
     files = {VIDEO: form.getlist(VIDEO), FRAMES: form.getlist(FRAMES)}
     unknown = [name for name in form if name not in (*files, *_OPTIONS)]
@@ -145,17 +145,17 @@ async def _take_films(form: FormData, limits: RequestLimits, folder: Path) -> tu
     return tuple([await _copy_video(entry, folder / str(number)) for number, entry in enumerate(videos)])
 
 
-async def _copy_video(entry: UploadFile, stem: Path) -> Film:
+async def _copy_video(entry: UploadFile, stem: Path) -> SentFilm:
     name = _clean_name(entry.filename)
     suffix = find_film_suffix(await entry.read(_HEAD_BYTES))
     if not suffix:
         raise RequestError(f"{name} is no video ({FILM_TYPES}). {_NOT_A_FILE}", 415)
     path = stem.with_suffix(suffix)
     await _copy(entry, path)
-    return Film(name=name, path=path)
+    return SentFilm(name=name, path=path)
 
 
-async def _copy_frames(entries: Sequence[UploadFile], folder: Path) -> Film:
+async def _copy_frames(entries: Sequence[UploadFile], folder: Path) -> SentFilm:
     film = folder / "frames"
     film.mkdir()
     for number, entry in enumerate(entries, 1):
@@ -165,7 +165,7 @@ async def _copy_frames(entries: Sequence[UploadFile], folder: Path) -> Film:
                 f"{_clean_name(entry.filename)} is no picture (png, jpg or bmp). Send each frame as a picture", 415
             )
         await _copy(entry, film / f"frame{number:06d}{suffix}")
-    return Film(name=_FILM_NAME, path=film)
+    return SentFilm(name=_FILM_NAME, path=film)
 
 
 async def _copy(entry: UploadFile, path: Path) -> None:

@@ -24,10 +24,15 @@ from microfacial.serving.film_workers import FilmWorkers
 from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome
 from microfacial.serving.offered_models import OfferedModel
 from microfacial.serving.scratch_folders import make_request_folder, make_server_folder
-from microfacial.serving.uploads import Film, Upload, receive_upload
+from microfacial.serving.uploads import SentFilm, Upload, receive_upload
 
 _LOG = logging.getLogger(__name__)
-_PAGE_TYPES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
+_PAGE_TYPES = {
+    "page.html": "text/html",
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "page_answer.js": "text/javascript",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,7 @@ class _Server:
             )
         fps = _parse_fps(upload.options.get("fps"))
 
-        def make(film: Film) -> FilmJob:
+        def make(film: SentFilm) -> FilmJob:
             return FilmJob(name=film.name, path=film.path, fps=fps, model=name, as_page=as_page)
 
         return list(map(make, upload.films))
