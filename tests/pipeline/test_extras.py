@@ -24,6 +24,7 @@ NEED_EXTRAS = {
     "pipeline.commands.promote",
     "pipeline.commands.register",
     "pipeline.commands.rollback",
+    "pipeline.commands.serve",
     "pipeline.commands.study",
     "pipeline.commands.study_apply",
     "pipeline.commands.sync",

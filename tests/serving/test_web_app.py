@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -345,7 +346,8 @@ def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypat
     process = running.post(data=film).json()["rows"][0]["process"]
     grown = running.post("grow", data=film)
     assert grown.json()["rows"][0].get("bytes") == 2**28, grown.text
-    assert "memory" in read_error(running.post("memory", data=film), 413)
+    if sys.platform == "linux":  # other systems do not limit the memory of a process
+        assert "memory" in read_error(running.post("memory", data=film), 413)
     assert requests.get(running.address, timeout=9).status_code == 404  # there is no page
     running.stop()
     assert not psutil.pid_exists(process)

@@ -163,6 +163,12 @@ def test_a_clip_that_cannot_be_read_becomes_one_line(open_page: OpenPage, tmp_pa
     assert page.get_by_role("button", name="Analyse").is_enabled()
 
 
+def test_a_browser_that_gives_no_camera_is_told_to_choose_a_file(open_page: OpenPage) -> None:
+    page = open_page(390, script="Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    page.get_by_role("button", name="Record").click()
+    expect(page.get_by_role("alert")).to_contain_text("choose its file")
+
+
 def test_a_recording_is_analysed(open_page: OpenPage) -> None:
     page = open_page(390, script=FAKE_CAMERA)
     page.get_by_role("button", name="Record").click()
