@@ -1,10 +1,14 @@
-"""The tiny demo, computed up to its flow, and one of its clips."""
+"""The tiny demo, computed up to its flow, one of its clips, and the answer about a film."""
 
 from pathlib import Path
 
 import pytest
+from drawn_films import FPS, draw_face, smile, write_film
 
 from microfacial.evaluation.experiment import Data, load_data
+from microfacial.inference.answer import answer_film
+from microfacial.inference.answering_model import AnsweringModel, open_prior
+from microfacial.inference.film_answer import FilmAnswer
 from microfacial.pipeline.config import load
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
@@ -32,3 +36,21 @@ def settings(computed: Path) -> tuple[FacesConfig, FlowConfig]:
     """The sections `faces` and `flow` of the tiny demo."""
     config = load(computed / "params.yaml")
     return config.faces, config.flow
+
+
+@pytest.fixture(scope="session")
+def prior() -> AnsweringModel:
+    return open_prior()
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 frames, in which a mouth corner moves around frame 21."""
+    folder = tmp_path_factory.mktemp("answer") / "film"
+    return write_film(folder, [draw_face(height) for height in smile(40, 20)]).root
+
+
+@pytest.fixture(scope="session")
+def answer(prior: AnsweringModel, film: Path) -> FilmAnswer:
+    """The answer about `film`, with pictures."""
+    return answer_film(film, prior, fps=FPS, pictures=True)

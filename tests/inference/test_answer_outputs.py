@@ -1,0 +1,117 @@
+"""Outputs of answers: rows, text, page and video."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import pytest
+
+from fakes import ROOT
+from microfacial.errors import ConfigError
+from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer
+from microfacial.inference.film_answer import MISUSE, FilmAnswer
+from microfacial.inference.film_page import render_film_page
+from microfacial.inference.film_render import render_film
+
+DOCUMENTED = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/answers.md").read_text()))
+
+
+def test_every_field_is_documented(answer: FilmAnswer) -> None:
+    fields = answer.to_dict()
+    names = {*fields, *fields["model"], *fields["people"][0], *fields["events"][0], *event_rows(answer)[0]}
+    assert names <= DOCUMENTED
+
+
+def test_a_film_has_a_row_for_each_event(answer: FilmAnswer) -> None:
+    (row,) = event_rows(answer)
+    assert (row["clip"], row["model"], row["person"], row["apex"]) == (
+        answer.source,
+        "motion_prior",
+        1,
+        answer.events[0].apex,
+    )
+    assert "error" not in row
+    (cells,) = csv_rows(answer)
+    assert set(cells) <= set(csv_columns(answer.model.classes))
+    assert float(cells["p_negative"]) == pytest.approx(answer.events[0].probabilities["negative"], abs=1e-6)
+    assert cells["apex"] == str(answer.events[0].apex)
+
+
+def test_a_film_without_events_has_a_row_with_the_reason(answer: FilmAnswer) -> None:
+    quiet = replace(answer, events=(), reason="nothing moves")
+    (row,) = event_rows(quiet)
+    assert (row["label"], row["reason"]) == (None, "nothing moves")
+    (cells,) = csv_rows(quiet)
+    assert (cells["reason"], cells["units"], "label" in cells) == ("nothing moves", "", False)
+
+
+def test_a_film_that_cannot_be_read_has_a_row_with_the_error(answer: FilmAnswer) -> None:
+    failed = replace(answer, events=(), error="film is damaged")
+    assert event_rows(failed) == [{"clip": answer.source, "error": "film is damaged"}]
+    assert csv_rows(failed) == [{"clip": answer.source, "error": "film is damaged", "units": ""}]
+
+
+def test_the_text_has_a_line_for_each_event_with_its_times(answer: FilmAnswer) -> None:
+    event = answer.events[0]
+    lines = format_answer(answer).splitlines()
+    assert len(lines) == 3
+    assert f"{event.onset}–{event.apex}–{event.offset}" in lines[2]
+    assert f"{event.apex_s:.3f}" in lines[2]
+    assert str(event.label) in lines[2]
+
+
+class Links(HTMLParser):
+    """Collects the values of all attributes that make a browser request something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+
+
+def test_the_page_needs_no_other_file_and_names_the_model(answer: FilmAnswer) -> None:
+    page = render_film_page(answer)
+    parser = Links()
+    parser.feed(page)
+    assert all(link.startswith(("data:", "#")) for link in parser.links)
+    assert sum(link.startswith("data:image/png") for link in parser.links) == 3  # apex, flow, strain
+    assert "http" not in page
+    assert MISUSE in page
+    assert f"{answer.model.name}, {answer.model.version}" in page
+    assert page == render_film_page(answer)
+
+
+def test_the_page_escapes_names(answer: FilmAnswer) -> None:
+    page = render_film_page(replace(answer, source="<script>alert(1)</script>.mp4", events=()))
+    assert "<script>" not in page
+
+
+def test_the_page_of_a_film_without_people_has_the_reason(answer: FilmAnswer) -> None:
+    page = render_film_page(replace(answer, people=(), events=(), reason="no face was found", seconds=0.0))
+    assert "no face was found" in page
+
+
+@pytest.mark.parametrize("name", ["drawn.mp4", "drawn.avi"])
+def test_the_rendered_video_has_all_frames_and_shows_the_event(
+    answer: FilmAnswer, film: Path, tmp_path: Path, name: str
+) -> None:
+    render_film(answer, film, tmp_path / name)
+    video = cv2.VideoCapture(str(tmp_path / name))
+    frames = []
+    while (read := video.read())[0]:
+        frames.append(read[1])
+    assert len(frames) == answer.frames
+    quiet, moving = (
+        (frame[..., 1].astype(int) - frame[..., 2] > 60).sum()  # green lines around a recognised movement
+        for frame in (frames[0][:200], frames[answer.events[0].apex - 1][:200])
+    )
+    assert moving > quiet + 100
+
+
+def test_a_rendered_video_needs_a_known_extension(answer: FilmAnswer, film: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"drawn\.webm"):
+        render_film(answer, film, tmp_path / "drawn.webm")

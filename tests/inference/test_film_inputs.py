@@ -1,0 +1,43 @@
+"""The films that a name stands for."""
+
+from pathlib import Path
+
+import pytest
+
+from microfacial.inference.film_inputs import find_films
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for name in ("b.mp4", "a.AVI", "notes.txt", ".hidden.mp4", "deep/c.mkv", "frames/img1.png", "frames/img2.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path
+
+
+def test_a_folder_of_films_stands_for_its_videos_and_its_folders_of_frames(films: Path) -> None:
+    expected = [films / name for name in ("a.AVI", "b.mp4", "deep/c.mkv", "frames")]
+    assert find_films([str(films)]) == expected
+
+
+def test_a_folder_of_frames_is_a_film(films: Path) -> None:
+    assert find_films([str(films / "frames")]) == [films / "frames"]
+
+
+def test_a_pattern_stands_for_its_matches(films: Path) -> None:
+    assert find_films([f"{films}/*.mp4", f"{films}/**/*.mkv"]) == [films / "b.mp4", films / "deep" / "c.mkv"]
+
+
+def test_a_name_with_brackets_is_a_file_if_it_exists(films: Path) -> None:
+    (films / "take[1].mp4").write_bytes(b"")
+    assert find_films([str(films / "take[1].mp4")]) == [films / "take[1].mp4"]
+
+
+def test_each_film_is_returned_once_and_a_missing_one_as_it_is(films: Path) -> None:
+    names = [str(films / "b.mp4"), str(films / "b.mp4"), str(films / "gone*.mp4")]
+    assert find_films(names) == [films / "b.mp4", films / "gone*.mp4"]
+
+
+def test_an_empty_folder_is_returned_as_it_is(tmp_path: Path) -> None:
+    assert find_films([str(tmp_path)]) == [tmp_path]

@@ -1,0 +1,102 @@
+"""Command `predict` without a project."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from drawn_films import FACE, FPS
+from films import make_noise, write_video
+
+from command_line import run
+from microfacial.inference.film_answer import MISUSE
+
+Predict = Callable[..., int]
+
+
+@pytest.fixture
+def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Predict:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "noise.avi", make_noise(6, 64), FPS)
+    (tmp_path / "notes.mp4").write_text("These are notes.")
+    return lambda *arguments: run(monkeypatch, "predict", *arguments)
+
+
+def test_each_film_has_a_line_and_the_others_continue_after_one_that_fails(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict("notes.mp4", "noise.avi", "gone.mp4", "--json") == 2
+    output = capsys.readouterr()
+    lines = [json.loads(line) for line in output.out.splitlines()]
+    assert [line["clip"] for line in lines] == ["notes.mp4", "noise.avi", "gone.mp4"]
+    assert ["error" in line for line in lines] == [True, False, True]
+    assert (lines[1]["model"], lines[1]["label"]) == ("motion_prior", None)
+    assert lines[1]["reason"]
+    assert output.err.count(MISUSE) == 1
+
+
+def test_a_film_without_events_is_no_failure(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict("noise.avi", "--scheme", "samm-5") == 0
+    output = capsys.readouterr().out
+    assert "motion_prior" in output
+    assert "contempt" in output
+    assert "no event" in output
+
+
+def test_a_table_and_pages_are_written_for_all_films(predict: Predict, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    write_video(tmp_path / "more" / "noise.avi", make_noise(5, 64), FPS)
+    assert predict("*.avi", "more", "notes.mp4", "--csv", "out/table.csv", "--html", "pages") == 2
+    with Path("out/table.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["clip"] for row in rows] == ["noise.avi", "more/noise.avi", "notes.mp4"]
+    assert [bool(row["reason"]) for row in rows] == [True, True, False]
+    assert [bool(row["error"]) for row in rows] == [False, False, True]
+    assert {"p_negative", "p_positive", "p_surprise"} <= set(rows[0])
+    assert sorted(path.name for path in Path("pages").iterdir()) == ["noise-2.html", "noise.html"]
+
+
+def test_several_films_are_rendered_into_a_folder(predict: Predict, tmp_path: Path) -> None:
+    write_video(tmp_path / "face.avi", [FACE] * 3, FPS)
+    assert predict("face.avi", "noise.avi", "--render", "drawn") == 0
+    assert sorted(path.name for path in Path("drawn").iterdir()) == ["face.mp4", "noise.mp4"]
+
+
+def test_a_film_is_not_replaced_by_its_rendering(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("noise.avi").read_bytes()
+    assert predict("noise.avi", "--render", "./noise.avi") == 2
+    assert "noise.avi" in capsys.readouterr().err
+    assert Path("noise.avi").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--render", "drawn.txt"), "drawn.txt"),
+        (("--model", "nothing"), "nothing"),
+        (("--model", "models:/demo"), "models:/demo"),
+        (("--model", "fold.npz"), "evaluation.json"),
+        (("--scheme", "casme2-9"), "casme2-9"),
+        (("--model", "bundle", "--scheme", "casme2-4"), "casme2-4"),
+    ],
+)
+def test_a_wrong_option_gives_one_line(
+    predict: Predict, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], named: str
+) -> None:
+    assert predict("noise.avi", *options) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if MISUSE not in line]
+    assert len(errors) == 1
+    assert named in errors[0]
+
+
+def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, microfacial.pipeline.commands.predict\n"
+        "print([name for name in ('torch', 'sklearn', 'pandas', 'matplotlib', 'mlflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
