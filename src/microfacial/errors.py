@@ -27,6 +27,10 @@ class NoFaceError(DatasetError):
     """No face is found in a clip, and there is no template for its frames."""
 
 
+class TooLargeError(DatasetError):
+    """A frame or a film exceeds a limit of its size or length."""
+
+
 class ProtocolError(MicrofacialError):
     """The data cannot be evaluated with the chosen protocol."""
 
@@ -45,6 +49,18 @@ class OutputError(MicrofacialError):
 
 class MissingExtraError(MicrofacialError):
     """A package of an optional extra is not installed."""
+
+
+class RequestError(MicrofacialError):
+    """A request to the server is refused.
+
+    Attributes:
+        status: status code of the answer, as HTTP defines it.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class DamagedError(ValueError):

@@ -91,7 +91,7 @@ def test_the_order_of_imports_is_the_order_that_is_checked() -> None:
     layers = re.search(r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), flags=re.M | re.S)
     assert layers is not None
     checked = [re.sub(r" \| ", " · ", line.strip(' ",')) for line in layers[1].splitlines()]
-    block = re.search(r"^```\n(pipeline\nregistry\n.*?)^```", TEXT, flags=re.M | re.S)
+    block = re.search(r"^```\n(pipeline\nserving\n.*?)^```", TEXT, flags=re.M | re.S)
     assert block is not None
     assert block[1].splitlines() == [line for line in checked if line != "__main__"]
 

@@ -24,6 +24,7 @@ NEED_EXTRAS = {
     "pipeline.commands.promote",
     "pipeline.commands.register",
     "pipeline.commands.rollback",
+    "pipeline.commands.serve",
     "pipeline.commands.study",
     "pipeline.commands.study_apply",
     "pipeline.commands.sync",
@@ -31,7 +32,7 @@ NEED_EXTRAS = {
 }
 """Modules outside of the optional packages that import an extra, directly or through others, when they are imported."""
 
-OPTIONAL_PACKAGES = ("registry", "tracking", "tuning")
+OPTIONAL_PACKAGES = ("registry", "serving", "tracking", "tuning")
 
 
 def module_names() -> Iterator[str]:
@@ -108,7 +109,7 @@ def test_every_imported_package_is_a_requirement_or_belongs_to_an_extra() -> Non
 def test_the_extras_of_the_package_are_the_extras_that_messages_name() -> None:
     optional = PROJECT["optional-dependencies"]
     assert {*optional} == {*EXTRAS.values(), "all", "docs", "dev"}
-    assert optional["all"] == [f"microfacial[{','.join(('tracking', 'pipeline', 'tuning'))}]"]
+    assert optional["all"] == [f"microfacial[{','.join(('tracking', 'pipeline', 'tuning', 'serve'))}]"]
     named = {Requirement(line).name.replace("-", "_"): extra for extra in EXTRAS.values() for line in optional[extra]}
     assert named.items() <= EXTRAS.items()
 
@@ -150,6 +151,8 @@ def test_all_missing_extras_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         ("train roi_cnn", ["mlflow"], "tracking"),
         ("ui", ["mlflow"], "tracking"),
         ("init other", ["dvc"], "pipeline"),
+        ("serve", ["fastapi"], "serve"),
+        ("app", ["pebble", "uvicorn"], "serve"),
     ],
 )
 @pytest.mark.usefixtures("project")

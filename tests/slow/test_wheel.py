@@ -18,10 +18,22 @@ from microfacial.datasets.synthetic.write import write_demo
 from processes import ENVIRONMENT
 
 pytestmark = pytest.mark.slow
-EXTRAS = ("alembic", "dvc", "mlflow", "optuna", "sqlalchemy")
+EXTRAS = (
+    "alembic",
+    "dvc",
+    "fastapi",
+    "mlflow",
+    "optuna",
+    "pebble",
+    "python_multipart",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+)
 """Beginnings of the names of packages that belong to extras."""
 
 NEED_EXTRAS = {
+    "app": "serve",
     "init other": "pipeline",
     "lineage": "tracking",
     "predict clip.avi --alias champion": "tracking",
@@ -29,6 +41,7 @@ NEED_EXTRAS = {
     "register roi_cnn": "tracking",
     "repro": "pipeline,tracking",
     "rollback": "tracking",
+    "serve": "serve",
     "study roi_cnn": "tracking,tuning",
     "study show": "tuning",
     "sync": "tracking",

@@ -20,7 +20,7 @@ from microfacial.datasets.decoders import call_decoder, find_damage_message, pas
 from microfacial.datasets.folders import translate_os_errors
 from microfacial.datasets.limits import LARGEST_FRAME_PX, check_frame_size
 from microfacial.datasets.missing_frames import require_frame
-from microfacial.errors import DatasetError
+from microfacial.errors import DatasetError, TooLargeError
 from microfacial.records import Image as Pixels
 
 LARGEST_IMAGE_BYTES = 8 * LARGEST_FRAME_PX  # four channels of 16 bits, not compressed
@@ -95,15 +95,17 @@ def _scale_to_8_bit(image: NDArray[Any], path: Path) -> Pixels:
     return _TO_8_BITS[image]
 
 
-def check_image_size(path: Path, content: bytes) -> None:
+def check_image_size(path: Path, content: bytes, most_px: int | None = None) -> None:
     """Refuse an image that is too large.
 
     Args:
         path: file of the image, for messages.
         content: content of the file.
+        most_px: limit of width × height. None means `LARGEST_FRAME_PX`.
 
     Raises:
-        DatasetError: the image has more pixels than `LARGEST_FRAME_PX`, or the header is not that of an image.
+        TooLargeError: the image has more pixels than the limit.
+        DatasetError: the header is not that of an image.
     """
     try:
         with warnings.catch_warnings():
@@ -111,7 +113,7 @@ def check_image_size(path: Path, content: bytes) -> None:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             width, height = _read_size(content)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DatasetError(
+        raise TooLargeError(
             f"{path} has more than {LARGEST_FRAME_PX / 1e6:.1f} megapixels. Make its frames smaller or crop them to "
             "the face"
         ) from None
@@ -119,7 +121,7 @@ def check_image_size(path: Path, content: bytes) -> None:
         raise DatasetError(
             f"{path} cannot be read as an image. Copy or extract it again, or list the clip under clips.exclude"
         ) from None
-    check_frame_size(path, width, height)
+    check_frame_size(path, width, height, most_px)
 
 
 def _read_size(content: bytes) -> tuple[int, int]:

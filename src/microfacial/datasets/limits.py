@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from microfacial.errors import DatasetError
+from microfacial.errors import TooLargeError
 
 LARGEST_FRAME_PX = 7680 * 4320  # 8K
 MOST_FRAMES = 18_000  # ten minutes at 30 frames per second, or 90 s at 200
@@ -20,11 +20,11 @@ def check_frame_size(path: Path, width: float, height: float, most_px: int | Non
         most_px: limit of width × height. None means `LARGEST_FRAME_PX`.
 
     Raises:
-        DatasetError: the frames have more pixels than that.
+        TooLargeError: the frames have more pixels than that.
     """
     most_px = LARGEST_FRAME_PX if most_px is None else most_px
     if width * height > most_px:
-        raise DatasetError(
+        raise TooLargeError(
             f"{path} has {width:.0f}×{height:.0f} px, more than {most_px / 1e6:.1f} megapixels. "
             "Make its frames smaller or crop them to the face"
         )
@@ -39,8 +39,8 @@ def check_frame_count(path: Path, count: int, most: int | None = None) -> None:
         most: limit of the number. None means `MOST_FRAMES`.
 
     Raises:
-        DatasetError: there are more frames than that.
+        TooLargeError: there are more frames than that.
     """
     most = MOST_FRAMES if most is None else most
     if count > most:
-        raise DatasetError(f"{path} has more than {most} frames. Cut it into shorter parts")
+        raise TooLargeError(f"{path} has more than {most} frames. Cut it into shorter parts")

@@ -74,13 +74,21 @@ def _describe_event(number: int, event: Event, *, pictured: bool) -> dict[str, A
         "seconds": "–".join(f"{time:.3f}" for time in times),
         "score": "" if event.score is None else f"{event.score:.2f}",
         "units": format_units(event.units),
-        "pictures": [] if store is None else list(_draw_pictures(store)),
-        "boxes": [] if store is None else list(_place_boxes(store)),
+        "pictures": [] if store is None else list(draw_event_pictures(store)),
+        "boxes": [] if store is None else list(place_boxes(store)),
     }
 
 
-def _draw_pictures(store: FaceStore) -> Iterator[dict[str, Any]]:
-    """Yield the apex frame, the flow and the strain of an event. `named` pictures show the names of the regions."""
+def draw_event_pictures(store: FaceStore) -> Iterator[dict[str, Any]]:
+    """Yield the apex frame, the flow and the strain of an event.
+
+    Args:
+        store: crops and flow of the event.
+
+    Yields:
+        `name`, `scale` (what the colours mean), `uri` (a link that contains the picture), and `named` (whether the
+        names of the regions are shown).
+    """
     flow = store.flow[0, store.windows.index(ONSET_APEX)].astype(np.float32)
     least, least_strain = MIN_FULL_COLOUR[store.unit]
     stretched = store.unit == "stretched"
@@ -102,8 +110,15 @@ def _draw_pictures(store: FaceStore) -> Iterator[dict[str, Any]]:
     }
 
 
-def _place_boxes(store: FaceStore) -> Iterator[dict[str, Any]]:
-    """Yield the name of each region and its place in percent of the picture."""
+def place_boxes(store: FaceStore) -> Iterator[dict[str, Any]]:
+    """Yield the regions of an event.
+
+    Args:
+        store: crops and flow of the event.
+
+    Yields:
+        `name`, and `left`, `top`, `width` and `height` in percent of the picture.
+    """
     side = store.crops.shape[2]
     for name, box in zip(store.regions, store.boxes[0].tolist(), strict=True):
         top, left, bottom, right = (100 * edge / side for edge in box)

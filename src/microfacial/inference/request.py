@@ -13,19 +13,14 @@ from pathlib import Path
 from microfacial.datasets.limits import check_frame_size
 from microfacial.datasets.video import scan_video
 from microfacial.errors import DatasetError
+from microfacial.inference.request_limits import DEFAULT_LIMITS, find_film_suffix, find_picture_suffix
 
-MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 3840 * 2160
-MAX_FRAMES = 3000
-MAX_SECONDS = 120
+MAX_BYTES = DEFAULT_LIMITS.upload_bytes
+MAX_PIXELS = DEFAULT_LIMITS.pixels
+MAX_FRAMES = DEFAULT_LIMITS.frames
+MAX_SECONDS = DEFAULT_LIMITS.film_seconds
 
-_SUFFIXES = {
-    b"RIFF": ".avi",
-    b"GIF8": ".gif",
-    b"\x1a\x45\xdf\xa3": ".mkv",
-    b"\x89PNG": ".png",
-}  # by the first bytes of a file
-_MP4_BRAND = b"ftyp"  # from byte 4
+_MAP = ".png"
 _PNG_SIDES = slice(16, 24)  # width and height in the header of a PNG, four bytes each
 _ACCEPTED = "base64 of a video (avi, gif, mkv, mov, mp4, webm) or of a map (png)"
 
@@ -50,13 +45,13 @@ def open_requested_clip(clip: str) -> Iterator[Path]:
     suffix = _find_suffix(content)
     if not suffix:
         raise DatasetError(f"the value of clip is not {_ACCEPTED}. Send the content of a file, not its path")
-    if suffix == ".png":
+    if suffix == _MAP:
         width, height = (int.from_bytes(content[_PNG_SIDES][start : start + 4], "big") for start in (0, 4))
         check_frame_size(Path("the clip"), width, height, MAX_PIXELS)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"clip{suffix}"
         path.write_bytes(content)
-        if suffix != ".png":
+        if suffix != _MAP:
             _check_video(path)
         yield path
 
@@ -69,14 +64,13 @@ def _check_video(path: Path) -> None:
         raise DatasetError(str(error).replace(str(path), "the clip")) from None
     seconds = facts.seconds[-1] if facts.seconds else 0.0
     if seconds > MAX_SECONDS:
-        raise DatasetError(f"the clip takes {seconds:.0f} s, more than {MAX_SECONDS} s. Send a shorter clip")
+        raise DatasetError(f"the clip takes {seconds:.0f} s, more than {MAX_SECONDS:.0f} s. Send a shorter clip")
 
 
 def _find_suffix(content: bytes) -> str:
-    """Return the file name suffix for a video or picture, found from its first bytes. Return "" for anything else."""
-    if content[4:8] == _MP4_BRAND:
-        return ".mp4"
-    return next((suffix for start, suffix in _SUFFIXES.items() if content.startswith(start)), "")
+    """Return the file name suffix of a video or map, found from its first bytes. Return "" for anything else."""
+    picture = find_picture_suffix(content)
+    return find_film_suffix(content) or (picture if picture == _MAP else "")
 
 
 def _decode(clip: str) -> bytes:

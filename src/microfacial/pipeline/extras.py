@@ -20,6 +20,11 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "dvc": "pipeline",
         "optuna": "tuning",
         "optuna_dashboard": "tuning",
+        "fastapi": "serve",
+        "pebble": "serve",
+        "python_multipart": "serve",
+        "starlette": "serve",
+        "uvicorn": "serve",
     }
 )
 """The extra that installs a module, by the name of the module."""

@@ -6,7 +6,7 @@ from microfacial.errors import PipelineError
 from microfacial.source_code import PACKAGE, package_digest
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 
-UNUSED_PACKAGES = ("pipeline", "registry", "report", "tracking", "tuning")
+UNUSED_PACKAGES = ("pipeline", "registry", "report", "serving", "tracking", "tuning")
 """Packages whose code a prediction does not run."""
 
 

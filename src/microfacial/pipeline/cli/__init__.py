@@ -14,7 +14,7 @@ import click
 
 from microfacial import __version__
 from microfacial.errors import MicrofacialError
-from microfacial.pipeline.cli import models, projects, stages, studies
+from microfacial.pipeline.cli import models, projects, servers, stages, studies
 from microfacial.pipeline.cli.groups import GroupedCommands
 from microfacial.pipeline.cli.options import USER_ERROR
 from microfacial.pipeline.extras import explain_missing_extras
@@ -46,6 +46,8 @@ _GROUPS = {
         models.spot_command,
         models.spot_eval_command,
         models.predict_command,
+        servers.serve_command,
+        servers.app_command,
         models.pretrain_command,
         models.register_command,
         models.promote_command,

@@ -1,0 +1,89 @@
+"""Commands `serve` and `app`: start the server."""
+
+import socket
+from contextlib import suppress
+from functools import partial
+
+import click
+import uvicorn
+
+from microfacial.errors import MissingExtraError, PipelineError
+from microfacial.inference.request_limits import RequestLimits
+from microfacial.pipeline.extras import require_extras
+from microfacial.pipeline.project import PARAMS, VERSION_CACHE, open_project
+from microfacial.serving.access import is_loopback
+from microfacial.serving.jobs import answer_by_name
+from microfacial.serving.offered_models import OfferedModel, offer_path, offer_prior, offer_versions
+from microfacial.serving.web_app import ServerPlan, make_web_app
+
+_CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk
+_SECONDS_TO_STOP = 2
+
+
+def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, processes: int, *, with_page: bool) -> None:
+    """Answer requests until the command is stopped.
+
+    Args:
+        host: host to listen on.
+        port: port to listen on; 0 for a free one.
+        own: folder of a bundle, or checkpoint of a fold, that is offered first; None for none.
+        limits: limits of requests.
+        processes: number of films that are answered at the same time.
+        with_page: whether to offer the web page.
+
+    Raises:
+        PipelineError: the host or the port cannot be used, or MLflow's store cannot be used.
+        StorageError: a bundle is missing or damaged.
+    """
+    models = collect_models(own)
+    answer = partial(answer_by_name, sources={model.name: model.source for model in models})
+    plan = ServerPlan(answer=answer, models=models, limits=limits, host=host, processes=processes, with_page=with_page)
+    with _listen(host, port) as listener:
+        if not is_loopback(host):
+            click.echo(
+                f"microfacial: other machines can reach this server through {host}. It has no passwords and no "
+                "encryption. Put a proxy in front of it that has both",
+                err=True,
+            )
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        click.echo(f"{address}{'/' if with_page else '/predict'}  models: {', '.join(model.name for model in models)}")
+        config = uvicorn.Config(
+            make_web_app(plan),
+            log_level="warning",
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_SECONDS_TO_STOP,
+            server_header=False,
+        )
+        with suppress(KeyboardInterrupt):  # the usual end
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def collect_models(own: str | None) -> list[OfferedModel]:
+    """Return the models to offer, the default first: a bundle or checkpoint, the versions of the project, the prior.
+
+    Args:
+        own: folder of a bundle, or checkpoint of a fold; None for none.
+    """
+    offered, scheme = [offer_path(own)] if own else [], ""
+    if PARAMS.exists():
+        project = open_project()
+        scheme = project.clips.scheme
+        try:
+            require_extras("mlflow")
+            offered += offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)
+        except MissingExtraError as error:
+            click.echo(f"microfacial: the versions of this project are not offered: {error}", err=True)
+    return [*offered, offer_prior(scheme)]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a port, before the server starts to import its libraries."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PipelineError(
+            f"the server cannot listen on {host}, port {port} ({reason}). Choose another --port or --host"
+        ) from None

@@ -1,0 +1,32 @@
+"""Check a film against the limits of a request, in a worker process."""
+
+from pathlib import Path
+
+from microfacial.datasets.image_files import check_image_size
+from microfacial.datasets.limits import check_frame_count
+from microfacial.datasets.video import scan_video
+from microfacial.errors import TooLargeError
+from microfacial.inference.request_limits import RequestLimits
+
+
+def check_film(path: Path, limits: RequestLimits) -> None:
+    """Refuse a film that is damaged, too large or too long. The frames of a video are counted by decoding them.
+
+    Args:
+        path: file of a video, or folder of pictures.
+        limits: limits of the film.
+
+    Raises:
+        TooLargeError: a limit is exceeded.
+        DatasetError: the film is damaged.
+    """
+    if path.is_dir():
+        pictures = sorted(path.iterdir())
+        check_frame_count(path, len(pictures), limits.frames)
+        for picture in pictures:
+            check_image_size(picture, picture.read_bytes(), limits.pixels)
+        return
+    facts = scan_video(path, most_frames=limits.frames, most_px=limits.pixels)
+    seconds = facts.seconds[-1] if facts.seconds else 0.0
+    if seconds > limits.film_seconds:
+        raise TooLargeError(f"{path} takes {seconds:.0f} s, more than {limits.film_seconds:.0f} s. Send a shorter film")

@@ -1,0 +1,84 @@
+"""Worker processes that answer films. A process that takes too long is ended, and a new one replaces it."""
+
+import asyncio
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from pebble import ProcessExpired, ProcessPool
+
+from microfacial.errors import RequestError
+from microfacial.inference.request_limits import RequestLimits
+from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome, fail, prepare_worker, run_job
+
+_PRELOADED = ("microfacial.serving.film_checks", "microfacial.serving.film_answers")
+
+
+class FilmWorkers:
+    """Processes that answer films, one process for each film at a time.
+
+    Each process answers one film and ends, so the memory of a film is always returned. New processes wait for the next
+    films. On Linux they are copies of one that has imported the libraries, and start in a fraction of a second.
+
+    Args:
+        answer: returns the answer to a film. It runs in the processes.
+        limits: limits of a film.
+        processes: number of films that are answered at the same time.
+    """
+
+    def __init__(self, answer: AnswerFilm, limits: RequestLimits, processes: int) -> None:
+        # A copied process can crash in the libraries of macOS, so there each process imports everything itself.
+        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        context.set_forkserver_preload(list(_PRELOADED))
+        self._answer, self._limits, self._pending = answer, limits, 0
+        self._pool = ProcessPool(
+            max_workers=processes,
+            max_tasks=1,
+            initializer=prepare_worker,
+            initargs=(limits.memory_bytes, _PRELOADED),
+            context=context,
+        )
+
+    def start(self) -> None:
+        """Start the processes, so that the first film does not wait for the imports."""
+        self._pool.schedule(os.getpid)
+
+    async def answer_all(self, jobs: Sequence[FilmJob]) -> list[FilmOutcome]:
+        """Answer several films at the same time.
+
+        If the caller is cancelled, the processes of these films end.
+
+        Args:
+            jobs: the films.
+
+        Returns:
+            One outcome for each film, in the same order.
+
+        Raises:
+            RequestError: too many films are waiting.
+        """
+        if self._pending + len(jobs) > self._limits.waiting:
+            raise RequestError(f"the server is busy with {self._pending} films. Try again later", 503)
+        self._pending += len(jobs)
+        try:
+            return list(await asyncio.gather(*map(self._answer_one, jobs)))
+        finally:
+            self._pending -= len(jobs)
+
+    async def _answer_one(self, job: FilmJob) -> FilmOutcome:
+        future = self._pool.schedule(run_job, args=(self._answer, job, self._limits), timeout=self._limits.seconds)
+        try:
+            return await asyncio.wrap_future(future)
+        except FutureTimeoutError:
+            reason = f"{job.name} takes more than {self._limits.seconds:g} s to answer. Send a shorter or smaller film"
+            return fail(job.name, 413, reason)
+        except ProcessExpired:  # the operating system ended it, or the decoder crashed
+            reason = f"{job.name} needs too much memory, or crashes the decoder. Send a smaller film, or convert it"
+            return fail(job.name, 413, reason)
+
+    def close(self) -> None:
+        """End all processes at once."""
+        self._pool.stop()
+        self._pool.join()

@@ -1,0 +1,39 @@
+"""The registered versions that a server offers."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from fake_versions import open_registry
+from microfacial.serving.film_answers import open_source
+from microfacial.serving.offered_models import offer_path, offer_prior, offer_versions
+
+
+def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
+    registered: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root = Path(shutil.copytree(registered("majority"), tmp_path / "project", symlinks=True))
+    with chdir(root):
+        offered = offer_versions("tiny", "casme2-4", Path("cache"))
+        assert [model.name for model in offered] == ["challenger", "1"]
+        assert [model.title for model in offered] == ["challenger: majority, version 1", "majority, version 1"]
+        open_registry(root).set_alias("champion", 1)
+        names = [model.name for model in offer_versions("tiny", "casme2-4", Path("cache"))]
+        assert names == ["champion", "challenger", "1"]
+        assert offer_versions("tiny", "casme2-5", Path("cache")) == []
+    challenger = offered[0]
+    assert challenger.card.startswith("# majority on tiny, casme2-4")
+    note = open_source(challenger.source).note  # from another folder, as in a worker process
+    assert (note.name, note.version) == ("majority", "tiny.casme2-4, version 1")
+    own = offer_path(challenger.source.path)
+    assert own.name == "own"
+    assert open_source(own.source).note.classes == note.classes
+
+
+def test_the_prior_has_the_classes_of_the_project() -> None:
+    assert open_source(offer_prior("casme2-5").source).note.scheme == "casme2-5"
+    assert open_source(offer_prior().source).note.scheme == "megc2019-3"
