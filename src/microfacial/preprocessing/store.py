@@ -1,20 +1,18 @@
 """Files of faces and flow: the `faces` and `flow` stages write them, and training reads them."""
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.disk import create_array, move_file, reserve
+from microfacial.disk import create_array
 from microfacial.errors import StorageError
 from microfacial.files import REPAIR, atomic_write, digest, read_array, read_json, refuse_damaged, write_json
 from microfacial.preprocessing.stored_features import FacesFile, FlowIndex
-from microfacial.records import Clip, Face, FaceStore, Image
+from microfacial.records import Clip, Face, FaceStore, FlowUnit, Image
 
 FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 """Files below `results/<data set>/` on which every result of training depends."""
@@ -132,74 +130,35 @@ def read_crops(folder: Path, count: int, size_px: int, remedy: str = REPAIR) -> 
 # --- flow -------------------------------------------------------------------------------------------------------------
 
 
-class FlowWriter:
-    """Collect the flow of clips in a folder, clip by clip. The process may be killed between any two clips.
+def write_flow(
+    folder: Path,
+    clips: Sequence[str],
+    flows: Iterable[tuple[int, NDArray[np.float16]]],
+    layout: tuple[Sequence[str], int, FlowUnit],
+    size_px: int,
+) -> None:
+    """Write flow.npy with the flow of all clips, and index.json.
 
-    A clip is done when its key is in done.txt. The key is written after the flow has been written.
+    Args:
+        folder: folder to write. An existing folder is replaced.
+        clips: ids of the N clips.
+        flows: index of each clip and its flow, `(T, C, H, W)`, in any order. Every clip once.
+        layout: names of the T windows, number of channels, and unit; see `flow.flow_layout`.
+        size_px: side of the aligned square.
 
-    Attributes:
-        folder: folder of the files.
+    Raises:
+        StorageError: the disk is full.
     """
-
-    def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
-        """Open the folder, or create it with a file of zeros.
-
-        Args:
-            folder: folder of the files.
-            shape: shape of the flow of all clips, `(N, T, C, H, W)`.
-
-        Raises:
-            StorageError: The folder has a file of flow with another type or shape, or the disk is full.
-        """
-        self.folder = folder
-        self._shape = shape
-        self._log = folder / "done.txt"
-        array = folder / "flow.npy"
-        if not array.exists():
-            self._log.unlink(missing_ok=True)  # the clips in it were lost with the array
-            with atomic_write(array) as fresh:
-                create_array(fresh, np.float16, shape, array)
-        self.read()  # checks the file
-        reserve(array, array)  # earlier versions did not reserve space
-        self._flow = np.lib.format.open_memmap(array, mode="r+")
-
-    def done(self) -> set[str]:
-        """Return the keys in done.txt: those given to `add` for each clip whose flow has been written.
-
-        A key that was damaged belongs to no clip, so the flow of its clip is computed again.
-        """
-        return set(self._log.read_text(errors="replace").splitlines()) if self._log.exists() else set()
-
-    def add(self, row: int, key: str, flow: NDArray[np.float16]) -> None:
-        """Write the flow of one clip and record that it is done.
-
-        Args:
-            row: index of the clip in the array.
-            key: text that identifies the clip and all that its flow depends on.
-            flow: flow of the clip, `(T, C, H, W)`.
-        """
-        self._flow[row] = flow
-        self._flow.flush()
-        with self._log.open("a") as log:
-            log.write(f"{key}\n")
-
-    def read(self) -> NDArray[np.float16]:
-        """Return the flow of all clips, `(N, T, C, H, W)`, memory-mapped. Clips that are not done have zeros."""
-        remedy = f"Delete the folder {self.folder} and run the command again"
-        return read_array(self.folder / "flow.npy", np.float16, self._shape, remedy)
-
-    def finish(self, out: Path, index: dict[str, Any]) -> None:
-        """Move the flow to `out`, write its index there, and delete the folder.
-
-        Args:
-            out: folder to write. An existing folder is replaced.
-            index: content of index.json: `unit`, `windows` and `clips`, the ids of the clips.
-        """
-        with atomic_write(out) as fresh:
-            fresh.mkdir()
-            write_json(fresh / "index.json", index)
-            move_file(self.folder / "flow.npy", fresh / "flow.npy", out / "flow.npy")
-        shutil.rmtree(self.folder)
+    windows, channels, unit = layout
+    with atomic_write(folder) as fresh:
+        fresh.mkdir()
+        shape = (len(clips), len(windows), channels, size_px, size_px)
+        create_array(fresh / "flow.npy", np.float16, shape, folder / "flow.npy")
+        array = np.lib.format.open_memmap(fresh / "flow.npy", mode="r+")
+        for row, flow in flows:
+            array[row] = flow
+        array.flush()
+        write_json(fresh / "index.json", {"unit": unit, "windows": windows, "clips": list(clips)})
 
 
 def read_flow(folder: Path, size_px: int, remedy: str = REPAIR) -> tuple[FlowIndex, NDArray[np.float16]]:
