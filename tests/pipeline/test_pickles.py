@@ -38,7 +38,8 @@ from microfacial.tuning.settings import StudyConfig
 PLAN = FoldPlan(
     name="c/s", repeat=0, seed=0, test_rows=np.arange(1), training_rows=np.arange(1), validation_fold=np.arange(1)
 )
-MAPS = {"faces": FacesConfig(method="whole", regions="grid-28", size_px=28), "flow": FlowConfig(method="published")}
+FACES = FacesConfig(method="whole", regions="grid-28", size_px=28)
+FLOW = FlowConfig(method="published")
 SQLITE = StudyConfig.model_validate({"storage": "sqlite"})
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
 UNPICKLING = {("joblib", "load"), ("torch", "load"), ("np", "load"), ("pd", "read_pickle"), ("torch", "jit")}
@@ -111,7 +112,7 @@ LOADERS: dict[str, Callable[[Path, bytes], object]] = {
     "video": lambda folder, content: read_frames(
         make_clip(frames="a.avi"), write(folder / "a.avi", content).parent, [1]
     ),
-    "flow map": lambda folder, content: read_map(write(folder / "map.png", content), **MAPS),
+    "flow map": lambda folder, content: read_map(write(folder / "map.png", content), faces=FACES, flow=FLOW),
     "journal of studies": lambda folder, content: find_studies(
         StudyStorage(write(folder / "mlruns" / "studies.journal", content).parent.parent, StudyConfig()), "demo"
     ),
@@ -173,8 +174,12 @@ def test_a_fold_with_a_planted_pickle_is_refused(
 def test_weights_and_a_model_of_mlflow_with_planted_pickles(tmp_path: Path, trap: Trap) -> None:
     """A version is read from its bundle. MLflow's own description of the model is not followed."""
     version = tmp_path / "version"
-    inner, sections = version / BUNDLE, {"models": {"majority": {}}}
-    sections |= {name: section.model_dump(mode="json") for name, section in MAPS.items()}
+    inner = version / BUNDLE
+    sections = {
+        "faces": FACES.model_dump(mode="json"),
+        "flow": FLOW.model_dump(mode="json"),
+        "models": {"majority": {}},
+    }
     write_bundle(inner, sections, ("x", "y"), [{"frequencies": np.array([0.5, 0.5]), "shape": np.array([0])}])
     loader = {"loader_module": "mlflow.pyfunc.model", "python_model": "python_model.pkl", "cloudpickle_version": "3.0"}
     lines = "".join(f"    {key}: {value}\n" for key, value in loader.items())
@@ -208,7 +213,7 @@ def test_maps_of_a_corpus_may_be_pickles_and_are_not_read_as_such(tmp_path: Path
     release = open_flow_maps(tmp_path / "flow_maps")
     assert len(release.rows) == 1
     with pytest.raises(MicrofacialError):
-        read_map(path, **MAPS)
+        read_map(path, faces=FACES, flow=FLOW)
 
 
 def find_unpicklers(source: str) -> set[str]:

@@ -28,6 +28,7 @@ from microfacial.models import MODELS
 from microfacial.models.hybrid import HybridSettings
 from microfacial.models.inputs import make_samples
 from microfacial.preprocessing.clip_cache import SPARE_BYTES, ClipCache
+from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.face_jobs import ReportProgress
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
@@ -250,6 +251,7 @@ def _train(
             processes=setup.processes,
             cache=FoldCache(setup.state / "folds", key),
             checkpoints=checkpoints,
+            device=find_device(protocol.device, "train.device"),
         ):
             folds.append(fold)
             count(fold)

@@ -14,6 +14,7 @@ from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_o
 from microfacial.evaluation.scoring import pool
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import Model, find_model
+from microfacial.preprocessing.devices import find_device
 from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.settings import Section
 
@@ -29,6 +30,7 @@ class PlannedTraining:
         protocol: the protocol, with the number of repetitions that the model needs.
         samples: all rows of the data set.
         plans: the folds of all repetitions.
+        device: device that trains networks, `cpu`, `cuda` or `mps`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class PlannedTraining:
     protocol: TrainConfig
     samples: Samples
     plans: Sequence[FoldPlan]
+    device: str = "cpu"
 
     def train(
         self,
@@ -71,6 +74,7 @@ class PlannedTraining:
             cache=cache,
             checkpoints=self.protocol.checkpoints,
             make_watch=make_watch,
+            device=self.device,
         ):
             folds.append(fold)
             if report:
@@ -113,9 +117,10 @@ def plan_training(
         The planned training.
 
     Raises:
-        ConfigError: the settings belong to another model.
+        ConfigError: the settings belong to another model, or this machine does not have the device of the protocol.
         ProtocolError: the data cannot be divided by the protocol.
     """
+    device = find_device(protocol.device, "train.device")
     protocol = protocol_of(model, protocol)
     samples = make_samples(find_model(model).make_inputs(store, settings), store, clips, classes)
     return PlannedTraining(
@@ -125,4 +130,5 @@ def plan_training(
         protocol=protocol,
         samples=samples,
         plans=plan_folds(samples, protocol),
+        device=device,
     )

@@ -38,7 +38,7 @@ def spot_command(path: Path, fps: float | None, as_json: bool) -> None:
     show_default=True,
     help="File of the weights. The model card is written next to it.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Device of torch: cpu, cuda or mps.")
+@click.option("--device", default="cpu", show_default=True, help="Device that trains: auto, cpu, cuda or mps.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option(
     "--steps", type=click.IntRange(1, 1_000_000), help="Number of batches. Default: as for the shipped weights."
@@ -111,6 +111,9 @@ def lineage_command(as_json: bool) -> None:
 @click.option(
     "--model", "bundle", type=click.Path(path_type=Path), help="Folder of a bundle or of a version. Needs no project."
 )
+@click.option(
+    "--device", help="Device of networks: auto, cpu, cuda or mps. Default: train.device, or cpu with --model."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per clip.")
 def predict_command(
     paths: tuple[Path, ...],
@@ -121,17 +124,19 @@ def predict_command(
     alias: Literal["champion", "challenger"],
     version: int | None,
     bundle: Path | None,
+    device: str | None,
     as_json: bool,
 ) -> None:
     """Classify the movement in each PATH, a video or a folder of frames, with the champion."""
-    from microfacial.pipeline.commands.predict import open_bundle, open_version, run_predict
+    from microfacial.pipeline.commands.predict import choose_device, open_bundle, open_version, run_predict
 
     source = click.get_current_context().get_parameter_source("alias")
     if bundle and (version is not None or source is click.core.ParameterSource.COMMANDLINE):
         raise click.UsageError("--model is a folder, so --alias and --version do not apply. Remove them")
+    chosen_device = choose_device(device, in_project=bundle is None)
     moments = {"onset": onset, "apex": apex, "offset": offset}
     model, title = open_bundle(bundle) if bundle else open_version(open_project(), alias, version)
     if not as_json:
         click.echo(title)
-    if not run_predict(model, paths, moments, fps, as_json=as_json):
+    if not run_predict(model.to(chosen_device), paths, moments, fps, as_json=as_json):
         sys.exit(USER_ERROR)

@@ -8,9 +8,12 @@ from typing import Literal
 import click
 
 from microfacial.errors import MicrofacialError, StorageError
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.inference.bundle import find_bundle, read_bundle
 from microfacial.inference.predict import TrainedModel
-from microfacial.pipeline.project import VERSION_CACHE, Project
+from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
+from microfacial.preprocessing.devices import find_device
+from microfacial.settings import check, read_sections
 
 
 def open_bundle(folder: Path) -> tuple[TrainedModel, str]:
@@ -31,6 +34,25 @@ def open_bundle(folder: Path) -> tuple[TrainedModel, str]:
         raise StorageError(f"{folder} contains no bundle. Give --model the folder that contains bundle.json")
     model = read_bundle(inner if inner.is_dir() else folder)
     return model, f"{model.model} in {folder}"
+
+
+def choose_device(option: str | None, *, in_project: bool) -> str:
+    """Return the device of networks.
+
+    Args:
+        option: the option `--device`, or None.
+        in_project: whether `train.device` in params.yaml is the default, instead of `cpu`.
+
+    Returns:
+        `cpu`, `cuda` or `mps`.
+
+    Raises:
+        ConfigError: this machine does not have the device, or params.yaml is wrong.
+    """
+    if option is not None or not in_project:
+        return find_device(option or "cpu", "--device")
+    train = check(read_sections(PARAMS).get("train", {}), TrainConfig, f"{PARAMS}: train")
+    return find_device(train.device, f"{PARAMS}: train.device")
 
 
 def open_version(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from microfacial.preprocessing.devices import find_device
 from microfacial.training.pretraining import Pretraining, pretrain
 from microfacial.training.prior_files import check_output, write_prior
 
@@ -14,14 +15,15 @@ def run_pretrain(output: Path, device: str, plan: Pretraining) -> None:
 
     Args:
         output: file of the weights. The card is written next to it.
-        device: device of torch.
+        device: `auto`, `cpu`, `cuda` or `mps`.
         plan: how the prior is trained.
 
     Raises:
-        ConfigError: torch does not have the device, or the file has another extension than .safetensors.
+        ConfigError: this machine does not have the device, or the file has another extension than .safetensors.
         StorageError: the disk is full.
     """
     check_output(output)
+    device = find_device(device, "--device")
     with tqdm(total=plan.steps, desc="pretrain", unit="batch") as bar:
 
         def watch(step: int, loss: float) -> None:
