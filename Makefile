@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow check lint docs ui setup browser pictures help
+.PHONY: repro test test-slow check lint docs ui setup browser pictures audit pins help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,20 @@ ui: setup ## open MLflow on the runs
 
 pictures: browser ## the README's pictures, of the demo as it is built, into docs/
 	@.venv/bin/python tools/draw_pictures.py
+
+audit: setup ## licences and known vulnerabilities of all pins; needs the network
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && \
+		.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3' 'pip-licenses>=5,<6'; }
+	@.venv-audit/bin/pip-licenses --python .venv/bin/python --with-system --order license
+	@.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner off
+
+pins: ## constraints.txt from the newest releases that pyproject.toml permits, then the quick tests; needs the network
+	@test -n "$(PYTHON)" || { echo "no Python found. Install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=…" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet --extra-index-url https://download.pytorch.org/whl/cpu '.[dev]'
+	@.venv-pins/bin/python tools/write_pins.py
+	@rm -rf .venv-pins
+	@$(MAKE) --no-print-directory test
 
 browser: setup ## a Chromium for tests of the report: installs it as root on Debian, or says what to do
 	@.venv/bin/python tools/chromium.py

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microfacial.disk import create_array, explain_full_disk, move_file, on_same_file_system, reserve
+from microfacial.disk import create_array, explain_full_disk, reserve
 from microfacial.errors import StorageError
 from microfacial.files import write_text
-from microfacial.preprocessing.flow_writer import FlowWriter
-from microfacial.preprocessing.store import write_faces
+from microfacial.preprocessing.store import write_faces, write_flow
 
 SHAPE = (300, 1, 3, 32, 32)  # 1.84 MB of float16
 
@@ -58,8 +57,8 @@ def test_too_little_space_names_the_file_and_the_needed_size(
 ) -> None:
     monkeypatch.setattr(os, "posix_fallocate", lambda *_: fail(number))
     with pytest.raises(StorageError, match=r"flow\.npy needs 1\.8 MB.* MB free"):
-        FlowWriter(tmp_path / "flow", SHAPE)
-    assert not list((tmp_path / "flow").glob("*"))
+        write_flow(tmp_path / "flow", ["a"] * 300, iter(()), (["onset>apex"], 3, "stretched"), 32)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("free", "fits"), [(10**9, True), (10**6, False)])
@@ -86,18 +85,6 @@ def test_faces_on_a_full_disk_end_with_one_line_and_leave_nothing(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_moves_to_another_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, target = tmp_path / "a", tmp_path / "b"
-    source.write_bytes(b"content")
-    monkeypatch.setattr(Path, "replace", lambda *_: fail(errno.EXDEV))
-    move_file(source, target, target)
-    assert (source.exists(), target.read_bytes()) == (False, b"content")
-    source.write_bytes(b"x" * 20_000)
-    with file_size_limit(10_000), pytest.raises(StorageError, match=r"shown\.npy needs 0\.0 MB"):
-        move_file(source, target, tmp_path / "shown.npy")
-    assert source.exists()
-
-
 def test_a_text_file_on_a_full_disk_is_named(tmp_path: Path) -> None:
     with file_size_limit(10_000), pytest.raises(StorageError, match=r"page\.html needs more space"):
         write_text(tmp_path / "page.html", "x" * 20_000)
@@ -107,8 +94,3 @@ def test_a_text_file_on_a_full_disk_is_named(tmp_path: Path) -> None:
 def test_other_errors_are_not_translated(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), explain_full_disk(tmp_path, 1):
         fail(errno.EACCES)
-
-
-def test_two_file_systems_are_told_apart(tmp_path: Path) -> None:
-    assert on_same_file_system(tmp_path / "new" / "a", tmp_path)
-    assert not on_same_file_system(Path("/proc/self"), tmp_path)

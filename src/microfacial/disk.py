@@ -1,4 +1,4 @@
-"""Space on disk: reserve it before it is written, move files between file systems, and explain a full disk.
+"""Space on disk: reserve it before it is written, and explain a full disk.
 
 A memory map of a file without reserved space ends the process with SIGBUS, without a message, when the disk is full.
 """
@@ -61,27 +61,6 @@ def reserve(path: Path, shown: Path) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def move_file(source: Path, target: Path, shown: Path) -> None:
-    """Move a file, also to another file system.
-
-    Args:
-        source: file to move.
-        target: new path of the file.
-        shown: path for messages, if `target` is a scratch path.
-
-    Raises:
-        StorageError: the other file system has too little space.
-    """
-    try:
-        source.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with explain_full_disk(shown, source.stat().st_size):
-            shutil.copyfile(source, target)
-        source.unlink()
-
-
 @contextmanager
 def explain_full_disk(path: Path, size: int | None = None) -> Iterator[None]:
     """Translate errors of a full disk in the context.
@@ -104,16 +83,6 @@ def explain_full_disk(path: Path, size: int | None = None) -> Iterator[None]:
             f"{path} needs {needed}, and its file system has {_megabytes(free)} free "
             f"({os.strerror(error.errno or 0)}). Make room or raise the limit, then run the command again"
         ) from None
-
-
-def on_same_file_system(first: Path, second: Path) -> bool:
-    """Return whether two paths lie on the same file system. They need not exist.
-
-    Args:
-        first: a path.
-        second: another path.
-    """
-    return existing_parent(first).stat().st_dev == existing_parent(second).stat().st_dev
 
 
 def existing_parent(path: Path) -> Path:

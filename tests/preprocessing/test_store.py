@@ -7,15 +7,16 @@ import pytest
 
 from fakes import make_clip
 from microfacial.errors import StorageError
-from microfacial.preprocessing.flow_writer import FlowWriter
 from microfacial.preprocessing.store import (
     FEATURE_FILES,
     features_digest,
     read_crops,
     read_faces,
     read_faces_of,
+    read_flow,
     read_store,
     write_faces,
+    write_flow,
 )
 from microfacial.records import Face
 
@@ -82,8 +83,8 @@ def test_a_clip_without_a_face_is_named(tmp_path: Path) -> None:
 
 def test_faces_and_flow_of_different_clips_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "faces")
-    writer = FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4))
-    writer.finish(tmp_path / "flow", {"unit": "px", "windows": ["onset>apex"], "clips": ["c/s/a"]})
+    flow = np.zeros((1, 2, 4, 4), np.float16)
+    write_flow(tmp_path / "flow", ["c/s/a"], [(0, flow)], (["onset>apex"], 2, "px"), 4)
     with pytest.raises(StorageError, match=r"flow.*faces"):
         read_store(tmp_path / "flow", tmp_path / "faces")
 
@@ -101,29 +102,10 @@ def test_the_digest_of_features_changes_with_each_file(tmp_path: Path, name: str
         features_digest(tmp_path)
 
 
-def test_flow_that_was_written_before_a_kill_is_not_lost(tmp_path: Path) -> None:
+def test_flow_is_stored_in_the_order_of_the_clips(tmp_path: Path) -> None:
     flow = np.full((1, 2, 4, 4), 1.5, np.float16)
-    FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).add(1, "second", flow)
-    resumed = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
-    assert resumed.done() == {"second"}
-    resumed.add(0, "first", 2 * flow)
-    resumed.finish(tmp_path / "out", {"clips": ["a", "b"]})
-    assert np.array_equal(np.load(tmp_path / "out" / "flow.npy"), np.stack([2 * flow, flow]))
-    assert not (tmp_path / "state").exists()
-
-
-def test_a_new_array_starts_without_finished_clips(tmp_path: Path) -> None:
-    """A kill after the array was moved must not make the next run take zeros for flow."""
-    FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).add(0, "first", np.ones((1, 2, 4, 4), np.float16))
-    (tmp_path / "state" / "flow.npy").unlink()
-    assert FlowWriter(tmp_path / "state", (1, 1, 2, 4, 4)).done() == set()
-
-
-def test_a_row_that_was_damaged_during_an_interruption_is_computed_again(tmp_path: Path) -> None:
-    writer = FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4))
-    for row, key in enumerate(("first", "second")):
-        writer.add(row, key, np.full((1, 2, 4, 4), row + 1, np.float16))
-    flow = np.load(tmp_path / "state" / "flow.npy", mmap_mode="r+")
-    flow[1, 0, 0, 0, 0] = 9
-    flow.flush()
-    assert FlowWriter(tmp_path / "state", (2, 1, 2, 4, 4)).done() == {"first"}
+    layout = (["onset>apex"], 2, "px")
+    write_flow(tmp_path / "flow", ["a", "b"], [(1, flow), (0, 2 * flow)], layout, 4)  # type: ignore[arg-type]
+    index, stored = read_flow(tmp_path / "flow", 4)
+    assert np.array_equal(stored, np.stack([2 * flow, flow]))
+    assert (index.unit, index.windows, index.clips) == ("px", ("onset>apex",), ("a", "b"))

@@ -112,7 +112,9 @@ def test_killing_all_processes_during_the_stage_flow_does_not_change_the_results
 ) -> None:
     project = slow_down(tiny_checkout)
     run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
-    wait_for(lambda: any((project / ".microfacial" / "tiny" / "flow").rglob("done.txt")), "the first clip's flow")
+    wait_for(
+        lambda: any((project / ".microfacial" / "tiny" / "flow").rglob("[!.]*/[!.]*.npz")), "the first clip's flow"
+    )
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     done = microfacial(project, "repro")

@@ -36,6 +36,7 @@ def evaluate(
     name: str | None = None,
     processes: int | None = None,
     progress: bool = True,
+    device: str = "cpu",
 ) -> Result:
     """Train and test a model on every fold of a protocol, and score all predictions together.
 
@@ -60,6 +61,8 @@ def evaluate(
         name: name of the model in the result. None takes the name of the model, the function or the class.
         processes: number of processes. None uses all cores.
         progress: whether to show a progress bar.
+        device: device that trains networks: `cpu`, `cuda`, `mps`, or `auto` for the first of cuda, mps and cpu that
+            this machine has.
 
     Returns:
         Scores, intervals and predictions.
@@ -84,6 +87,7 @@ def evaluate(
             "holdout": holdout,
             "validation_folds": validation_folds,
             "bootstrap_draws": bootstrap_draws,
+            "device": device,
         },
         TrainConfig,
         "evaluate",

@@ -1,6 +1,7 @@
 """Compute faces and flow of loaded clips in a cache folder, or open those of a project."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,12 +15,13 @@ from microfacial.api.corpora import Clips, Folder
 from microfacial.datasets import ClipsConfig, find_scheme
 from microfacial.errors import ConfigError, StorageError
 from microfacial.locks import exclusive_lock
-from microfacial.preprocessing.face_jobs import locate_faces
+from microfacial.preprocessing.clip_cache import SPARE_BYTES, ClipCache
+from microfacial.preprocessing.face_jobs import ReportProgress, locate_faces
 from microfacial.preprocessing.faces import FacesConfig, region_names
-from microfacial.preprocessing.flow import FlowConfig
-from microfacial.preprocessing.flow_jobs import compute_flow_of_clips, finish_flow
+from microfacial.preprocessing.flow import FlowConfig, flow_layout
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.preprocessing.published_maps import check_published_maps
-from microfacial.preprocessing.store import read_faces_of, read_features, read_store, write_faces
+from microfacial.preprocessing.store import read_faces_of, read_features, read_store, write_faces, write_flow
 from microfacial.records import Clip, FaceStore
 from microfacial.settings import Section, check, read_section
 from microfacial.source_code import code_digest
@@ -79,7 +81,8 @@ def extract(
     """Locate the faces of clips and compute their flow, or take both from an earlier call.
 
     Each combination of clips, settings and code has its own subfolder of the cache, so one cache serves all data sets.
-    A call that was interrupted continues with the clips whose flow is missing.
+    If some clips are new or have changed since an earlier call, only these are computed. A call that was interrupted
+    continues with the missing clips.
 
     Args:
         clips: the result of `load_corpus`.
@@ -117,11 +120,18 @@ def extract(
     try:
         with exclusive_lock(root / "extract.lock", f"another extract with the cache {root}"):
             if not (folder / "faces" / "faces.json").exists():
-                bar = tqdm(clips, desc="faces", unit="clip", disable=not progress)
-                located = locate_faces(bar, clips.root, faces_config)
-                write_faces(folder / "faces", len(clips), located, regions, faces_config.size_px)
+                with _bar("faces", progress) as report:
+                    located = locate_faces(
+                        clips.clips,
+                        clips.root,
+                        faces_config,
+                        cache=ClipCache(root / "clips" / "faces", SPARE_BYTES),
+                        code=faces_code,
+                        report=report,
+                    )
+                    write_faces(folder / "faces", len(clips), located, regions, faces_config.size_px)
             if not (folder / "flow" / "index.json").exists():
-                _compute_flow(clips, folder, flow_config, count, flow_code, progress)
+                _write_flow(clips, folder, flow_config, count, flow_code, progress)
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(f"{root} cannot be written ({reason}). Choose another folder as cache") from None
@@ -194,23 +204,31 @@ def _facts(clip: Clip) -> tuple[object, ...]:
     return clip.id, clip.digest, clip.numbers, moments, clip.corpus, clip.cropped, clip.fps
 
 
-def _compute_flow(clips: Clips, folder: Path, config: FlowConfig, processes: int, code: str, progress: bool) -> None:
-    """Compute the flow of the clips that an interrupted call has not finished."""
+def _write_flow(clips: Clips, folder: Path, config: FlowConfig, processes: int, code: str, progress: bool) -> None:
+    """Write the flow of the clips."""
     faces, size_px = read_faces_of(folder / "faces", clips.clips, only=True, remedy=_remedy(folder))
-    with tqdm(total=len(clips), desc="flow", unit="clip", disable=not progress) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.update(done - bar.n)
-
-        writer = compute_flow_of_clips(
+    with _bar("flow", progress) as report:
+        flows = compute_flow_of_clips(
             clips.clips,
             faces,
             size_px,
             config,
-            folder=folder / "unfinished-flow",
+            cache=ClipCache(folder.parent / "clips" / "flow", SPARE_BYTES),
             frames_root=clips.root,
             processes=processes,
             code=code,
             report=report,
         )
-    finish_flow(writer, clips.clips, config, folder / "flow")
+        write_flow(folder / "flow", [clip.id for clip in clips], flows, flow_layout(config), size_px)
+
+
+@contextmanager
+def _bar(label: str, progress: bool) -> Iterator[ReportProgress]:
+    """Show a progress bar. Yields a function that takes the number of clips that are done, and of all clips."""
+    with tqdm(desc=label, unit="clip", disable=not progress) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield report

@@ -49,6 +49,7 @@ def make_network(function: Callable[..., object]) -> tuple[str, Variant]:
         make_inputs=make_own_inputs,
         build=partial(_build, function=function, name=name),
         lockstep=_trains_alone,
+        vmaps=False,
     )
     return "network" if name == "<lambda>" else name, variant
 

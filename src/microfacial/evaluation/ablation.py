@@ -23,13 +23,16 @@ from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import plan_folds
-from microfacial.files import digest
+from microfacial.files import as_file_name, digest
 from microfacial.models import MODELS
 from microfacial.models.hybrid import HybridSettings
 from microfacial.models.inputs import make_samples
-from microfacial.preprocessing.flow import FlowConfig
-from microfacial.preprocessing.flow_jobs import ReportProgress, compute_flow_of_clips
-from microfacial.preprocessing.store import features_digest, read_faces_of
+from microfacial.preprocessing.clip_cache import SPARE_BYTES, ClipCache
+from microfacial.preprocessing.devices import find_device
+from microfacial.preprocessing.face_jobs import ReportProgress
+from microfacial.preprocessing.flow import FlowConfig, flow_layout
+from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
+from microfacial.preprocessing.store import features_digest, read_faces_of, read_flow, write_flow
 from microfacial.records import Clip, FaceStore, FoldResult, Predictions, Samples
 from microfacial.settings import check
 
@@ -94,7 +97,6 @@ class AblationSetup:
         processes: number of processes. It changes the time, not the results.
         count_folds: shows the progress of training.
         count_clips: shows the progress of flow.
-        flow_folders: folders of the flow that this run has used.
     """
 
     data: Data
@@ -108,7 +110,6 @@ class AblationSetup:
     processes: int
     count_folds: CountFolds
     count_clips: CountClips
-    flow_folders: list[Path] = field(default_factory=list)
 
     @property
     def on_maps(self) -> bool:
@@ -137,19 +138,25 @@ class AblationSetup:
         """
         faces, size_px = read_faces_of(self.results / "faces", clips)
         with self.count_clips(label) as report:
-            writer = compute_flow_of_clips(
+            flows = compute_flow_of_clips(
                 clips,
                 faces,
                 size_px,
                 config,
-                folder=self.state / "flow",
+                cache=ClipCache(self.state / "flow", SPARE_BYTES),
                 frames_root=self.frames_root,
                 processes=self.processes,
                 code=self.flow_code,
                 report=report,
             )
-        self.flow_folders.append(writer.folder)
-        return writer.read()
+            folder = self.flow_arrays / as_file_name(label)
+            write_flow(folder, [clip.id for clip in clips], flows, flow_layout(config), size_px)
+        return read_flow(folder, size_px)[1]
+
+    @property
+    def flow_arrays(self) -> Path:
+        """Folder of the flow that `compute_flow` returned. It is deleted at the end of the run."""
+        return self.state / "flow-arrays"
 
 
 def run_ablation(setup: AblationSetup) -> tuple[list[AblationRow], list[AblationRow]]:
@@ -177,9 +184,7 @@ def run_ablation(setup: AblationSetup) -> tuple[list[AblationRow], list[Ablation
             return setup.compute_flow(clips, setup.flow, label)
 
         shifts = score_shifts(setup.data, samples, folds, setup.hybrid, compute_flow, setup.processes)
-    for folder in (setup.state / "flow").glob("*"):
-        if folder not in setup.flow_folders:  # flow of other clips or settings, from earlier runs
-            shutil.rmtree(folder)
+    shutil.rmtree(setup.flow_arrays, ignore_errors=True)
     return rows, shifts
 
 
@@ -248,6 +253,7 @@ def _train(
             processes=setup.processes,
             cache=FoldCache(setup.state / "folds", key),
             checkpoints=checkpoints,
+            device=find_device(protocol.device, "train.device"),
         ):
             folds.append(fold)
             count(fold)

@@ -94,7 +94,7 @@ def run_folds(
     """
     resolved = resolve(model, {"preset": preset, **settings}, model)
     planned = plan_training(model, resolved, data.protocol, data.store, data.clips, data.classes)
-    return train_folds(planned.samples, planned.plans, model, resolved, processes=processes)
+    return train_folds(planned.samples, planned.plans, model, resolved, processes=processes, device=planned.device)
 
 
 def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:

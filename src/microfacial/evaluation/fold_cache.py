@@ -16,6 +16,7 @@ from microfacial.errors import DamagedError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.stored_results import CURVES, check_fold
 from microfacial.files import as_file_name, digest, read_arrays, refuse_damaged, write_arrays
+from microfacial.preprocessing.devices import find_device
 from microfacial.records import FoldPlan, FoldResult, History, LearningTask
 from microfacial.settings import Section
 from microfacial.training.fit import arithmetic
@@ -41,9 +42,13 @@ def fold_key(
 
     Returns:
         The key, 16 hexadecimal digits.
+
+    Raises:
+        ConfigError: this machine does not have the device of the protocol.
     """
-    division = protocol.model_dump(mode="json", exclude={"seed", "repeats", "bootstrap_draws"})
-    facts = (features, code, division, model, settings.model_dump(mode="json"), classes, arithmetic(settings))
+    device = find_device(protocol.device, "train.device")
+    division = protocol.model_dump(mode="json", exclude={"seed", "repeats", "bootstrap_draws", "device"})
+    facts = (features, code, division, model, settings.model_dump(mode="json"), classes, arithmetic(settings, device))
     return digest([], *facts)
 
 
@@ -78,6 +83,7 @@ class FoldCache:
             "probabilities": fold.probabilities,
             "chosen": np.array(fold.chosen),
             "seconds": np.array(fold.seconds),
+            "device": np.array(fold.device),
         }
         write_arrays(self._path(fold.plan), {**results, **curves, **prefixed})
 
@@ -96,11 +102,13 @@ class FoldCache:
         path = self._path(plan)
         if not path.exists():
             return None
-        arrays = read_arrays(path, ("plan", "test_rows", "truth", "probabilities", "chosen", "seconds", *CURVES))
+        arrays = read_arrays(
+            path, ("plan", "test_rows", "truth", "probabilities", "chosen", "seconds", "device", *CURVES)
+        )
         with refuse_damaged(path):
             if str(arrays["plan"]) != plan.key or not np.array_equal(arrays["test_rows"], plan.test_rows):
                 raise DamagedError(f"it is the fold {arrays['plan']} with {arrays['test_rows'].size} test rows")
-            check_fold(arrays, len(plan.test_rows), ("chosen",), ("seconds",), self._task)
+            check_fold(arrays, len(plan.test_rows), ("chosen", "device"), ("seconds",), self._task)
             for name in CURVES:
                 if arrays[name].dtype != np.float64 or arrays[name].ndim != 1:
                     raise DamagedError(f"{name} is {arrays[name].dtype} {arrays[name].shape} instead of a curve")
@@ -113,6 +121,7 @@ class FoldCache:
             seconds=float(arrays["seconds"]),
             importances=_without_prefix(_IMPORTANCES, arrays),
             checkpoint=_without_prefix(_CHECKPOINT, arrays),
+            device=str(arrays["device"]),
         )
 
     def _path(self, plan: FoldPlan) -> Path:

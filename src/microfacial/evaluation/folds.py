@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby, pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from joblib import delayed
@@ -24,7 +24,8 @@ from microfacial.models.lookup import Model, uses_prior
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
-from microfacial.training.one_thread import one_thread
+from microfacial.training.fitted_network import FittedNetwork
+from microfacial.training.one_thread import one_thread, repeatable
 from microfacial.workers import make_parallel
 
 _LOG = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def train_folds(
     checkpoints: bool = False,
     make_watch: MakeWatch | None = None,
     fit: FitChunk = fit,
+    device: str = "cpu",
 ) -> Iterator[FoldResult]:
     """Train and predict all planned folds. Yield each fold as it finishes, in any order.
 
@@ -69,6 +71,7 @@ def train_folds(
         checkpoints: whether results carry the arrays that restore their fitted models.
         make_watch: opens a watcher for the training of a chunk. None trains without a watcher.
         fit: function that fits the folds of a chunk.
+        device: device that trains networks. A graphics processor trains all chunks in this process.
 
     Yields:
         The result of each fold.
@@ -77,7 +80,7 @@ def train_folds(
         ConfigError: training diverges, or the settings do not fit the inputs.
         StorageError: a file in the cache is damaged.
     """
-    chunks = chunk_plans(plans, chunk_size(model, settings, samples))
+    chunks = chunk_plans(plans, chunk_size(model, settings, samples, device), mixed=device != "cpu")
     return train_chunks(
         samples,
         chunks,
@@ -88,6 +91,7 @@ def train_folds(
         checkpoints=checkpoints,
         make_watch=make_watch,
         fit=fit,
+        device=device,
     )
 
 
@@ -102,6 +106,7 @@ def train_chunks(
     checkpoints: bool = False,
     make_watch: MakeWatch | None = None,
     fit: FitChunk = fit,
+    device: str = "cpu",
 ) -> Iterator[FoldResult]:
     """Train and predict folds that the caller has grouped into chunks. Yield each fold as it finishes, in any order.
 
@@ -118,6 +123,7 @@ def train_chunks(
         checkpoints: whether results carry the arrays that restore their fitted models.
         make_watch: opens a watcher for the training of a chunk. None trains without a watcher.
         fit: function that fits the folds of a chunk.
+        device: device that trains networks. A graphics processor trains all chunks in this process.
 
     Yields:
         The result of each fold. Folds from the cache come first.
@@ -135,8 +141,8 @@ def train_chunks(
         else:
             unfinished.append(chunk)
     train = delayed(train_chunk)
-    jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit) for chunk in unfinished)
-    workers = make_parallel(min(processes, max(1, len(unfinished))))
+    jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit, device) for chunk in unfinished)
+    workers = make_parallel(min(processes if device == "cpu" else 1, max(1, len(unfinished))))
     count, done = sum(map(len, unfinished)), 0
     _LOG.debug("training %s on %d folds", model, count)
     for folds in workers(jobs):
@@ -158,6 +164,7 @@ def train_chunk(
     checkpoints: bool = False,
     make_watch: MakeWatch | None = None,
     fit: FitChunk = fit,
+    device: str = "cpu",
 ) -> list[FoldResult]:
     """Fit the folds of a chunk together, each on its training rows, then predict the test rows of each fold once.
 
@@ -169,6 +176,7 @@ def train_chunk(
         checkpoints: whether results carry the arrays that restore their fitted models.
         make_watch: opens a watcher for the training of the chunk. None trains without a watcher.
         fit: function that fits the folds of a chunk.
+        device: device that trains networks.
 
     Returns:
         The results in the order of the chunk. `seconds` is the time of the chunk divided by its number of folds.
@@ -178,12 +186,13 @@ def train_chunk(
     """
     start = time.perf_counter()
     watcher = make_watch(samples, chunk) if make_watch else nullcontext()
-    with one_thread(), watcher as watch:
+    options: dict[str, Any] = {} if device == "cpu" else {"device": device}  # other functions than `fit` have no device
+    with one_thread(), repeatable(device), watcher as watch:
         training_data = [
             TrainingData(samples=samples.take(plan.training_rows), validation_fold=plan.validation_fold, seed=plan.seed)
             for plan in chunk
         ]
-        models = fit(training_data, model=model, settings=settings, watch=watch)
+        models = fit(training_data, model=model, settings=settings, watch=watch, **options)
         inputs = [samples.inputs[plan.test_rows] for plan in chunk]
         probabilities = [fitted.predict(rows) for fitted, rows in zip(models, inputs, strict=True)]
         importances = [
@@ -201,6 +210,7 @@ def train_chunk(
             seconds=seconds,
             importances=fold_importances,
             checkpoint=fitted.checkpoint() if checkpoints else {},
+            device=fitted.device if isinstance(fitted, FittedNetwork) else "cpu",
             uses_prior=uses_prior(model, settings),
         )
         for plan, fitted, fold_probabilities, fold_importances in zip(
@@ -209,7 +219,7 @@ def train_chunk(
     ]
 
 
-def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
+def chunk_plans(plans: Sequence[FoldPlan], size: int, *, mixed: bool = False) -> list[Chunk]:
     """Group plans into chunks that train together. The groups do not depend on which folds are already finished.
 
     A chunk never contains folds of two repetitions, so adding a repetition leaves the other chunks unchanged. The
@@ -219,15 +229,16 @@ def chunk_plans(plans: Sequence[FoldPlan], size: int) -> list[Chunk]:
     Args:
         plans: folds, sorted by repetition.
         size: largest number of folds in a chunk.
+        mixed: put folds of all repetitions together, in as few chunks as possible. A graphics processor is faster then.
 
     Returns:
         Chunks in the order of the plans.
     """
     chunks: list[Chunk] = []
-    for _, group in groupby(plans, key=lambda plan: plan.repeat):
+    for _, group in groupby(plans, key=lambda plan: 0 if mixed else plan.repeat):
         repetition = list(group)
         fewest = -(-len(repetition) // size)
-        count = min(len(repetition), fewest + fewest % 2)
+        count = fewest if mixed else min(len(repetition), fewest + fewest % 2)
         ends = [len(repetition) * number // count for number in range(count + 1)]
         chunks += [tuple(repetition[start:end]) for start, end in pairwise(ends)]
     return chunks

@@ -15,6 +15,7 @@ from microfacial.evaluation.scoring import pool
 from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import Model, find_model
+from microfacial.preprocessing.devices import find_device
 from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.records.units import UnitEvaluation
 from microfacial.settings import Section
@@ -31,6 +32,7 @@ class PlannedTraining:
         protocol: the protocol, with the number of repetitions that the model needs.
         samples: all rows of the data set. For the task `units`, the rows with annotated action units.
         plans: the folds of all repetitions.
+        device: device that trains networks, `cpu`, `cuda` or `mps`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class PlannedTraining:
     protocol: TrainConfig
     samples: Samples
     plans: Sequence[FoldPlan]
+    device: str = "cpu"
 
     def train(
         self,
@@ -73,6 +76,7 @@ class PlannedTraining:
             cache=cache,
             checkpoints=self.protocol.checkpoints,
             make_watch=make_watch,
+            device=self.device,
         ):
             folds.append(fold)
             if report:
@@ -126,9 +130,10 @@ def plan_training(
         The planned training.
 
     Raises:
-        ConfigError: the settings belong to another model.
+        ConfigError: the settings belong to another model, or this machine does not have the device of the protocol.
         ProtocolError: the data cannot be divided by the protocol.
     """
+    device = find_device(protocol.device, "train.device")
     protocol = protocol_of(model, protocol)
     samples = make_samples(find_model(model).make_inputs(store, settings), store, clips, classes)
     if protocol.task == "units":
@@ -140,4 +145,5 @@ def plan_training(
         protocol=protocol,
         samples=samples,
         plans=plan_folds(samples, protocol),
+        device=device,
     )

@@ -24,6 +24,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from microfacial.errors import ProtocolError, suggest
 from microfacial.models import Estimator
 from microfacial.models.lookup import Model, find_model
+from microfacial.preprocessing.devices import DeviceName
 from microfacial.records import FoldPlan, LearningTask, Samples
 from microfacial.settings import MAX_SEED, Section
 
@@ -45,6 +46,7 @@ class TrainConfig(Section):
     bootstrap_draws: int = Field(2000, ge=100, le=100_000)  # samples of subjects from which intervals are computed
     oracle: bool = False  # also record the score of choosing the epoch on the test rows; it is not a result
     checkpoints: bool = False  # keep the weights of every fold
+    device: DeviceName = "cpu"  # that trains networks; auto: the first of cuda, mps and cpu that this machine has
     task: LearningTask = "classes"  # units: recognise action units instead; use clips.scheme units to keep all clips
 
     @field_validator("task")

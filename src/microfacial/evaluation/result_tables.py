@@ -54,6 +54,7 @@ def audit_row(fold: FoldResult, samples: Samples) -> dict[str, Any]:
         ),
         "chosen": fold.chosen,
         "seed": plan.seed,
+        **({} if fold.device == "cpu" else {"device": fold.device}),
     }
 
 

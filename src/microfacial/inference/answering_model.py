@@ -4,7 +4,7 @@ The motion prior is in the package, so it answers without data and without a pro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class AnsweringModel:
         faces: settings that locate the face.
         flow: settings that compute the flow.
         recognise: function that returns the probabilities of a store with one clip.
+        on_device: function that returns `recognise` with the networks on a device: `cpu`, `cuda` or `mps`. None if the
+            model has no network that another device can compute.
         temperature: divides the logarithms of the probabilities of spotted movements; 1 leaves them unchanged.
     """
 
@@ -45,7 +47,16 @@ class AnsweringModel:
     faces: FacesConfig
     flow: FlowConfig
     recognise: Recognise
+    on_device: Callable[[str], Recognise] | None = None
     temperature: float = 1.0
+
+    def to(self, device: str) -> "AnsweringModel":
+        """Return the same model with its networks on another device. The motion prior uses the processor.
+
+        Args:
+            device: `cpu`, `cuda` or `mps`.
+        """
+        return self if self.on_device is None else replace(self, recognise=self.on_device(device))
 
     def probabilities(self, store: FaceStore, *, calibrated: bool) -> dict[str, float]:
         """Return the probability of each class for a store with one clip.

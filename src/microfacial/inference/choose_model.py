@@ -101,7 +101,13 @@ def as_answering(model: TrainedModel, version: str, evaluation: Evaluation | Non
         prohibited=MISUSE,
         calibration=_UNCALIBRATED,
     )
-    return AnsweringModel(note=note, faces=model.faces, flow=model.flow, recognise=model.predict_store)
+    return AnsweringModel(
+        note=note,
+        faces=model.faces,
+        flow=model.flow,
+        recognise=model.predict_store,
+        on_device=lambda device: model.to(device).predict_store,
+    )
 
 
 def _describe_scores(evaluation: Evaluation) -> str:

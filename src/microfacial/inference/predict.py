@@ -1,7 +1,7 @@
 """Restore trained models and predict the class of a clip."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import FaceStore, Fitted, FloatArray
 from microfacial.settings import Section, check, with_current_keys
 from microfacial.training.fit import restore
+from microfacial.training.fitted_network import FittedNetwork
 
 Checkpoint = Mapping[str, NDArray[Any]]
 """The arrays that a fitted model is restored from, by name. `shape` is the shape of one sample."""
@@ -47,6 +48,15 @@ class TrainedModel:
     flow: FlowConfig
     shape: tuple[int, ...]
     fitted: tuple[Fitted, ...]
+
+    def to(self, device: str) -> "TrainedModel":
+        """Return the same model with its networks on another device. Estimators use the processor.
+
+        Args:
+            device: `cpu`, `cuda` or `mps`.
+        """
+        moved = (fitted.to(device) if isinstance(fitted, FittedNetwork) else fitted for fitted in self.fitted)
+        return replace(self, fitted=tuple(moved))
 
     def predict_clip(
         self,

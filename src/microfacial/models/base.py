@@ -111,6 +111,8 @@ class Network(Generic[NetworkSettings]):
         build: function `(task, settings)` that returns an untrained network.
         lockstep: function `(settings)` that returns whether several folds train as one batched program
             (`torch.func.vmap`). This is faster for networks made of matrix products, and slower for convolutions.
+        vmaps: whether `torch.func.vmap` can run the network at all. On a graphics processor, all folds of such networks
+            train as one program.
         shows: content of the inputs, which determines their mirror image. In the mirror image of `motion`, motion to
             the right becomes motion to the left.
         explain: function `(network, inputs)` that returns tensors `(N, …)` by the names of the fields of `Importances`.
@@ -122,6 +124,7 @@ class Network(Generic[NetworkSettings]):
     make_inputs: Callable[[FaceStore, NetworkSettings], Inputs]
     build: Callable[[Task, NetworkSettings], nn.Module]
     lockstep: Callable[[NetworkSettings], bool]
+    vmaps: bool = True
     shows: Literal["motion", "appearance"] = "motion"
     explain: Explain | None = None
     uses_prior: Callable[[NetworkSettings], bool] = lambda _: False

@@ -38,7 +38,7 @@ def mirror_image(inputs: "Tensor", order: Sequence[int], shows: Literal["motion"
 
     mirrored = inputs.flip(-1)
     if order:
-        mirrored = mirrored.index_select(-4, torch.tensor(order))
+        mirrored = mirrored.index_select(-4, torch.tensor(order, device=inputs.device))
     if shows == "motion":
         mirrored.select(-3, 0).neg_()
     return mirrored

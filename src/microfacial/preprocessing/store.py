@@ -13,7 +13,7 @@ from microfacial.errors import StorageError
 from microfacial.files import REPAIR, atomic_write, digest, read_array, read_json, refuse_damaged, write_json
 from microfacial.preprocessing.clip_digests import array_digest, check_digests, write_digests
 from microfacial.preprocessing.stored_features import FacesFile, FlowIndex
-from microfacial.records import Clip, Face, FaceStore, Image
+from microfacial.records import Clip, Face, FaceStore, FlowUnit, Image
 
 FEATURE_FILES = ("clips.csv", "faces/faces.json", "faces/crops.npy", "flow/flow.npy", "flow/index.json")
 """Files below `results/<data set>/` on which every result of training depends."""
@@ -134,6 +134,40 @@ def read_crops(folder: Path, clips: Sequence[str], size_px: int, remedy: str = R
 
 
 # --- flow -------------------------------------------------------------------------------------------------------------
+
+
+def write_flow(
+    folder: Path,
+    clips: Sequence[str],
+    flows: Iterable[tuple[int, NDArray[np.float16]]],
+    layout: tuple[Sequence[str], int, FlowUnit],
+    size_px: int,
+) -> None:
+    """Write flow.npy with the flow of all clips, digests.json, and index.json.
+
+    Args:
+        folder: folder to write. An existing folder is replaced.
+        clips: ids of the N clips.
+        flows: index of each clip and its flow, `(T, C, H, W)`, in any order. Every clip once.
+        layout: names of the T windows, number of channels, and unit; see `flow.flow_layout`.
+        size_px: side of the aligned square.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    windows, channels, unit = layout
+    with atomic_write(folder) as fresh:
+        fresh.mkdir()
+        shape = (len(clips), len(windows), channels, size_px, size_px)
+        create_array(fresh / "flow.npy", np.float16, shape, folder / "flow.npy")
+        array = np.lib.format.open_memmap(fresh / "flow.npy", mode="r+")
+        digests = {}
+        for row, flow in flows:
+            array[row] = flow
+            digests[clips[row]] = array_digest(flow)
+        array.flush()
+        write_digests(fresh, digests)
+        write_json(fresh / "index.json", {"unit": unit, "windows": windows, "clips": list(clips)})
 
 
 def read_flow(folder: Path, size_px: int, remedy: str = REPAIR) -> tuple[FlowIndex, NDArray[np.float16]]:

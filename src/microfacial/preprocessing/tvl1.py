@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, pad
 
-from microfacial.errors import ConfigError
+from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.opencv_flow import Gray, Tvl1Settings
 
 _FLAT = 1e-6  # squared grey levels per px; a gradient below this carries no information about motion
@@ -39,19 +39,13 @@ def tvl1(first: NDArray[np.float32], last: NDArray[np.float32], settings: Tvl1Se
     Raises:
         ConfigError: PyTorch does not find the device on this machine.
     """
-    _check_device(settings.device)
+    find_device(settings.device, "flow.tvl1.device")
     with threadpool_limits(1), torch.inference_mode():
         pyramids = [_pyramid(frames, settings) for frames in (first, last)]
         flow = torch.zeros_like(pyramids[0][-1]).repeat(1, 2, 1, 1)
         for level_first, level_last in zip(*map(reversed, pyramids), strict=True):
             flow = _refine(level_first, level_last, _enlarge(flow, level_first.shape[-2:]), settings)
         return flow.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-
-def _check_device(device: str) -> None:
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not present[device]:
-        raise ConfigError(f"params.yaml: flow.tvl1.device: PyTorch does not find the device {device}. Set it to cpu")
 
 
 def _pyramid(frames: Gray, settings: Tvl1Settings) -> list[Tensor]:

@@ -202,6 +202,7 @@ class FoldResult:
         importances: explanation of each test row; see `Explainable.explain`. Empty if the model cannot explain.
         checkpoint: arrays from which the model can be restored. Empty unless checkpoints were requested.
         uses_prior: whether the model uses the motion prior.
+        device: device that trained it, `cpu`, `cuda` or `mps`.
     """
 
     plan: FoldPlan
@@ -213,6 +214,7 @@ class FoldResult:
     importances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     checkpoint: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     uses_prior: bool = False
+    device: str = "cpu"
 
     @property
     def predicted(self) -> NDArray[np.int64]:

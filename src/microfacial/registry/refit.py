@@ -19,12 +19,13 @@ from microfacial.inference.predict import Checkpoint
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import find_model
 from microfacial.models.settings import OptimiserSettings
+from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Fitted, Samples, TrainingData
 from microfacial.registry.training_source import TrainingSource
 from microfacial.settings import Section
 from microfacial.training.fit import fit
-from microfacial.training.one_thread import one_thread
+from microfacial.training.one_thread import one_thread, repeatable
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
 
     Raises:
         StorageError: the features are missing, or the folds did not choose epochs.
+        ConfigError: this machine does not have the device of the training.
     """
     chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv", ("chosen",))]
     settings = fix_epochs(source.settings, chosen)
@@ -49,7 +51,8 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
     _LOG.debug("training %s once more, on all subjects", source.model)
     inputs = find_model(source.model).make_inputs(store, settings)
     samples = make_samples(inputs, store, clips, source.classes)
-    return [fit_all_rows(samples, source.model, settings, source.train.seed).checkpoint()]
+    device = find_device(source.train.device, "train.device")
+    return [fit_all_rows(samples, source.model, settings, source.train.seed, device).checkpoint()]
 
 
 def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
@@ -75,7 +78,7 @@ def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
     return [read_arrays(path, ["shape"]) for path in paths]
 
 
-def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int) -> Fitted:
+def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int, device: str = "cpu") -> Fitted:
     """Fit a variant on all rows. The same seed gives the same model on the same processor.
 
     An estimator still chooses its regularisation strength by cross-validation over groups of subjects, as in a fold.
@@ -85,6 +88,7 @@ def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int) -> 
         model: name of the variant.
         settings: settings from `fix_epochs`.
         seed: seed of the first repetition of the protocol.
+        device: device that trains networks.
 
     Returns:
         The fitted model.
@@ -94,8 +98,8 @@ def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int) -> 
         validation_fold=np.zeros(len(samples.labels), dtype=np.int64),
         seed=zlib.crc32(f"{seed}:{_NAME}".encode()),
     )
-    with one_thread():
-        (fitted,) = fit([training], model=model, settings=settings)
+    with one_thread(), repeatable(device):
+        (fitted,) = fit([training], model=model, settings=settings, device=device)
     return fitted
 
 

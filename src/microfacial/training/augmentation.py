@@ -53,7 +53,8 @@ def augment(
     Args:
         inputs: `(L, B, …)`.
         targets: shares of the classes, `(L, B, K)`.
-        uniform: random numbers from 0 to 1, `(L, B, numbers_per_row)`.
+        uniform: random numbers from 0 to 1, `(L, B, numbers_per_row)`, on the processor, so that all devices use the
+            same ones.
         settings: settings of the network.
         layout: meaning of the axes of a sample.
 
@@ -65,12 +66,13 @@ def augment(
         inputs = flip_rows(inputs, flips[..., 0] < 0.5, layout)
     if settings.shift_px:
         span = 2 * settings.shift_px + 1
-        inputs = shift(inputs, (moves * span).long().clamp(max=span - 1) - settings.shift_px)
+        inputs = shift(inputs, ((moves * span).long().clamp(max=span - 1) - settings.shift_px).to(inputs.device))
     if borders.shape[2]:
-        inputs = move_borders(inputs, (2 * borders - 1) * settings.window_jitter, layout)
+        inputs = move_borders(inputs, ((2 * borders - 1) * settings.window_jitter).to(inputs.device), layout)
     if settings.mixup_alpha:
         alpha = settings.mixup_alpha
-        inputs, targets = mix(inputs, targets, torch.from_numpy(betaincinv(alpha, alpha, mixes[..., 0].numpy())))
+        shares = torch.from_numpy(betaincinv(alpha, alpha, mixes[..., 0].numpy()))
+        inputs, targets = mix(inputs, targets, shares.to(inputs.dtype).to(inputs.device))
     return inputs, targets
 
 
@@ -82,7 +84,7 @@ def flip_rows(inputs: Tensor, chosen: Tensor, layout: InputLayout) -> Tensor:
         chosen: rows to mirror, `(L, B)` bool.
         layout: meaning of the axes of a sample.
     """
-    rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1)
+    rows, numbers = inputs.flatten(0, 1), chosen.flatten().nonzero().squeeze(1).to(inputs.device)
     mirrored = mirror_image(rows.index_select(0, numbers), layout.mirror, layout.shows)
     return rows.index_copy(0, numbers, mirrored).view(inputs.shape)
 
@@ -95,8 +97,8 @@ def shift(inputs: Tensor, moves: Tensor) -> Tensor:
         moves: pixels down and right, `(L, B, 2)` int64.
     """
     height, width = inputs.shape[-2:]
-    rows = (torch.arange(height) - moves[..., 0, None]).clamp(0, height - 1)  # (L, B, H)
-    columns = (torch.arange(width) - moves[..., 1, None]).clamp(0, width - 1)  # (L, B, W)
+    rows = (torch.arange(height, device=moves.device) - moves[..., 0, None]).clamp(0, height - 1)  # (L, B, H)
+    columns = (torch.arange(width, device=moves.device) - moves[..., 1, None]).clamp(0, width - 1)  # (L, B, W)
     pixels = rows[..., None] * width + columns[..., None, :]  # (L, B, H, W)
     maps = inputs.flatten(2, -3).flatten(-2)  # (L, B, maps of a sample, H·W)
     index = pixels.flatten(2)[:, :, None].expand(*maps.shape)
@@ -124,10 +126,11 @@ def move_borders(inputs: Tensor, shares: Tensor, layout: InputLayout) -> Tensor:
     if not pairs:
         return inputs * (1 - shares.abs()).view(*shares.shape[:2], *[1] * (inputs.ndim - 2))
     names = [window.split(">") for window in layout.windows]
-    mixing = torch.eye(len(names)).expand(*shares.shape[:2], -1, -1).clone()  # (L, B, T, T)
+    mixing = torch.eye(len(names), device=shares.device).expand(*shares.shape[:2], -1, -1).clone()  # (L, B, T, T)
     for number, (before, after) in enumerate(pairs):
         border = names[after][0]
-        gains = torch.tensor([float(end == border) - float(start == border) for start, end in names])  # (T,)
+        signs = [float(end == border) - float(start == border) for start, end in names]
+        gains = torch.tensor(signs, device=shares.device)  # (T,)
         share = shares[..., number, None]
         mixing[..., after] += share.clamp(min=0) * gains
         mixing[..., before] += share.clamp(max=0) * gains

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +21,7 @@ from microfacial.models import Estimator, Network
 from microfacial.models.base import typed_settings
 from microfacial.models.lookup import Model, find_model
 from microfacial.models.settings import OptimiserSettings
+from microfacial.preprocessing.devices import describe_device, device_memory
 from microfacial.records import Fitted, FloatArray, History, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.augmentation import InputLayout
@@ -31,6 +33,8 @@ from microfacial.training.stack import NetworkStack, resolve_precision
 
 _MAX_LANES = 8  # networks that train side by side; all wait for the slowest one, so more gain little
 _MAX_CHUNK_BYTES = 512 * 2**20  # memory for inputs: each fold copies its training rows
+_MAX_DEVICE_FOLDS = 1024  # that train side by side on a graphics processor
+_ACTIVATIONS = 64  # a training step needs about this many times the memory of its inputs
 
 Predict = Callable[[NDArray[np.float32]], FloatArray]
 Watch = Callable[[int, int, Predict], None]
@@ -38,16 +42,25 @@ Watch = Callable[[int, int, Predict], None]
 number of the epoch, and a function that predicts with the weights of this epoch."""
 
 
-def fit(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None = None) -> list[Fitted]:
+def fit(
+    chunk: Sequence[TrainingData],
+    *,
+    model: Model,
+    settings: Section,
+    watch: Watch | None = None,
+    device: str = "cpu",
+) -> list[Fitted]:
     """Train a model variant on each fold of a chunk.
 
-    The same seeds give the same result on the same processor, whatever other folds are in the chunk.
+    The same seeds give the same result on the same processor, whatever other folds are in the chunk. On a graphics
+    processor, the same chunk gives the same result.
 
     Args:
         chunk: training data of each fold.
         model: the variant, or its name.
         settings: settings of the variant.
         watch: function that observes each epoch and cannot change the training. Estimators have no epochs.
+        device: device that trains networks, `cpu`, `cuda` or `mps`. Estimators use the processor.
 
     Returns:
         The trained model of each fold.
@@ -64,7 +77,7 @@ def fit(chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch
         case Network() as network:
             network_settings = typed_settings(network.settings, settings)
             _check_inputs(chunk[0].samples, network_settings)
-            return [*_fit_networks(network, chunk, network_settings, watch)]
+            return [*_fit_networks(network, chunk, network_settings, watch, device)]
 
 
 def restore(model: Model, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
@@ -88,13 +101,15 @@ def restore(model: Model, settings: Section, arrays: Mapping[str, NDArray[Any]])
             return restore_network(network, typed_settings(network.settings, settings), arrays)
 
 
-def chunk_size(model: Model, settings: Section, samples: Samples) -> int:
+def chunk_size(model: Model, settings: Section, samples: Samples, device: str = "cpu") -> int:
     """Return the number of folds that train together.
 
     Args:
         model: the variant, or its name.
         settings: settings of the variant.
         samples: all samples. Large samples make smaller chunks, because each fold copies its training rows.
+        device: device that trains. A graphics processor trains as many folds as fit into half of its memory and into a
+            quarter of the memory of the machine.
 
     Raises:
         ConfigError: the settings belong to another model.
@@ -103,40 +118,56 @@ def chunk_size(model: Model, settings: Section, samples: Samples) -> int:
     if not isinstance(variant, Network):
         return 1
     network_settings: OptimiserSettings = typed_settings(variant.settings, settings)
+    if device != "cpu" and variant.vmaps:
+        row_bytes = samples.inputs[:1].nbytes
+        network_bytes = _ACTIVATIONS * min(network_settings.batch_size, len(samples.labels)) * row_bytes
+        fold_bytes = samples.inputs.nbytes + network_settings.ensemble_size * network_bytes
+        on_device = device_memory(device) // 2 // max(1, fold_bytes)
+        on_host = psutil.virtual_memory().total // 4 // max(1, samples.inputs.nbytes)
+        return max(1, min(on_device, on_host, _MAX_DEVICE_FOLDS))
     if not variant.lockstep(network_settings):
         return 1
     folds = _MAX_LANES // network_settings.ensemble_size
     return max(1, min(folds, _MAX_CHUNK_BYTES // max(1, samples.inputs.nbytes)))
 
 
-def arithmetic(settings: Section) -> dict[str, str]:
+def arithmetic(settings: Section, device: str = "cpu") -> dict[str, str]:
     """Return the facts besides code and data that determine the last bits of a training.
 
     Args:
         settings: settings of the variant.
+        device: device that trains networks.
 
     Returns:
-        `torch`, its version, and for `precision: auto` also `precision`, the number type that this processor gets.
+        `torch`, its version; for `precision: auto` also `precision`, the number type that this processor gets; and for
+        a network on a graphics processor also `device`, its name.
     """
     facts = {"torch": str(torch.__version__).partition("+")[0]}  # "+cpu" names a build of the same release
     if isinstance(settings, OptimiserSettings) and settings.precision == "auto":
-        facts["precision"] = resolve_precision(settings)
+        facts["precision"] = resolve_precision(settings, device)
+    if isinstance(settings, OptimiserSettings) and device != "cpu":
+        facts["device"] = describe_device(device)
     return facts
 
 
 def _fit_networks(
-    variant: Network[Any], chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None
+    variant: Network[Any], chunk: Sequence[TrainingData], settings: OptimiserSettings, watch: Watch | None, device: str
 ) -> list[FittedNetwork]:
     """Train the ensembles of all folds until their validation losses stop falling."""
     samples, size = chunk[0].samples, settings.ensemble_size
     layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
-    lanes = [prepare_lane(variant, data, member, settings) for data in chunk for member in range(size)]
-    run_size = len(lanes) if variant.lockstep(settings) else 1
+    inputs = [torch.from_numpy(data.samples.inputs).to(device) for data in chunk]
+    lanes = [
+        prepare_lane(variant, data, member, settings, values)
+        for data, values in zip(chunk, inputs, strict=True)
+        for member in range(size)
+    ]
+    run_size = len(lanes) if variant.lockstep(settings) or (variant.vmaps and device != "cpu") else 1
     runs = [_Run(lanes[start : start + run_size], settings, layout) for start in range(0, len(lanes), run_size)]
 
     def collect(fold: int, weights: Sequence[Tensor], buffers: Sequence[Mapping[str, Tensor]]) -> FittedNetwork:
         members = slice(fold * size, (fold + 1) * size)
-        stack = NetworkStack.of([lane.network for lane in lanes[members]], resolve_precision(settings))
+        stack = NetworkStack.of([lane.network for lane in lanes[members]], resolve_precision(settings, device))
         return FittedNetwork(
             task=lanes[members.start].task,
             stack=stack.with_weights(

@@ -1,7 +1,7 @@
 """The trained networks of one fold, and the checkpoint that brings them back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,19 @@ class FittedNetwork:
     history: History
     explanation: Explain | None
 
+    @property
+    def device(self) -> str:
+        """Device that computes: `cpu`, `cuda` or `mps`."""
+        return self.stack.weights.device.type
+
+    def to(self, device: str) -> "FittedNetwork":
+        """Return the same networks on another device.
+
+        Args:
+            device: `cpu`, `cuda` or `mps`.
+        """
+        return replace(self, stack=self.stack.to(device))
+
     def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
         """Return the probabilities of the classes, or those of the action units if the network learned nothing else.
 
@@ -56,12 +69,12 @@ class FittedNetwork:
             Probabilities, `(n, K)` or `(n, U)`, averaged over the networks and, with `test_time_flip`, over mirror
             images.
         """
-        images = [torch.from_numpy(np.ascontiguousarray(inputs))]  # torch does not support negative strides
+        images = [self._as_tensor(inputs)]
         if self.test_time_flip:
             images.append(mirror_image(images[0], self.layout.mirror, self.layout.shows))
         classes = self.task.classes - len(self.task.units)
         probabilities = [
-            _as_probabilities(network.predict((image / per_channel(scale, image))[None])[0].double(), classes)
+            _as_probabilities(network.predict((image / per_channel(scale, image))[None])[0].cpu().double(), classes)
             for network, scale in self._members()
             for image in images
         ]
@@ -78,12 +91,13 @@ class FittedNetwork:
         """
         if self.explanation is None:
             return {}
-        image = torch.from_numpy(np.ascontiguousarray(inputs))
+        image = self._as_tensor(inputs)
         members = [
             network.explain(self.explanation, image / per_channel(scale, image)) for network, scale in self._members()
         ]
         return {
-            name: torch.stack([tensors[name] for tensors in members]).double().mean(0).numpy() for name in members[0]
+            name: torch.stack([tensors[name] for tensors in members]).cpu().double().mean(0).numpy()
+            for name in members[0]
         }
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
@@ -98,12 +112,17 @@ class FittedNetwork:
             "scale": self.scale,
             "chosen": np.array(self.chosen),
             **({"units": np.array(self.task.units)} if self.task.units else {}),
-            **{f"{_TENSOR}{name}": value.numpy().copy() for name, value in tensors.items()},
+            **{f"{_TENSOR}{name}": value.cpu().numpy().copy() for name, value in tensors.items()},
         }
 
     def _members(self) -> Sequence[tuple[NetworkStack, Tensor]]:
         """Each network as a stack of one, with its scale `(C,)`."""
-        return [(self.stack.member(row), scale) for row, scale in enumerate(torch.from_numpy(self.scale))]
+        return [
+            (self.stack.member(row), scale) for row, scale in enumerate(torch.from_numpy(self.scale).to(self.device))
+        ]
+
+    def _as_tensor(self, inputs: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)  # torch has no negative strides
 
 
 def _as_probabilities(logits: Tensor, classes: int) -> Tensor:

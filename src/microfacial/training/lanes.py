@@ -22,7 +22,7 @@ class Lane:
     Attributes:
         task: shape of a sample, number of classes, and co-occurrence of regions in the training rows.
         network: the untrained network.
-        inputs: inputs of the fold's m rows, `(m, …)`. Lanes of one fold share them.
+        inputs: inputs of the fold's m rows, `(m, …)`, on the device of the training. Lanes of one fold share them.
         labels: classes of the fold's rows, `(m,)` int64.
         training_rows: rows to train on, as indices into `inputs`, int64.
         validation_rows: rows to validate on, int64; empty without early stopping.
@@ -55,7 +55,9 @@ class Lane:
         return not classes and bool(self.units[self.validation_rows].isnan().all())
 
 
-def prepare_lane(variant: Network[Any], data: TrainingData, member: int, settings: OptimiserSettings) -> Lane:
+def prepare_lane(
+    variant: Network[Any], data: TrainingData, member: int, settings: OptimiserSettings, inputs: Tensor | None = None
+) -> Lane:
     """Build one network of a fold and choose its rows.
 
     Everything that depends on data depends on the training rows of the lane only.
@@ -66,10 +68,11 @@ def prepare_lane(variant: Network[Any], data: TrainingData, member: int, setting
         member: number of the network in the ensemble of the fold, from 0. Members validate on the validation folds in
             turn, and differ in their seeds.
         settings: settings of the variant.
+        inputs: inputs of the fold on the device of the training. None means the inputs in `data`, on the processor.
     """
     training, validation = _split_rows(data, member, settings.early_stopping)
     samples = data.samples
-    initial_seed, seed = np.random.SeedSequence([data.seed, member]).generate_state(2, np.uint32).tolist()
+    initial_seed, seed = member_seeds(data.seed, member)
     learns_units = samples.units is not None and (samples.task == "units" or settings.unit_weight > 0)
     task = _describe_task(samples.take(training), learns_units=learns_units)
     with torch.random.fork_rng(devices=[]):
@@ -83,7 +86,7 @@ def prepare_lane(variant: Network[Any], data: TrainingData, member: int, setting
     return Lane(
         task=task,
         network=network,
-        inputs=torch.from_numpy(samples.inputs),
+        inputs=torch.from_numpy(samples.inputs) if inputs is None else inputs,
         labels=torch.from_numpy(samples.labels),
         training_rows=torch.from_numpy(training),
         validation_rows=torch.from_numpy(validation),
@@ -95,6 +98,17 @@ def prepare_lane(variant: Network[Any], data: TrainingData, member: int, setting
         if units is None
         else torch.from_numpy(unit_class_weights(units[training], settings.class_weights).astype(scale.dtype)),
     )
+
+
+def member_seeds(seed: int, member: int) -> tuple[int, int]:
+    """Return the seed of a network's untrained weights, and the seed of its training.
+
+    Args:
+        seed: seed of the fold.
+        member: number of the network in the ensemble of the fold, from 0.
+    """
+    initial, training = np.random.SeedSequence([seed, member]).generate_state(2, np.uint32).tolist()
+    return initial, training
 
 
 def channel_scale(inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ class Lockstep:
     """The training of the networks of L lanes.
 
     Args:
-        lanes: the lanes. Their networks have one architecture and are not changed.
+        lanes: the lanes. Their networks have one architecture and are not changed. The device of their inputs computes.
         settings: settings of the networks.
         layout: meaning of the axes of a sample.
 
@@ -52,7 +52,9 @@ class Lockstep:
         self.lanes = lanes
         self.done = np.zeros(len(lanes), dtype=np.bool_)
         self._settings, self._layout = settings, layout
-        self._stack = NetworkStack.of([lane.network for lane in lanes], resolve_precision(settings))
+        self._device = lanes[0].inputs.device
+        precision = resolve_precision(settings, self._device.type)
+        self._stack = NetworkStack.of([lane.network for lane in lanes], precision).to(self._device)
         self._weights = self._stack.weights
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
         self._gradients = torch.zeros_like(self._weights)
@@ -90,24 +92,25 @@ class Lockstep:
             ConfigError: the networks draw random numbers that do not come from the seed of their lane.
         """
         self._stack.set_training(True)
-        shared_state = torch.get_rng_state()
+        shared_state = self._random_states()
         numbers = np.arange(self._steps.max())[:, None]
         active = (numbers < self._steps) & ~self.done  # (S, L)
         taken = self._taken + numbers
         rates, keys = self._learning_rates(taken), self._dropout_keys(taken)
-        total = torch.zeros(len(self.lanes), dtype=torch.float64)
+        exact = torch.float32 if self._device.type == "mps" else torch.float64  # MPS has no float64
+        total = torch.zeros(len(self.lanes), dtype=exact, device=self._device)
         for step, (inputs, targets, mask) in enumerate(self._batches(active)):
             total += self._compute_gradients(inputs, targets, mask, keys[step])
             self._update_weights(rates[step], active[step])
             self._update_average(taken[step] + 1, active[step])
         self._taken += active.sum(0)
-        if not torch.equal(shared_state, torch.get_rng_state()):
+        if not all(map(torch.equal, shared_state, self._random_states())):
             raise ConfigError(
                 f"{type(self.lanes[0].network).__name__} draws from torch's shared random numbers during training, "
                 "so its folds cannot be repeated one by one. Use microfacial.models.layers.dropout.Dropout, whose "
                 "masks come from the seed of each fold"
             )
-        return total.numpy() / self._steps
+        return total.cpu().numpy() / self._steps
 
     def validate(self) -> tuple[FloatArray, list[NDArray[np.int64]]]:
         """Predict the validation rows of each lane.
@@ -125,7 +128,8 @@ class Lockstep:
         if not classes:
             return np.array(losses), []
         guesses = [
-            lane_logits[:count, :classes].argmax(1).numpy() for lane_logits, count in zip(logits, counts, strict=True)
+            lane_logits[:count, :classes].argmax(1).cpu().numpy()
+            for lane_logits, count in zip(logits, counts, strict=True)
         ]
         return np.array(losses), guesses
 
@@ -165,7 +169,7 @@ class Lockstep:
             inputs, targets = self._gather(order[steps].flatten(0, 1))
             inputs, targets = augment(inputs, targets, uniform[steps].flatten(0, 1), self._settings, self._layout)
             batches = (values.view(together, lanes, *values.shape[1:]) for values in (inputs, targets))
-            yield from islice(zip(*batches, mask[steps].to(targets.dtype), strict=True), len(active) - start)
+            yield from islice(zip(*batches, mask[steps].to(targets), strict=True), len(active) - start)
 
     def _steps_per_augmentation(self) -> int:
         """Number of steps whose rows are augmented together."""
@@ -196,19 +200,18 @@ class Lockstep:
         """
         steps = len(rows) // len(self.lanes)
         lanes = [*self.lanes] * steps
+        labels = torch.stack([lane.labels[lane_rows] for lane, lane_rows in zip(lanes, rows, strict=True)])
+        units = [lane.units[lane_rows] for lane, lane_rows in zip(lanes, rows, strict=True) if lane.units is not None]
+        rows = rows.to(self._device)
         inputs = self.lanes[0].inputs.new_empty(*rows.shape, *self.lanes[0].inputs.shape[1:])
         for lane, lane_rows, out in zip(lanes, rows, inputs, strict=True):
             torch.index_select(lane.inputs, 0, lane_rows, out=out)
-        labels = torch.stack([lane.labels[lane_rows] for lane, lane_rows in zip(lanes, rows, strict=True)])
         classes = self._class_weights.shape[1]
-        targets = (
-            nn.functional.one_hot(labels, classes).to(inputs.dtype) if classes else inputs.new_empty(*rows.shape, 0)
-        )
-        if self._unit_weights is not None:
-            units = torch.stack(
-                [lane.units[chosen] for lane, chosen in zip(lanes, rows, strict=True) if lane.units is not None]
-            )
-            targets = torch.cat([targets, units.to(inputs.dtype)], dim=2)
+        targets = inputs.new_empty(*rows.shape, 0)
+        if classes:
+            targets = nn.functional.one_hot(labels.to(self._device), classes).to(inputs.dtype)
+        if units:
+            targets = torch.cat([targets, torch.stack(units).to(self._device, inputs.dtype)], dim=2)
         inputs.view(steps, -1, *inputs.shape[1:]).div_(self._scale)
         return inputs, targets
 
@@ -242,7 +245,7 @@ class Lockstep:
         decay = self._settings.ema_decay
         if decay:
             share = torch.from_numpy((1 - decay) / (1 - decay**taken) * active)
-            self._average.lerp_(self._weights, share.to(self._weights.dtype)[:, None])
+            self._average.lerp_(self._weights, share.to(self._weights.dtype).to(self._device)[:, None])
 
     def _learning_rates(self, taken: NDArray[np.int64]) -> FloatArray:
         """Learning rates `(S, L)` of the step that follows `taken` steps, `(S, L)`."""
@@ -259,21 +262,28 @@ class Lockstep:
         seeds = np.array([lane.seed for lane in self.lanes], dtype=np.uint64)
         modules = np.arange(1, len(self._stack.dropouts) + 1, dtype=np.uint64)[:, None]
         steps = _hash_uint64(seeds + taken.astype(np.uint64) * _KEYS)[:, None]
-        return torch.from_numpy(_hash_uint64(steps + modules * _KEYS).view(np.int64))
+        return torch.from_numpy(_hash_uint64(steps + modules * _KEYS).view(np.int64)).to(self._device)
 
     @cached_property
     def _scale(self) -> Tensor:
-        return torch.stack([per_channel(lane.scale, lane.inputs) for lane in self.lanes])
+        return torch.stack([per_channel(lane.scale, lane.inputs) for lane in self.lanes]).to(self._device)
 
     @cached_property
     def _class_weights(self) -> Tensor:
-        return torch.stack([lane.class_weights for lane in self.lanes])
+        return torch.stack([lane.class_weights for lane in self.lanes]).to(self._device)
+
+    def _random_states(self) -> list[Tensor]:
+        """States of the random numbers that networks share: those of the processor, and those of the device."""
+        states = [torch.get_rng_state()]
+        return (
+            states if self._device.type == "cpu" else [*states, torch.get_device_module(self._device).get_rng_state()]
+        )
 
     @cached_property
     def _unit_weights(self) -> Tensor | None:
         """Weights of the states of units, `(L, U, 2)`, or None if the networks do not learn units."""
         weights = [lane.unit_state_weights for lane in self.lanes if lane.unit_state_weights is not None]
-        return torch.stack(weights) if weights else None
+        return torch.stack(weights).to(self._device) if weights else None
 
 
 def _repeat(rows: Tensor, length: int) -> Tensor:

@@ -1,5 +1,6 @@
-"""Compute in one thread, so that results do not depend on the number of threads."""
+"""Compute in a way that can be repeated: in one thread, and without tricks of graphics processors."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,3 +18,23 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """Give the same result in every run on one graphics processor inside the block. It changes nothing on `cpu`.
+
+    Args:
+        device: `cpu`, `cuda` or `mps`.
+    """
+    if device == "cpu":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it, cuBLAS adds in a changing order
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)  # some operations have no deterministic algorithm
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

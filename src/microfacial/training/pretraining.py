@@ -16,10 +16,10 @@ from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_l
 from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.datasets.drawn_motion.skin import UNITS
-from microfacial.errors import ConfigError
 from microfacial.models.inputs import PORTRAIT, face_area
 from microfacial.models.prior import GREATEST, GRID_PX, INPUT_PX, SMALLEST, MotionPrior
-from microfacial.training.one_thread import one_thread
+from microfacial.preprocessing.devices import find_device
+from microfacial.training.one_thread import one_thread, repeatable
 
 SHOWN_UNITS = tuple(unit for unit in UNITS if any(unit in emotion.units for emotion in EMOTIONS.values()))
 """Numbers of the action units whose probabilities the prior returns: those that show an emotion."""
@@ -69,17 +69,18 @@ def pretrain(plan: Pretraining, device: str = "cpu", watch: Callable[[int, float
 
     Args:
         plan: how the prior is trained.
-        device: device of torch, such as `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` or `mps`; see `find_device`.
         watch: function that receives the number of finished steps and the loss of the last one.
 
     Returns:
         The trained prior.
 
     Raises:
-        ConfigError: torch does not have the device.
+        ConfigError: this machine does not have the device.
     """
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        generator = _make_generator(device, plan.seed)
+    device = find_device(device, "device")
+    with one_thread(), repeatable(device), torch.random.fork_rng(devices=[]):
+        generator = torch.Generator(device).manual_seed(plan.seed)
         torch.manual_seed(plan.seed)
         network = _PriorNetwork(plan.hidden).to(device)
         optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
@@ -96,16 +97,6 @@ def pretrain(plan: Pretraining, device: str = "cpu", watch: Callable[[int, float
             if watch is not None:
                 watch(step + 1, float(loss.detach()))
     return network.as_prior()
-
-
-def _make_generator(device: str, seed: int) -> torch.Generator:
-    try:
-        return torch.Generator(device).manual_seed(seed)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"device {device!r} cannot be used ({reason}). Choose cpu, or a device of this machine"
-        ) from None
 
 
 class _PriorNetwork(nn.Module):

@@ -98,6 +98,15 @@ class NetworkStack:
         """
         return NetworkStack(self._network, weights, self.buffers if buffers is None else buffers, self._precision)
 
+    def to(self, device: str | torch.device) -> "NetworkStack":
+        """Return a stack with the same numbers on another device.
+
+        Args:
+            device: device of torch.
+        """
+        buffers = {name: value.to(device) for name, value in self.buffers.items()}
+        return self.with_weights(self.weights.to(device), buffers)
+
     def logits(self, tensors: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Compute the logits of each network for its own inputs.
 
@@ -110,7 +119,7 @@ class NetworkStack:
         """
 
         def compute(tensors: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bfloat16"):
+            with torch.autocast(self.weights.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
                 logits = functional_call(self._network, tensors, (inputs,), tie_weights=False)
             return logits.to(self.weights.dtype)
 
@@ -192,17 +201,23 @@ def flatten_gradients(gradients: Sequence[Tensor], out: Tensor) -> None:
     torch.cat([_to_rows(gradient) for gradient in gradients], dim=1, out=out)
 
 
-def resolve_precision(settings: OptimiserSettings) -> str:
+def resolve_precision(settings: OptimiserSettings, device: str = "cpu") -> str:
     """Return the number type of matrix products.
 
     Args:
         settings: settings of the network.
+        device: device that computes.
 
     Returns:
-        `bfloat16` or `float32`. `precision: auto` is bfloat16 on processors with instructions for it.
+        `bfloat16` or `float32`. `precision: auto` is bfloat16 on processors and on CUDA devices that have instructions
+        for it.
     """
     if settings.precision != "auto":
         return settings.precision
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device != "cpu":
+        return "float32"
     capabilities = torch.cpu.get_capabilities()
     return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
 

@@ -22,6 +22,7 @@ from microfacial.evaluation.protocols import TrainConfig, ignores_seed, plan_fol
 from microfacial.evaluation.scoring import gather
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import find_model
+from microfacial.preprocessing.devices import find_device
 from microfacial.records import FoldPlan, FoldResult, Inputs, Predictions, Samples
 from microfacial.settings import Section
 from microfacial.training.fit import arithmetic, chunk_size
@@ -62,6 +63,15 @@ class CandidateTrainer:
     features: str
     code: str
     processes: int
+
+    @cached_property
+    def device(self) -> str:
+        """Device that trains networks.
+
+        Raises:
+            ConfigError: this machine does not have the device of the protocol.
+        """
+        return find_device(self.data.protocol.device, "train.device")
 
     @cached_property
     def rows(self) -> Samples:
@@ -107,7 +117,15 @@ class CandidateTrainer:
         model, settings, classes = candidate.model, candidate.settings, self.data.classes
         key = fold_key(self.features, self.code, self.data.protocol, model, settings, classes)
         cache = FoldCache(self.folder / kind, key)
-        train = partial(train_chunks, samples, model=model, settings=settings, processes=self.processes, cache=cache)
+        train = partial(
+            train_chunks,
+            samples,
+            model=model,
+            settings=settings,
+            processes=self.processes,
+            cache=cache,
+            device=self.device,
+        )
         if not ignores_seed(model):
             yield from train(chunks=chunks)
             return
@@ -149,7 +167,7 @@ class CandidateTrainer:
             ConfigError: training diverges, or the settings do not fit the inputs.
         """
         samples = self.make_samples(candidate)
-        size = chunk_size(candidate.model, candidate.settings, samples)
+        size = chunk_size(candidate.model, candidate.settings, samples, self.device)
         return self.train("protocol", candidate, samples, chunk_plans(plans, size), self.data.protocol)
 
     def gather_protocol(self, name: str, folds: Sequence[FoldResult]) -> Predictions:

@@ -97,7 +97,7 @@ class InnerFolds:
             ProtocolError: there are too few subjects.
         """
         samples = self.make_samples(candidate)
-        chunks = self._shuffle(chunk_size(candidate.model, candidate.settings, samples), order)
+        chunks = self._shuffle(chunk_size(candidate.model, candidate.settings, samples, self.trainer.device), order)
         processes = self.trainer.processes
         for start in range(0, len(chunks), processes):
             batch = chunks[start : start + processes]

@@ -161,11 +161,16 @@ def find_studies(
         Studies in the order in which they were started.
 
     Raises:
-        PipelineError: the storage cannot be opened.
+        PipelineError: the storage cannot be opened, or a study in it is damaged.
     """
     opened = storage.open(reading=reading)
-    summaries = optuna.get_all_study_summaries(opened)
-    studies = [read_study(opened, summary.study_name) for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
+    try:
+        summaries = optuna.get_all_study_summaries(opened)
+        names = [summary.study_name for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
+        studies = [read_study(opened, name) for name in names]
+    except (ValueError, StorageInternalError) as error:  # Optuna stores attributes as JSON
+        reason = " ".join(str(error).split())
+        raise PipelineError(f"{storage.url} is damaged ({reason}). Move it away, or restore a backup") from None
     matching = [
         study for study in studies if study.facts["dataset"] == dataset and model in (None, study.facts["model"])
     ]

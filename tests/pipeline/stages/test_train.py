@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from command_line import read_rows, run, set_params, train
 from microfacial.evaluation import fold_cache
@@ -60,7 +61,7 @@ def test_folds_of_another_torch_or_precision_are_not_reused(
     project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for arithmetic in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bfloat16"}, {"torch": "2"}):
-        monkeypatch.setattr(fold_cache, "arithmetic", lambda _, value=arithmetic: value)
+        monkeypatch.setattr(fold_cache, "arithmetic", lambda *_, value=arithmetic: value)
         train(monkeypatch, "majority")
     assert len(list((project_with_flow / ".microfacial" / "tiny" / "folds" / "majority").iterdir())) == 3
 
@@ -134,3 +135,55 @@ def test_a_protocol_that_does_not_fit_the_data_gives_one_line_and_exit_code_2(
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith("microfacial: ")
     assert [value for value in values if value not in message] == []
+
+
+@pytest.mark.parametrize("model", ["majority", "roi_cnn"])
+@pytest.mark.parametrize("device", ["cuda", "mps", "tpu"])
+def test_a_device_that_the_machine_lacks_ends_in_one_line(
+    project_with_flow: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    device: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    set_params("train", device=device)
+    assert run(monkeypatch, "train", model) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "train.device" in error
+    assert device in error
+
+
+def test_the_device_auto_gives_the_files_of_the_processor(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    folder = project_with_flow / "results/tiny/train/roi_cnn"
+    train(monkeypatch, "roi_cnn")
+    names = ("predictions.csv", "folds.csv", "history.csv", "evaluation.json")
+    before = {name: (folder / name).read_bytes() for name in names}
+    cache = project_with_flow / ".microfacial" / "tiny" / "folds" / "roi_cnn"
+    stored = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    set_params("train", device="auto")
+    train(monkeypatch, "roi_cnn")
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == stored
+
+
+@pytest.mark.parametrize("command", [("predict", "a.avi", "--model", "bundle"), ("pretrain",)])
+def test_the_option_device_is_checked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *command, "--device", "cuda") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--device" in error
+    assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def spot_eval_command(
     show_default=True,
     help="File of the weights. The model card is written next to it.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Device of torch: cpu, cuda or mps.")
+@click.option("--device", default="cpu", show_default=True, help="Device that trains: auto, cpu, cuda or mps.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of all randomness.")
 @click.option(
     "--steps", type=click.IntRange(1, 1_000_000), help="Number of batches. Default: as for the shipped weights."
@@ -146,6 +146,9 @@ def lineage_command(as_json: bool) -> None:
 @click.option(
     "--render", type=click.Path(path_type=Path), help="Video with faces and events drawn in, or folder for several."
 )
+@click.option(
+    "--device", help="Device of networks: auto, cpu, cuda or mps. Default: train.device, or cpu with --model."
+)
 def predict_command(
     films: tuple[str, ...],
     onset: int | None,
@@ -156,6 +159,7 @@ def predict_command(
     version: int | None,
     model: str | None,
     scheme: str | None,
+    device: str | None,
     as_json: bool,
     csv: Path | None,
     html: Path | None,
@@ -167,7 +171,7 @@ def predict_command(
     project. Without a project it is motion_prior, which is in the package. If you give the moments of a movement, only
     that movement is recognised.
     """
-    from microfacial.pipeline.commands.predict import Outputs, choose_model, run_predict
+    from microfacial.pipeline.commands.predict import Outputs, choose_device, choose_model, run_predict
 
     if model is not None and (version is not None or alias is not None):
         raise click.UsageError("--model names the model, so --alias and --version do not apply. Remove them")
@@ -175,5 +179,6 @@ def predict_command(
     outputs = Outputs(as_json=as_json, csv=csv, html=html, render=render)
     from_project = alias is not None or version is not None or (model in (None, "motion_prior") and PARAMS.exists())
     project = open_checked_project() if from_project else None
-    if not run_predict(choose_model(model, scheme, alias, version, project), films, moments, fps, outputs):
+    place = choose_device(device, in_project=project is not None and model is None)
+    if not run_predict(choose_model(model, scheme, alias, version, project).to(place), films, moments, fps, outputs):
         sys.exit(USER_ERROR)

@@ -10,13 +10,16 @@ from typing import Literal
 import click
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.inference.answer import answer_clip, answer_film
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
 from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
 from microfacial.inference.film_answer import MISUSE, FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
-from microfacial.pipeline.project import VERSION_CACHE, Project
+from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
+from microfacial.preprocessing.devices import find_device
+from microfacial.settings import check, read_sections
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
 
@@ -79,6 +82,25 @@ def choose_model(
     if scheme is None and project is not None:
         scheme = project.clips.scheme
     return open_prior() if scheme is None else open_prior(scheme)
+
+
+def choose_device(option: str | None, *, in_project: bool) -> str:
+    """Return the device of networks.
+
+    Args:
+        option: the option `--device`, or None.
+        in_project: whether `train.device` in params.yaml is the default, instead of `cpu`.
+
+    Returns:
+        `cpu`, `cuda` or `mps`.
+
+    Raises:
+        ConfigError: this machine does not have the device, or params.yaml is wrong.
+    """
+    if option is not None or not in_project:
+        return find_device(option or "cpu", "--device")
+    train = check(read_sections(PARAMS).get("train", {}), TrainConfig, f"{PARAMS}: train")
+    return find_device(train.device, f"{PARAMS}: train.device")
 
 
 def _open_registered(

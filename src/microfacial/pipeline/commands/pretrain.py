@@ -10,6 +10,7 @@ from tqdm import tqdm
 from microfacial import __version__
 from microfacial.pipeline.project import PARAMS
 from microfacial.pipeline.provenance import git_tags
+from microfacial.preprocessing.devices import find_device
 from microfacial.tracking.location import store_uri
 from microfacial.training.pretraining import Pretraining, pretrain
 from microfacial.training.prior_files import TrainedPrior, check_output, score_prior, write_prior
@@ -20,14 +21,15 @@ def run_pretrain(output: Path, device: str, plan: Pretraining) -> None:
 
     Args:
         output: file of the weights. The card is written next to it.
-        device: device of torch.
+        device: `auto`, `cpu`, `cuda` or `mps`.
         plan: how the prior is trained.
 
     Raises:
-        ConfigError: torch does not have the device, or the file has another extension than .safetensors.
+        ConfigError: this machine does not have the device, or the file has another extension than .safetensors.
         StorageError: the disk is full.
     """
     check_output(output)
+    device = find_device(device, "--device")
     started_ms = int(time.time() * 1000)
     losses: list[float] = []
     with tqdm(total=plan.steps, desc="pretrain", unit="batch") as bar:

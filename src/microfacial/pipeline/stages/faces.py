@@ -6,18 +6,22 @@ from collections.abc import Sequence
 import click
 
 from microfacial.datasets.clip_table import read_clips
-from microfacial.pipeline.progress import progress_bar
+from microfacial.pipeline.progress import clip_progress
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.suspicious_clips import find_suspicious_faces
+from microfacial.preprocessing.clip_cache import ClipCache
 from microfacial.preprocessing.face_jobs import locate_faces
 from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.store import read_crops, read_faces, write_faces
 from microfacial.records import Face
 from microfacial.settings import read_section
+from microfacial.source_code import code_digest
 
 
 def run_faces(project: Project) -> None:
     """Write the place of each clip's face, the boxes of its regions, and its aligned onset and apex.
+
+    Only new and changed clips are computed, and an interrupted run continues.
 
     Args:
         project: data set whose clips have been written.
@@ -28,8 +32,15 @@ def run_faces(project: Project) -> None:
     """
     clips, config = read_clips(project.results / "clips.csv"), read_section(PARAMS, "faces", FacesConfig)
     regions = region_names(config)
-    with progress_bar(clips, "faces") as bar:
-        located = locate_faces(bar, project.frames, config)
+    with clip_progress("faces") as report:
+        located = locate_faces(
+            clips,
+            project.frames,
+            config,
+            cache=ClipCache(project.state / "faces"),
+            code=code_digest("faces"),
+            report=report,
+        )
         write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
     folder = project.results / "faces"
     faces, _, size_px = read_faces(folder)
