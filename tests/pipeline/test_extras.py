@@ -31,7 +31,7 @@ NEED_EXTRAS = {
 }
 """Modules outside of the optional packages that import an extra, directly or through others, when they are imported."""
 
-OPTIONAL_PACKAGES = ("registry", "tracking", "tuning")
+OPTIONAL_PACKAGES = ("cluster", "registry", "tracking", "tuning")
 
 
 def module_names() -> Iterator[str]:

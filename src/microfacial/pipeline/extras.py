@@ -20,6 +20,12 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "dvc": "pipeline",
         "optuna": "tuning",
         "optuna_dashboard": "tuning",
+        "dask": "cluster",
+        "dask_jobqueue": "cluster",
+        "distributed": "cluster",
+        "cryptography": "cluster",
+        "psycopg": "team",
+        "dvc_s3": "team",
     }
 )
 """The extra that installs a module, by the name of the module."""
