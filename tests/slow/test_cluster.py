@@ -115,6 +115,12 @@ def test_a_cluster_on_this_machine_is_encrypted_and_listens_on_loopback_only(tmp
     assert {*listening} == {"127.0.0.1"}
 
 
+def test_a_single_worker_runs_the_tasks_and_not_this_process(tmp_path: Path) -> None:
+    with run_on_cluster(LOCAL, 1, tmp_path, PACKAGES):
+        (process,) = make_parallel(1, return_as="list")([delayed(os.getpid)()])
+    assert process != os.getpid()
+
+
 def test_the_prior_of_a_worker_is_the_prior_of_this_process(tmp_path: Path) -> None:
     plan = Pretraining(steps=2, batch=32)
     with run_on_cluster(LOCAL, 1, tmp_path, PACKAGES):
@@ -129,7 +135,7 @@ def test_the_prior_of_a_worker_is_the_prior_of_this_process(tmp_path: Path) -> N
 @contextmanager
 def scheduler(threads: int = 1) -> Iterator[str]:
     """Run a scheduler with one worker. Yield its address."""
-    with LocalCluster(1, threads_per_worker=threads, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=threads, host="127.0.0.1", dashboard_address=None) as cluster:
         yield cluster.scheduler_address
 
 
@@ -151,19 +157,20 @@ def test_a_worker_whose_results_could_differ_is_refused(
             make_parallel(1, return_as="list")([delayed(abs)(-1)])
 
 
-@pytest.mark.parametrize("workers", [0, None])
-def test_without_workers_or_scheduler_the_error_names_the_address(
-    tmp_path: Path, unused_port: int, workers: int | None
+@pytest.mark.parametrize("case", ["workers", "scheduler", "certificates"])
+def test_without_workers_or_scheduler_or_certificates_the_error_names_the_address(
+    tmp_path: Path, unused_port: int, case: str
 ) -> None:
-    with LocalCluster(0, host="127.0.0.1", dashboard_address=None) as cluster:
-        address = f"tcp://127.0.0.1:{unused_port}" if workers is None else cluster.scheduler_address
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as cluster:
+        protocol = "tls" if case == "certificates" else "tcp"
+        address = cluster.scheduler_address if case == "workers" else f"{protocol}://127.0.0.1:{unused_port}"
         config = RunConfig(backend="dask", scheduler=address, wait_minutes=0.05)
         with pytest.raises(PipelineError, match=address), run_on_cluster(config, 1, tmp_path, PACKAGES):
             make_parallel(1, return_as="list")([delayed(abs)(-1)])
 
 
 def test_when_all_workers_have_left_the_command_ends(tmp_path: Path) -> None:
-    with LocalCluster(1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
         config = RunConfig(backend="dask", scheduler=cluster.scheduler_address, wait_minutes=0.05)
         with run_on_cluster(config, 1, tmp_path, PACKAGES):
             results = make_parallel(1)([delayed(abs)(-1), delayed(time.sleep)(3600)])
@@ -221,7 +228,15 @@ def test_slurm_jobs_run_the_tasks_and_are_cancelled(slurm: Path, pair: Samples, 
     assert "--nthreads 1" in script
     assert "--nworkers 2" in script
     assert "scancel" in slurm.read_text()
-    assert not [path for path in (tmp_path / "state" / "slurm").iterdir() if path.suffix == ".pem"]
+
+
+def test_without_the_commands_of_slurm_the_error_names_the_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = RunConfig(backend="dask", scheduler="slurm")
+    with pytest.raises(PipelineError, match="sbatch"), run_on_cluster(config, 1, tmp_path, PACKAGES):
+        make_parallel(1, return_as="list")([delayed(abs)(-1)])
 
 
 # --- the command line -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ to it, so whoever reaches an unencrypted scheduler can run code as its user.
 """
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +46,12 @@ def run_on_cluster(config: RunConfig, processes: int, state: Path, packages: Map
     Raises:
         PipelineError: no worker can be reached, the scheduler is lost, or a worker has other code or versions.
     """
-    for name in ("distributed", "dask_jobqueue", "tornado"):  # an error has one line, of this package
+    for name in (
+        "distributed",
+        "distributed.client",
+        "dask_jobqueue",
+        "tornado",
+    ):  # an error is one line, of this package
         logging.getLogger(name).setLevel(logging.CRITICAL)
     local = config.scheduler == "local"
     with ExitStack() as stack, dask.config.set(_SETTINGS):
@@ -90,12 +96,17 @@ def _open_client(config: RunConfig, processes: int, state: Path) -> Iterator[tup
             cluster = _start_slurm_jobs(config.slurm, state)
             workers, target, security = config.slurm.jobs * config.slurm.processes, cluster, cluster.security
         else:
-            cluster, workers, target, security = None, 1, config.scheduler, None
+            cluster, workers, target, security = None, 1, config.scheduler, Security()
+            if config.scheduler.startswith("tls:") and not security.get_connection_args("client").get("ssl_context"):
+                raise PipelineError(
+                    f"params.yaml: run.scheduler: {config.scheduler} needs certificates. "
+                    "Name them in dask's configuration: distributed.comm.tls.ca-file, and client.cert and client.key"
+                )
         if cluster is not None:
             stack.callback(_close, cluster)
         try:
             client = Client(target, security=security, set_as_default=False, timeout=config.wait_minutes * 60)
-        except (OSError, TimeoutError, ValueError) as error:  # ValueError: tls:// without certificates
+        except (OSError, TimeoutError) as error:
             raise PipelineError(
                 f"params.yaml: run.scheduler: {config.scheduler} does not answer ({error}). "
                 "Start it with `dask scheduler`, correct the address, or set run.backend: local"
@@ -108,6 +119,11 @@ def _start_slurm_jobs(config: SlurmConfig, state: Path) -> Any:
     """Submit SLURM jobs, each with its workers. The scheduler runs in this process."""
     from dask_jobqueue import SLURMCluster  # its import reads configuration files
 
+    if shutil.which("sbatch") is None:
+        raise PipelineError(
+            "params.yaml: run.scheduler: slurm needs the command sbatch, which is not on this machine. "
+            "Run the command on a login node of the cluster, or set run.backend: local"
+        )
     folder = (state / "slurm").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     cluster = SLURMCluster(
@@ -120,6 +136,7 @@ def _start_slurm_jobs(config: SlurmConfig, state: Path) -> Any:
         interface=config.interface,
         job_extra_directives=list(config.directives),
         job_script_prologue=list(config.prologue),
+        worker_extra_args=["--memory-limit", "0"],  # SLURM limits the memory of a job; dask would pause workers
         log_directory=str(folder),
         shared_temp_directory=str(folder),  # certificates of this run, readable by this user only
         security=Security.temporary(),

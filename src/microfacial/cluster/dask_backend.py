@@ -51,14 +51,14 @@ class DaskBackend(ParallelBackendBase):  # type: ignore[misc]
         return self._connection[0]
 
     def effective_n_jobs(self, n_jobs: int) -> int:  # noqa: ARG002 – joblib fixes the arguments
-        """Return the number of workers, for joblib's number of tasks in flight.
+        """Return the number of workers, at least 2. For 1, joblib would run the tasks in this process.
 
         Args:
             n_jobs: number of processes that the caller has in mind. The scheduler has its own workers.
         """
         workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
         assert self._connection is not None
-        return max(1, workers, self._connection[1])
+        return max(2, workers, self._connection[1])
 
     def start_call(self) -> None:
         """Forget the large arguments of the call before."""
