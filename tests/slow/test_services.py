@@ -99,6 +99,7 @@ def test_training_registers_and_promotes_a_champion_on_the_server(services: Serv
     call(services, project, "microfacial", "register", MODEL)
     call(services, project, "microfacial", "promote", "--bootstrap")
     version = MlflowClient(services.mlflow).get_model_version_by_alias("tiny.casme2-4", "champion")
+    assert version.source is not None
     assert version.source.startswith(("mlflow-artifacts:", "models:"))
     assert [key for key in services.list_keys("mlflow") if key.endswith(".safetensors")]
     with services.connect("mlflow") as database:

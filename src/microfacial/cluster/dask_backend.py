@@ -20,7 +20,7 @@ from microfacial.errors import PipelineError
 
 _LARGE_BYTES = 1_000_000  # larger arguments are sent to the scheduler once, and not with every task
 
-Task = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]
+_Task = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]
 
 
 class DaskBackend(ParallelBackendBase):  # type: ignore[misc]
@@ -141,7 +141,7 @@ def _return(value: Any) -> Any:
     return value
 
 
-def _run_tasks(tasks: Sequence[Task], expected: Expected | None) -> list[Any]:
+def _run_tasks(tasks: Sequence[_Task], expected: Expected | None) -> list[Any]:
     """Run a batch of tasks on a worker."""
     if expected is not None:
         check_worker(expected)

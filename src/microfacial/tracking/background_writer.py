@@ -17,8 +17,6 @@ from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFo
 from microfacial.tracking.settings import read_tracking_config
 
 if TYPE_CHECKING:
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
     from microfacial.tracking.runs import ModelRun
 
 
@@ -36,7 +34,7 @@ class BackgroundWriter:
     def __init__(self, identity: RunIdentity, metadata: RunMetadata, root: Path) -> None:
         self._identity, self._metadata, self._root = identity, metadata, root
         self._run: ModelRun | None = None
-        self._monitor: SystemMetricsMonitor | None = None
+        self._end_monitor: Callable[[], None] | None = None
         self._failed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._writes: list[Future[None]] = []
@@ -88,11 +86,11 @@ class BackgroundWriter:
         if config.system_metrics:
             from microfacial.tracking.system_metrics import start_monitor
 
-            self._monitor = start_monitor(store_uri(self._root), self._run.run_id, config.system_metrics_seconds)
+            self._end_monitor = start_monitor(store_uri(self._root), self._run.run_id, config.system_metrics_seconds)
 
     def _stop_monitor(self) -> None:
-        if self._monitor is not None:
-            self._monitor.finish()
+        if self._end_monitor is not None:
+            self._end_monitor()
 
     def _submit(self, write: Callable[["ModelRun"], object]) -> None:
         def write_if_open() -> None:

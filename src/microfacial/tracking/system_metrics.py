@@ -1,11 +1,13 @@
 """The load of this machine as metrics of a run, measured by MLflow in a thread of its own."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 
-def start_monitor(uri: str, run_id: str, seconds: float) -> SystemMetricsMonitor:
+def start_monitor(uri: str, run_id: str, seconds: float) -> Callable[[], None]:
     """Start to measure the load of this machine. The metrics of the run start with `system/`.
 
     A continued run gets further steps. The GPU is measured if the package nvidia-ml-py is installed.
@@ -16,9 +18,10 @@ def start_monitor(uri: str, run_id: str, seconds: float) -> SystemMetricsMonitor
         seconds: time between two measurements.
 
     Returns:
-        The monitor. Call `finish` before the run is closed.
+        A function that ends the measurements. Call it before the run is closed.
     """
     logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
-    monitor = SystemMetricsMonitor(run_id, sampling_interval=seconds, resume_logging=True, tracking_uri=uri)
+    untyped: Any = SystemMetricsMonitor
+    monitor = untyped(run_id, sampling_interval=seconds, resume_logging=True, tracking_uri=uri)
     monitor.start()
-    return monitor
+    return monitor.finish
