@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: repro test test-slow check lint docs ui setup browser pictures audit pins help
+.PHONY: repro test test-slow test-services check lint docs ui setup browser pictures audit pins help
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -17,6 +17,9 @@ test: setup ## quick tests, on all cores; COVERAGE=1 measures the share of lines
 
 test-slow: browser ## tests that kill, clone, look, or run everything
 	@.venv/bin/python -m pytest -m slow --numprocesses auto --dist worksteal
+
+test-services: setup ## a team on PostgreSQL and an S3-compatible store; needs PostgreSQL of the system
+	@.venv/bin/python -m pytest -m services tests/slow/test_services.py
 
 lint: setup ## lint, format, types, import layers, dvc.lock
 	@.venv/bin/ruff check .

@@ -4,6 +4,7 @@ The command line prints such an error as one line and ends with exit code 2.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -68,6 +69,11 @@ class DamagedError(ValueError):
 
     The function that opened the file catches it and raises a `MicrofacialError` with the file and a remedy.
     """
+
+
+def hide_password(uri: str) -> str:
+    """Return an address, or a text that contains addresses, without user names and passwords."""
+    return re.sub(r"//[^/\s]*@", "//", uri)
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

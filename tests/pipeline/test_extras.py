@@ -32,7 +32,7 @@ NEED_EXTRAS = {
 }
 """Modules outside of the optional packages that import an extra, directly or through others, when they are imported."""
 
-OPTIONAL_PACKAGES = ("registry", "serving", "tracking", "tuning")
+OPTIONAL_PACKAGES = ("cluster", "registry", "serving", "tracking", "tuning")
 
 
 def module_names() -> Iterator[str]:

@@ -23,10 +23,10 @@ from microfacial.errors import MicrofacialError
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.inference.bundle import BUNDLE, write_bundle
+from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.predict import load_fold
 from microfacial.inference.read import read_map
 from microfacial.models.prior import MotionPrior
-from microfacial.pipeline.commands.predict import open_bundle
 from microfacial.preprocessing.clip_cache import ClipCache
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig

@@ -149,6 +149,7 @@ def test_all_commands_work_in_a_new_project_and_git_has_no_large_file(project: P
     listed = complete(project, "git", "ls-files", "--others", "--cached", "--exclude-standard").stdout.split()
     expected = {".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "Makefile", "data.dvc", "dvc.lock"}
     expected |= {"dvc.yaml", "mlflow.db", "mlruns/.gitignore", "params.yaml", "results/tiny/reports/metrics.json"}
+    expected |= {"results/tiny/reports/scores.json"}
     assert set(listed) == expected
 
 
@@ -162,7 +163,7 @@ def test_the_core_reads_draws_checks_spots_and_predicts_without_a_project(
     done = core(tmp_path, "microfacial", "doctor", "mine")
     assert done.returncode == 0, done.stdout + done.stderr
     clip = next((tmp_path / "mine").rglob("reg_img*")).parent
-    done = core(tmp_path, "microfacial", "spot", str(clip))
+    done = core(tmp_path, "microfacial", "spot", str(clip), "--fps", "200")
     assert done.returncode == 0, done.stderr
     moments = re.search(r"spot: onset (\d+).*, apex (\d+).*, offset (\d+)", done.stdout)
     assert moments is not None

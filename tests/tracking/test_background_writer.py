@@ -1,9 +1,12 @@
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from microfacial.records import History
 from microfacial.tracking.background_writer import BackgroundWriter
@@ -49,6 +52,30 @@ def test_a_training_that_fails_closes_its_run(root: Path, error: type[BaseExcept
     with pytest.raises(error):
         train_and_fail()
     assert [run.info.status for run in model_runs(root)] == [status]
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_the_load_of_the_machine_is_logged_if_the_settings_ask_for_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], logs: bool
+) -> None:
+    measured = Event()
+    publish = SystemMetricsMonitor.publish_metrics
+
+    def note(monitor: SystemMetricsMonitor, metrics: dict[str, float]) -> None:
+        publish(monitor, metrics)
+        measured.set()
+
+    monkeypatch.setattr(SystemMetricsMonitor, "publish_metrics", note)
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    (root / "params.yaml").write_text(f"tracking: {{system_metrics: {str(logs).lower()}}}")
+    with suppress(InterruptedError), BackgroundWriter(IDENTITY, METADATA, root) as writer:
+        writer.log_fold(make_fold("a/1"), 1.0)
+        assert measured.wait(60 if logs else 0) == logs
+        raise InterruptedError
+    (run,) = model_runs(root)
+    assert ("system/cpu_utilization_percentage" in run.data.metrics) == logs
+    assert run.info.status == "FAILED"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_failure_of_mlflow_prints_one_line_and_stops_writing(

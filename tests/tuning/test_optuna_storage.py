@@ -3,7 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
 
 from microfacial.errors import PipelineError
 from microfacial.models.presets import resolve
@@ -67,6 +68,29 @@ def test_there_are_no_importances_if_there_are_too_few_trials(make_runner: MakeR
 def test_the_error_for_a_database_that_cannot_be_opened_names_it(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"study\.storage.*nonsense"):
         StudyStorage(tmp_path, StudyConfig(storage="nonsense")).open()
+
+
+def test_the_error_for_a_database_that_does_not_answer_has_one_line_and_no_password(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"postgresql://127\.0\.0\.1:9/studies") as caught:
+        StudyStorage(tmp_path, StudyConfig(storage="postgresql://me:secret@127.0.0.1:9/studies")).open()
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_is_lost_during_a_study_is_one_line(
+    make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = make_runner(trials=3, storage="sqlite")
+    trials = runner.run()
+    next(trials)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageInternalError("server closed the\nconnection to postgresql://me:secret@host/studies")
+
+    monkeypatch.setattr(RDBStorage, "get_all_trials", fail)
+    monkeypatch.setattr("optuna.storages._cached_storage._CachedStorage.get_all_trials", fail)
+    with pytest.raises(PipelineError, match=r"studies\.db failed \(server closed the connection to .*//host/studies"):
+        next(trials)
 
 
 def test_the_error_for_a_damaged_journal_names_it(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class HybridSettings(AttentionSettings):
 
     @field_validator("prior_share")
     @classmethod
-    def _check_prior_has_face(cls, prior_share: float, fields: ValidationInfo) -> float:
+    def _check_share_has_face(cls, prior_share: float, fields: ValidationInfo) -> float:
         if prior_share and not fields.data.get("whole_face", True):
             raise PydanticCustomError("prior_share", "must be 0 where whole_face is false: the prior needs it")
         return prior_share

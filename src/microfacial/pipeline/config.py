@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from microfacial.cluster.settings import RunConfig
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.label_schemes import UNITS_SCHEME
 from microfacial.errors import ConfigError, suggest
@@ -19,6 +20,7 @@ from microfacial.preprocessing.published_maps import check_published_maps
 from microfacial.registry.promotion_rule import RegistryConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
+from microfacial.tracking.settings import TrackingConfig
 from microfacial.tuning.settings import StudyConfig
 
 
@@ -44,6 +46,8 @@ class Config:
         tuned: subjects on which the settings of a model were tuned, by model. No stage depends on it.
         study: search of settings. No stage depends on it.
         registry: rule of promotion. No stage depends on it.
+        run: where tasks run. No stage depends on it.
+        tracking: what MLflow gets besides the results. No stage depends on it.
     """
 
     clips: ClipsConfig
@@ -55,6 +59,8 @@ class Config:
     tuned: Mapping[str, Tuned]
     study: StudyConfig
     registry: RegistryConfig
+    run: RunConfig
+    tracking: TrackingConfig
 
 
 _SECTIONS: Mapping[str, type[Section]] = {
@@ -64,7 +70,13 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainConfig,
     "report": ReportConfig,
 }
-OPTIONAL = ("tuned", "study", "registry")  # sections that can be absent. No stage depends on them
+_OPTIONAL: Mapping[str, type[Section]] = {
+    "study": StudyConfig,
+    "registry": RegistryConfig,
+    "run": RunConfig,
+    "tracking": TrackingConfig,
+}
+OPTIONAL = ("tuned", *_OPTIONAL)  # sections that can be absent. No stage depends on them
 
 
 def load(path: Path) -> Config:
@@ -88,12 +100,18 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: no section {name}{suggest(name, {*expected, *OPTIONAL})}")
     sections: dict[str, Any] = {name: check(content[name], kind, f"{path}: {name}") for name, kind in _SECTIONS.items()}
     models, tuned = _resolve_models(content["models"], path), _check_tuned(content.get("tuned", {}), path)
-    study = check(content.get("study", {}), StudyConfig, f"{path}: study")
-    registry = check(content.get("registry", {}), RegistryConfig, f"{path}: registry")
-    config = Config(**sections, models=models, tuned=tuned, study=study, registry=registry)
+    optional: dict[str, Any] = {
+        name: check(content.get(name, {}), kind, f"{path}: {name}") for name, kind in _OPTIONAL.items()
+    }
+    config = Config(**sections, **optional, models=models, tuned=tuned)
     if config.clips.scheme == UNITS_SCHEME.name and config.train.task != "units":
         raise ConfigError(
             f"{path}: clips.scheme {UNITS_SCHEME.name} has no classes. Set train.task: units, or choose another scheme"
+        )
+    if config.run.backend == "dask" and config.train.oracle:
+        raise ConfigError(
+            f"{path}: train.oracle: workers of dask write no files, so they cannot record the oracle. "
+            "Set run.backend: local, or train.oracle: false"
         )
     region_names(config.faces)
     check_published_maps(config.clips.corpora, config.faces, config.flow, f"{path}")

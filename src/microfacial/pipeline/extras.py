@@ -25,6 +25,12 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "python_multipart": "serve",
         "starlette": "serve",
         "uvicorn": "serve",
+        "dask": "cluster",
+        "dask_jobqueue": "cluster",
+        "distributed": "cluster",
+        "cryptography": "cluster",
+        "psycopg": "team",
+        "dvc_s3": "team",
     }
 )
 """The extra that installs a module, by the name of the module."""

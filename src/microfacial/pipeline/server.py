@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from microfacial.datasets import ClipsConfig
+from microfacial.errors import hide_password
 from microfacial.pipeline.extras import require_extras
-from microfacial.tracking.location import hide_password, is_served, store_uri
+from microfacial.tracking.location import is_served, store_uri
 from microfacial.workers import guard_children
 
 

@@ -14,6 +14,7 @@ import click
 
 from microfacial.tracking.location import store_uri
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
+from microfacial.tracking.settings import read_tracking_config
 
 if TYPE_CHECKING:
     from microfacial.tracking.runs import ModelRun
@@ -33,6 +34,7 @@ class BackgroundWriter:
     def __init__(self, identity: RunIdentity, metadata: RunMetadata, root: Path) -> None:
         self._identity, self._metadata, self._root = identity, metadata, root
         self._run: ModelRun | None = None
+        self._end_monitor: Callable[[], None] | None = None
         self._failed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._writes: list[Future[None]] = []
@@ -49,6 +51,7 @@ class BackgroundWriter:
             for write in self._writes:
                 write.cancel()
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+            self._submit(lambda _: self._stop_monitor())
             self._submit(lambda run: run.close_unfinished(status))
         self._thread.shutdown()
         if kind is None:
@@ -71,6 +74,7 @@ class BackgroundWriter:
             folder: results/<data set>/train/<model>.
             metadata: start, end and durations of the training.
         """
+        self._submit(lambda _: self._stop_monitor())
         self._submit(lambda run: run.finish(folder, metadata))
 
     def _open(self) -> None:
@@ -78,6 +82,15 @@ class BackgroundWriter:
         from microfacial.tracking.store import connect
 
         self._run = ModelRun(connect(self._root), self._identity, self._metadata, self._root)
+        config = read_tracking_config(self._root)
+        if config.system_metrics:
+            from microfacial.tracking.system_metrics import start_monitor
+
+            self._end_monitor = start_monitor(store_uri(self._root), self._run.run_id, config.system_metrics_seconds)
+
+    def _stop_monitor(self) -> None:
+        if self._end_monitor is not None:
+            self._end_monitor()
 
     def _submit(self, write: Callable[["ModelRun"], object]) -> None:
         def write_if_open() -> None:

@@ -11,9 +11,9 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from microfacial.errors import PipelineError
+from microfacial.errors import PipelineError, hide_password
 from microfacial.tracking.database_faults import database_file, explain_database_error, find_fault
-from microfacial.tracking.location import address_remedy, hide_password, is_served
+from microfacial.tracking.location import address_remedy, is_served
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, RequestException, ImportError)
 """Errors that MLflow raises when its store fails. It translates only some errors of its libraries."""

@@ -1,7 +1,6 @@
 """Location of MLflow's store. This module does not import MLflow, which takes seconds."""
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -75,8 +74,3 @@ def _sqlite_uri(database: Path) -> str:
 def is_served(uri: str) -> bool:
     """Return whether the address is a running MLflow server, which also has a page."""
     return uri.startswith(("http://", "https://"))
-
-
-def hide_password(uri: str) -> str:
-    """Return an address, or a text that contains addresses, without user names and passwords."""
-    return re.sub(r"//[^/\s]*@", "//", uri)

@@ -60,6 +60,11 @@ class ModelRun:
         self._folds = self._find_finished_folds()
         self._close_others()
 
+    @property
+    def run_id(self) -> str:
+        """Id of the run in MLflow."""
+        return self._run_id
+
     def log_fold(self, fold: TrainedFold, seconds: float | None) -> bool:
         """Write the nested run of a fold. An existing run stays as it is.
 

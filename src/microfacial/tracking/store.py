@@ -10,11 +10,11 @@ import click
 from mlflow import MlflowClient
 
 from microfacial.disk import is_writable
-from microfacial.errors import PipelineError
+from microfacial.errors import PipelineError, hide_password
 from microfacial.locks import exclusive_lock
 from microfacial.tracking.database_faults import database_file, find_fault, find_reading_fault
 from microfacial.tracking.failures import STORE_ERRORS, describe_failure
-from microfacial.tracking.location import database_path, hide_password, store_owner, store_uri
+from microfacial.tracking.location import database_path, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
 
 _LOG = logging.getLogger(__name__)

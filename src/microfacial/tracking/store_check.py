@@ -4,9 +4,9 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from microfacial.errors import StorageError
+from microfacial.errors import StorageError, hide_password
 from microfacial.tracking.experiments import find_experiment, require_active
-from microfacial.tracking.location import hide_password, store_owner
+from microfacial.tracking.location import store_owner
 from microfacial.tracking.model_versions import Alias, Registry, registered_name
 from microfacial.tracking.run_records import experiment_name
 

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.disk import is_writable
-from microfacial.errors import PipelineError
+from microfacial.errors import PipelineError, hide_password
 from microfacial.locks import exclusive_lock
 from microfacial.tuning.journal import check_journal, repair_journal
 from microfacial.tuning.settings import StudyConfig
@@ -35,6 +35,7 @@ _MISSED_HEARTBEATS = 6
 _MAX_RETRIES = 3
 _MIN_TRIALS_FOR_IMPORTANCES = 4
 _DATABASE_TIMEOUT_SECONDS = 60
+_DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the command prints a line for each trial
 
@@ -133,10 +134,38 @@ class StudyStorage:
                     grace_period=self.grace_seconds,
                     heartbeat_stale_trial_callback=make_retry_callback(),
                 )
-            except (ImportError, SQLAlchemyError, StorageInternalError) as error:
+            except ImportError as error:
                 raise PipelineError(
-                    f"params.yaml: study.storage: {self.url} cannot be opened ({error}). Correct the URL"
+                    f"{_describe(self, error, 'cannot be opened')}. Install the driver of the database; "
+                    '`pip install "microfacial[team]"` has the one of PostgreSQL'
                 ) from None
+            except _DATABASE_ERRORS as error:
+                raise PipelineError(
+                    f"{_describe(self, error, 'cannot be opened')}. Start the database, or correct the URL"
+                ) from None
+
+
+@contextmanager
+def explain_lost_database(storage: StudyStorage) -> Iterator[None]:
+    """Translate errors of the database of studies in the context into an error with one line.
+
+    Args:
+        storage: where the study is stored.
+
+    Raises:
+        PipelineError: the database failed. The message has its address without a password.
+    """
+    try:
+        yield
+    except _DATABASE_ERRORS as error:
+        raise PipelineError(
+            f"{_describe(storage, error, 'failed')}. Start the database, and run the same command to continue"
+        ) from None
+
+
+def _describe(storage: StudyStorage, error: Exception, event: str) -> str:
+    reason = " ".join(hide_password(str(error)).split())
+    return f"params.yaml: study.storage: {hide_password(storage.url)} {event} ({reason})"
 
 
 def make_retry_callback() -> RetryHeartbeatStaleTrialCallback:
@@ -169,8 +198,7 @@ def find_studies(
         names = [summary.study_name for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
         studies = [read_study(opened, name) for name in names]
     except (ValueError, StorageInternalError) as error:  # Optuna stores attributes as JSON
-        reason = " ".join(str(error).split())
-        raise PipelineError(f"{storage.url} is damaged ({reason}). Move it away, or restore a backup") from None
+        raise PipelineError(f"{_describe(storage, error, 'is damaged')}. Move it away, or restore a backup") from None
     matching = [
         study for study in studies if study.facts["dataset"] == dataset and model in (None, study.facts["model"])
     ]

@@ -36,6 +36,7 @@ from microfacial.tuning.optuna_storage import (
     ROLE_ATTRIBUTE,
     SETTINGS_ATTRIBUTE,
     StudyStorage,
+    explain_lost_database,
     make_retry_callback,
     read_study,
     to_trial,
@@ -117,10 +118,10 @@ class TrialRunner:
 
         Raises:
             ConfigError: the settings of trial 0 cannot be trained.
-            PipelineError: the storage cannot be opened.
+            PipelineError: the storage cannot be opened, or fails.
         """
         lock = self.storage.lock_path(self.spec.name)
-        with ExitStack() as whole_run:
+        with explain_lost_database(self.storage), ExitStack() as whole_run:
             if not self.storage.shared:
                 whole_run.enter_context(exclusive_lock(lock.with_suffix(".run"), "another worker of this study"))
             with exclusive_lock(lock, None):

@@ -68,12 +68,18 @@ def spot_eval_command(
     "--steps", type=click.IntRange(1, 1_000_000), help="Number of batches. Default: as for the shipped weights."
 )
 def pretrain_command(output: Path, device: str, seed: int, steps: int | None) -> None:
-    """Train the motion prior on drawn motion. No data are needed."""
+    """Train the motion prior on drawn motion. No data are needed.
+
+    In a project whose params.yaml has `run.backend: dask`, it is trained by a worker of dask.
+    """
     from microfacial.pipeline.commands.pretrain import run_pretrain
+    from microfacial.pipeline.task_backend import chosen_backend, read_run_config
     from microfacial.training.pretraining import Pretraining
 
-    plan = Pretraining(seed=seed)
-    run_pretrain(output, device, plan if steps is None else replace(plan, steps=steps))
+    plan, config = Pretraining(seed=seed), read_run_config()
+    with chosen_backend(config, processes=1):
+        plan = plan if steps is None else replace(plan, steps=steps)
+        run_pretrain(output, device, plan, elsewhere=config.backend != "local")
 
 
 @click.command("register")

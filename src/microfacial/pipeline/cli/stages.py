@@ -56,8 +56,9 @@ def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes
     if clip_ids:
         raise click.UsageError("--clip needs --contact-sheet")
     from microfacial.pipeline.stages.flow import run_flow
+    from microfacial.pipeline.task_backend import chosen_backend, read_run_config
 
-    with locked_project() as project:
+    with locked_project() as project, chosen_backend(read_run_config(), processes):
         run_flow(project, processes)
 
 
@@ -68,9 +69,10 @@ def train_command(model: str, processes: int) -> None:
     """Stage 4: train and test MODEL on every fold. MODEL is a name under `models` in params.yaml."""
     from microfacial.pipeline.extras import require_extras
     from microfacial.pipeline.stages.train import run_train
+    from microfacial.pipeline.task_backend import chosen_backend, read_run_config
 
     require_extras("mlflow")
-    with locked_project() as project:
+    with locked_project() as project, chosen_backend(read_run_config(), processes):
         run_train(project, model, processes)
 
 

@@ -29,8 +29,9 @@ def compare_command(model: str, baseline: str, as_json: bool) -> None:
 def ablate_command(repeats: int | None, processes: int) -> None:
     """Measure the contribution of each part of the hybrid, and the cost of a misplaced apex."""
     from microfacial.pipeline.commands.ablate import run_ablate
+    from microfacial.pipeline.task_backend import chosen_backend, read_run_config
 
-    with locked_project() as project:
+    with locked_project() as project, chosen_backend(read_run_config(), processes):
         run_ablate(project, repeats, processes)
 
 

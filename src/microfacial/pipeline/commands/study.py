@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 from matplotlib.figure import Figure
 
+from microfacial.errors import hide_password
 from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.lookup import find_model, list_models
@@ -24,6 +25,7 @@ from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import format_duration, progress_bar
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import dvc_hash, git_tags
+from microfacial.pipeline.task_backend import chosen_backend
 from microfacial.preprocessing.store import features_digest
 from microfacial.settings import with_current_keys
 from microfacial.source_code import code_digest
@@ -81,13 +83,14 @@ def run_study(project: Project, model: str, workers: int | None, processes: int,
         remaining = f", about {format_duration(max(1.0, seconds))} of work left" if seconds else ""
         click.echo(f"{part.label}: {line}{remaining}")
 
-    with _additional_workers(model, workers - 1, processes):
-        finished = search(plan, _ROOT, on_part=print_part, on_trial=log_trial)
-    if conclude and finished:
-        lock = StudyStorage(_ROOT, config.study).lock_path(f"{plan.name}.conclusion")
-        with exclusive_lock(lock, "another worker that scores the best settings"):
-            _conclude(plan, run)
-    elif conclude:
+    with chosen_backend(config.run, processes):
+        with _additional_workers(model, workers - 1, processes):
+            finished = search(plan, _ROOT, on_part=print_part, on_trial=log_trial)
+        if conclude and finished:
+            lock = StudyStorage(_ROOT, config.study).lock_path(f"{plan.name}.conclusion")
+            with exclusive_lock(lock, "another worker that scores the best settings"):
+                _conclude(plan, run)
+    if conclude and not finished:
         click.echo(f"study {model}: the time is over. Run the same command to continue")
 
 
@@ -169,7 +172,8 @@ def _open_run(project: Project, config: Config, plan: StudyPlan) -> StudyRun:
         digests={"data": data_version(project.frames), "flow": dvc_hash(project.results / "flow")},
     )
     subjects = {f"subjects {part.spec.group}".strip(): " ".join(part.inner_folds.subjects) for part in plan.parts}
-    params = {**plan.config.model_dump(), "trial 0": plan.reference.origin, **subjects}
+    storage = hide_password(config.study.storage)
+    params = {**plan.config.model_dump(), "storage": storage, "trial 0": plan.reference.origin, **subjects}
     return StudyRun(connect(_ROOT), identity, params, _ROOT)
 
 

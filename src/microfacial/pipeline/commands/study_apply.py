@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
+from microfacial.errors import hide_password
 from microfacial.files import write_text
 from microfacial.pipeline.config import load
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.preprocessing.store import features_digest
-from microfacial.tracking.location import hide_password
 from microfacial.tuning.apply import choose_study, choose_trial, edit_params
 from microfacial.tuning.description import describe_stored_study, describe_study_limits
 from microfacial.tuning.optuna_storage import StudyStorage, find_studies
