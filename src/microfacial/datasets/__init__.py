@@ -42,7 +42,6 @@ from microfacial.records import Clip
 from microfacial.settings import Section
 
 _LOG = logging.getLogger(__name__)
-
 _EXCLUDED = "excluded "  # prefix of a clip's id in `Listing.dropped`
 
 
@@ -114,8 +113,7 @@ def find_scheme(name: str) -> Scheme:
     """Return a label scheme.
 
     Args:
-        name: name of a scheme in `SCHEMES`, `units`, or a name in `Dataset.schemes` of a corpus that an installed
-            package offers.
+        name: name of a scheme in `SCHEMES` or `Dataset.schemes` of a corpus that a package offers, or `units`.
 
     Returns:
         The scheme.
