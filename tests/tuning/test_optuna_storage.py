@@ -69,6 +69,30 @@ def test_the_error_for_a_database_that_cannot_be_opened_names_it(tmp_path: Path)
         StudyStorage(tmp_path, StudyConfig(storage="nonsense")).open()
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://u:secret@h/x", "`pip install 'mysqlclient'`"),
+        ("redis://u:secret@h", "redis://u:***@h cannot be opened"),
+        ("sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db cannot be opened"),
+    ],
+)
+def test_each_cause_has_its_remedy_and_a_password_is_hidden(tmp_path: Path, url: str, words: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        StudyStorage(tmp_path, StudyConfig(storage=url)).open()
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_database_of_the_project_is_named_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").mkdir()
+    path = tmp_path / "mlruns" / "studies.db"
+    path.write_bytes(b"junk" * 500)
+    with pytest.raises(PipelineError, match=f"{path} cannot be used"):
+        StudyStorage(tmp_path, StudyConfig(storage="sqlite")).open()
+
+
 def test_the_error_for_a_damaged_journal_names_it(tmp_path: Path) -> None:
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns/studies.journal").write_text("{no json\n{}\n")

@@ -142,7 +142,8 @@ def roll_back(registry: Registry, justification: str, root: Path) -> Decision:
         replaced = [promotion.against for promotion in promotions if promotion.against]
         if not replaced:
             raise PipelineError(
-                f"{registry.name}: {champion.title} replaced no champion, so there is no previous champion to restore"
+                f"{registry.name}: {champion.title} replaced no champion, so there is no previous champion to restore. "
+                "To use another model, run `microfacial register MODEL` and then `microfacial promote`"
             )
         previous = replaced[-1]
         if previous not in {version.version for version in registry.versions()}:

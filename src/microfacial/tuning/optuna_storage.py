@@ -13,13 +13,14 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage, RetryHe
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from microfacial.disk import is_writable
 from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.tuning.journal import check_journal, repair_journal
-from microfacial.tuning.settings import StudyConfig
+from microfacial.tuning.settings import DATABASE_DRIVERS, StudyConfig
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
 
 _LOG = logging.getLogger(__name__)
@@ -134,9 +135,25 @@ class StudyStorage:
                     heartbeat_stale_trial_callback=make_retry_callback(),
                 )
             except (ImportError, SQLAlchemyError, StorageInternalError) as error:
-                raise PipelineError(
-                    f"params.yaml: study.storage: {self.url} cannot be opened ({error}). Correct the URL"
-                ) from None
+                raise PipelineError(self._explain_failure(error)) from None
+
+    def _explain_failure(self, error: Exception) -> str:
+        """Return one line about a database that cannot be opened. A password in its URL is not shown."""
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        if self._path is not None:
+            return f"{self._path} cannot be used ({reason}). Restore a copy, or move it to another place"
+        where = "params.yaml: study.storage"
+        absent = next((fault for fault in (error.__cause__, error) if isinstance(fault, ImportError)), None)
+        if absent is not None:
+            module = absent.name or ""
+            return f"{where} needs a package ({reason}). Run `pip install '{DATABASE_DRIVERS.get(module, module)}'`"
+        try:
+            shown = make_url(self.url).render_as_string(hide_password=True)
+        except ArgumentError:
+            return (
+                f"{where}: {self.url!r} is not a URL. Set journal, sqlite or a URL such as postgresql://host/database"
+            )
+        return f"{where}: {shown} cannot be opened ({reason}). Start the database, or correct the URL"
 
 
 def make_retry_callback() -> RetryHeartbeatStaleTrialCallback:
