@@ -5,10 +5,10 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from microfacial.errors import StorageError
 from microfacial.files import read_json
@@ -24,8 +24,8 @@ def results(tmp_path: Path, computed: Path) -> Path:
     return Path(shutil.copytree(computed / "results" / "tiny", tmp_path / "results"))
 
 
-def open_array(path: Path) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = np.load(path, mmap_mode="r+")
+def open_array(path: Path) -> "np.memmap[Any, np.dtype[Any]]":
+    array: np.memmap[Any, np.dtype[Any]] = np.load(path, mmap_mode="r+")
     return array
 
 

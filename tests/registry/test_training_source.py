@@ -80,3 +80,13 @@ def test_the_former_keys_of_the_registry_are_refused_with_the_new_ones(
     error = capsys.readouterr().err
     assert re.search("registry.pack: .*bundle", error)
     assert re.search("registry.fewest_subjects: .*min_subjects", error)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("../x", "'../x' is not a model"), ("mlp", "models.mlp is missing. Add it")]
+)
+def test_a_model_that_params_yaml_lacks_has_its_own_remedy(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    assert run("register", name) == 2
+    assert words in capsys.readouterr().err

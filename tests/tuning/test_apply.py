@@ -29,3 +29,14 @@ def test_a_study_without_a_better_trial_needs_more_trials() -> None:
         choose_trial(reference, "d", force=False)
     with pytest.raises(PipelineError, match=r"study\.trials and run `microfacial study mlp`"):
         choose_trial(replace(STUDY, trials=(replace(TRIAL, model="linear_svm"),)), "d", force=True)
+
+
+def test_a_study_without_a_complete_trial_is_continued() -> None:
+    stopped = replace(STUDY, trials=(replace(TRIAL, state="died", value=None),))
+    with pytest.raises(PipelineError, match=r"1 died.*Run `microfacial study mlp`, which continues it"):
+        choose_trial(stopped, "d", force=True)
+
+
+def test_without_a_study_of_a_model_the_command_names_it() -> None:
+    with pytest.raises(PipelineError, match="Run `microfacial study mlp`"):
+        choose_study([], "mlp", "tiny")

@@ -82,10 +82,10 @@ def test_a_reader_lists_studies_and_writes_nothing(tmp_path: Path) -> None:
     assert journal.read_bytes() == before
 
 
-def test_a_reader_of_a_project_without_studies_gets_none(tmp_path: Path) -> None:
-    for storage in ("journal", "sqlite"):
-        reading = StudyStorage(tmp_path, StudyConfig(storage=storage))
-        assert call_as_reader(tmp_path, lambda reading=reading: reading.open(reading=True).get_all_studies()) == "[]"
+@pytest.mark.parametrize("name", ["journal", "sqlite"])
+def test_a_reader_of_a_project_without_studies_gets_none(tmp_path: Path, name: str) -> None:
+    storage = StudyStorage(tmp_path, StudyConfig(storage=name))
+    assert call_as_reader(tmp_path, lambda: storage.open(reading=True).get_all_studies()) == "[]"
 
 
 def test_a_reader_opens_studies_in_a_database(tmp_path: Path) -> None:

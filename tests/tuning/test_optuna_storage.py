@@ -77,6 +77,22 @@ def test_the_error_for_a_database_that_does_not_answer_has_one_line_and_no_passw
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://u:secret@h/x", "`pip install 'mysqlclient'`"),
+        ("redis://u:secret@h", "redis://h cannot be opened"),
+        ("sqlite:////nowhere/x.db", "sqlite:////nowhere/x.db cannot be opened"),
+    ],
+)
+def test_each_cause_has_its_remedy_and_a_password_is_hidden(tmp_path: Path, url: str, words: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        StudyStorage(tmp_path, StudyConfig(storage=url)).open()
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_database_that_is_lost_during_a_study_is_one_line(
     make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +107,14 @@ def test_a_database_that_is_lost_during_a_study_is_one_line(
     monkeypatch.setattr("optuna.storages._cached_storage._CachedStorage.get_all_trials", fail)
     with pytest.raises(PipelineError, match=r"studies\.db failed \(server closed the connection to .*//host/studies"):
         next(trials)
+
+
+def test_a_damaged_database_of_the_project_is_named_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").mkdir()
+    path = tmp_path / "mlruns" / "studies.db"
+    path.write_bytes(b"junk" * 500)
+    with pytest.raises(PipelineError, match=f"{path} cannot be used"):
+        StudyStorage(tmp_path, StudyConfig(storage="sqlite")).open()
 
 
 def test_the_error_for_a_damaged_journal_names_it(tmp_path: Path) -> None:

@@ -56,3 +56,8 @@ def test_fixed_parameters_are_left_out_and_unknown_ones_are_refused() -> None:
 def test_models_without_parameters_to_search_are_refused(model: str) -> None:
     with pytest.raises(ConfigError, match=f"^{model} .*linear_svm, "):
         find_space(model)
+
+
+def test_a_study_whose_parameters_are_all_fixed_names_the_key() -> None:
+    with pytest.raises(ConfigError, match=r"study\.fixed_parameters"):
+        find_space("linear_svm", tuple(SPACES["linear_svm"]))

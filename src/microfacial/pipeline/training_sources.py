@@ -2,6 +2,7 @@
 
 from microfacial.errors import ConfigError, StorageError, suggest
 from microfacial.evaluation.protocols import protocol_of
+from microfacial.models.lookup import list_models
 from microfacial.pipeline.config import Config
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import dvc_hash, file_hash
@@ -22,9 +23,11 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         StorageError: the model is not trained, or the clips, the flow or another setting of `train` have changed since.
     """
     if model not in config.models:
-        hint = suggest(model, config.models)
+        hint, trained = suggest(model, config.models), ", ".join(config.models)
+        if model not in list_models():
+            raise ConfigError(f"{model!r} is not a model. Choose from {trained}, the models in {PARAMS}{hint}")
         raise ConfigError(
-            f"{PARAMS}: models.{model} is missing. Add it, or choose from {', '.join(config.models)}{hint}"
+            f"{PARAMS}: models.{model} is missing. Add it and run `dvc repro`, or choose from {trained}{hint}"
         )
     if not (project.results / "train" / model / "evaluation.json").exists():
         raise StorageError(f"{model} is not trained on {project.clips.name}. Run `dvc repro`")

@@ -26,7 +26,7 @@ def array_digest(array: NDArray[Any]) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    return hashlib.blake2b(np.ascontiguousarray(array), digest_size=_BYTES).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=_BYTES).hexdigest()
 
 
 def write_digests(folder: Path, digests: Mapping[str, str]) -> None:

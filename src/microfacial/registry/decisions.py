@@ -10,8 +10,7 @@ or the new one:
 The next decision completes the writes of an interrupted one. A lock, on one host, lets one process decide at a time.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,15 +67,13 @@ class PromotionRequest:
     dry_run: bool = False
 
 
-@contextmanager
-def registry_lock(root: Path) -> Iterator[None]:
+def registry_lock(root: Path) -> AbstractContextManager[int]:
     """Let only this process change the registry of a project, among the processes on this host.
 
     Args:
         root: folder of the project.
     """
-    with exclusive_lock(root / "mlruns" / ".registry.lock", "another process that changes the registry"):
-        yield
+    return exclusive_lock(root / "mlruns" / ".registry.lock", "another process that changes the registry")
 
 
 def promote_challenger(
@@ -142,7 +139,8 @@ def roll_back(registry: Registry, justification: str, root: Path) -> Decision:
         replaced = [promotion.against for promotion in promotions if promotion.against]
         if not replaced:
             raise PipelineError(
-                f"{registry.name}: {champion.title} replaced no champion, so there is no previous champion to restore"
+                f"{registry.name}: {champion.title} replaced no champion, so there is none to restore. For another "
+                "model, run `microfacial register MODEL` and `microfacial promote`"
             )
         previous = replaced[-1]
         if previous not in {version.version for version in registry.versions()}:

@@ -139,7 +139,8 @@ def _read_decision(content: Mapping[str, Any]) -> Decision:
     if content.keys() != {field.name for field in fields(Decision)}:
         raise PipelineError(
             f"decision {content.get('number')} was written by another version of microfacial. Use that version, or "
-            f"delete the tag microfacial.decision.{content.get('number', 0):03d} of version {content.get('version')}"
+            f"delete the tag microfacial.decision.{content.get('number', 0):03d} of version {content.get('version')} "
+            "on MLflow's page (`microfacial ui`)"
         )
     costs = content["costs"]
     return Decision(

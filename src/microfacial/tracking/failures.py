@@ -14,12 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from microfacial.errors import PipelineError, hide_password
 from microfacial.tracking.database_faults import database_file, explain_database_error, find_fault
 from microfacial.tracking.location import address_remedy, is_served
+from microfacial.tuning.settings import DATABASE_DRIVERS
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError, RequestException, ImportError)
 """Errors that MLflow raises when its store fails. It translates only some errors of its libraries."""
 WRITE_ERRORS = (*STORE_ERRORS, PipelineError, OSError)
 """Errors that stop the copy of results into MLflow, and not the training: also a full disk or a missing permission."""
-_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}  # by module
 _STATUS = re.compile(r"error code (\d{3})")  # in MLflow's messages on answers of a server
 _FOUND_REVISION = re.compile(r"found version (\w+)|Can't locate revision identified by '(\w+)'")
 _LIBRARY = re.compile(r"^\((?:\w+\.)+\w+\) ")  # SQLAlchemy puts the class of the error in front
@@ -61,7 +61,7 @@ def describe_failure(uri: str, error: Exception) -> str:
         return str(error)
     place, text = hide_password(uri), hide_password(str(error))
     if isinstance(error, ModuleNotFoundError) and error.name:
-        package = _DRIVERS.get(error.name, error.name)
+        package = DATABASE_DRIVERS.get(error.name, error.name)
         return f"MLflow's store {place} needs a package. Run `pip install '{package}'`{address_remedy(', or ')}"
     deleted = _describe_deleted(uri, text)
     if deleted:

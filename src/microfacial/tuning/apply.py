@@ -13,7 +13,7 @@ from ruamel.yaml.tokens import CommentToken
 from microfacial.errors import PipelineError
 from microfacial.models.presets import resolve
 from microfacial.settings import Section
-from microfacial.tuning.trials import StoredStudy, Trial, choose_best
+from microfacial.tuning.trials import StoredStudy, Trial, choose_best, count_states
 
 _WIDTH = 120
 _YAML = "tag:yaml.org,2002:"
@@ -37,7 +37,10 @@ def choose_study(studies: Sequence[StoredStudy], model: str | None, dataset: str
         PipelineError: there is no study, or the last is nested.
     """
     if not studies:
-        raise PipelineError(f"no study of {model or 'any model'} on {dataset}. Run `microfacial study MODEL`")
+        raise PipelineError(
+            f"no study of {model or 'any model'} on {dataset}. Run `microfacial study {model or 'MODEL'}`, or list all "
+            "studies with `microfacial study show`"
+        )
     latest = studies[-1]
     if latest.facts["mode"] == "nested":
         raise PipelineError(
@@ -63,7 +66,12 @@ def choose_trial(study: StoredStudy, features: str, *, force: bool) -> Trial:
     """
     best, more_trials = choose_best(study.trials), "Raise study.trials and run `microfacial study {model}`"
     model = study.facts["model"]
-    if best is None or best.model != model:
+    if best is None:
+        raise PipelineError(
+            f"{study.name}: no trial is complete ({count_states(study.trials)}), so nothing can be applied. Run "
+            f"`microfacial study {model}`, which continues it"
+        )
+    if best.model != model:
         raise PipelineError(
             f"{study.name}: no trial of {model} is better than trial 0, so nothing can be applied. "
             f"{more_trials.format(model=model)}"

@@ -6,7 +6,7 @@ from microfacial.evaluation.comparison import describe_difference
 from microfacial.evaluation.scoring import describe_limits
 from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.tuning.conclusion import find_claim
-from microfacial.tuning.trials import Conclusion, StoredStudy, StudyScore, Trial, choose_best
+from microfacial.tuning.trials import Conclusion, StoredStudy, StudyScore, Trial, choose_best, count_states
 
 
 def describe_trial(trial: Trial, study: StoredStudy, trials: int, folds: int) -> str:
@@ -60,7 +60,7 @@ def describe_study(conclusion: Conclusion, studies: Sequence[StoredStudy]) -> li
     trials = [trial for study in studies for trial in study.trials]
     states = [trial.state for trial in trials]
     facts = studies[0].facts
-    lines = [f"{facts['study']}: {_count_states(trials)}", f"trial 0: {facts['reference']['origin']}"]
+    lines = [f"{facts['study']}: {count_states(trials)}", f"trial 0: {facts['reference']['origin']}"]
     note = describe_study_limits(studies)
     return [*lines, *_describe_conclusion(conclusion, facts["mode"], states), *filter(None, [note])]
 
@@ -107,7 +107,7 @@ def describe_stored_study(study: StoredStudy) -> list[str]:
     """
     if study.conclusion:
         return describe_study(study.conclusion, [study])
-    lines = [f"{study.name}: {_count_states(study.trials)}, not concluded"]
+    lines = [f"{study.name}: {count_states(study.trials)}, not concluded"]
     best = choose_best(study.trials)
     if best:
         complete = sum(trial.state == "complete" for trial in study.trials)
@@ -116,12 +116,6 @@ def describe_stored_study(study: StoredStudy) -> list[str]:
         )
         lines += filter(None, [describe_study_limits([study])])
     return lines
-
-
-def _count_states(trials: Sequence[Trial]) -> str:
-    states = [trial.state for trial in trials]
-    counts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed", "died") if state in states]
-    return ", ".join(counts) or "no trials"
 
 
 def _describe_score(score: StudyScore) -> str:

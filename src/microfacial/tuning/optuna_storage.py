@@ -13,13 +13,14 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage, RetryHe
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from microfacial.disk import is_writable
 from microfacial.errors import PipelineError, hide_password
 from microfacial.locks import exclusive_lock
 from microfacial.tuning.journal import check_journal, repair_journal
-from microfacial.tuning.settings import StudyConfig
+from microfacial.tuning.settings import DATABASE_DRIVERS, StudyConfig
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
 
 _LOG = logging.getLogger(__name__)
@@ -134,15 +135,26 @@ class StudyStorage:
                     grace_period=self.grace_seconds,
                     heartbeat_stale_trial_callback=make_retry_callback(),
                 )
-            except ImportError as error:
-                raise PipelineError(
-                    f"{_describe(self, error, 'cannot be opened')}. Install the driver of the database; "
-                    '`pip install "microfacial[team]"` has the one of PostgreSQL'
-                ) from None
-            except _DATABASE_ERRORS as error:
-                raise PipelineError(
-                    f"{_describe(self, error, 'cannot be opened')}. Start the database, or correct the URL"
-                ) from None
+            except (ImportError, *_DATABASE_ERRORS) as error:
+                raise PipelineError(self._explain_failure(error)) from None
+
+    def _explain_failure(self, error: Exception) -> str:
+        """Return one line about a database that cannot be opened. A password in its URL is not shown."""
+        reason = hide_password(str(error.__cause__ or error).strip().partition("\n")[0])
+        if self._path is not None:
+            return f"{self._path} cannot be used ({reason}). Restore a copy, or move it to another place"
+        where = "params.yaml: study.storage"
+        absent = next((fault for fault in (error.__cause__, error) if isinstance(fault, ImportError)), None)
+        if absent is not None:
+            module = absent.name or ""
+            return f"{where} needs a package ({reason}). Run `pip install '{DATABASE_DRIVERS.get(module, module)}'`"
+        try:
+            make_url(self.url)
+        except ArgumentError:
+            return (
+                f"{where}: {self.url!r} is not a URL. Set journal, sqlite or a URL such as postgresql://host/database"
+            )
+        return f"{where}: {hide_password(self.url)} cannot be opened ({reason}). Start the database, or correct the URL"
 
 
 @contextmanager

@@ -238,6 +238,11 @@ def find_space(model: str, fixed_parameters: tuple[str, ...] = ()) -> Space:
             f"params.yaml: study.fixed_parameters: no study searches {unknown[0]!r}. Check the spelling{hint}"
         )
     searched = {name: parameter for name, parameter in space.items() if name not in fixed_parameters}
+    if space and not searched:
+        raise ConfigError(
+            f"params.yaml: study.fixed_parameters has all parameters of {model}, so none is searched. Remove one of "
+            f"{', '.join(space)}"
+        )
     if not searched:
         raise ConfigError(f"{model} has no parameters to search. Models that can be studied: {', '.join(SPACES)}")
     return searched

@@ -9,6 +9,9 @@ from pydantic import Field
 from microfacial.errors import ConfigError
 from microfacial.settings import MAX_SEED, Section
 
+DATABASE_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""Package of each driver of a database, by the module that a missing package lacks."""
+
 
 class StudyConfig(Section):
     """The `study` section of params.yaml: how settings are searched, on which subjects, and for how long."""

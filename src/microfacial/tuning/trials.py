@@ -113,3 +113,14 @@ def choose_best(trials: Sequence[Trial]) -> Trial | None:
     """
     complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
     return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+
+
+def count_states(trials: Sequence[Trial]) -> str:
+    """Return the number of trials in each state that ends a trial, in words.
+
+    Args:
+        trials: trials in any state.
+    """
+    states = [trial.state for trial in trials]
+    counts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed", "died") if state in states]
+    return ", ".join(counts) or "no trials"
