@@ -1,6 +1,6 @@
 """Open the model that a user names: the motion prior, the folder of a bundle or version, or the checkpoint of a fold.
 
-Addresses of registered versions are in `registry.open_version`, because this package knows no registry.
+Addresses of registered versions are in `registry.open_version`, because this package does not import the registry.
 """
 
 from pathlib import Path

@@ -136,7 +136,7 @@ def _draw_strip(strip: Image, number: int, answer: FilmAnswer) -> None:
 
 
 def _frame_range(answer: FilmAnswer, number: int) -> tuple[int, int]:
-    """Return the first and the last number that the answer knows."""
+    """Return the first and the last number in the answer."""
     numbers: Iterator[int] = (frame for person in answer.people for frame in (person.numbers[:1] + person.numbers[-1:]))
     known = [number, *numbers, *(event.onset for event in answer.events), *(event.offset for event in answer.events)]
     return min(1, *known), max(*known, answer.frames)

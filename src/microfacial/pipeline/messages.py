@@ -243,7 +243,7 @@ class _Printer(logging.Handler):
 
 
 def is_quiet() -> bool:
-    """Return whether the user wants results, warnings and errors only."""
+    """Return whether only results, warnings and errors are printed."""
     return os.environ.get(LEVEL_VARIABLE, "") in ("WARNING", "ERROR")
 
 

@@ -113,7 +113,7 @@ class ModelRun:
             write_figures_and_files(folder, Path(scratch))
             self._client.log_artifacts(
                 self._run_id, scratch
-            )  # one call, because each call asks the store for the location
+            )  # one call, because each call reads the location from the store
         self._write_tables(folder)
         self._client.set_terminated(self._run_id, end_time=metadata.ended_ms)
         return True

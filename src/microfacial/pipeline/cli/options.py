@@ -72,7 +72,7 @@ fps_option = click.option(
 def open_checked_project() -> Project:
     """Open the project, after a check of all sections of params.yaml. So every command reports a misspelt key.
 
-    DVC knows which sections a stage depends on. A stage that DVC runs checks only these, and it starts faster.
+    dvc.yaml lists the sections on which a stage depends. A stage that DVC runs checks only these, and it starts faster.
 
     Returns:
         The project in the current folder.
