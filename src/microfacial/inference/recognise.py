@@ -81,7 +81,7 @@ def _recognise(
     key = {number: frames[number] for number in key_frames(clip)}
     try:
         face = _find_face(clip, key[clip.onset], places, model)
-        store = make_store(clip, face, key, model.faces, model.flow)
+        store = make_store(clip, face, key, model.faces, model.flow, model.windows)
     except DatasetError as error:
         return replace(event, abstained=event.abstained or str(error))
     event = replace(event, store=store if pictures else None)

@@ -12,11 +12,14 @@ import click
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
 from microfacial.inference.answer import answer_clip, answer_film
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
-from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
+from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
 from microfacial.inference.film_answer import MISUSE, FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project, open_project
+from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.flow import FlowConfig
+from microfacial.settings import read_section
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
 
@@ -71,9 +74,17 @@ def choose_model(
         chosen = _open_registered(open_project(), alias, version)
         if chosen is not None:
             return chosen
-    if scheme is None and PARAMS.exists():
-        scheme = open_project().clips.scheme
-    return open_prior() if scheme is None else open_prior(scheme)
+    return _open_prior(scheme)
+
+
+def _open_prior(scheme: str | None) -> AnsweringModel:
+    """Open the motion prior, in a project with its scheme and settings. Settings for published maps do not apply."""
+    if not PARAMS.exists():
+        return open_prior(scheme or DEFAULT_SCHEME)
+    faces, flow = read_section(PARAMS, "faces", FacesConfig), read_section(PARAMS, "flow", FlowConfig)
+    scheme = scheme or open_project().clips.scheme
+    is_for_maps = faces.method == "whole" or flow.method == "published"
+    return open_prior(scheme) if is_for_maps else open_prior(scheme, faces, flow)
 
 
 def _open_registered(
