@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fake_versions import open_registry
+from microfacial.preprocessing.faces import FacesConfig
 from microfacial.serving.film_answers import open_source
-from microfacial.serving.offered_models import offer_path, offer_prior, offer_versions
+from microfacial.serving.offered_models import ModelSource, offer_path, offer_prior, offer_versions
 
 
 def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
@@ -34,6 +35,8 @@ def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
     assert open_source(own.source).note.classes == note.classes
 
 
-def test_the_prior_has_the_classes_of_the_project() -> None:
-    assert open_source(offer_prior("casme2-5").source).note.scheme == "casme2-5"
+def test_the_prior_has_the_classes_and_the_settings_of_the_project() -> None:
+    faces = FacesConfig(size_px=56)
+    model = open_source(offer_prior(ModelSource(scheme="casme2-5", faces=faces)).source)
+    assert (model.note.scheme, model.faces) == ("casme2-5", faces)
     assert open_source(offer_prior().source).note.scheme == "megc2019-3"

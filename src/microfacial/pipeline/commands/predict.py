@@ -16,10 +16,8 @@ from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, Answeri
 from microfacial.inference.film_answer import MISUSE, FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
+from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project, open_project
-from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.flow import FlowConfig
-from microfacial.settings import read_section
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
 
@@ -81,10 +79,8 @@ def _open_prior(scheme: str | None) -> AnsweringModel:
     """Open the motion prior, in a project with its scheme and settings. Settings for published maps do not apply."""
     if not PARAMS.exists():
         return open_prior(scheme or DEFAULT_SCHEME)
-    faces, flow = read_section(PARAMS, "faces", FacesConfig), read_section(PARAMS, "flow", FlowConfig)
-    scheme = scheme or open_project().clips.scheme
-    is_for_maps = faces.method == "whole" or flow.method == "published"
-    return open_prior(scheme) if is_for_maps else open_prior(scheme, faces, flow)
+    settings = read_prior_settings()
+    return open_prior(scheme or settings.scheme, settings.faces, settings.flow)
 
 
 def _open_registered(

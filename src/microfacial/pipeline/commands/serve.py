@@ -13,7 +13,7 @@ from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, open_project
 from microfacial.serving.access import is_loopback
 from microfacial.serving.jobs import answer_by_name
-from microfacial.serving.offered_models import OfferedModel, offer_path, offer_prior, offer_versions
+from microfacial.serving.offered_models import ModelSource, OfferedModel, offer_path, offer_prior, offer_versions
 from microfacial.serving.web_app import ServerPlan, make_web_app
 
 _CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk
@@ -65,16 +65,19 @@ def collect_models(own: str | None) -> list[OfferedModel]:
     Args:
         own: folder of a bundle, or checkpoint of a fold; None for none.
     """
-    offered, scheme = [offer_path(own)] if own else [], ""
+    offered, prior = [offer_path(own)] if own else [], ModelSource()
     if PARAMS.exists():
+        from microfacial.pipeline.prior_settings import read_prior_settings
+
         project = open_project()
-        scheme = project.clips.scheme
+        settings = read_prior_settings()
+        prior = ModelSource(scheme=settings.scheme, faces=settings.faces, flow=settings.flow)
         try:
             require_extras("mlflow")
             offered += offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)
         except MissingExtraError as error:
             click.echo(f"microfacial: the versions of this project are not offered: {error}", err=True)
-    return [*offered, offer_prior(scheme)]
+    return [*offered, offer_prior(prior)]
 
 
 def _listen(host: str, port: int) -> socket.socket:
