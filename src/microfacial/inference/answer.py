@@ -7,7 +7,7 @@ from microfacial.datasets.frames import Recording
 from microfacial.errors import MicrofacialError
 from microfacial.files import as_path
 from microfacial.inference.answering_model import AnsweringModel, find_units
-from microfacial.inference.film_answer import Event, FilmAnswer, Person, UnjudgedFrames
+from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer, UnjudgedFrames
 from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, follow_film
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
@@ -72,9 +72,9 @@ def _as_recording(followed: FollowedFilm) -> Recording:
     return Recording(root=path.parent, frames=path.name, numbers=tuple(followed.seconds), fps=followed.fps)
 
 
-def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> Person:
+def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> PersonAnswer:
     signal = person.person.spotter.signal
-    return Person(
+    return PersonAnswer(
         person=number,
         numbers=tuple(frame for frame, _ in signal),
         seconds=tuple(times[frame] for frame, _ in signal),
@@ -111,7 +111,7 @@ def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times:
     )
 
 
-def _explain_absence(followed: FollowedFilm, people: tuple[Person, ...]) -> str:
+def _explain_absence(followed: FollowedFilm, people: tuple[PersonAnswer, ...]) -> str:
     """Return why there are no events."""
     if followed.fps < LEAST_FPS_FOR_MICRO:
         return (
