@@ -7,8 +7,8 @@ from microfacial.datasets.frames import Recording
 from microfacial.errors import MicrofacialError
 from microfacial.files import as_path
 from microfacial.inference.answering_model import AnsweringModel, find_units
-from microfacial.inference.film_answer import Event, FilmAnswer, Person, UnjudgedFrames
-from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, follow_film
+from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer, UnjudgedFrames
+from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, ReportFrames, follow_film
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
 from microfacial.preprocessing.person_spotter import SpottedEvent
@@ -20,7 +20,12 @@ _THRESHOLD = 1.0  # the signal is a multiple of the threshold
 
 
 def answer_film(
-    path: Path | str, model: AnsweringModel, *, fps: float | None = None, pictures: bool = False
+    path: Path | str,
+    model: AnsweringModel,
+    *,
+    fps: float | None = None,
+    pictures: bool = False,
+    report: ReportFrames | None = None,
 ) -> FilmAnswer:
     """Find and recognise the movements of all people in a film.
 
@@ -29,6 +34,7 @@ def answer_film(
         model: the model that recognises movements.
         fps: frames per second. None means the frame rate and the timestamps in the video file.
         pictures: whether to keep crops and flow of each movement in `Event.store`.
+        report: called after each frame; None for nothing.
 
     Returns:
         The answer. It has no events and a reason if nothing was spotted.
@@ -36,7 +42,7 @@ def answer_film(
     Raises:
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
-    followed = follow_film(as_path(path, "answer_film: path"), fps)
+    followed = follow_film(as_path(path, "answer_film: path"), fps, report)
     numbers = {person.person.number: number for number, person in enumerate(followed.people, 1)}
     spotted = []
     if followed.fps >= LEAST_FPS_FOR_MICRO:
@@ -72,9 +78,9 @@ def _as_recording(followed: FollowedFilm) -> Recording:
     return Recording(root=path.parent, frames=path.name, numbers=tuple(followed.seconds), fps=followed.fps)
 
 
-def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> Person:
+def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> PersonAnswer:
     signal = person.person.spotter.signal
-    return Person(
+    return PersonAnswer(
         person=number,
         numbers=tuple(frame for frame, _ in signal),
         seconds=tuple(times[frame] for frame, _ in signal),
@@ -111,7 +117,7 @@ def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times:
     )
 
 
-def _explain_absence(followed: FollowedFilm, people: tuple[Person, ...]) -> str:
+def _explain_absence(followed: FollowedFilm, people: tuple[PersonAnswer, ...]) -> str:
     """Return why there are no events."""
     if followed.fps < LEAST_FPS_FOR_MICRO:
         return (

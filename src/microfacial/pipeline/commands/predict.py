@@ -4,10 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
+from tqdm import tqdm
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
 from microfacial.inference.answer import answer_clip, answer_film
@@ -199,7 +201,8 @@ def _answer(
         if given:
             answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
         else:
-            answer = answer_film(film, model, fps=fps, pictures=pictures)
+            with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:
+                answer = answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
         if targets.video is not None:
             from microfacial.inference.film_render import render_film
 
@@ -213,6 +216,11 @@ def _answer(
 
         write_text(targets.page, render_film_page(answer))
     return answer
+
+
+def _show_progress(bar: "tqdm[NoReturn]", done: int, count: int | None) -> None:
+    bar.total = count
+    bar.update(done - bar.n)
 
 
 def _print(answer: FilmAnswer, *, as_json: bool) -> None:
