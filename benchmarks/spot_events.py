@@ -14,8 +14,8 @@ import argparse
 import resource
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,10 @@ from microfacial.datasets.event_table import TrueEvent, read_events
 from microfacial.datasets.film import open_film
 from microfacial.datasets.synthetic.film import FILM_FPS, write_film
 from microfacial.evaluation.spotting_scores import SpottingScores, score_spotting
-from microfacial.preprocessing.event_rules import EventConfig
 from microfacial.preprocessing.film_spotter import FilmSpotter
 from microfacial.preprocessing.motion_path import LIDS, REGIONS
 from microfacial.preprocessing.peak_rule import spot_peaks
-from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
+from microfacial.preprocessing.person_spotter import SpottedEvent
 from microfacial.records import FloatArray
 
 TUNING, HELD_OUT = (101, 102, 103, 104), (201, 202, 203, 204, 205, 206)
@@ -36,31 +35,14 @@ MICRO_S, MACRO_S = 0.35, 1.9  # mean durations of the drawn expressions
 MOST_S = 0.5
 
 
-@dataclass
-class Recorder(PersonSpotter):
-    """A spotter that stores all positions, for the baseline. Its memory grows with the length of a film."""
-
-    fps: float
-    config: EventConfig
-    rows: list[tuple[int, FloatArray]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Start the spotter."""
-        super().__init__(self.fps, self.config)
-
-    def add(self, number: int, seconds: float, position: FloatArray, *, fast: bool) -> list[SpottedEvent]:
-        """Store the positions, and spot."""
-        self.rows.append((number, position))
-        return super().add(number, seconds, position, fast=fast)
+Rows = list[tuple[int, FloatArray]]
 
 
 def spot_video(path: Path) -> tuple[list[TrueEvent], list[TrueEvent], float]:
     """Return our movements, those of the baseline, and the processor time per frame in ms."""
-    import microfacial.preprocessing.film_spotter as module
-
-    module.PersonSpotter = Recorder  # type: ignore[misc]
     film = open_film(path)
-    spotter = FilmSpotter(film.fps)
+    rows: dict[int, Rows] = defaultdict(list)
+    spotter = FilmSpotter(film.fps, watch=lambda person, number, position: rows[person].append((number, position)))
     began, frames, ours = time.process_time(), 0, []
     for frame in film.frames():
         frames += 1
@@ -68,16 +50,11 @@ def spot_video(path: Path) -> tuple[list[TrueEvent], list[TrueEvent], float]:
     ours += spotter.finish()
     spent = 1000 * (time.process_time() - began) / frames
     events = [name_event(found.event, str(found.person), path.stem) for found in ours]
-    peaks = [
-        event
-        for person in spotter.people
-        if isinstance(person.spotter, Recorder)
-        for event in spot_baseline(person.spotter.rows, str(person.number), path.stem)
-    ]
+    peaks = [event for person, path_of in rows.items() for event in spot_baseline(path_of, str(person), path.stem)]
     return events, peaks, spent
 
 
-def spot_baseline(rows: list[tuple[int, FloatArray]], person: str, video: str) -> Iterator[TrueEvent]:
+def spot_baseline(rows: Rows, person: str, video: str) -> Iterator[TrueEvent]:
     """Yield the movements that the peak rule spots, with the lengths of both kinds."""
     used = [row for row, name in enumerate(REGIONS) if name not in LIDS]
     path = np.stack([position[used] for _, position in rows])
@@ -111,8 +88,8 @@ def report(name: str, scores: SpottingScores, minutes: float) -> None:
         score = getattr(scores, kind)
         wrong = (score.spotted - score.matched) / minutes
         print(
-            f"{name:9s} {kind:6s} annotated {score.annotated:4d}  spotted {score.spotted:4d}  right {score.matched:4d}  "
-            f"precision {score.precision:.3f}  recall {score.recall:.3f}  F1 {score.f1:.3f}  "
+            f"{name:9s} {kind:6s} annotated {score.annotated:4d}  spotted {score.spotted:4d}  "
+            f"right {score.matched:4d}  precision {score.precision:.3f}  recall {score.recall:.3f}  F1 {score.f1:.3f}  "
             f"false alarms {wrong:.2f} per minute and person",
             flush=True,
         )
