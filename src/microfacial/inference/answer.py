@@ -16,6 +16,10 @@ from microfacial.preprocessing.person_spotter import SpottedEvent
 LEAST_FPS_FOR_MICRO = 20.0
 """Least frame rate for micro-expressions. At 20 frames per second, one of 0.2 s has only four frames."""
 
+# A longer movement is a micro-expression, too, if it takes at most this time from onset to apex.
+# Source: Yan et al., J. Nonverbal Behav. 2013, doi:10.1007/s10919-013-0159-8.
+_LONGEST_RISE_S = 0.26
+
 _THRESHOLD = 1.0  # the signal is a multiple of the threshold
 
 
@@ -79,12 +83,12 @@ def _as_recording(followed: FollowedFilm) -> Recording:
 
 
 def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> PersonAnswer:
-    signal = person.person.spotter.signal
+    spotter = person.person.spotter
     return PersonAnswer(
         person=number,
-        numbers=tuple(frame for frame, _ in signal),
-        seconds=tuple(times[frame] for frame, _ in signal),
-        signal=tuple(value for _, value in signal),
+        numbers=tuple(spotter.numbers),
+        seconds=tuple(times[frame] for frame in spotter.numbers),
+        signal=tuple(spotter.signal),
         threshold=_THRESHOLD,
         note=None if has_events else person.note,
         gaps=tuple(
@@ -99,7 +103,7 @@ def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times:
     moments = (event.onset, event.apex, event.offset)
     onset_s, apex_s, offset_s = (times[moment] for moment in moments)
     abstained = next((person.faults[moment] for moment in moments if moment in person.faults), None)
-    if abstained is None and event.kind != "micro":
+    if abstained is None and event.kind != "micro" and apex_s - onset_s > _LONGEST_RISE_S:
         abstained = (
             f"it lasts {offset_s - onset_s:.2f} s, longer than the micro-expressions that the models are trained on"
         )
