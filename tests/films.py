@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from drawn_films import FACE
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 
 Frame = NDArray[np.uint8]
@@ -13,9 +14,10 @@ Frame = NDArray[np.uint8]
 
 def other_face() -> Frame:
     """Return the face of another person, as large as `FACE`."""
-    from scenes import _hopper
-
-    return np.ascontiguousarray(cv2.resize(_hopper()[60:420, 60:420], FACE.shape[1::-1], interpolation=cv2.INTER_AREA))
+    photograph = cv2.imread(str(Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"))
+    assert photograph is not None
+    face = cv2.resize(photograph[60:420, 60:420], FACE.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(face, dtype=np.uint8)
 
 
 def write_video(path: Path, frames: Sequence[Frame], fps: float) -> Path:

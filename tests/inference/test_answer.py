@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from microfacial.errors import ConfigError
 from microfacial.evaluation.experiment import Data
 from microfacial.inference.answer import answer_clip
-from microfacial.inference.answering_model import PRIOR_TEMPERATURE, AnsweringModel
+from microfacial.inference.answering_model import PRIOR_TEMPERATURE, AnsweringModel, open_prior
 from microfacial.inference.choose_model import open_model
 from microfacial.inference.film_answer import FilmAnswer
+from microfacial.preprocessing.faces import FacesConfig
+from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Clip
 
 
@@ -38,8 +40,9 @@ def test_the_answer_as_json_has_the_documented_fields(answer: FilmAnswer) -> Non
 
 
 def test_given_moments_predict_as_the_stored_flow_does(
-    data: Data, clip: Clip, folder: Path, prior: AnsweringModel
+    data: Data, clip: Clip, folder: Path, settings: tuple[FacesConfig, FlowConfig]
 ) -> None:
+    prior = open_prior("megc2019-3", *settings)
     expected = prior.probabilities(data.store, calibrated=False)
     answer = answer_clip(folder, prior, clip.onset, clip.apex, clip.offset)
     (event,) = answer.events

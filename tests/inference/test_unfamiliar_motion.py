@@ -38,4 +38,4 @@ def test_noise_is_unfamiliar() -> None:
 @pytest.mark.parametrize("growth", [-1.0, 1.0])
 def test_the_motion_of_a_head_that_comes_closer_or_goes_is_unfamiliar(growth: float) -> None:
     rows, columns = np.mgrid[:28, :28].astype(np.float32) - 13.5
-    assert "head" in (find_unfamiliar(store_of(growth * 0.1 * np.stack([columns, rows]))) or "")
+    assert "head" in (find_unfamiliar(store_of((growth * 0.1 * np.stack([columns, rows])).astype(np.float32))) or "")

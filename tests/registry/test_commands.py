@@ -138,11 +138,19 @@ def test_a_bundle_predicts_without_a_project(
     capsys.readouterr()
     assert run("predict", frames, "--json", "--alias", "challenger", *describe_moments(clip)) == 0
     expected = json.loads(capsys.readouterr().out)
+    for address in ("models:/tiny.casme2-4@challenger", "models:/tiny.casme2-4/1"):
+        assert run("predict", frames, "--json", "--model", address, *describe_moments(clip)) == 0
+        assert json.loads(capsys.readouterr().out) == expected
+    assert run("predict", frames, "--json", "--model", "models:/tiny.casme2-4/7", *describe_moments(clip)) == 2
+    assert "version 7" in capsys.readouterr().err
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     for folder in (version, version / "artifacts" / "bundle"):
         assert run("predict", frames, "--json", "--model", str(folder), *describe_moments(clip)) == 0
         assert json.loads(capsys.readouterr().out)["probabilities"] == expected["probabilities"]
+    assert run("predict", frames, "--model", "models:/tiny.casme2-4/1") == 2
+    assert "MLFLOW_TRACKING_URI" in capsys.readouterr().err
+    assert not Path("mlruns").exists()
     assert run("predict", frames, "--model", str(tmp_path)) == 2
     message = capsys.readouterr().err
     assert f"{tmp_path} contains no bundle" in message

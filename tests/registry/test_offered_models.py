@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from fake_versions import open_registry
+from microfacial.pipeline.commands.serve import collect_models
+from microfacial.preprocessing.faces import FacesConfig
 from microfacial.serving.film_answers import open_source
-from microfacial.serving.offered_models import offer_path, offer_prior, offer_versions
+from microfacial.serving.offered_models import ModelSource, offer_path, offer_prior, offer_versions
 
 
 def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
@@ -20,10 +22,14 @@ def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
     with chdir(root):
         offered = offer_versions("tiny", "casme2-4", Path("cache"))
         assert [model.name for model in offered] == ["challenger", "1"]
+        assert [model.name for model in collect_models(None)] == ["prior", "challenger", "1"]
         assert [model.title for model in offered] == ["challenger: majority, version 1", "majority, version 1"]
         open_registry(root).set_alias("champion", 1)
         names = [model.name for model in offer_versions("tiny", "casme2-4", Path("cache"))]
         assert names == ["champion", "challenger", "1"]
+        assert [model.name for model in collect_models(None)] == ["champion", "prior", "challenger", "1"]
+        names = [model.name for model in collect_models(offered[0].source.path)]
+        assert names == ["own", "champion", "prior", "challenger", "1"]
         assert offer_versions("tiny", "casme2-5", Path("cache")) == []
     challenger = offered[0]
     assert challenger.card.startswith("# majority on tiny, casme2-4")
@@ -34,6 +40,8 @@ def test_a_server_offers_aliases_before_numbers_and_opens_each_version(
     assert open_source(own.source).note.classes == note.classes
 
 
-def test_the_prior_has_the_classes_of_the_project() -> None:
-    assert open_source(offer_prior("casme2-5").source).note.scheme == "casme2-5"
+def test_the_prior_has_the_classes_and_the_settings_of_the_project() -> None:
+    faces = FacesConfig(size_px=56)
+    model = open_source(offer_prior(ModelSource(scheme="casme2-5", faces=faces)).source)
+    assert (model.note.scheme, model.faces) == ("casme2-5", faces)
     assert open_source(offer_prior().source).note.scheme == "megc2019-3"

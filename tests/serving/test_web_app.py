@@ -331,6 +331,22 @@ def test_the_work_ends_when_the_sender_leaves(server: RunningServer, film: bytes
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("kind", ["video/mp4", "multipart/form-data; boundary=x"])
+def test_an_upload_that_breaks_off_leaves_no_file(server: RunningServer, kind: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=9) as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: 1000000\r\n\r\n"
+        part = '--x\r\nContent-Disposition: form-data; name="video"; filename="a.avi"\r\n\r\nRIFF'
+        connection.sendall(f"{head}{part}".encode() + b"0" * 100_000)
+        end = time.monotonic() + PATIENCE
+        while not list(server.folder.iterdir()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    while list(server.folder.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert requests.get(f"{server.address}/health", timeout=PATIENCE).status_code == 200
+
+
 def test_headers_forbid_other_sites_and_copies(server: RunningServer) -> None:
     for path, status in (("/health", 200), ("/nothing", 404), ("/../../etc/passwd", 404), ("/docs", 404)):
         response = requests.get(server.address + path, timeout=9)

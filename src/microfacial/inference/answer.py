@@ -7,8 +7,8 @@ from microfacial.datasets.frames import Recording
 from microfacial.errors import MicrofacialError
 from microfacial.files import as_path
 from microfacial.inference.answering_model import AnsweringModel, find_units
-from microfacial.inference.film_answer import Event, FilmAnswer, Person, UnjudgedFrames
-from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, follow_film
+from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer, UnjudgedFrames
+from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, ReportFrames, follow_film
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
 from microfacial.preprocessing.person_spotter import SpottedEvent
@@ -16,11 +16,20 @@ from microfacial.preprocessing.person_spotter import SpottedEvent
 LEAST_FPS_FOR_MICRO = 20.0
 """Least frame rate for micro-expressions. At 20 frames per second, one of 0.2 s has only four frames."""
 
+# A longer movement is a micro-expression, too, if it takes at most this time from onset to apex.
+# Source: Yan et al., J. Nonverbal Behav. 2013, doi:10.1007/s10919-013-0159-8.
+_LONGEST_RISE_S = 0.26
+
 _THRESHOLD = 1.0  # the signal is a multiple of the threshold
 
 
 def answer_film(
-    path: Path | str, model: AnsweringModel, *, fps: float | None = None, pictures: bool = False
+    path: Path | str,
+    model: AnsweringModel,
+    *,
+    fps: float | None = None,
+    pictures: bool = False,
+    report: ReportFrames | None = None,
 ) -> FilmAnswer:
     """Find and recognise the movements of all people in a film.
 
@@ -29,6 +38,7 @@ def answer_film(
         model: the model that recognises movements.
         fps: frames per second. None means the frame rate and the timestamps in the video file.
         pictures: whether to keep crops and flow of each movement in `Event.store`.
+        report: called after each frame; None for nothing.
 
     Returns:
         The answer. It has no events and a reason if nothing was spotted.
@@ -36,7 +46,7 @@ def answer_film(
     Raises:
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
-    followed = follow_film(as_path(path, "answer_film: path"), fps)
+    followed = follow_film(as_path(path, "answer_film: path"), fps, report)
     numbers = {person.person.number: number for number, person in enumerate(followed.people, 1)}
     spotted = []
     if followed.fps >= LEAST_FPS_FOR_MICRO:
@@ -72,13 +82,13 @@ def _as_recording(followed: FollowedFilm) -> Recording:
     return Recording(root=path.parent, frames=path.name, numbers=tuple(followed.seconds), fps=followed.fps)
 
 
-def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> Person:
-    signal = person.person.spotter.signal
-    return Person(
+def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> PersonAnswer:
+    spotter = person.person.spotter
+    return PersonAnswer(
         person=number,
-        numbers=tuple(frame for frame, _ in signal),
-        seconds=tuple(times[frame] for frame, _ in signal),
-        signal=tuple(value for _, value in signal),
+        numbers=tuple(spotter.numbers),
+        seconds=tuple(times[frame] for frame in spotter.numbers),
+        signal=tuple(spotter.signal),
         threshold=_THRESHOLD,
         note=None if has_events else person.note,
         gaps=tuple(
@@ -93,7 +103,7 @@ def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times:
     moments = (event.onset, event.apex, event.offset)
     onset_s, apex_s, offset_s = (times[moment] for moment in moments)
     abstained = next((person.faults[moment] for moment in moments if moment in person.faults), None)
-    if abstained is None and event.kind != "micro":
+    if abstained is None and event.kind != "micro" and apex_s - onset_s > _LONGEST_RISE_S:
         abstained = (
             f"it lasts {offset_s - onset_s:.2f} s, longer than the micro-expressions that the models are trained on"
         )
@@ -111,7 +121,7 @@ def _make_event(number: int, event: SpottedEvent, person: FollowedPerson, times:
     )
 
 
-def _explain_absence(followed: FollowedFilm, people: tuple[Person, ...]) -> str:
+def _explain_absence(followed: FollowedFilm, people: tuple[PersonAnswer, ...]) -> str:
     """Return why there are no events."""
     if followed.fps < LEAST_FPS_FOR_MICRO:
         return (

@@ -15,8 +15,8 @@ from microfacial.models.inputs import portrait
 from microfacial.models.prior import INPUT_PX, PRIOR_SHA256, emotion_shares, load_prior
 from microfacial.models.unit_description import MovedUnit, describe_units
 from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import FaceStore, FloatArray
+from microfacial.preprocessing.flow import WINDOWS, FlowConfig
+from microfacial.records import ONSET_APEX, FaceStore, FloatArray
 
 PRIOR = "motion_prior"
 DEFAULT_SCHEME = "megc2019-3"
@@ -40,6 +40,7 @@ class AnsweringModel:
         recognise: function that returns the probabilities of a store with one clip.
         on_device: function that returns `recognise` with the networks on a device: `cpu`, `cuda` or `mps`. None if the
             model has no network that another device can compute.
+        windows: windows of flow that the model needs in a film. Fewer windows take less time.
         temperature: divides the logarithms of the probabilities of spotted movements; 1 leaves them unchanged.
     """
 
@@ -48,6 +49,7 @@ class AnsweringModel:
     flow: FlowConfig
     recognise: Recognise
     on_device: Callable[[str], Recognise] | None = None
+    windows: tuple[str, ...] = WINDOWS
     temperature: float = 1.0
 
     def to(self, device: str) -> "AnsweringModel":
@@ -90,11 +92,15 @@ def find_units(store: FaceStore) -> tuple[MovedUnit, ...]:
     return describe_units(portrait(store, INPUT_PX).values)[0]
 
 
-def open_prior(scheme: str = DEFAULT_SCHEME) -> AnsweringModel:
+def open_prior(
+    scheme: str = DEFAULT_SCHEME, faces: FacesConfig | None = None, flow: FlowConfig | None = None
+) -> AnsweringModel:
     """Return the motion prior in the package with the classes of a label scheme.
 
     Args:
         scheme: name of the label scheme.
+        faces: how to locate the face. Defaults to the settings in the package's params.yaml.
+        flow: how to compute the flow. Defaults to the settings in the package's params.yaml.
 
     Raises:
         ConfigError: there is no such scheme, or the prior has no emotion for one of its classes.
@@ -119,7 +125,12 @@ def open_prior(scheme: str = DEFAULT_SCHEME) -> AnsweringModel:
         calibration=f"temperature {PRIOR_TEMPERATURE}, fitted on drawn clips; none for given moments",
     )
     return AnsweringModel(
-        note=note, faces=FacesConfig(), flow=FlowConfig(), recognise=recognise, temperature=PRIOR_TEMPERATURE
+        note=note,
+        faces=faces or FacesConfig(),
+        flow=flow or FlowConfig(),
+        recognise=recognise,
+        windows=(ONSET_APEX,),
+        temperature=PRIOR_TEMPERATURE,
     )
 
 

@@ -117,7 +117,7 @@ class UnjudgedFrames:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
+class PersonAnswer:
     """A face that was followed through a film.
 
     Attributes:
@@ -169,7 +169,7 @@ class FilmAnswer:
     fps: float | None
     frames: int
     seconds: float | None
-    people: tuple[Person, ...] = ()
+    people: tuple[PersonAnswer, ...] = ()
     events: tuple[Event, ...] = ()
     reason: str | None = None
     error: str | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from microfacial.inference.answer_table import format_units
-from microfacial.inference.film_answer import MISUSE, Event, FilmAnswer, Person
+from microfacial.inference.film_answer import MISUSE, Event, FilmAnswer, PersonAnswer
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, FaceStore, FloatArray
 from microfacial.report.flow_colours import (
@@ -131,7 +131,7 @@ def place_boxes(store: FaceStore) -> Iterator[dict[str, Any]]:
         }
 
 
-def _draw_timeline(person: Person, answer: FilmAnswer) -> dict[str, Any]:
+def _draw_timeline(person: PersonAnswer, answer: FilmAnswer) -> dict[str, Any]:
     """Return the parts of a timeline. Its width is the duration of the film."""
     duration = max(answer.seconds or 0.0, 1e-6)
 

@@ -10,7 +10,7 @@ import numpy as np
 from microfacial.datasets.film import open_film
 from microfacial.errors import ConfigError, StorageError
 from microfacial.files import atomic_write
-from microfacial.inference.film_answer import Event, FilmAnswer, Person
+from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer
 from microfacial.preprocessing.alignment import mean_face
 from microfacial.preprocessing.head_run import RUN_SIZE_PX
 from microfacial.preprocessing.regions import face_boxes
@@ -96,7 +96,9 @@ def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatAr
     return canvas
 
 
-def _draw_face(canvas: Image, person: Person, number: int, event: Event | None, boxes: Sequence[FloatArray]) -> None:
+def _draw_face(
+    canvas: Image, person: PersonAnswer, number: int, event: Event | None, boxes: Sequence[FloatArray]
+) -> None:
     if number not in person.places:
         return
     back = invert_similarity(person.places[number])

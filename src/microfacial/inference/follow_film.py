@@ -1,6 +1,6 @@
 """Read a film once: follow the people, spot their movements, and record where and how well each face is visible."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from microfacial.records import FloatArray
 
 LEAST_SIDE_PX = 80
 """Least side of the aligned square in pixels of the frame. In smaller faces, the motion of skin is below a pixel."""
+
+ReportFrames = Callable[[int, int | None], None]
+"""Receives the number of frames that were read, and the number of all frames, None if it is unknown."""
 
 _LEAST_SEEN_S = 0.3  # people who are visible for a shorter time are left out if there are others
 _TOO_FAST = "the head moves too fast"
@@ -70,12 +73,13 @@ class FollowedFilm:
     events: tuple[PersonEvent, ...]
 
 
-def follow_film(path: Path, fps: float | None) -> FollowedFilm:
+def follow_film(path: Path, fps: float | None, report: ReportFrames | None = None) -> FollowedFilm:
     """Read a film once. Memory grows by less than 1 kB per frame and person.
 
     Args:
         path: video or folder of frames.
         fps: frames per second. None means the rate and the timestamps of the video.
+        report: called after each frame; None for nothing.
 
     Returns:
         What was found.
@@ -92,6 +96,8 @@ def follow_film(path: Path, fps: float | None) -> FollowedFilm:
         time = len(seconds) / film.fps if frame.seconds is None else frame.seconds
         seconds[frame.number] = time
         events += spotter.add(frame)
+        if report is not None:
+            report(len(seconds), film.count)
         for person in spotter.people:
             if person.run is not None:
                 followed = people.setdefault(person.number, FollowedPerson(person=person, first_s=time))

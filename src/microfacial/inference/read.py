@@ -1,7 +1,7 @@
 """Read a clip from outside the data sets, with the same steps as the stages `faces` and `flow`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from microfacial.preprocessing.aligned_frames import read_aligned_frames
 from microfacial.preprocessing.alignment import place_distance, place_face
 from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
-from microfacial.preprocessing.flow import FlowConfig, compute_clip_flow, key_frames
+from microfacial.preprocessing.flow import WINDOWS, FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_track
 from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, Image
 
@@ -257,7 +257,14 @@ def _compute_store(clip: Clip, root: Path, faces: FacesConfig, flow: FlowConfig)
     return make_store(clip, locate(clip, frames[clip.onset], faces), frames, faces, flow)
 
 
-def make_store(clip: Clip, face: Face, frames: Mapping[int, Image], faces: FacesConfig, flow: FlowConfig) -> FaceStore:
+def make_store(
+    clip: Clip,
+    face: Face,
+    frames: Mapping[int, Image],
+    faces: FacesConfig,
+    flow: FlowConfig,
+    windows: Sequence[str] = WINDOWS,
+) -> FaceStore:
     """Compute the flow of one clip, as the stage `flow` does.
 
     Args:
@@ -266,6 +273,7 @@ def make_store(clip: Clip, face: Face, frames: Mapping[int, Image], faces: Faces
         frames: key frames by number, `(H, W, 3)` uint8 BGR.
         faces: how the face was located.
         flow: how to compute the flow.
+        windows: names of the windows to compute, some of `WINDOWS`.
 
     Returns:
         A store with one clip.
@@ -273,7 +281,7 @@ def make_store(clip: Clip, face: Face, frames: Mapping[int, Image], faces: Faces
     Raises:
         DatasetError: the clip has no flow; see `compute_flow`.
     """
-    motion = compute_clip_flow(clip, face, frames, faces.size_px, flow)
+    motion = compute_clip_flow(clip, face, frames, faces.size_px, flow, windows)
     return FaceStore(
         clips=(clip.id,),
         crops=np.stack([align(frames[number], face, faces.size_px) for number in (clip.onset, clip.apex)])[None],

@@ -81,9 +81,9 @@ def _recognise(
     key = {number: frames[number] for number in key_frames(clip)}
     try:
         face = _find_face(clip, key[clip.onset], places, model)
-        store = make_store(clip, face, key, model.faces, model.flow)
+        store = make_store(clip, face, key, model.faces, model.flow, model.windows)
     except DatasetError as error:
-        return replace(event, abstained=event.abstained or str(error))
+        return replace(event, abstained=event.abstained or str(error).removeprefix(f"{clip.id}: "))
     event = replace(event, store=store if pictures else None)
     reason = event.abstained or _find_reason(store)
     if reason:

@@ -8,6 +8,7 @@ Source: Yan et al., J. Nonverbal Behav. 2013, doi:10.1007/s10919-013-0159-8 (how
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,12 @@ from microfacial.preprocessing.motion_path import CHEEKS, LIDS, LOWER, MIDDLE, R
 from microfacial.records import FloatArray
 from microfacial.settings import Section
 
-_REST_HZ = 10.0  # rate at which the running median is computed
+_REST_HZ = 30.0  # rate at which the running median is computed
 _MAD_TO_SD = 1.4826
 _SYLLABLE = 0.3  # least height of a syllable over that of the strongest one near it
 _SPEECH_MARGIN_S = 0.3  # before the first and after the last turn of a mouth that talks
+_MOST_NOISE = 3.0  # noise over that of single frames; the rest of it are slow residues of the head's motion
+_MOST_LEFT = 0.5  # share of the motion of the apex that may be left at the offset
 _MOST_TAKEN = 0.3  # share of a movement that may belong to a stronger one
 
 
@@ -34,6 +37,7 @@ class EventConfig(Section):
         macro_s: longest duration of a macro-expression. A longer movement is a change of posture.
         shortest_s: shortest duration of an event.
         rest_s: time over which the median of a path is the position at rest.
+        short_rest_s: the same time for short movements, which slow residues of the head's motion would hide.
         smoothing_s: standard deviation of the Gaussian over time.
         least_px: smallest excursion of a region that counts, in px of the working width.
         least_rise: smallest excursion of a region, over its noise.
@@ -48,9 +52,10 @@ class EventConfig(Section):
     macro_s: float = Field(4.0, gt=0, le=600)
     shortest_s: float = Field(0.08, ge=0, le=60)
     rest_s: float = Field(8.0, gt=0, le=600)
+    short_rest_s: float = Field(1.2, gt=0, le=600)
     smoothing_s: float = Field(0.025, ge=0, le=10)
     least_px: float = Field(0.25, ge=0, le=100)
-    least_rise: float = Field(6.0, gt=0, le=1000)
+    least_rise: float = Field(4.5, gt=0, le=1000)
     flank: float = Field(0.15, gt=0, lt=1)
     blink_px: float = Field(1.5, gt=0, le=100)
     speech_turns: int = Field(5, ge=2, le=100)
@@ -67,7 +72,8 @@ class Excursion:
         apex: index of the sample.
         offset: index of the sample.
         strength: height of the apex over the threshold, at least 1.
-        pattern: excursion of each region from onset to apex, `(R, 2)` in px.
+        pattern: motion of each region from onset to apex, `(R, 2)` in px.
+        returns: whether the regions are near their first positions at the offset. Otherwise the posture changes.
     """
 
     onset: int
@@ -75,6 +81,7 @@ class Excursion:
     offset: int
     strength: float
     pattern: FloatArray
+    returns: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +109,43 @@ def find_excursions(path: FloatArray, fps: float, config: EventConfig) -> Excurs
         The movements and the signal.
     """
     smooth = gaussian_filter1d(path, config.smoothing_s * fps, axis=0, mode="nearest")
-    away = smooth - running_median(smooth, fps, config.rest_s)
+    long, short = (
+        _measure_band(path, smooth, seconds, fps, config) for seconds in (config.rest_s, config.short_rest_s)
+    )
+    blinks, talks = _find_blinks(smooth, fps, config), _find_speech(long.away, fps, config)
+    for band in (long, short):
+        band.shares[:, [REGIONS.index(name) for name in LIDS]] = 0.0
+        _clear(band.shares, UPPER, blinks)
+        _clear(band.shares, (*LOWER, *MIDDLE, *CHEEKS), talks)
+    signal = np.maximum(long.shares.max(axis=1), short.shares.max(axis=1))
+    return Excursions(events=tuple(_find_events(smooth, long, short, signal, fps, config)), signal=signal)
+
+
+class _Band(NamedTuple):
+    """Excursions from a position at rest: `(N, R, 2)` in px, and `(N, R)` over the thresholds of the regions."""
+
+    away: FloatArray
+    shares: FloatArray
+
+
+def _measure_band(path: FloatArray, smooth: FloatArray, seconds: float, fps: float, config: EventConfig) -> _Band:
+    """Return the excursions from the median over some seconds.
+
+    Noise is the spread of the excursions. In a film that is hardly longer than these seconds, a movement can spread
+    them too. Noise is then at most a multiple of the noise of single frames.
+    """
+    away = smooth - running_median(smooth, fps, seconds)
     noise = _MAD_TO_SD * np.median(np.abs(away), axis=0)
+    if len(path) < 2 * seconds * fps:
+        noise = np.minimum(noise, _MOST_NOISE * _frame_noise(path))
     limits = np.maximum(config.least_px, config.least_rise * np.hypot(*noise.T))
-    shares = np.hypot(*np.moveaxis(away, -1, 0)) / limits
-    shares[:, [REGIONS.index(name) for name in LIDS]] = 0.0
-    _clear(shares, UPPER, _find_blinks(smooth, fps, config))
-    _clear(shares, (*LOWER, *MIDDLE, *CHEEKS), _find_speech(away, fps, config))
-    signal = shares.max(axis=1)
-    return Excursions(events=tuple(_find_events(away, shares, signal, fps, config)), signal=signal)
+    return _Band(away, np.hypot(*np.moveaxis(away, -1, 0)) / limits)
+
+
+def _frame_noise(path: FloatArray) -> FloatArray:
+    """Return the noise of single frames, `(R, 2)`: what is left of a path where it bends least."""
+    bends = np.abs(np.diff(path, n=2, axis=0))
+    return _MAD_TO_SD * np.median(bends, axis=0) / np.sqrt(6.0)
 
 
 def running_median(path: FloatArray, fps: float, seconds: float) -> FloatArray:
@@ -162,35 +197,37 @@ def _find_speech(away: FloatArray, fps: float, config: EventConfig) -> NDArray[n
 
 
 def _find_events(
-    away: FloatArray, shares: FloatArray, signal: FloatArray, fps: float, config: EventConfig
+    smooth: FloatArray, long: _Band, short: _Band, signal: FloatArray, fps: float, config: EventConfig
 ) -> Iterator[Excursion]:
+    """Yield the movements in order of time. A peak that rises only from its near past is measured in the short band."""
     apart = max(1, round(0.5 * config.micro_s * fps))
     peaks, _ = find_peaks(np.pad(signal, 1), height=1.0, distance=apart)
     taken = np.zeros(len(signal), np.bool_)
     events = []
     for peak in sorted((peaks - 1).tolist(), key=lambda peak: -signal[peak]):
-        event = _measure_event(away, shares, signal, int(peak), fps, config)
+        band = long if long.shares[peak].max() >= 1.0 else short
+        event = _measure_event(smooth, band, int(peak), float(signal[peak]), config)
         span = slice(event.onset, event.offset + 1)
         if taken[peak] or taken[span].mean() > _MOST_TAKEN:
             continue
         taken[span] = True
+        if not event.returns:
+            continue
         if config.shortest_s <= (event.offset - event.onset) / fps <= config.macro_s:
             events.append(event)
     yield from sorted(events, key=lambda event: event.apex)
 
 
-def _measure_event(
-    away: FloatArray, shares: FloatArray, signal: FloatArray, apex: int, fps: float, config: EventConfig
-) -> Excursion:
+def _measure_event(smooth: FloatArray, band: _Band, apex: int, strength: float, config: EventConfig) -> Excursion:
     """Measure onset and offset: where little of the apex's excursion is left in the regions that move."""
-    used = shares[apex] > 0.5 * signal[apex]
-    pattern = away[apex] * used[:, None]
-    course = (away * pattern).sum(axis=(1, 2)) / (pattern**2).sum()
+    used = band.shares[apex] > 0.5 * band.shares[apex].max()
+    pattern = band.away[apex] * used[:, None]
+    course = (band.away * pattern).sum(axis=(1, 2)) / (pattern**2).sum()
     onset = apex - _steps_to_rest(course[apex::-1], config)
     offset = apex + _steps_to_rest(course[apex:], config)
-    return Excursion(
-        onset=onset, apex=apex, offset=offset, strength=float(signal[apex]), pattern=away[apex] - away[onset]
-    )
+    rise, left = (smooth[moment] - smooth[onset] for moment in (apex, offset))
+    returns = float((left * rise * used[:, None]).sum()) <= _MOST_LEFT * float((rise**2 * used[:, None]).sum())
+    return Excursion(onset=onset, apex=apex, offset=offset, strength=strength, pattern=rise, returns=returns)
 
 
 def _steps_to_rest(course: FloatArray, config: EventConfig) -> int:

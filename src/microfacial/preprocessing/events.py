@@ -59,8 +59,8 @@ def spot_events(
         for row, number in enumerate(part.numbers):
             events += spotter.add(number, times[number], path.add(part.frames[row]), fast=False)
         events += spotter.end_run()
-    found = dict(spotter.signal)
-    signal = np.array([found.get(number, 0.0) for number in track.numbers])
+    signal = np.zeros(len(track.numbers))
+    signal[np.searchsorted(track.numbers, spotter.numbers)] = spotter.signal
     note = "" if events else explain_absence(spotter)
     return SpottedEvents(events=tuple(events), numbers=track.numbers, signal=signal, threshold=1.0, note=note)
 
@@ -73,7 +73,7 @@ def explain_absence(spotter: PersonSpotter) -> str:
     """
     if spotter.longest < LEAST_SAMPLES:
         return f"only {spotter.longest} frames in a row show a head in one place. {LEAST_SAMPLES} are needed"
-    strongest = max((value for _, value in spotter.signal), default=0.0)
+    strongest = max(spotter.signal, default=0.0)
     if strongest > 1.0:
         return "only movements of the head, and movements that are too short or too long for an expression"
     return f"no movement of the face rises above the noise: the strongest reaches {strongest:.0%} of the threshold"

@@ -6,7 +6,7 @@ again near its last place within some seconds is the same person, unless a cut s
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,8 @@ from microfacial.preprocessing.motion_path import MotionPath
 from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
+
+Watch = Callable[[int, int, FloatArray], None]
 
 _NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people
 _AWAY_S = 10.0  # a person who is away for longer is a new one
@@ -80,13 +82,16 @@ class FilmSpotter:
         people: all people so far.
     """
 
-    def __init__(self, fps: float, config: EventConfig | None = None) -> None:
+    def __init__(self, fps: float, config: EventConfig | None = None, watch: Watch | None = None) -> None:
         """Start without frames.
 
         Args:
             fps: frames per second.
             config: settings. None means the default.
+            watch: is called with each sample: the number of the person, the number of the frame, and the positions of
+                the regions, `(R, 2)`.
         """
+        self._watch = watch
         self.people: list[FilmPerson] = []
         self._fps, self._config = fps, config or EventConfig()
         self._check, self._search, self._newcomers, self._steps, self._key = (
@@ -145,7 +150,10 @@ class FilmSpotter:
         person.fast = moved > FAST * RUN_SIZE_PX * self._steps / self._fps
         person.middle, person.side = _locate(person.run.transform)
         person.seconds, person.frames = seconds, person.frames + 1
-        spotted = person.spotter.add(frame.number, seconds, person.path.add(aligned), fast=person.fast)
+        position = person.path.add(aligned)
+        if self._watch is not None:
+            self._watch(person.number, frame.number, position)
+        spotted = person.spotter.add(frame.number, seconds, position, fast=person.fast)
         return [PersonEvent(person=person.number, event=event) for event in spotted]
 
     def _end_run(self, person: FilmPerson) -> list[PersonEvent]:

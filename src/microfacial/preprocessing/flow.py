@@ -100,7 +100,12 @@ def key_frames(clip: Clip) -> tuple[int, int, int, int, int]:
 
 
 def compute_clip_flow(
-    clip: Clip, face: Face, frames: Mapping[int, Image], size_px: int, config: FlowConfig
+    clip: Clip,
+    face: Face,
+    frames: Mapping[int, Image],
+    size_px: int,
+    config: FlowConfig,
+    windows: Sequence[str] = WINDOWS,
 ) -> FlowSequence:
     """Align the key frames of one clip and compute its flow.
 
@@ -110,6 +115,7 @@ def compute_clip_flow(
         frames: key frames by number, `(H, W, 3)` uint8 BGR, as the camera wrote them.
         size_px: side of the aligned square.
         config: settings of flow.
+        windows: see `compute_flow`.
 
     Returns:
         Flow of the clip.
@@ -121,11 +127,16 @@ def compute_clip_flow(
     aligned = {number: align(frame, face, size_px) for number, frame in frames.items()}
     if config.method == "published":
         return convert_published_map(clip, aligned[clip.apex])
-    return compute_flow(clip, aligned, config, covered_pixels(frames[clip.onset], face.transform, size_px))
+    covered = covered_pixels(frames[clip.onset], face.transform, size_px)
+    return compute_flow(clip, aligned, config, covered, windows)
 
 
 def compute_flow(
-    clip: Clip, frames: Mapping[int, Image], config: FlowConfig, covered: NDArray[np.bool_] | None = None
+    clip: Clip,
+    frames: Mapping[int, Image],
+    config: FlowConfig,
+    covered: NDArray[np.bool_] | None = None,
+    windows: Sequence[str] = WINDOWS,
 ) -> FlowSequence:
     """Compute the flow from onset to apex and over the four phase windows.
 
@@ -136,6 +147,7 @@ def compute_flow(
         covered: pixels of the aligned square that show the camera's frame, `(H, W)`. None means all. The repeated edge
             around the frame does not move like the face: it is not used to fit the head's motion, and flow fades to 0
             there.
+        windows: names of the windows to compute, some of `WINDOWS`.
 
     Returns:
         Flow of the clip in px.
@@ -149,16 +161,18 @@ def compute_flow(
             f"{clip.id}: onset and apex are the same frame {onset}, so there is no motion to compute. "
             "Exclude the clip, or set flow.method: published if it is a flow map"
         )
-    pairs = ((onset, apex), (onset, rise), (rise, apex), (apex, fall), (fall, offset))
+    moments = ((onset, apex), (onset, rise), (rise, apex), (apex, fall), (fall, offset))
+    pairs = dict(zip(WINDOWS, moments, strict=True))
     prepared = {number: prepare(frame, config) for number, frame in frames.items()}
     blank = [number for number, frame in prepared.items() if np.ptp(frame) < _MINIMUM_CONTRAST]
     if blank:
         raise DatasetError(
             f"{clip.id}: frame {blank[0]} is blank: all pixels have one grey level. Copy it again or exclude the clip"
         )
-    windows = facial_flow([(prepared[first], prepared[last]) for first, last in pairs], config, covered)
+    chosen = [(prepared[first], prepared[last]) for first, last in (pairs[name] for name in windows)]
+    flows = facial_flow(chosen, config, covered)
     return FlowSequence(
-        clip=clip.id, flow=np.stack(windows).transpose(0, 3, 1, 2).astype(np.float16), windows=WINDOWS, unit="px"
+        clip=clip.id, flow=np.stack(flows).transpose(0, 3, 1, 2).astype(np.float16), windows=tuple(windows), unit="px"
     )
 
 

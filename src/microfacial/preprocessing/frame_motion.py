@@ -20,6 +20,7 @@ MotionField = NDArray[np.float32]
 
 _STEP_PX = 4  # distance of the grid's points
 _PATCH = 2  # steps; flow follows patches of 8 px, so it is wrong this close to edges and to moving lids
+_NOISE_PAIRS = 12  # pairs of frames in which noise is measured
 _MAXIMUM_ASPECT = 3  # longer side of a frame over the shorter one
 
 
@@ -151,6 +152,20 @@ class FrameMotion:
         """
         used = pattern[self._used]
         return float((motion[self._used] * used).sum() / (used**2).sum())
+
+
+def measure_noise(films: Sequence[FrameMotion]) -> float:
+    """Return the typical strength of the flow between a frame and the next one. It is mostly noise.
+
+    Args:
+        films: parts of a clip, with at least two frames in one of them.
+
+    Returns:
+        Median over some pairs of frames, in px.
+    """
+    pairs = [(film, index) for film in films for index in range(len(film) - 1)]
+    used = pairs[:: max(1, len(pairs) // _NOISE_PAIRS)]
+    return float(np.median([film.strength(film.between(index, index + 1)[None])[0] for film, index in used]))
 
 
 @portable_opencv()

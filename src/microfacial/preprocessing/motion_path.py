@@ -75,7 +75,7 @@ class MotionPath:
             DatasetError: no point of the grid lies on skin.
         """
         self._config, self._key_frames = config, key_frames
-        self._solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._solver = _make_solver()
         grid, self._size, used = motion_grid(skin, config)
         coarse = cv2.resize(depth, self._size, interpolation=cv2.INTER_AREA).astype(np.float64)
         self._turn = HeadTurn(grid.astype(np.float64), coarse, used)
@@ -104,6 +104,14 @@ class MotionPath:
         if self._key is None or self._age >= self._key_frames:
             self._key, self._key_position, self._age = prepared, position, 0
         return position
+
+
+def _make_solver() -> cv2.DISOpticalFlow:
+    """Return the fast preset at a finer scale and without smoothing, which would shrink small motions."""
+    solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    solver.setFinestScale(1)
+    solver.setVariationalRefinementIterations(0)
+    return solver
 
 
 def _place_regions(points: FloatArray, grid: NDArray[np.float32], width_px: int) -> FloatArray:

@@ -4,6 +4,7 @@ Positions of the regions are stored for some seconds. A movement is final as soo
 known, so each window of the film gives the same movements as the whole film.
 """
 
+from array import array
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,8 +43,8 @@ class PersonSpotter:
     """Takes positions frame by frame, and returns movements as soon as they are final.
 
     Attributes:
-        signal: the number of each frame that was searched, and the largest excursion of any region in it, over its
-            threshold.
+        numbers: numbers of the frames that were searched, ascending.
+        signal: the largest excursion of any region in each of them, over its threshold.
         longest: largest number of frames in a row that showed the face.
     """
 
@@ -54,7 +55,8 @@ class PersonSpotter:
             fps: frames per second.
             config: settings.
         """
-        self.signal: list[tuple[int, float]] = []
+        self.numbers = array("q")
+        self.signal = array("f")
         self.longest = 0
         self._fps, self._config = fps, config
         self._delay_s = 0.5 * config.rest_s + config.macro_s
@@ -93,7 +95,8 @@ class PersonSpotter:
         self._seconds: list[float] = []
         self._positions: list[FloatArray] = []
         self._fast: list[bool] = []
-        self._final_s = -np.inf
+        self._final_s = -np.inf  # movements with an apex until then are final
+        self._last_s = -np.inf  # end of the last movement, which may look a little different in the next window
         self._count = 0
 
     def _search(self, until_s: float) -> list[SpottedEvent]:
@@ -104,14 +107,14 @@ class PersonSpotter:
         times, fast = np.array(self._seconds)[rows], np.array(self._fast)[rows]
         fresh = np.flatnonzero((times > self._final_s) & (times <= until_s))
         new = fresh[np.diff(rows[fresh], prepend=-1) > 0]
-        self.signal += [
-            (self._numbers[row], float(excursions.signal[index])) for index, row in zip(new, rows[new], strict=True)
-        ]
-        events = [
-            self._name_frames(event, rows, fps)
-            for event in excursions.events
-            if self._final_s < times[event.apex] <= until_s and not fast[event.onset : event.offset + 1].any()
-        ]
+        self.numbers.extend(self._numbers[row] for row in rows[new])
+        self.signal.extend(excursions.signal[new].tolist())
+        events = []
+        for event in excursions.events:
+            is_new = self._final_s < times[event.apex] <= until_s and times[event.apex] > self._last_s
+            if is_new and not fast[event.onset : event.offset + 1].any():
+                events.append(self._name_frames(event, rows, fps))
+                self._last_s = float(times[event.offset])
         self._final_s = until_s
         first = int(np.searchsorted(self._seconds, until_s - self._delay_s)) if np.isfinite(until_s) else 0
         for values in (self._numbers, self._seconds, self._positions, self._fast):

@@ -12,7 +12,6 @@ doi:10.1109/ACPR.2015.7486586 (the apex is the frame that differs most; eyes are
 Behav. 2013, doi:10.1007/s10919-013-0159-8 (how long micro-expressions last).
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,11 +24,10 @@ from scipy.signal import find_peaks
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.even_steps import choose_even_steps
 from microfacial.preprocessing.face_track import FaceTrack
-from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig
+from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig, measure_noise
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
 
-_LOG = logging.getLogger(__name__)
 _MINIMUM_FRAMES = 5
 _SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
 _LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
@@ -172,15 +170,16 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     if not usable:
         most = max((len(part.numbers) for part in parts), default=0)
         raise DatasetError(f"only {most} frames in a row show a head in one place. {_MINIMUM_FRAMES} are needed")
-    _LOG.debug("spotting in %d parts", len(usable))
     lag = max(1, round(0.5 * config.longest_s * fps))
     films = [FrameMotion(part.frames, config, part.skin, part.depth) for part in usable]
     signals = [_smooth(_measure(film, lag), fps, config) for film in films]
     rest = float(np.percentile(np.concatenate(signals), _REST_PERCENT))
+    rests = sum(map(len, films)) > _LEAST_LAGS * lag
+    rest = rest if rests else min(rest, measure_noise(films))  # the movement can fill a short clip
     for film, signal in zip(films, signals, strict=True):
         _clear_other_motion(film, signal, lag, rest, fps, config)
     joint = np.concatenate(signals)
-    _check_rise(float(joint.max()), rest, config, rests=len(joint) > _LEAST_LAGS * lag)
+    _check_rise(float(joint.max()), rest, config, rests=rests)
     threshold = float(joint.mean() + config.threshold * (joint.max() - joint.mean()))
     whole, peaks = np.zeros(len(numbers)), []
     for part, signal in zip(usable, signals, strict=True):

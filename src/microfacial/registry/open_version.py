@@ -1,13 +1,15 @@
 """Open a registered version as a model that answers about films."""
 
 import logging
+import os
 import re
 from pathlib import Path
 
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, PipelineError
 from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.choose_model import open_bundle
 from microfacial.registry.versions import choose_version, has_current_code
+from microfacial.tracking.location import database_path
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 
@@ -35,6 +37,11 @@ def open_address(address: str, root: Path, cache: Path) -> AnsweringModel:
         raise ConfigError(
             f"{address} is not an address of a version. Give models:/NAME@champion, models:/NAME@challenger or "
             "models:/NAME/VERSION, such as models:/demo.casme2-4/3"
+        )
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not database_path(root).exists():
+        raise PipelineError(
+            f"{address}: there is no registry in {root.resolve()}. Run the command in the root folder of a project, or "
+            "set MLFLOW_TRACKING_URI"
         )
     with mlflow_errors_as_pipeline_errors(root):
         registry = Registry(connect(root), match["name"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from microfacial.inference.answer import answer_film
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows
-from microfacial.inference.answering_model import AnsweringModel, open_prior
+from microfacial.inference.answering_model import DEFAULT_SCHEME, AnsweringModel, open_prior
 from microfacial.inference.choose_model import open_bundle, open_model
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.film_page import draw_event_pictures, place_boxes, render_film_page
@@ -53,7 +53,7 @@ def open_source(source: ModelSource) -> AnsweringModel:
         return open_bundle(Path(source.path), source.version)
     if source.path:
         return open_model(source.path)
-    return open_prior(source.scheme) if source.scheme else open_prior()
+    return open_prior(source.scheme or DEFAULT_SCHEME, source.faces, source.flow)
 
 
 def _describe_for_page(answer: FilmAnswer) -> dict[str, Any]:

@@ -80,5 +80,5 @@ class FilmWorkers:
 
     def close(self) -> None:
         """End all processes at once."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from microfacial.errors import ConfigError
+
+if TYPE_CHECKING:  # a server outside of a project does not need these libraries
+    from microfacial.preprocessing.faces import FacesConfig
+    from microfacial.preprocessing.flow import FlowConfig
 
 PRIOR_NAME, OWN_NAME = "prior", "own"
 MOST_VERSIONS = 20
@@ -19,11 +24,15 @@ class ModelSource:
         path: folder of a bundle or version, or checkpoint of a fold.
         version: name of the registered version.
         scheme: label scheme of the prior.
+        faces: how to locate the face for the prior; None for the settings in the package.
+        flow: how to compute the flow for the prior; None for the settings in the package.
     """
 
     path: str = ""
     version: str = ""
     scheme: str = ""
+    faces: "FacesConfig | None" = None
+    flow: "FlowConfig | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +52,20 @@ class OfferedModel:
     source: ModelSource = ModelSource()
 
 
-def offer_prior(scheme: str = "") -> OfferedModel:
+def offer_prior(source: ModelSource = ModelSource()) -> OfferedModel:
     """Return the motion prior in this package.
 
     Args:
-        scheme: label scheme of its classes. Empty for the default.
+        source: its label scheme and settings. Empty for the default.
 
     Raises:
         ConfigError: the prior has no emotion for one of the classes.
     """
-    if scheme:
+    if source.scheme:
         from microfacial.inference.answering_model import open_prior
 
-        open_prior(scheme)  # an unsuitable scheme stops the start, and not the first request
+        open_prior(source.scheme)  # an unsuitable scheme stops the start, and not the first request
     card = resources.files("microfacial.models").joinpath("weights/motion_prior.md").read_text(encoding="utf-8")
-    source = ModelSource(scheme=scheme)
     return OfferedModel(name=PRIOR_NAME, title="Motion prior, trained on drawn motion", card=card, source=source)
 
 

@@ -121,6 +121,7 @@ function choose(number, moves) {
   )));
   const classes = Object.entries(event.probabilities).sort((one, other) => other[1] - one[1]);
   fillTable("classes", classes);
+  $("no-units").hidden = event.units.length > 0 || !event.label;
   fillTable("units", event.units.map((unit) => [
     `AU ${unit.unit}${unit.side === "both" ? "" : `, ${unit.side}`}`, unit.probability,
   ]));

@@ -4,19 +4,22 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
+from tqdm import tqdm
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.inference.answer import answer_clip, answer_film
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
-from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
+from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
 from microfacial.inference.film_answer import MISUSE, FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
+from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
 from microfacial.preprocessing.devices import find_device
 from microfacial.settings import check, read_sections
@@ -79,9 +82,15 @@ def choose_model(
         chosen = _open_registered(project, alias, version)
         if chosen is not None:
             return chosen
-    if scheme is None and project is not None:
-        scheme = project.clips.scheme
-    return open_prior() if scheme is None else open_prior(scheme)
+    return _open_prior(scheme)
+
+
+def _open_prior(scheme: str | None) -> AnsweringModel:
+    """Open the motion prior, in a project with its scheme and settings. Settings for published maps do not apply."""
+    if not PARAMS.exists():
+        return open_prior(scheme or DEFAULT_SCHEME)
+    settings = read_prior_settings()
+    return open_prior(scheme or settings.scheme, settings.faces, settings.flow)
 
 
 def choose_device(option: str | None, *, in_project: bool) -> str:
@@ -219,7 +228,8 @@ def _answer(
         if given:
             answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
         else:
-            answer = answer_film(film, model, fps=fps, pictures=pictures)
+            with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:
+                answer = answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
         if targets.video is not None:
             from microfacial.inference.film_render import render_film
 
@@ -233,6 +243,11 @@ def _answer(
 
         write_text(targets.page, render_film_page(answer))
     return answer
+
+
+def _show_progress(bar: "tqdm[NoReturn]", done: int, count: int | None) -> None:
+    bar.total = count
+    bar.update(done - bar.n)
 
 
 def _print(answer: FilmAnswer, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, open_project
 from microfacial.serving.access import is_loopback
 from microfacial.serving.jobs import answer_by_name
-from microfacial.serving.offered_models import OfferedModel, offer_path, offer_prior, offer_versions
+from microfacial.serving.offered_models import ModelSource, OfferedModel, offer_path, offer_prior, offer_versions
 from microfacial.serving.web_app import ServerPlan, make_web_app
 
 _CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk
@@ -60,21 +60,28 @@ def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, proc
 
 
 def collect_models(own: str | None) -> list[OfferedModel]:
-    """Return the models to offer, the default first: a bundle or checkpoint, the versions of the project, the prior.
+    """Return the models to offer, the default first: a bundle or checkpoint, the champion, the prior, other versions.
 
     Args:
         own: folder of a bundle, or checkpoint of a fold; None for none.
     """
-    offered, scheme = [offer_path(own)] if own else [], ""
+    offered = [offer_path(own)] if own else []
+    versions: list[OfferedModel] = []
+    prior = ModelSource()
     if PARAMS.exists():
+        from microfacial.pipeline.prior_settings import read_prior_settings
+
         project = open_project()
-        scheme = project.clips.scheme
+        settings = read_prior_settings()
+        prior = ModelSource(scheme=settings.scheme, faces=settings.faces, flow=settings.flow)
         try:
             require_extras("mlflow")
-            offered += offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)
+            versions = offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)
         except MissingExtraError as error:
             click.echo(f"microfacial: the versions of this project are not offered: {error}", err=True)
-    return [*offered, offer_prior(scheme)]
+    offered += [model for model in versions if model.name == "champion"]
+    # Without a champion, the prior is the default: promotion has accepted no other version.
+    return [*offered, offer_prior(prior), *(model for model in versions if model.name != "champion")]
 
 
 def _listen(host: str, port: int) -> socket.socket:

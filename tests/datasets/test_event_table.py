@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from microfacial.datasets.event_table import TrueEvent, read_events, write_events
+from microfacial.errors import StorageError
+
+EVENTS = (
+    TrueEvent(person="1", onset=3, apex=7, offset=12, label="positive", kind="micro"),
+    TrueEvent(person="2", onset=30, apex=50, offset=90, label="", kind="macro"),
+)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_events(tmp_path / "clip.csv", EVENTS)
+    assert (tmp_path / "clip.csv").read_text().splitlines()[0] == "person,onset,apex,offset,class,kind"
+    assert read_events(tmp_path / "clip.csv") == EVENTS
+
+
+@pytest.mark.parametrize(("row", "value"), [("1,9,7,12,,micro", "onset 9"), ("1,x,7,12,,micro", "'x'")])
+def test_a_faulty_row_is_refused_with_its_line(tmp_path: Path, row: str, value: str) -> None:
+    (tmp_path / "clip.csv").write_text(f"person,onset,apex,offset,class,kind\n1,1,2,3,,micro\n{row}\n")
+    with pytest.raises(StorageError, match=rf"line 3.*{value}"):
+        read_events(tmp_path / "clip.csv")

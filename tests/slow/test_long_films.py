@@ -1,0 +1,47 @@
+"""Spot the movements of several people in films, frame by frame."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from drawn_films import FPS, WALL, draw_face, smile
+
+from microfacial.datasets.frames import TimedFrame
+from microfacial.preprocessing.film_spotter import FilmSpotter, PersonEvent
+from microfacial.records import Image
+
+pytestmark = pytest.mark.slow
+
+
+def film(left: Sequence[Image], right: Sequence[Image]) -> Iterator[TimedFrame]:
+    """Yield frames with two pictures side by side, with sensor noise."""
+    random = np.random.default_rng(0)
+    for number, pair in enumerate(zip(left, right, strict=True), 1):
+        picture = np.concatenate(pair, axis=1)
+        noisy = np.clip(np.rint(picture + random.normal(0, 1.0, picture.shape)), 0, 255).astype(np.uint8)
+        yield TimedFrame(number, (number - 1) / FPS, noisy)
+
+
+def spot(frames: Iterator[TimedFrame]) -> tuple[FilmSpotter, list[PersonEvent]]:
+    spotter = FilmSpotter(FPS)
+    events = [event for frame in frames for event in spotter.add(frame)]
+    return spotter, events + list(spotter.finish())
+
+
+def test_movements_belong_to_the_people_who_show_them() -> None:
+    left, right = smile(120, 30), smile(120, 80)
+    spotter, events = spot(film([draw_face(px) for px in left], [draw_face(px) for px in right]))
+    assert [person.frames for person in spotter.people] == [120, 120]
+    assert [found.person for found in events] == [1, 2]
+    assert abs(events[0].event.apex - 31) <= 1
+    assert abs(events[1].event.apex - 81) <= 1
+
+
+def test_a_person_who_comes_back_keeps_the_number_and_a_film_without_a_face_has_nobody() -> None:
+    shown = [draw_face()] * 20
+    spotter, events = spot(film([*shown, *[WALL] * 15, *shown], [WALL] * 55))
+    assert [person.number for person in spotter.people] == [1]
+    assert spotter.people[0].frames >= 36
+    assert events == []
+    nobody, none = spot(film([WALL] * 10, [WALL] * 10))
+    assert (nobody.people, none) == ([], [])
