@@ -23,7 +23,7 @@ def long_training(flow_checkout: Path) -> Path:
     return flow_checkout
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
