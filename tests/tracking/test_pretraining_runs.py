@@ -43,6 +43,7 @@ def test_a_run_has_settings_curve_scores_lineage_and_files(client: MlflowClient,
     tags = run.data.tags
     assert (tags["microfacial.motion_prior"], tags["microfacial.git_commit"]) == ("ab" * 32, "c0ffee")
     assert tags["microfacial.drawing"] == package_digest(PACKAGE / "datasets" / "drawn_motion")
+    assert run.inputs is not None
     assert [item.dataset.digest for item in run.inputs.dataset_inputs] == [tags["microfacial.drawing"]]
     assert {item.path for item in client.list_artifacts(run_id)} == {"mine.safetensors", "mine.md"}
 

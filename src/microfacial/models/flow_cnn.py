@@ -123,8 +123,8 @@ FLOW_CNN = Network(
     settings=FlowCnnSettings,
     presets={
         "default": {},
-        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_TRAINING, "input_px": 224, "backbone": "resnet18"},
+        "from_prior": {"start": "motion_prior"},
     },
     make_inputs=_make_inputs,
     build=average_with_prior(FlowCnn),

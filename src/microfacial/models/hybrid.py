@@ -279,8 +279,8 @@ HYBRID = Network(
     settings=HybridSettings,
     presets={
         "default": {"prior_share": 0.5},  # chosen on the tuning half of published maps; see docs/log.md
-        "from_prior": {"start": "motion_prior"},  # the same
         "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
+        "from_prior": {"start": "motion_prior"},  # the same
     },
     make_inputs=_make_inputs,
     build=Hybrid,

@@ -56,7 +56,6 @@ ROI_CNN = Network(
     settings=RoiCnnSettings,
     presets={
         "default": {},
-        "from_prior": {"start": "motion_prior"},
         "mission": {
             **MISSION_TRAINING,
             "input_px": 224,
@@ -65,6 +64,7 @@ ROI_CNN = Network(
             "shared_encoder": True,
             "widths": (32, 64, 128, 256),
         },
+        "from_prior": {"start": "motion_prior"},
     },
     make_inputs=_make_inputs,
     build=average_with_prior(RoiCnn),

@@ -94,8 +94,8 @@ ROI_GRAPH = Network(
     settings=RoiGraphSettings,
     presets={
         "default": {},
-        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_ATTENTION},
+        "from_prior": {"start": "motion_prior"},
     },
     make_inputs=_make_inputs,
     build=average_with_prior(RoiGraph),

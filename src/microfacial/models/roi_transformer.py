@@ -82,8 +82,8 @@ ROI_TRANSFORMER = Network(
     settings=RoiTransformerSettings,
     presets={
         "default": {},
-        "from_prior": {"start": "motion_prior"},
         "mission": {**MISSION_ATTENTION, "windows_per_phase": 2},
+        "from_prior": {"start": "motion_prior"},
     },
     make_inputs=_make_inputs,
     build=average_with_prior(RoiTransformer),

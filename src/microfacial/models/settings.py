@@ -87,7 +87,7 @@ class RegionSettings(StartSettings):
 
     @field_validator("whole_face")
     @classmethod
-    def _check_prior_has_face(cls, whole_face: bool, fields: ValidationInfo) -> bool:
+    def _check_start_has_face(cls, whole_face: bool, fields: ValidationInfo) -> bool:
         if fields.data.get("start") and not whole_face:
             raise PydanticCustomError("start", "must be true where start is motion_prior: the prior needs it")
         return whole_face

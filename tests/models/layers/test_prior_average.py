@@ -105,7 +105,7 @@ def test_without_start_the_network_is_built_as_before(model: str) -> None:
     torch.manual_seed(0)
     plain = create_model(model, classes=NAMES)
     torch.manual_seed(0)
-    started = create_model(model, classes=NAMES, **START)
+    started = create_model(model, classes=NAMES, start="motion_prior")
     assert isinstance(started, PriorAverage)
     assert type(plain) is type(started.network)
     pairs = zip(plain.named_parameters(), started.network.named_parameters(), strict=True)
@@ -128,7 +128,7 @@ def test_the_preset_from_prior_uses_the_prior(model: str) -> None:
 @pytest.mark.parametrize("model", ["roi_cnn", "roi_graph", "roi_transformer", "hybrid"])
 def test_networks_of_regions_without_the_whole_face_cannot_start_from_the_prior(model: str) -> None:
     with pytest.raises(ConfigError, match="whole_face"):
-        resolve(model, {**START, "whole_face": False}, model)
+        resolve(model, {"preset": "from_prior", "whole_face": False}, model)
 
 
 def test_the_hybrid_that_starts_from_the_prior_is_the_hybrid_with_its_share() -> None:
