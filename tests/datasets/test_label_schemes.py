@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from census import CASME2_2014, CASME2_2019, CASME3, SAMM, SMIC
+from microfacial.datasets import find_scheme
 from microfacial.datasets.label_schemes import MEGC2019_MAPS, SCHEMES
 from microfacial.errors import DatasetError
 
@@ -95,3 +96,18 @@ def test_a_corpus_without_a_rule_is_refused() -> None:
 def test_every_rule_gives_all_classes_of_its_scheme(scheme: str) -> None:
     for rule in SCHEMES[scheme].rules.values():
         assert set(rule.values()) - {None} == set(SCHEMES[scheme].classes)
+
+
+def test_the_scheme_of_units_keeps_every_emotion_that_another_scheme_knows() -> None:
+    scheme = find_scheme("units")
+    assert scheme.classes == ("any",)
+    assert {scheme.label("casme2", emotion, "here") for emotion in ("others", "fear", "happiness")} == {"any"}
+    assert scheme.label("samm", "Other", "here") == "any"
+    with pytest.raises(DatasetError, match="grumpiness"):
+        scheme.label("casme2", "grumpiness", "here")
+
+
+@pytest.mark.parametrize("corpus", ["smic", MEGC2019_MAPS])
+def test_the_scheme_of_units_refuses_corpora_without_units(corpus: str) -> None:
+    with pytest.raises(DatasetError, match=corpus):
+        find_scheme("units").label(corpus, "positive", "here")

@@ -147,8 +147,9 @@ def test_curves_are_read_by_fold_and_missing_ones_are_empty(tmp_path: Path, samp
     assert read_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
 
 
-def test_importances_are_averaged_over_repetitions(tmp_path: Path, samples: Samples) -> None:
-    named = replace(samples, regions=("eyes", "mouth"), windows=("onset>apex",))
+@pytest.mark.parametrize("windows", [("onset>apex",), ()])  # a graph of regions has no windows
+def test_importances_are_averaged_over_repetitions(tmp_path: Path, samples: Samples, windows: tuple[str, ...]) -> None:
+    named = replace(samples, regions=("eyes", "mouth"), windows=windows)
     folds = [
         replace(
             fold,
@@ -156,7 +157,7 @@ def test_importances_are_averaged_over_repetitions(tmp_path: Path, samples: Samp
                 "fusion": np.stack([fold.plan.test_rows + fold.plan.repeat, fold.plan.test_rows], axis=1) / 1.0,
                 "graph_regions": np.full((len(fold.truth), 2), 0.5),
                 "transformer_regions": np.full((len(fold.truth), 2), 0.5),
-                "windows": np.ones((len(fold.truth), 1)),
+                "windows": np.ones((len(fold.truth), len(windows))),
                 "attention": np.tile(np.eye(2), (len(fold.truth), 1, 1)),
             },
         )

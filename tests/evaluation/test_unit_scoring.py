@@ -11,8 +11,7 @@ from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.unit_files import read_units, unit_rows, write_units
 from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
-from microfacial.records import FoldResult, History, Samples
-from microfacial.records.units import UnitEvaluation
+from microfacial.records import FoldResult, History, Samples, UnitEvaluation
 from microfacial.settings import check
 
 CONFIG = TrainConfig(protocol="composite", bootstrap_draws=100, task="units")

@@ -4,8 +4,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 
 from fake_results import make_comparison, make_content, make_hybrid, make_predictions, make_result
+from microfacial.datasets.drawn_motion.fields import draw_bumps
+from microfacial.datasets.drawn_motion.random_numbers import RandomNumbers
+from microfacial.datasets.drawn_motion.skin import UNITS
+from microfacial.datasets.drawn_motion.variation import Variation
+from microfacial.models.unit_description import describe_units
 from microfacial.records import ORACLE, SYNTHETIC
 from microfacial.report.page import render_page
 from microfacial.report.results import ModelResult, rank_results
@@ -99,6 +105,26 @@ def test_the_hardest_clip_is_shown_with_its_flow_and_the_answers_of_the_models()
     assert 'alt="Flow of c/s/1 from onset to apex, full colour at 2.00 px."' in html
     assert "Flow of c/s/2" not in html  # the page shows one clip
     assert '<i title="eyes" style="left:0.0%;top:25.0%;width:100.0%;height:25.0%">' in html
+
+
+def test_a_hard_clip_is_shown_with_the_units_that_the_prior_recognises() -> None:
+    strengths = torch.zeros(1, 1, len(UNITS), 3)
+    strengths[0, 0, UNITS.index(12), 1] = 1.0  # on the person's left only
+    still = Variation(centre=0, radius=0, direction_rad=0, place=0, scale=0)
+    drawn = draw_bumps(strengths, 28, still, RandomNumbers(torch.Generator().manual_seed(0))).numpy()
+    content = make_content(make_result("a"), replace(make_result("b"), predictions=make_predictions("b", [1, 1])))
+    flow = np.concatenate([drawn, np.zeros((1, 1, 1, 28, 28))], axis=2).astype(np.float16)  # strain is not used
+    maps = replace(content.store, unit="stretched", flow=np.repeat(flow, 2, axis=0))
+    html = render_page(replace(content, store=maps))
+    (probability,) = [unit.probability for unit in describe_units(flow[:, 0].astype(np.float32))[0] if unit.unit == 12]
+    assert re.search(rf"Motion prior: action units [^<]*12 left \({probability:.2f}\)", html)
+
+
+def test_attention_stands_next_to_the_annotated_muscles() -> None:
+    html = render(make_result("m"), make_hybrid())
+    assert "2 clips have annotated action units" in html
+    assert html.count(">50 / 100<") == 4  # equal attention; both clips show 6+12, which moves eyes and mouth
+    assert 'id="co-occurrence"' not in render(make_result("m"))
 
 
 def test_the_page_does_not_contain_the_crop_of_a_face() -> None:

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from microfacial.datasets.action_units import SCORED_UNITS
-from microfacial.records.units import UnitEvaluation, UnitMeans, UnitScore
+from microfacial.records import UnitEvaluation, UnitMeans, UnitScore
 from microfacial.report.unit_results import (
     UnitPageContent,
     draw_unit_leaderboard,

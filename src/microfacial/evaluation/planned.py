@@ -16,8 +16,7 @@ from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import Model, find_model
 from microfacial.preprocessing.devices import find_device
-from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples
-from microfacial.records.units import UnitEvaluation
+from microfacial.records import Clip, Evaluation, FaceStore, FoldPlan, FoldResult, Samples, UnitEvaluation
 from microfacial.settings import Section
 
 

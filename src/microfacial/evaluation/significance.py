@@ -153,12 +153,12 @@ def _require_same(model: Predictions, baseline: Predictions) -> None:
 
 def _draw_scores(by_subject: Counts, draws: int, seed: int) -> NDArray[np.float64]:
     """Return UF1 and UAR, `(2, draws)`, of draws of subjects with replacement. The seed determines the draws."""
-    times = draw_subjects(by_subject.shape[1], draws, seed)  # (draws, S)
+    times = sample_subjects(by_subject.shape[1], draws, seed)  # (draws, S)
     counts = np.tensordot(times, by_subject, axes=(1, 1))  # (draws, repeats, K, K)
     return np.stack([uf1(counts).mean(axis=1), uar(counts).mean(axis=1)])
 
 
-def draw_subjects(subjects: int, draws: int, seed: int) -> NDArray[np.int64]:
+def sample_subjects(subjects: int, draws: int, seed: int) -> NDArray[np.int64]:
     """Draw subjects with replacement. The seed determines the draws.
 
     Args:

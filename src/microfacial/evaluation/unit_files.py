@@ -11,8 +11,7 @@ from microfacial.datasets.action_units import SCORED_UNITS, UNIT_NAMES
 from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.result_tables import CURVE_COLUMNS, audit_row, curve_rows
 from microfacial.files import REPAIR, atomic_write, read_json, refuse_damaged, write_csv, write_json
-from microfacial.records import FoldResult, Samples
-from microfacial.records.units import UnitEvaluation
+from microfacial.records import FoldResult, Samples, UnitEvaluation
 
 UNIT_SCORES = "units.json"
 """File of the scores."""

@@ -11,10 +11,9 @@ from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import describe_limits, deviation, gather
-from microfacial.evaluation.significance import Interval, draw_subjects, percentile_interval
+from microfacial.evaluation.significance import Interval, percentile_interval, sample_subjects
 from microfacial.evaluation.unit_metrics import binary_f1, count_pairs, count_states, roc_area
-from microfacial.records import FloatArray, FoldResult, Samples
-from microfacial.records.units import UnitEvaluation, UnitMeans, UnitScore
+from microfacial.records import FloatArray, FoldResult, Samples, UnitEvaluation, UnitMeans, UnitScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +133,7 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
     subjects = len(np.unique(predictions.subjects))
     f1, areas = predictions.scores(np.ones((1, subjects)))
     drawn_f1, drawn_areas = predictions.scores(
-        draw_subjects(subjects, config.bootstrap_draws, config.seed).astype(np.float64)
+        sample_subjects(subjects, config.bootstrap_draws, config.seed).astype(np.float64)
     )
     known = ~np.isnan(predictions.truth)
     units = tuple(

@@ -51,6 +51,7 @@ from microfacial.records.training import (
     Samples,
     TrainingData,
 )
+from microfacial.records.units import UnitEvaluation, UnitMeans, UnitScore
 
 __all__ = [
     "DEMO_CORPUS",
@@ -85,6 +86,9 @@ __all__ = [
     "Samples",
     "Score",
     "TrainingData",
+    "UnitEvaluation",
+    "UnitMeans",
+    "UnitScore",
     "frame_path",
     "is_synthetic",
 ]

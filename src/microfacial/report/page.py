@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -10,6 +10,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from microfacial.models.inputs import portrait
+from microfacial.models.motion_prior import INPUT_PX
+from microfacial.models.unit_description import describe_units
 from microfacial.records import ONSET_APEX, ORACLE, PROTOCOL_NAMES, Clip, FaceStore
 from microfacial.report import tables
 from microfacial.report.finding import state_finding
@@ -143,6 +146,7 @@ class _HardClipCard:
         picture: Its flow as a link that contains the image.
         boxes: Name of each region and its left, top, width and height in percent of the picture.
         full_colour: Length of full colour, with its unit.
+        units: Action units that moved according to the motion prior, with side and probability; empty if none did.
     """
 
     hard: HardClip
@@ -150,14 +154,16 @@ class _HardClipCard:
     picture: str
     boxes: list[tuple[str, list[float]]]
     full_colour: str
+    units: str
 
 
 def _show_hardest(content: PageContent, hardest: Sequence[HardClip]) -> Iterator[_HardClipCard]:
     rows = {clip.id: row for row, clip in enumerate(content.clips)}
     store = content.store
+    chosen = [rows[hard.clip] for hard in hardest]
+    described = _describe_units(store, chosen) if chosen else []
     window, unit = store.windows.index(ONSET_APEX), "levels" if store.unit == "stretched" else "px"
-    for hard in hardest:
-        row = rows[hard.clip]
+    for hard, row, units in zip(hardest, chosen, described, strict=True):
         flow = store.flow[row, window, :2].astype(np.float32)
         full_colour, side = robust_maximum(measure_lengths(flow), MIN_FULL_COLOUR[store.unit][0]), flow.shape[-1]
         yield _HardClipCard(
@@ -169,4 +175,20 @@ def _show_hardest(content: PageContent, hardest: Sequence[HardClip]) -> Iterator
                 for name, (top, left, bottom, right) in zip(store.regions, store.boxes[row].tolist(), strict=True)
             ],
             full_colour=f"{full_colour:.2f} {unit}",
+            units=units,
         )
+
+
+def _describe_units(store: FaceStore, rows: Sequence[int]) -> list[str]:
+    """Return the units that moved in some clips according to the motion prior, such as `12 (0.94), 4 left (0.71)`."""
+    clips = tuple(store.clips[row] for row in rows)
+    part = replace(
+        store, clips=clips, crops=store.crops[:0], flow=store.flow[list(rows)], boxes=store.boxes[list(rows)]
+    )
+    return [
+        ", ".join(
+            f"{moved.unit}{'' if moved.side == 'both' else f' {moved.side}'} ({moved.probability:.2f})"
+            for moved in clip
+        )
+        for clip in describe_units(portrait(part, INPUT_PX).values)
+    ]

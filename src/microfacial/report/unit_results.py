@@ -10,8 +10,7 @@ from rich import box
 from rich.table import Table
 
 from microfacial.datasets.action_units import UNIT_NAMES
-from microfacial.records import PROTOCOL_NAMES
-from microfacial.records.units import UnitEvaluation
+from microfacial.records import PROTOCOL_NAMES, UnitEvaluation
 from microfacial.report.page import read_page_file
 from microfacial.report.settings_list import flatten_settings
 

@@ -17,7 +17,7 @@ from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.result_versions import read_result_versions
 from microfacial.preprocessing.store import read_features
-from microfacial.records.units import UnitEvaluation
+from microfacial.records import UnitEvaluation
 from microfacial.report.dvc_plots import write_plots
 from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.page import PageContent, render_page
