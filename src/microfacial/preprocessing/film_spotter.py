@@ -22,7 +22,7 @@ from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
-Watch = Callable[[int, int, FloatArray], None]
+WatchPositions = Callable[[int, int, FloatArray], None]
 
 _NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people
 _AWAY_S = 10.0  # a person who is away for longer is a new one
@@ -82,7 +82,7 @@ class FilmSpotter:
         people: all people so far.
     """
 
-    def __init__(self, fps: float, config: EventConfig | None = None, watch: Watch | None = None) -> None:
+    def __init__(self, fps: float, config: EventConfig | None = None, watch: WatchPositions | None = None) -> None:
         """Start without frames.
 
         Args:
