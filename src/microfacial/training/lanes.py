@@ -59,7 +59,7 @@ def prepare_lane(
     training, validation = _split_rows(data, member, settings.early_stopping)
     samples = data.samples
     initial_seed, seed = member_seeds(data.seed, member)
-    task = _describe_task(samples.take(training))
+    task = _describe_task(samples, training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(initial_seed)
         network = variant.build(task, settings)
@@ -127,11 +127,13 @@ def _split_rows(data: TrainingData, member: int, early_stopping: bool) -> tuple[
     return np.flatnonzero(~validates), np.flatnonzero(validates)
 
 
-def _describe_task(training: Samples) -> Task:
-    together = training.active[:, :, None] & training.active[:, None]  # (n, R, R)
+def _describe_task(samples: Samples, training: NDArray[np.int64]) -> Task:
+    """Describe the task of the training rows, without a copy of their inputs."""
+    active = samples.active[training]
+    together = active[:, :, None] & active[:, None]  # (n, R, R)
     return Task(
-        shape=training.inputs.shape[1:],
-        classes=len(training.classes),
+        shape=samples.inputs.shape[1:],
+        classes=len(samples.classes),
         co_occurrence=together.mean(axis=0, dtype=np.float32),
-        names=training.classes,
+        names=samples.classes,
     )
