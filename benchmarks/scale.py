@@ -6,9 +6,9 @@ Size 1 has as many clips and subjects as CASME II. Faces and flow are drawn at r
 their cost per clip does not depend on other clips. Each size runs in a process of its own, in a project of its own.
 
 The steps: `write` writes clips.csv, faces and flow. `read` opens them and checks that they are finite. `inputs` makes
-the inputs of the MLP. `fold` trains some folds with one thread, and the table has the time of one. `train` is the whole
-stage `train` of `majority`, which trains nothing: it plans, scores, and writes files and MLflow's runs. `report` draws
-the page. `memory` is the peak of the process up to `fold`.
+the inputs of the MLP. `plan` divides the subjects of all folds. `fold` trains some folds with one thread; the table has
+the time of one. `train` is the whole stage `train` of `majority`, which trains nothing: it plans, scores, and writes
+files and MLflow's runs. `report` draws the page. `memory` is the peak of the process up to `fold`.
 
 The table has processor seconds, and the exponent e of growth between two sizes: the cost is proportional to size**e.
 """
@@ -34,7 +34,9 @@ import numpy as np
 from microfacial.datasets.clip_table import write_clips
 from microfacial.evaluation.experiment import load_data
 from microfacial.evaluation.folds import train_chunk
-from microfacial.evaluation.planned import PlannedTraining, plan_training
+from microfacial.evaluation.protocols import plan_folds
+from microfacial.models import MODELS
+from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.pipeline.project import open_project
 from microfacial.preprocessing.flow import WINDOWS
@@ -52,7 +54,7 @@ train: {bootstrap_draws: 2000}
 models: {majority: {}, mlp: {}}
 report: {}
 """
-STEPS = ("write", "read", "inputs", "fold", "memory", "train", "report")
+STEPS = ("write", "read", "inputs", "plan", "fold", "memory", "train", "report")
 
 
 @contextmanager
@@ -118,24 +120,21 @@ def measure_size(size: float, options: argparse.Namespace) -> dict[str, float]:
         write_features(Path("results/scale"), clips)
     with measured(costs, "read"):
         read_features(Path("results/scale"))
+    data, settings = load_data(), resolve("mlp", {"epochs": options.epochs}, "mlp")
     with measured(costs, "inputs"):
-        planned = plan_mlp(options.epochs)
-    train_chunk(planned.samples, tuple(planned.plans[:1]), "mlp", resolve("mlp", {"epochs": 1}, "mlp"))  # warms up
+        inputs = MODELS["mlp"].make_inputs(data.store, settings)
+        samples = make_samples(inputs, data.store, data.clips, data.classes)
+    with measured(costs, "plan"):
+        plans = tuple(plan_folds(samples, data.protocol))
+    train_chunk(samples, plans[:1], "mlp", resolve("mlp", {"epochs": 1}, "mlp"))  # warms up
     with measured(costs, "fold"):
-        train_chunk(planned.samples, tuple(planned.plans[: options.folds]), "mlp", planned.settings)
+        train_chunk(samples, plans[: options.folds], "mlp", settings)
     costs["fold"] /= options.folds
     costs["memory"] = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 / (1e3 if sys.platform == "darwin" else 1)
     )
     run_stages(costs)
     return costs
-
-
-def plan_mlp(epochs: int) -> PlannedTraining:
-    """Return the planned leave-one-subject-out of the MLP on the features in this folder."""
-    data = load_data()
-    settings = resolve("mlp", {"epochs": epochs}, "mlp")
-    return plan_training("mlp", settings, data.protocol, data.store, data.clips, data.classes)
 
 
 def run_stages(costs: dict[str, float]) -> None:

@@ -234,6 +234,7 @@ def test_a_classifier_that_fails_gives_one_clear_error(features: Features, retur
         ({"settings": {"preset": "x"}}, ConfigError, r"mlp\.preset"),
         ({"settings": 3}, ConfigError, "mapping"),
         ({"name": ""}, ConfigError, "name"),
+        ({"device": "tpu"}, ConfigError, r"evaluate\.device.*tpu"),
         ({"processes": 1.5}, ConfigError, "processes"),
         ({"features": "x"}, ConfigError, "str"),
     ],

@@ -62,3 +62,5 @@ def test_a_changed_byte_is_found(tmp_path: Path, position: int) -> None:
     path.write_bytes(content)
     with pytest.raises(StorageError, match=r"aa11\.npz"):
         cache.read("aa11", ("flow",))
+    with pytest.raises(StorageError, match=r"aa11\.npz.*Call again"):
+        ClipCache(tmp_path, remedy="Call again").read("aa11", ("flow",))

@@ -125,7 +125,7 @@ def extract(
                         clips.clips,
                         clips.root,
                         faces_config,
-                        cache=ClipCache(root / "clips" / "faces", SPARE_BYTES),
+                        cache=_clip_cache(root / "clips" / "faces"),
                         code=faces_code,
                         report=report,
                     )
@@ -198,6 +198,11 @@ def _remedy(folder: Path) -> str:
     return f"Delete the folder {folder} and call extract again"
 
 
+def _clip_cache(folder: Path) -> ClipCache:
+    """Open the cache of finished clips, which all calls with one cache folder share."""
+    return ClipCache(folder, SPARE_BYTES, _remedy(folder))
+
+
 def _facts(clip: Clip) -> tuple[object, ...]:
     """Return everything about a clip on which its face and flow depend. Labels do not matter."""
     moments = (clip.onset, clip.apex, clip.offset)
@@ -213,7 +218,7 @@ def _write_flow(clips: Clips, folder: Path, config: FlowConfig, processes: int, 
             faces,
             size_px,
             config,
-            cache=ClipCache(folder.parent / "clips" / "flow", SPARE_BYTES),
+            cache=_clip_cache(folder.parent / "clips" / "flow"),
             frames_root=clips.root,
             processes=processes,
             code=code,

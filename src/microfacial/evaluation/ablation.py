@@ -143,7 +143,7 @@ class AblationSetup:
                 faces,
                 size_px,
                 config,
-                cache=ClipCache(self.state / "flow", SPARE_BYTES),
+                cache=ClipCache(self.state / "flow", SPARE_BYTES, "Delete it and run `microfacial ablate` again"),
                 frames_root=self.frames_root,
                 processes=self.processes,
                 code=self.flow_code,

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from microfacial.files import digest, read_arrays, write_arrays
+from microfacial.files import REPAIR, digest, read_arrays, write_arrays
 from microfacial.records import Clip
 from microfacial.source_code import OPENCV, find_installed
 
@@ -46,16 +46,18 @@ class ClipCache:
 
     Attributes:
         folder: folder of the files. They lie in subfolders, named by the first two digits of the keys.
+        remedy: what to do if a file is damaged.
     """
 
-    def __init__(self, folder: Path, spare_bytes: int = 0) -> None:
+    def __init__(self, folder: Path, spare_bytes: int = 0, remedy: str = REPAIR) -> None:
         """Prepare the cache. Nothing is read or written.
 
         Args:
             folder: folder of the files. It need not exist.
             spare_bytes: greatest size of the files that the present run does not need.
+            remedy: what to do if a file is damaged, as a sentence without a full stop.
         """
-        self.folder = folder
+        self.folder, self.remedy = folder, remedy
         self._spare_bytes = spare_bytes
 
     def start(self, keys: Collection[str]) -> set[str]:
@@ -91,7 +93,7 @@ class ClipCache:
                 array.
         """
         path = self.path(key)
-        arrays = read_arrays(path, names)
+        arrays = read_arrays(path, names, self.remedy)
         os.utime(path)  # `start` deletes the files first that were not used for the longest time
         return arrays
 

@@ -93,7 +93,7 @@ def _read(cache: ClipCache, key: str, clip: Clip, config: FacesConfig) -> tuple[
     arrays = cache.read(key, _ARRAYS)
     crops, transform, boxes, source = (arrays[name] for name in _ARRAYS)
     shapes = (crops.shape, transform.shape, boxes.shape)
-    with refuse_damaged(cache.path(key)):
+    with refuse_damaged(cache.path(key), cache.remedy):
         if shapes != ((2, config.size_px, config.size_px, 3), (2, 3), (len(region_names(config)), 4)):
             raise DamagedError(f"arrays of other shapes: {shapes}")
     confidence = arrays.get("confidence")

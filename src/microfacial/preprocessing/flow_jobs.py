@@ -82,7 +82,7 @@ def _read(cache: ClipCache, key: str, size_px: int, config: FlowConfig) -> NDArr
     windows, channels, _ = flow_layout(config)
     flow = cache.read(key, ("flow",))["flow"]
     shape = (len(windows), channels, size_px, size_px)
-    with refuse_damaged(cache.path(key)):
+    with refuse_damaged(cache.path(key), cache.remedy):
         if flow.dtype != np.float16 or flow.shape != shape:
             raise DamagedError(f"{flow.dtype} {flow.shape} instead of float16 {shape}")
     return flow

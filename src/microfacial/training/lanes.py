@@ -74,7 +74,7 @@ def prepare_lane(
     samples = data.samples
     initial_seed, seed = member_seeds(data.seed, member)
     learns_units = samples.units is not None and (samples.task == "units" or settings.unit_weight > 0)
-    task = _describe_task(samples.take(training), learns_units=learns_units)
+    task = _describe_task(samples, training, learns_units=learns_units)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(initial_seed)
         network = variant.build(task, settings)
@@ -149,12 +149,14 @@ def _split_rows(data: TrainingData, member: int, early_stopping: bool) -> tuple[
     return np.flatnonzero(~validates), np.flatnonzero(validates)
 
 
-def _describe_task(training: Samples, *, learns_units: bool) -> Task:
-    names = training.classes if training.task == "classes" else ()
+def _describe_task(samples: Samples, training: NDArray[np.int64], *, learns_units: bool) -> Task:
+    """Describe the task of the training rows, without a copy of their inputs."""
+    names = samples.classes if samples.task == "classes" else ()
     units = SCORED_UNITS if learns_units else ()
-    together = training.active[:, :, None] & training.active[:, None]  # (n, R, R)
+    active = samples.active[training]
+    together = active[:, :, None] & active[:, None]  # (n, R, R)
     return Task(
-        shape=training.inputs.shape[1:],
+        shape=samples.inputs.shape[1:],
         classes=len(names) + len(units),
         co_occurrence=together.mean(axis=0, dtype=np.float32),
         names=names,
