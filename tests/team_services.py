@@ -24,7 +24,7 @@ from processes import ENVIRONMENT
 
 USER = "microfacial"
 BUCKETS = ("mlflow", "dvc")
-_POSTGRES = "/usr/lib/postgresql"
+POSTGRES = "/usr/lib/postgresql"
 _FAKE_KEYS = {"aws_access_key_id": "member", "aws_secret_access_key": "member"}
 
 
@@ -66,7 +66,7 @@ def find_missing_service() -> str:
 
 def _find_postgres() -> Path | None:
     """Return the folder of PostgreSQL's programs: in Debian outside of the path, one folder per version."""
-    known = sorted(Path(_POSTGRES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    known = sorted(Path(POSTGRES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     in_path = shutil.which("initdb")
     return known[-1].parent if known else Path(in_path).parent if in_path else None
 

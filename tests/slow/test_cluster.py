@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from mlflow import MlflowClient
 from microfacial.cluster import connect, dask_backend
 from microfacial.cluster.connect import run_on_cluster
 from microfacial.cluster.settings import RunConfig, SlurmConfig
+from microfacial.cluster.worker_check import describe_here
 from microfacial.errors import PipelineError
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
@@ -94,6 +96,11 @@ def test_a_task_that_ends_every_worker_is_an_error(tmp_path: Path) -> None:
         make_parallel(1, return_as="list")([delayed(os._exit)(1)])
 
 
+def test_a_worker_without_a_package_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="not_installed_here"), run_on_cluster(LOCAL, 1, tmp_path, PACKAGES):
+        make_parallel(1, return_as="list")([delayed(import_module)("not_installed_here")])
+
+
 def test_an_error_of_a_task_keeps_its_type_and_cancels_the_others(tmp_path: Path) -> None:
     with run_on_cluster(LOCAL, 2, tmp_path, PACKAGES):
         with pytest.raises(ZeroDivisionError):
@@ -143,7 +150,7 @@ def scheduler(threads: int = 1) -> Iterator[str]:
 def test_a_worker_whose_results_could_differ_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    described = connect.describe_here(PACKAGES)
+    described = describe_here(PACKAGES)
     wrong = {
         "threads": described,
         "code": replace(described, code="0" * 16),

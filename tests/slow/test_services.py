@@ -17,6 +17,7 @@ import yaml
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+import team_services
 from processes import git
 from team_services import BUCKETS, Services, find_missing_service, running_services
 
@@ -76,6 +77,14 @@ def call(services: Services, folder: Path, *command: str) -> str:
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=3000)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_a_program_that_is_not_installed_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_services, "POSTGRES", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "apt-get install postgresql" in find_missing_service()
 
 
 def test_two_workers_share_the_trials_of_a_study(services: Services, project: Path) -> None:

@@ -1,6 +1,7 @@
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -59,7 +60,7 @@ def test_the_load_of_the_machine_is_logged_if_the_settings_ask_for_it(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], logs: bool
 ) -> None:
     measured = Event()
-    publish = SystemMetricsMonitor.publish_metrics
+    publish: Any = SystemMetricsMonitor.publish_metrics
 
     def note(monitor: SystemMetricsMonitor, metrics: dict[str, float]) -> None:
         publish(monitor, metrics)

@@ -25,7 +25,7 @@ from microfacial.errors import PipelineError
 _LOG = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_SECONDS_TO_CLOSE = 5.0
+_SECONDS_TO_CLOSE = 15.0
 _SETTINGS = {
     "distributed.admin.large-graph-warning-threshold": "1 TB",  # samples are large, and are sent once
     "distributed.comm.timeouts.connect": "2 minutes",  # a busy machine answers late

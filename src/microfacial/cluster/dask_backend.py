@@ -95,7 +95,7 @@ class DaskBackend(ParallelBackendBase):  # type: ignore[misc]
             out: the future of the batch.
 
         Raises:
-            PipelineError: the scheduler is lost, or the batch ended several workers.
+            PipelineError: the scheduler is lost, the batch ended several workers, or a worker lacks a package.
         """
         self._running.discard(out)
         try:
@@ -103,6 +103,10 @@ class DaskBackend(ParallelBackendBase):  # type: ignore[misc]
         except KilledWorker:
             raise PipelineError(
                 "a task ended every worker that ran it. Give the workers more memory, and read their logs"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise PipelineError(
+                f"a worker cannot import {error.name}. Install the same packages on all machines"
             ) from None
         except (CancelledError, CommClosedError):
             raise PipelineError(self._explain_loss()) from None
