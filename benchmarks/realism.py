@@ -29,8 +29,7 @@ from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.errors import MicrofacialError
 from microfacial.evaluation.experiment import Data, load_data
 from microfacial.models.inputs import PORTRAIT, portrait
-from microfacial.models.motion_prior import INPUT_PX
-from microfacial.models.prior import emotion_shares, prior_features
+from microfacial.models.prior import INPUT_PX, emotion_shares, prior_features
 from microfacial.preprocessing.strain import strain
 from microfacial.records import FloatArray
 from microfacial.training.pretraining import portrait_area

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from microfacial.models.inputs import portrait
-from microfacial.models.motion_prior import INPUT_PX
+from microfacial.models.prior import INPUT_PX
 from microfacial.models.unit_description import describe_units
 from microfacial.records import ONSET_APEX, ORACLE, PROTOCOL_NAMES, Clip, FaceStore
 from microfacial.report import tables
