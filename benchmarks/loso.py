@@ -34,6 +34,7 @@ CLASSES = ("negative", "positive", "surprise")
 REGIONS = {"left eye": (16, 16, 96, 112), "right eye": (16, 112, 96, 208), "mouth": (128, 56, 208, 168)}
 SIDE_PX = 224
 PROCESSES = 2
+FEWEST_FOLDS = 8  # test subjects from which intervals over subjects are wide enough to compare scores
 Predictions = NDArray[np.int64]
 
 
@@ -142,6 +143,14 @@ def score(predicted: Sequence[Predictions], samples: Samples, plans: Sequence[Fo
     return Scored(float(uf1(counts.sum(0))), low, high)
 
 
+def compare_scores(ours: Scored, plain: Scored, folds: int) -> str:
+    """Return whether both scores agree, or that there are too few subjects to tell."""
+    if folds < FEWEST_FOLDS:
+        return f"too few test subjects to compare the scores: {folds}. Give --folds {FEWEST_FOLDS} or more"
+    agree = ours.holds(plain) and plain.holds(ours)
+    return f"each score lies {'' if agree else 'NOT '}in the interval of the other one"
+
+
 def describe(name: str, costs: Sequence[Cost], scored: Scored, maps: int, peak_mb: float) -> str:
     """Return one line with time, rate, score with interval, and memory."""
     best, processor = (min(values) for values in zip(*(cost[:2] for cost in costs), strict=True))
@@ -208,8 +217,7 @@ def compare(options: argparse.Namespace, clips: int, folds: int, rounds: int, qu
         for name in runs:
             scores[name] = score(costs[name][0].predicted, samples, plans)
             print(describe(name, costs[name], scores[name], maps, peaks_mb[name]))
-        agree = scores["ours"].holds(scores["plain"]) and scores["plain"].holds(scores["ours"])
-        print(f"each score lies {'' if agree else 'NOT '}in the interval of the other one")
+        print(compare_scores(scores["ours"], scores["plain"], len(plans)))
         processor = [min(cost.processor_seconds for cost in costs[name]) for name in ("plain", "ours")]
         print(f"ratio {plain.seconds / ours.seconds:.2f} wall, {processor[0] / processor[1]:.2f} processor")
     return ours, plain

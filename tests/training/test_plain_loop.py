@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from loso import Scored, compare_scores
 from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.models import MODELS
@@ -37,3 +38,12 @@ def test_without_random_numbers_both_train_the_same_network(samples: Samples, mo
     plain = train_fold(samples, plan, variant, settings)
     assert plain == pytest.approx(fold.probabilities, abs=1e-4)
     assert np.ptp(fold.probabilities) > 0.01
+
+
+@pytest.mark.parametrize(("folds", "words"), [(4, "too few"), (7, "too few"), (8, "lies in"), (32, "lies in")])
+def test_scores_of_few_subjects_are_not_compared(folds: int, words: str) -> None:
+    assert words in compare_scores(Scored(0.5, 0.4, 0.6), Scored(0.45, 0.4, 0.6), folds)
+
+
+def test_scores_outside_of_the_interval_of_the_other_one_do_not_agree() -> None:
+    assert "NOT" in compare_scores(Scored(0.5, 0.4, 0.6), Scored(0.7, 0.4, 0.9), 8)
