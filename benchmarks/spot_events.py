@@ -24,13 +24,13 @@ from microfacial.datasets.event_table import TrueEvent, read_events
 from microfacial.datasets.film import open_film
 from microfacial.datasets.synthetic.film import FILM_FPS, write_film
 from microfacial.evaluation.spotting_scores import SpottingScores, score_spotting
-from microfacial.preprocessing.film_spotter import FilmSpotter
+from microfacial.preprocessing.film_spotter import FilmSpotter, PersonEvent
 from microfacial.preprocessing.motion_path import LIDS, REGIONS
 from microfacial.preprocessing.peak_rule import spot_peaks
 from microfacial.preprocessing.person_spotter import SpottedEvent
 from microfacial.records import FloatArray
 
-TUNING, HELD_OUT = (101, 102, 103, 104), (201, 202, 203, 204, 205, 206)
+TUNING, HELD_OUT = (201, 202, 203, 204), (301, 302, 303, 304, 305, 306)
 MICRO_S, MACRO_S = 0.35, 1.9  # mean durations of the drawn expressions
 MOST_S = 0.5
 
@@ -43,7 +43,8 @@ def spot_video(path: Path) -> tuple[list[TrueEvent], list[TrueEvent], float]:
     film = open_film(path)
     rows: dict[int, Rows] = defaultdict(list)
     spotter = FilmSpotter(film.fps, watch=lambda person, number, position: rows[person].append((number, position)))
-    began, frames, ours = time.process_time(), 0, []
+    began, frames = time.process_time(), 0
+    ours: list[PersonEvent] = []
     for frame in film.frames():
         frames += 1
         ours += spotter.add(frame)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fakes import texture
 from microfacial.errors import DatasetError
-from microfacial.preprocessing.frame_motion import SpottingConfig
+from microfacial.preprocessing.frame_motion import FrameMotion, SpottingConfig, measure_noise
 from microfacial.preprocessing.spotting import spot_apex, spot_interval
 
 FPS = 40.0  # each frame is compared with those ten before and after it
@@ -149,3 +149,23 @@ def test_a_skin_mask_without_pixels_is_refused() -> None:
     still = dict.fromkeys(range(5), SKIN)
     with pytest.raises(DatasetError, match="skin"):
         spot_apex(still, FPS, 0, 4, CONFIG, skin=np.zeros(SKIN.shape, np.bool_))
+
+
+def test_the_noise_of_a_clip_does_not_contain_the_movement_that_fills_it() -> None:
+    moving, still = (
+        measure_noise([FrameMotion(list(film(strengths).values()), CONFIG, None)])
+        for strengths in (rise_and_fall(0, 9, 9, 1, 0.5), [0.0] * 19)
+    )
+    assert moving == pytest.approx(still, rel=0.4)
+    assert 0.0 < still < 0.15
+
+
+def test_a_movement_that_fills_a_short_clip_is_compared_with_the_noise_of_single_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = film(rise_and_fall(1, 6, 7, 1, 1.5))
+    monkeypatch.setattr("microfacial.preprocessing.spotting.measure_noise", lambda films: 0.001)
+    assert abs(spot_interval(frames, FPS, CONFIG).apex - 17) <= 1
+    long = film(rise_and_fall(18, 4, 10, 18, 0.0))
+    with pytest.raises(DatasetError):  # a longer clip shows the face at rest, which is the better measure
+        spot_interval(long, FPS, CONFIG)

@@ -1,14 +1,19 @@
 """Spot the movements of several people in films, frame by frame."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_films import FPS, WALL, draw_face, smile
+from drawn_films import FPS, WALL, draw_face, smile, write_film
 
 from microfacial.datasets.frames import TimedFrame
+from microfacial.preprocessing.events import spot_events
+from microfacial.preprocessing.face_track import track_face
 from microfacial.preprocessing.film_spotter import FilmSpotter, PersonEvent
 from microfacial.records import Image
+
+RAISED = [2.0 * min(1.0, step / 12, (59 - step) / 12) for step in range(60)]  # lasts 1.5 s
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +50,18 @@ def test_a_person_who_comes_back_keeps_the_number_and_a_film_without_a_face_has_
     assert events == []
     nobody, none = spot(film([WALL] * 10, [WALL] * 10))
     assert (nobody.people, none) == ([], [])
+
+
+def test_short_and_long_movements_of_one_film_are_spotted_and_told_apart(tmp_path: Path) -> None:
+    strengths = [*smile(60, 30), *[0.0] * 10, *RAISED, *[0.0] * 30]
+    recording = write_film(tmp_path / "film", [draw_face(strength) for strength in strengths])
+    spotted = spot_events(track_face(recording, recording.root, FPS), FPS)
+    assert [event.kind for event in spotted.events] == ["micro", "macro"]
+    micro, macro = spotted.events
+    assert (abs(micro.onset - 26), abs(micro.apex - 31), abs(micro.offset - 36)) <= (2, 1, 2)
+    assert abs(macro.onset - 72) <= 4
+    assert abs(macro.offset - 130) <= 4
+    assert all(0.5 < event.score < 1 for event in spotted.events)
+    assert spotted.signal.shape == (160,)
+    assert spotted.signal[micro.apex - 1] > spotted.threshold
+    assert not spotted.note

@@ -23,8 +23,10 @@ from microfacial.settings import Section
 _REST_HZ = 30.0  # rate at which the running median is computed
 _MAD_TO_SD = 1.4826
 _SYLLABLE = 0.3  # least height of a syllable over that of the strongest one near it
-_SPEECH_MARGIN_S = 0.3  # before the first and after the last turn of a mouth that talks
+_WHILE_TALKING = 0.6  # weight of brows while the mouth talks, because the fit of the head passes some motion on to them
+_SPEECH_MARGIN_S = 0.6  # before the first and after the last turn of a mouth that talks
 _MOST_NOISE = 3.0  # noise over that of single frames; the rest of it are slow residues of the head's motion
+_ALIKE = 2.0  # a movement of up to this many longest micro-expressions can be a micro-expression with residues
 _MOST_LEFT = 0.5  # share of the motion of the apex that may be left at the offset
 _MOST_TAKEN = 0.3  # share of a movement that may belong to a stronger one
 
@@ -116,6 +118,7 @@ def find_excursions(path: FloatArray, fps: float, config: EventConfig) -> Excurs
     for band in (long, short):
         band.shares[:, [REGIONS.index(name) for name in LIDS]] = 0.0
         _clear(band.shares, UPPER, blinks)
+        band.shares[talks] *= _WHILE_TALKING
         _clear(band.shares, (*LOWER, *MIDDLE, *CHEEKS), talks)
     signal = np.maximum(long.shares.max(axis=1), short.shares.max(axis=1))
     return Excursions(events=tuple(_find_events(smooth, long, short, signal, fps, config)), signal=signal)
@@ -169,7 +172,8 @@ def running_median(path: FloatArray, fps: float, seconds: float) -> FloatArray:
 
 
 def _clear(shares: FloatArray, names: tuple[str, ...], rows: NDArray[np.bool_]) -> None:
-    shares[np.ix_(rows, [REGIONS.index(name) for name in names])] = 0.0
+    for name in names:
+        shares[rows, REGIONS.index(name)] = 0.0
 
 
 def _find_blinks(smooth: FloatArray, fps: float, config: EventConfig) -> NDArray[np.bool_]:
@@ -199,14 +203,13 @@ def _find_speech(away: FloatArray, fps: float, config: EventConfig) -> NDArray[n
 def _find_events(
     smooth: FloatArray, long: _Band, short: _Band, signal: FloatArray, fps: float, config: EventConfig
 ) -> Iterator[Excursion]:
-    """Yield the movements in order of time. A peak that rises only from its near past is measured in the short band."""
+    """Yield the movements in order of time."""
     apart = max(1, round(0.5 * config.micro_s * fps))
     peaks, _ = find_peaks(np.pad(signal, 1), height=1.0, distance=apart)
     taken = np.zeros(len(signal), np.bool_)
     events = []
     for peak in sorted((peaks - 1).tolist(), key=lambda peak: -signal[peak]):
-        band = long if long.shares[peak].max() >= 1.0 else short
-        event = _measure_event(smooth, band, int(peak), float(signal[peak]), config)
+        event = _choose_measure(smooth, long, short, int(peak), float(signal[peak]), config.micro_s * fps, config)
         span = slice(event.onset, event.offset + 1)
         if taken[peak] or taken[span].mean() > _MOST_TAKEN:
             continue
@@ -216,6 +219,23 @@ def _find_events(
         if config.shortest_s <= (event.offset - event.onset) / fps <= config.macro_s:
             events.append(event)
     yield from sorted(events, key=lambda event: event.apex)
+
+
+def _choose_measure(
+    smooth: FloatArray, long: _Band, short: _Band, apex: int, strength: float, micro: float, config: EventConfig
+) -> Excursion:
+    """Measure a movement in the band that shows it best.
+
+    The long band adds slow residues of the head's motion to a short movement. The short band cuts a long movement.
+    `micro` is the longest duration of a micro-expression in samples.
+    """
+    if long.shares[apex].max() < 1.0:
+        return _measure_event(smooth, short, apex, strength, config)
+    event = _measure_event(smooth, long, apex, strength, config)
+    if short.shares[apex].max() >= 1.0 and micro < event.offset - event.onset <= _ALIKE * micro:
+        brief = _measure_event(smooth, short, apex, strength, config)
+        return brief if brief.offset - brief.onset <= micro else event
+    return event
 
 
 def _measure_event(smooth: FloatArray, band: _Band, apex: int, strength: float, config: EventConfig) -> Excursion:

@@ -12,7 +12,8 @@ from microfacial.preprocessing.event_rules import EventConfig
 from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.frame_motion import SpottingConfig
 from microfacial.preprocessing.motion_path import MotionPath
-from microfacial.preprocessing.person_spotter import LEAST_SAMPLES, PersonSpotter, SpottedEvent
+from microfacial.preprocessing.person_spotter import LEAST_SAMPLES, PersonSpotter
+from microfacial.preprocessing.person_spotter import SpottedEvent as SpottedEvent
 from microfacial.records import FloatArray
 
 

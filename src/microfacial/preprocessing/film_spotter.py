@@ -22,7 +22,7 @@ from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
-Watch = Callable[[int, int, FloatArray], None]
+WatchPositions = Callable[[int, int, FloatArray], None]
 
 _NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people
 _AWAY_S = 10.0  # a person who is away for longer is a new one
@@ -82,7 +82,7 @@ class FilmSpotter:
         people: all people so far.
     """
 
-    def __init__(self, fps: float, config: EventConfig | None = None, watch: Watch | None = None) -> None:
+    def __init__(self, fps: float, config: EventConfig | None = None, watch: WatchPositions | None = None) -> None:
         """Start without frames.
 
         Args:
@@ -99,7 +99,6 @@ class FilmSpotter:
         )
         self._index = 0
         self._next_search = 0
-        self._pause = self._search
 
     def add(self, frame: TimedFrame) -> tuple[PersonEvent, ...]:
         """Read the next frame.
@@ -118,7 +117,6 @@ class FilmSpotter:
                 events += self._follow(person, frame, seconds)
                 lost = lost or person.run is None
         if lost:
-            self._pause = self._search
             self._next_search = min(self._next_search, self._index + self._search)
         if self._index >= self._next_search:
             self._find_people(frame, seconds)
@@ -167,9 +165,9 @@ class FilmSpotter:
             middle, side = _locate(face.transform)
             if not any(person.run is not None and _is_near(person, middle, side) for person in self.people):
                 self._start(face, frame, seconds)
-        following = any(person.run is not None for person in self.people)
-        self._pause = self._newcomers if following else min(2 * self._pause, self._newcomers)
-        self._next_search = self._index + self._pause
+        lost = any(person.run is None and seconds - person.seconds <= _NEWCOMERS_S for person in self.people)
+        starts = not self.people and self._index < self._newcomers
+        self._next_search = self._index + (self._search if lost or starts else self._newcomers)
 
     def _start(self, face: PlacedFace, frame: TimedFrame, seconds: float) -> None:
         run = start_run(frame.image, face)

@@ -157,7 +157,7 @@ def _draw_head(plan: DemoPlan, person: Person, view: View) -> Image:
 
 
 def _draw_field(points: _Field, bumps: Iterable[Bump]) -> _Field:
-    return displace(points, tuple(bumps)).astype(np.float32)
+    return displace(points.astype(np.float64), tuple(bumps)).astype(np.float32)
 
 
 def _move_head(points: _Field, pose: Pose) -> _Field:
