@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,21 @@ def test_a_faulty_row_is_refused_with_its_line(tmp_path: Path, row: str, value: 
     (tmp_path / "clip.csv").write_text(f"person,onset,apex,offset,class,kind\n1,1,2,3,,micro\n{row}\n")
     with pytest.raises(StorageError, match=rf"line 3.*{value}"):
         read_events(tmp_path / "clip.csv")
+
+
+def test_the_lines_of_predict_are_read(tmp_path: Path) -> None:
+    line = {
+        "clip": "films/a.mp4",
+        "person": 1,
+        "onset": 3,
+        "apex": 7,
+        "offset": 12,
+        "label": "positive",
+        "kind": "micro",
+    }
+    quiet = {"clip": "films/b.mp4", "label": None, "reason": "nothing moves"}
+    (tmp_path / "events.json").write_text("\n".join(json.dumps(row) for row in (line, quiet)))
+    (tmp_path / "events.csv").write_text(",".join(line) + "\n" + ",".join(map(str, line.values())) + "\n")
+    expected = (EVENTS[0].in_video("a"),)
+    assert read_events(tmp_path / "events.json") == expected
+    assert read_events(tmp_path / "events.csv") == expected

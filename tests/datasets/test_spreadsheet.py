@@ -10,7 +10,6 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from openpyxl import Workbook
 
-from microfacial.datasets import spreadsheet
 from microfacial.datasets.spreadsheet import read_sheets, read_table
 from microfacial.errors import DatasetError
 
@@ -48,7 +47,7 @@ def test_every_error_of_a_damaged_spreadsheet_is_translated(
         raise error
 
     Workbook().save(tmp_path / "a.xlsx")
-    monkeypatch.setattr(spreadsheet, "load_workbook", fail)
+    monkeypatch.setattr("openpyxl.load_workbook", fail)
     with pytest.raises(DatasetError, match=rf"a\.xlsx .*{error.args[-1]}"):
         read_table(tmp_path / "a.xlsx", "Subject")
 

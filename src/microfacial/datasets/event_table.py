@@ -62,8 +62,8 @@ def read_events(path: Path) -> tuple[TrueEvent, ...]:
 
     Args:
         path: CSV file with at least the columns person, onset, apex, offset, kind, and `class` or `label`. A column
-            `video` or `source` tells apart several videos. Or a JSON file with one answer, a list of answers, or one
-            answer per line.
+            `video`, `source` or `clip` tells apart several videos. Or a JSON file with one answer, a list of answers,
+            one answer per line, or one event per line, as `predict --json` prints them.
 
     Returns:
         The expressions in order. Rows without moments, which stand for files without events, are left out.
@@ -90,13 +90,14 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
     for number, answer in enumerate(documents if isinstance(documents, list) else [documents], 1):
         if not isinstance(answer, dict) or not isinstance(answer.get("events", []), list):
             raise DamagedError(f"answer {number} is not an object with a list of events")
-        for place, event in enumerate(answer.get("events", []), 1):
+        rows = [answer] if "onset" in answer else answer.get("events", [])
+        for place, event in enumerate(rows, 1):
             where = f"answer {number}, event {place}"
             if not isinstance(event, dict) or not event.keys() >= set(_NEEDED):
                 raise DamagedError(f"{where} lacks one of {', '.join(_NEEDED)}")
             cells = {key: "" if event[key] is None else str(event[key]) for key in _NEEDED}
             label = event.get("class") or event.get("label") or ""
-            yield where, {**cells, "class": str(label), "source": str(answer.get("source") or "")}
+            yield where, {**cells, "class": str(label), "source": str(answer.get("source") or answer.get("clip") or "")}
 
 
 def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
@@ -124,5 +125,5 @@ def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
         offset=offset,
         label=cells.get("class") or cells.get("label") or "",
         kind=cast(Literal["micro", "macro"], cells["kind"]),
-        video=Path(cells.get("video") or cells.get("source") or "").stem,
+        video=Path(cells.get("video") or cells.get("source") or cells.get("clip") or "").stem,
     )

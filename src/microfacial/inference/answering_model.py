@@ -22,8 +22,8 @@ PRIOR = "motion_prior"
 DEFAULT_SCHEME = "megc2019-3"
 """Label scheme of the prior outside of a project. The prior's scores on real maps are measured with it."""
 
-PRIOR_TEMPERATURE = 0.95
-"""Temperature of the prior's probabilities. `python benchmarks/calibration.py` fits it on drawn clips."""
+PRIOR_TEMPERATURE = 0.97
+"""Temperature of the prior's probabilities. `python benchmarks/calibration.py` fits it on 32,768 drawn clips."""
 
 Recognise = Callable[[FaceStore], FloatArray]
 """Return the probabilities of one clip, `(K,)`, before calibration."""

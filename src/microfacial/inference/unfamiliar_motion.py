@@ -1,8 +1,9 @@
 """Tell motion that no model was trained on: noise, and what is left of the motion of a whole head.
 
 Motion of skin is local, but neighbouring points move alike. Noise is rougher, and the motion of a head is smoother.
-The limits come from drawn motion, on the grid of the motion prior: of 2,000 drawn maps, one in a hundred has a
-roughness above .36 or a smooth share above .80 (`python benchmarks/calibration.py`). White noise has .75 and more.
+The limits come from drawn motion, on the grid of the motion prior (`python benchmarks/calibration.py`): one in a
+hundred drawn maps has a roughness above .36, and one in a hundred a smooth share above .82. White noise has a roughness
+above .75.
 """
 
 import cv2

@@ -32,7 +32,7 @@ def spot_command(path: Path, fps: float | None, as_json: bool) -> None:
 
 
 @click.command("spot-eval")
-@click.argument("spotted", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("spotted", metavar="SPOTTED…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--truth",
     multiple=True,
