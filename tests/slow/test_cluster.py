@@ -192,7 +192,7 @@ def test_when_all_workers_have_left_the_command_ends(tmp_path: Path) -> None:
 _SBATCH = """#!/bin/sh
 echo "$@" >> {log}
 cp "$1" {folder}/job.sh
-setsid sh "$1" > {folder}/job.out 2>&1 &
+setsid sh {folder}/job.sh > {folder}/job.out 2>&1 &
 echo "$!"
 """
 _SCANCEL = """#!/bin/sh
