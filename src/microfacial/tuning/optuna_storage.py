@@ -13,14 +13,14 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage, RetryHe
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from microfacial.disk import is_writable
-from microfacial.errors import PipelineError, hide_password
+from microfacial.errors import PipelineError
 from microfacial.locks import exclusive_lock
 from microfacial.tuning.journal import check_journal, repair_journal
-from microfacial.tuning.settings import DATABASE_DRIVERS, StudyConfig
+from microfacial.tuning.settings import StudyConfig
+from microfacial.tuning.storage_faults import describe_fault, describe_unopened
 from microfacial.tuning.trials import Conclusion, State, StoredStudy, Trial
 
 _LOG = logging.getLogger(__name__)
@@ -136,25 +136,7 @@ class StudyStorage:
                     heartbeat_stale_trial_callback=make_retry_callback(),
                 )
             except (ImportError, *_DATABASE_ERRORS) as error:
-                raise PipelineError(self._explain_failure(error)) from None
-
-    def _explain_failure(self, error: Exception) -> str:
-        """Return one line about a database that cannot be opened. A password in its URL is not shown."""
-        reason = hide_password(str(error.__cause__ or error).strip().partition("\n")[0])
-        if self._path is not None:
-            return f"{self._path} cannot be used ({reason}). Restore a copy, or move it to another place"
-        where = "params.yaml: study.storage"
-        absent = next((fault for fault in (error.__cause__, error) if isinstance(fault, ImportError)), None)
-        if absent is not None:
-            module = absent.name or ""
-            return f"{where} needs a package ({reason}). Run `pip install '{DATABASE_DRIVERS.get(module, module)}'`"
-        try:
-            make_url(self.url)
-        except ArgumentError:
-            return (
-                f"{where}: {self.url!r} is not a URL. Set journal, sqlite or a URL such as postgresql://host/database"
-            )
-        return f"{where}: {hide_password(self.url)} cannot be opened ({reason}). Start the database, or correct the URL"
+                raise PipelineError(describe_unopened(self.url, self._path, error)) from None
 
 
 @contextmanager
@@ -171,13 +153,8 @@ def explain_lost_database(storage: StudyStorage) -> Iterator[None]:
         yield
     except _DATABASE_ERRORS as error:
         raise PipelineError(
-            f"{_describe(storage, error, 'failed')}. Start the database, and run the same command to continue"
+            f"{describe_fault(storage.url, error, 'failed')}. Start the database, and run the same command to continue"
         ) from None
-
-
-def _describe(storage: StudyStorage, error: Exception, event: str) -> str:
-    reason = " ".join(hide_password(str(error)).split())
-    return f"params.yaml: study.storage: {hide_password(storage.url)} {event} ({reason})"
 
 
 def make_retry_callback() -> RetryHeartbeatStaleTrialCallback:
@@ -210,7 +187,9 @@ def find_studies(
         names = [summary.study_name for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
         studies = [read_study(opened, name) for name in names]
     except (ValueError, StorageInternalError) as error:  # Optuna stores attributes as JSON
-        raise PipelineError(f"{_describe(storage, error, 'is damaged')}. Move it away, or restore a backup") from None
+        raise PipelineError(
+            f"{describe_fault(storage.url, error, 'is damaged')}. Move it away, or restore a backup"
+        ) from None
     matching = [
         study for study in studies if study.facts["dataset"] == dataset and model in (None, study.facts["model"])
     ]
