@@ -15,7 +15,7 @@ from microfacial.models.base import MISSION_ATTENTION, Network, Task
 from microfacial.models.inputs import FaceFrame, face_regions
 from microfacial.models.layers.attention import GraphLayer, initial_interactions, run_layers
 from microfacial.models.layers.encoders import Head, RegionEncoder, doubling_widths
-from microfacial.models.layers.prior_average import average_with_prior
+from microfacial.models.layers.prior_average import PriorAverage, average_with_prior
 from microfacial.models.settings import Adjacency, AttentionSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -67,20 +67,21 @@ class RoiGraph(nn.Module):
         return run_layers(self.layers, self.encoder(x))[1]
 
 
-def _explain(network: RoiGraph, x: Tensor) -> dict[str, Tensor]:
+def _explain(network: RoiGraph | PriorAverage[RoiGraph], x: Tensor) -> dict[str, Tensor]:
     """Return the weights of a hybrid that has only a graph, by attribute of `Importances`. All regions weigh the same.
 
     Args:
-        network: the network.
+        network: the network, alone or averaged with the motion prior.
         x: maps of regions, `(N, R, C, s, s)`.
     """
     clips, regions = x.shape[:2]
+    graph = network.network if isinstance(network, PriorAverage) else network
     return {
         "fusion": x.new_tensor([1.0, 0.0]).expand(clips, 2),
         "graph_regions": x.new_full((clips, regions), 1 / regions),
         "transformer_regions": x.new_zeros(clips, regions),
         "windows": x.new_zeros(clips, 0),
-        "attention": network.attention(x).flatten(1, 2).mean(1),
+        "attention": graph.attention(x).flatten(1, 2).mean(1),
     }
 
 

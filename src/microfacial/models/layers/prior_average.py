@@ -10,7 +10,7 @@ prior, even with all subjects.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -21,9 +21,10 @@ from microfacial.models.settings import StartSettings
 from microfacial.records import PHASE_WINDOWS
 
 AnyStart = TypeVar("AnyStart", bound=StartSettings)
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
-class PriorAverage(PartNetwork):
+class PriorAverage(PartNetwork, Generic[AnyModule]):
     """The weighted mean of the logits of a network and of the motion prior, which is not trained.
 
     Args:
@@ -39,9 +40,9 @@ class PriorAverage(PartNetwork):
         StorageError: the weights of the prior are missing or damaged.
     """
 
-    def __init__(self, network: nn.Module, task: Task, prior_weight: float) -> None:
+    def __init__(self, network: AnyModule, task: Task, prior_weight: float) -> None:
         super().__init__()
-        self.network = network
+        self.network: AnyModule = network
         self.prior = PriorStart(task, 0.0, trainable=False)
         self.prior_weight = prior_weight
 
