@@ -99,7 +99,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         StorageError: the disk is full.
     """
     if not any(part.startswith(_SCRATCH) for part in path.parts):  # a file in a scratch folder belongs to that folder
-        _LOG.debug("writing %s", path)
+        hidden = any(part.startswith(".") and part != ".." for part in path.parts[:-1])
+        _LOG.debug("writing %s", path, extra={"prints_itself": hidden})  # hidden files belong to a step with progress
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f"{_SCRATCH}{path.name}-"  # .dvcignore has it too: DVC must not count the remains of a killed write
     for remains in path.parent.glob(f"{prefix}*"):

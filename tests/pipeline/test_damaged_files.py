@@ -261,7 +261,7 @@ def test_flow_that_is_not_finite_is_refused_with_the_clip(finished: Path) -> Non
     for value in (np.nan, np.inf, -np.inf):
         flow = np.load(file)
         flow[1, 0, 0, 3, 4] = value
-        with damaged(file, as_npy(flow)), pytest.raises(StorageError, match=rf"flow\.npy: .*{clips[1].id} .*dvc repro"):
+        with damaged(file, as_npy(flow)), pytest.raises(StorageError, match=rf"flow\.npy .*{clips[1].id} .*dvc repro"):
             read_features(RESULTS)
 
 

@@ -22,7 +22,7 @@ def read_steps(path: Path) -> list[dict[str, str]]:
 
 def test_tests_and_wheels_run_on_both_systems_with_every_supported_python() -> None:
     jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
-    assert {*jobs} == {"test", "check", "slow", "docs", "wheel", "pins", "audit"}
+    assert {*jobs} == {"test", "check", "slow", "docs", "wheel", "pins", "audit", "services"}
     supported = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if line.startswith("Programming Language")]
     for job in ("test", "wheel"):
         matrix = jobs[job]["strategy"]["matrix"]
