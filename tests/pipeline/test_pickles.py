@@ -250,4 +250,6 @@ def test_unpicklers_are_found_in_source(source: str, found: set[str]) -> None:
 def test_the_package_has_no_code_that_can_unpickle() -> None:
     package = ROOT / "src" / "microfacial"
     writers = {"dask_backend.py": {"pickle"}}  # measures the size of a pickled object, and reads none
-    assert {path.name: found for path in package.rglob("*.py") if (found := find_unpicklers(path.read_text()))} == writers
+    assert {
+        path.name: found for path in package.rglob("*.py") if (found := find_unpicklers(path.read_text()))
+    } == writers
