@@ -90,7 +90,7 @@ def test_every_file_of_the_package_that_is_no_module_belongs_to_a_stage() -> Non
         for path in PACKAGE.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc") and path.name not in ("py.typed", "NOTICE")
     }
-    no_stage = ("pipeline/template/", "inference/")  # files of a new project, and the page about a film
+    no_stage = ("pipeline/template/", "inference/", "serving/")  # files of a new project, and pages about films
     resources -= {path for path in resources if path.startswith(no_stage)}
     models = [code_manifest("train", model) for model in variant_modules()]
     manifests = [*models, *(code_manifest(stage) for stage in STAGES)]

@@ -78,7 +78,8 @@ def test_a_remedy_names_the_variable_only_where_it_is_set(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("uri", "fault"),
     [
-        ("postgresql://127.0.0.1/none", r"pip install 'psycopg\[binary\]'"),
+        ("mysql://127.0.0.1/none", "pip install 'mysqlclient'"),
+        ("postgresql://127.0.0.1:9/none", "postgresql://127.0.0.1:9/none cannot be used"),
         ("127.0.0.1:5000", "begins with http://"),
         ("ftp://127.0.0.1/none", "ftp://127.0.0.1/none cannot be used"),
         ("sqlite:////no/such/store.db", "/no/such/store.db cannot be made"),

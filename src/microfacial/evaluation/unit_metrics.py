@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 """A unit is predicted to move if its probability is at least this."""
 
 
-def count_states(moves: FloatArray, probabilities: FloatArray, group: NDArray[np.int64], groups: int) -> FloatArray:
+def count_outcomes(moves: FloatArray, probabilities: FloatArray, group: NDArray[np.int64], groups: int) -> FloatArray:
     """Count the correct and wrong predictions of one unit in each group of clips.
 
     Args:
@@ -59,7 +59,7 @@ def count_pairs(
     """Count the pairs of a moving and a still clip, for each pair of groups.
 
     Args:
-        moves: see `count_states`.
+        moves: see `count_outcomes`.
         probabilities: predicted probabilities, `(n,)`.
         group: group of each clip, `(n,)`.
         groups: number of groups, G.

@@ -12,7 +12,7 @@ from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import describe_limits, deviation, gather
 from microfacial.evaluation.significance import Interval, percentile_interval, sample_subjects
-from microfacial.evaluation.unit_metrics import binary_f1, count_pairs, count_states, roc_area
+from microfacial.evaluation.unit_metrics import binary_f1, count_outcomes, count_pairs, roc_area
 from microfacial.records import FloatArray, FoldResult, Samples, UnitEvaluation, UnitMeans, UnitScore
 
 
@@ -51,7 +51,7 @@ class UnitPredictions:
         for repeat, probabilities in enumerate(self.probabilities):
             for column, moves in enumerate(self.truth.T):
                 given = moves, probabilities[:, column], self.group, times.shape[1]
-                f1[repeat, :, column] = binary_f1(times @ count_states(*given))
+                f1[repeat, :, column] = binary_f1(times @ count_outcomes(*given))
                 areas[repeat, :, column] = roc_area(*count_pairs(*given), times)
         return f1, areas
 

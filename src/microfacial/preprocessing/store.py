@@ -164,9 +164,9 @@ def write_flow(
         digests = {}
         for row, flow in flows:
             array[row] = flow
-            digests[clips[row]] = array_digest(flow)
+            digests[row] = array_digest(flow)
         array.flush()
-        write_digests(fresh, digests)
+        write_digests(fresh, {clip: digests[row] for row, clip in enumerate(clips)})
         write_json(fresh / "index.json", {"unit": unit, "windows": windows, "clips": list(clips)})
 
 

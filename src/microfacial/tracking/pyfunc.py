@@ -20,6 +20,7 @@ _NEEDED = (  # packages that the copied code imports. A test compares them with 
     "openpyxl",
     "pandas",
     "pillow",
+    "psutil",
     "pydantic",
     "ruamel-yaml",
     "safetensors",

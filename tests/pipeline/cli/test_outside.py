@@ -20,7 +20,7 @@ COMMANDS = [
     "flow",
     "flow --contact-sheet",
     "lineage",
-    "predict clip.avi",
+    "predict clip.avi --alias champion",
     "promote",
     "register a",
     "report",

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from command_line import run
+from fakes import TINY_PARAMS
 from microfacial.models.prior import MotionPrior
 from microfacial.tracking.experiments import find_experiment
 from microfacial.tracking.run_records import PRETRAININGS
@@ -44,7 +45,7 @@ def test_weights_are_written_although_mlflow_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").touch()
+    Path("params.yaml").write_text(TINY_PARAMS)
     Path("mlruns").touch()  # a file where the store needs a folder
     assert run(monkeypatch, "pretrain", "--steps", "1", "--output", "mine.safetensors") == 0
     printed = capsys.readouterr()

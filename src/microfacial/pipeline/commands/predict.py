@@ -12,7 +12,6 @@ import click
 from tqdm import tqdm
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
-from microfacial.evaluation.protocols import TrainConfig
 from microfacial.inference.answer import answer_clip, answer_film
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
 from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
@@ -21,7 +20,6 @@ from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
 from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
-from microfacial.preprocessing.devices import find_device
 from microfacial.settings import check, read_sections
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
@@ -106,6 +104,9 @@ def choose_device(option: str | None, *, in_project: bool) -> str:
     Raises:
         ConfigError: this machine does not have the device, or params.yaml is wrong.
     """
+    from microfacial.evaluation.protocols import TrainConfig
+    from microfacial.preprocessing.devices import find_device
+
     if option is not None or not in_project:
         return find_device(option or "cpu", "--device")
     train = check(read_sections(PARAMS).get("train", {}), TrainConfig, f"{PARAMS}: train")
