@@ -65,9 +65,7 @@ class OptimiserSettings(Section):
 class StartSettings(OptimiserSettings):
     """Settings of every network that can start from the motion prior."""
 
-    start: Start = (
-        None  # motion_prior: average the network with the prior (mlp: train the prior's layers); null: neither
-    )
+    start: Start = None  # motion_prior: average with the prior (mlp: train the prior's layers); null: neither
 
     @property
     def prior_weight(self) -> float:
