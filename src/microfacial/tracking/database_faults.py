@@ -8,6 +8,7 @@ from pathlib import Path
 from pwd import getpwuid
 
 import click
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +21,7 @@ _ASIDE = (
     "move it to another place and run `microfacial sync`, which writes the runs of all results again. Registered "
     "versions are lost then"
 )
+_DATABASE_SERVERS = ("mssql", "mysql", "postgresql")  # that MLflow supports
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 
 
@@ -36,6 +38,23 @@ def database_file(uri: str) -> Path | None:
     if not url.drivername.startswith("sqlite") or not url.database or ":memory:" in url.database:
         return None
     return Path(url.database.removeprefix("file:"))
+
+
+def try_database(uri: str) -> None:
+    """Connect once to a database of another program, such as PostgreSQL. MLflow would try for two minutes.
+
+    Args:
+        uri: address of a store. Addresses of files and of MLflow servers are not tried.
+
+    Raises:
+        SQLAlchemyError: the database does not answer.
+        ImportError: its driver is not installed.
+    """
+    if uri.startswith(_DATABASE_SERVERS):
+        engine = create_engine(uri)
+        with engine.connect():
+            pass
+        engine.dispose()
 
 
 def find_fault(path: Path) -> str:

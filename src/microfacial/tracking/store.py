@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from microfacial.disk import is_writable
 from microfacial.errors import PipelineError, hide_password
 from microfacial.locks import exclusive_lock
-from microfacial.tracking.database_faults import database_file, find_fault, find_reading_fault
+from microfacial.tracking.database_faults import database_file, find_fault, find_reading_fault, try_database
 from microfacial.tracking.failures import STORE_ERRORS, describe_failure
 from microfacial.tracking.location import database_path, store_owner, store_uri
 from microfacial.tracking.moved_store import correct_addresses
@@ -66,6 +66,7 @@ def connect(root: Path, *, reading: bool = False) -> MlflowClient:
 
 
 def _open(uri: str) -> MlflowClient:
+    try_database(uri)
     client = MlflowClient(uri)
     client.search_experiments(max_results=1)
     return client
