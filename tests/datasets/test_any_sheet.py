@@ -162,7 +162,8 @@ def test_any_cells_give_rows_and_faults(release: tuple[CorpusName, Path], data: 
     cells = st.tuples(*(st.one_of(st.just(cell), junk) for cell in row))
     rows = data.draw(st.lists(cells, max_size=4))
     write(folder, corpus, rows, header)
-    assert isinstance(read(folder, corpus), Release)
+    outcome = read(folder, corpus)
+    assert isinstance(outcome, Release) or "no rows" in str(outcome)  # nothing below the header, or only empty cells
 
 
 @pytest.mark.slow
