@@ -368,3 +368,13 @@ def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypat
     running.stop()
     assert not psutil.pid_exists(process)
     assert list(tmp_path.glob("microfacial-*")) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS never copies processes")
+@pytest.mark.parametrize(("characters", "copies"), [(20, True), (90, False)])
+def test_a_long_path_of_temporary_files_leaves_no_room_for_a_socket(
+    monkeypatch: pytest.MonkeyPatch, characters: int, copies: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "t" * (characters - 1))
+    workers = film_workers.FilmWorkers(answer_stub, LIMITS, 1)
+    assert workers.start_method == ("forkserver" if copies else "spawn")

@@ -11,6 +11,7 @@ from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer, U
 from microfacial.inference.follow_film import FollowedFilm, FollowedPerson, ReportFrames, follow_film
 from microfacial.inference.read import read_moments
 from microfacial.inference.recognise import recognise_events
+from microfacial.inference.short_clip import spot_short_clip
 from microfacial.preprocessing.person_spotter import SpottedEvent
 
 LEAST_FPS_FOR_MICRO = 20.0
@@ -56,8 +57,12 @@ def answer_film(
             )
             for entry in followed.events
         ]
+    recording = _as_recording(followed)
+    if not spotted and followed.fps >= LEAST_FPS_FOR_MICRO and len(followed.people) == 1:
+        strongest = spot_short_clip(recording, followed.fps, followed.seconds)
+        spotted = [_make_event(1, strongest, followed.people[0], followed.seconds)] if strongest else []
     places = [person.places for person in followed.people]
-    events = recognise_events(_as_recording(followed), spotted, places, model, pictures=pictures)
+    events = recognise_events(recording, spotted, places, model, pictures=pictures)
     people = tuple(
         _describe(number, person, followed.seconds, any(event.person == number for event in events))
         for number, person in enumerate(followed.people, 1)

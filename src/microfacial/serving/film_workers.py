@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
@@ -14,23 +15,27 @@ from microfacial.inference.request_limits import RequestLimits
 from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome, fail, prepare_worker, run_job
 
 _PRELOADED = ("microfacial.serving.film_checks", "microfacial.serving.film_answers")
+_LONGEST_SOCKET_FOLDER = 70  # characters; multiprocessing adds 32
 
 
 class FilmWorkers:
     """Processes that answer films, one process for each film at a time.
 
     Each process answers one film and ends, so the memory of a film is always returned. New processes wait for the next
-    films. On Linux they are copies of one that has imported the libraries, and start in a fraction of a second.
+    films. On Linux they are copies of a process that has imported the libraries, and start in a fraction of a second.
 
     Args:
         answer: returns the answer to a film. It runs in the processes.
         limits: limits of a film.
         processes: number of films that are answered at the same time.
+
+    Attributes:
+        start_method: how `multiprocessing` starts the processes.
     """
 
     def __init__(self, answer: AnswerFilm, limits: RequestLimits, processes: int) -> None:
-        # A copied process can crash in the libraries of macOS, so there each process imports everything itself.
-        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        self.start_method = "forkserver" if _can_copy_processes() else "spawn"
+        context = multiprocessing.get_context(self.start_method)
         context.set_forkserver_preload(list(_PRELOADED))
         self._answer, self._limits, self._pending = answer, limits, 0
         self._pool = ProcessPool(
@@ -82,3 +87,12 @@ class FilmWorkers:
         """End all processes at once."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+
+def _can_copy_processes() -> bool:
+    """Return whether new processes can be copies of one that has imported the libraries.
+
+    A copied process can crash in the libraries of macOS. On Linux, the socket to that process lies in the folder of
+    temporary files, and its address has at most 107 characters.
+    """
+    return sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_SOCKET_FOLDER
