@@ -185,8 +185,10 @@ def predict_command(
     outputs = Outputs(as_json=as_json, csv=csv, html=html, render=render)
     from_project = alias is not None or version is not None or (model in (None, "motion_prior") and PARAMS.exists())
     project = open_checked_project() if from_project else None
+    in_project = project is not None and model is None
+    place = None if device is None else choose_device(device, in_project=in_project)
     chosen = choose_model(model, scheme, alias, version, project)
-    if device is not None or chosen.on_device is not None:
-        chosen = chosen.to(choose_device(device, in_project=project is not None and model is None))
+    if chosen.on_device is not None:  # only networks need torch, which takes seconds to import
+        chosen = chosen.to(place or choose_device(None, in_project=in_project))
     if not run_predict(chosen, films, moments, fps, outputs):
         sys.exit(USER_ERROR)
