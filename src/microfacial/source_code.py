@@ -42,7 +42,8 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "preprocessing/weights/face_detection_short_range.tflite",
             "preprocessing/weights/face_landmark.tflite",
         ),
-        "report.page": ("report/page.css", "report/page.html", "report/page.js"),
+        "report.page": ("report/page.html",),
+        "report.templates": ("report/page.css", "report/page.js", "report/shared.html"),
         "report.unit_results": ("report/units.html",),
     }
 )

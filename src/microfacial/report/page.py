@@ -3,11 +3,9 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from microfacial.models.inputs import portrait
@@ -37,6 +35,7 @@ from microfacial.report.results import (
 )
 from microfacial.report.settings_list import list_settings
 from microfacial.report.tables import AblationTables, HardClip
+from microfacial.report.templates import make_environment, read_page_file
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,11 +76,11 @@ def render_page(content: PageContent) -> str:
         content: Everything that the page shows.
     """
     _LOG.debug("drawing the report page")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = make_environment()
     environment.filters |= {"score": "{:.3f}".format, "signed": _signed, "signed_span": _signed_span, "span": _span}
     results, shared = rank_results(content.results), content.results[0].evaluation
     hybrid = next((result for result in results if result.importances and result.importances.of_hybrid), None)
-    return environment.from_string(read_page_file("page.html")).render(
+    return environment.get_template("page.html").render(
         style=Markup(read_page_file("page.css")),
         script=Markup(read_page_file("page.js")),
         content=content,
@@ -113,15 +112,6 @@ def render_page(content: PageContent) -> str:
         settings=dict(list_settings(content.settings, results)),
         outdated=content.ablation is not None and tables.is_outdated(content.ablation, results),
     )
-
-
-def read_page_file(name: str) -> str:
-    """Return the text of a template, style sheet or script of the page.
-
-    Args:
-        name: Name of the file.
-    """
-    return resources.files("microfacial.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _span(edges: tuple[float, float]) -> str:

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from rich import box
 from rich.table import Table
 
 from microfacial.datasets.action_units import UNIT_NAMES
 from microfacial.records import PROTOCOL_NAMES, UnitEvaluation
-from microfacial.report.page import read_page_file
 from microfacial.report.settings_list import flatten_settings
+from microfacial.report.templates import make_environment, read_page_file
 
 _DIGITS = 4
 
@@ -90,10 +89,10 @@ def render_unit_page(content: UnitPageContent) -> str:
     Args:
         content: everything that the page shows.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = make_environment()
     environment.filters |= {"score": write_unit_score, "span": write_unit_span}
     ranked = rank_units(content.evaluations)
-    return environment.from_string(read_page_file("units.html")).render(
+    return environment.get_template("units.html").render(
         style=Markup(read_page_file("page.css")),
         script=Markup(read_page_file("page.js")),
         content=content,

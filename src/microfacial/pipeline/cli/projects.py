@@ -72,7 +72,10 @@ def repro_command(processes: int) -> None:
 def demo_command(
     folder: Path | None, contact_sheet: Path | None, video: Path | None, seconds: float, seed: int, processes: int
 ) -> None:
-    """Write the synthetic demo data in the layout of CASME II into FOLDER. Default: data/demo of the project."""
+    """Write synthetic data: the demo in the layout of CASME II, or a sample film.
+
+    The demo goes into FOLDER. Default: data/demo of the project.
+    """
     if video is not None:
         _write_sample(video, seconds, seed)
         return
