@@ -67,9 +67,11 @@ def time_loso(model: str, preset: str, device: str, options: argparse.Namespace)
     variant = MODELS[model]
     assert isinstance(variant, Network)
     settings: OptimiserSettings = variant.settings.model_validate(variant.presets[preset])
+    settings = settings.model_copy(update={"patience": settings.epochs})  # no fold stops early
     samples = make_samples(variant, settings, options.clips, options.subjects)
     plans = plan_folds(samples, TrainConfig(repeats=options.repeats))
     short = settings.model_copy(update={"epochs": 1, "patience": 1})
+    train_chunk(samples, (plans[0],), model, short)  # the first call loads code
     epoch = measure(lambda: train_chunk(samples, (plans[0],), model, short))
     processors = epoch * settings.epochs * len(plans) / (os.cpu_count() or 1)
     seconds = None
@@ -120,6 +122,7 @@ def compare_results(device: str, options: argparse.Namespace) -> None:
     variant = MODELS["mlp"]
     assert isinstance(variant, Network)
     settings = variant.settings(epochs=5)
+    settings = settings.model_copy(update={"patience": settings.epochs})  # no fold stops early
     samples = make_samples(variant, settings, options.clips, options.subjects)
     runs = [train_all(samples, "mlp", settings, name, 1) for name in ("cpu", device, device)]
     print(f"\n| mlp, 5 epochs | largest difference of a probability |\n| --- | --- |\n| {device} twice |", end=" ")

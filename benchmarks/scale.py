@@ -127,9 +127,10 @@ def measure_size(size: float, options: argparse.Namespace) -> dict[str, float]:
     with measured(costs, "plan"):
         plans = tuple(plan_folds(samples, data.protocol))
     train_chunk(samples, plans[:1], "mlp", resolve("mlp", {"epochs": 1}, "mlp"))  # warms up
+    folds = plans[: options.folds]
     with measured(costs, "fold"):
-        train_chunk(samples, plans[: options.folds], "mlp", settings)
-    costs["fold"] /= options.folds
+        train_chunk(samples, folds, "mlp", settings)
+    costs["fold"] /= len(folds)
     costs["memory"] = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 / (1e3 if sys.platform == "darwin" else 1)
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial.datasets.event_table import TrueEvent, read_events
+from microfacial.datasets.event_table import VideoEvent, read_events
 from microfacial.datasets.film import open_film
 from microfacial.datasets.synthetic.film import FILM_FPS, write_film
 from microfacial.evaluation.spotting_scores import SpottingScores, score_spotting
@@ -38,7 +38,7 @@ MOST_S = 0.5
 Rows = list[tuple[int, FloatArray]]
 
 
-def spot_video(path: Path) -> tuple[list[TrueEvent], list[TrueEvent], float]:
+def spot_video(path: Path) -> tuple[list[VideoEvent], list[VideoEvent], float]:
     """Return our movements, those of the baseline, and the processor time per frame in ms."""
     film = open_film(path)
     rows: dict[int, Rows] = defaultdict(list)
@@ -55,7 +55,7 @@ def spot_video(path: Path) -> tuple[list[TrueEvent], list[TrueEvent], float]:
     return events, peaks, spent
 
 
-def spot_baseline(rows: Rows, person: str, video: str) -> Iterator[TrueEvent]:
+def spot_baseline(rows: Rows, person: str, video: str) -> Iterator[VideoEvent]:
     """Yield the movements that the peak rule spots, with the lengths of both kinds."""
     used = [row for row, name in enumerate(REGIONS) if name not in LIDS]
     path = np.stack([position[used] for _, position in rows])
@@ -67,12 +67,12 @@ def spot_baseline(rows: Rows, person: str, video: str) -> Iterator[TrueEvent]:
     for kind, seconds in (("micro", MICRO_S), ("macro", MACRO_S)):
         for onset, apex, offset in spot_peaks(signal, round(0.5 * seconds * FILM_FPS)):
             moments = {"onset": rows[onset][0], "apex": rows[apex][0], "offset": rows[offset][0]}
-            yield TrueEvent(person=person, label="", kind=kind, video=video, **moments)  # type: ignore[arg-type]
+            yield VideoEvent(person=person, label="", kind=kind, video=video, **moments)  # type: ignore[arg-type]
 
 
-def name_event(event: SpottedEvent, person: str, video: str) -> TrueEvent:
+def name_event(event: SpottedEvent, person: str, video: str) -> VideoEvent:
     """Return a spotted movement in the form of the tables."""
-    return TrueEvent(
+    return VideoEvent(
         person=person,
         onset=event.onset,
         apex=event.apex,
@@ -104,9 +104,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--keep", type=Path, help="folder of the videos, which are then drawn only once")
     arguments = parser.parse_args()
-    truth: list[TrueEvent] = []
-    ours: list[TrueEvent] = []
-    peaks: list[TrueEvent] = []
+    truth: list[VideoEvent] = []
+    ours: list[VideoEvent] = []
+    peaks: list[VideoEvent] = []
     seeds = (TUNING if arguments.tuning else HELD_OUT)[: arguments.videos]
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)

@@ -1,11 +1,11 @@
-"""A message about an unknown name proposes the name that was meant."""
+"""Messages about unknown names propose a known name, and addresses in messages have no password."""
 
 from typing import Any, Literal
 
 import pytest
 from pydantic import Field
 
-from microfacial.errors import ConfigError, suggest
+from microfacial.errors import ConfigError, hide_password, suggest
 from microfacial.models.presets import find_network, resolve
 from microfacial.settings import Section, check
 
@@ -61,3 +61,17 @@ def test_a_wrong_model_or_preset_is_corrected() -> None:
         resolve("mlp", {"epoch": 3}, "params.yaml: models.mlp")
     with pytest.raises(ConfigError, match=r"Did you mean roi_cnn\?"):
         find_network("roi_cn")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://user:secret@host/db", "postgresql://host/db"),
+        ("postgresql://user:se/cret@host/db", "postgresql://host/db"),
+        ("postgresql://host/db?user=u&password=secret", "postgresql://host/db?user=u&password=***"),
+        ("cannot reach http://u:secret@host:5000/a twice", "cannot reach http://host:5000/a twice"),
+        ("http://host:5000/mail@example.org", "http://host:5000/mail@example.org"),
+    ],
+)
+def test_passwords_are_hidden(address: str, shown: str) -> None:
+    assert hide_password(address) == shown

@@ -73,7 +73,8 @@ class DamagedError(ValueError):
 
 def hide_password(uri: str) -> str:
     """Return an address, or a text that contains addresses, without user names and passwords."""
-    return re.sub(r"//[^/\s]*@", "//", uri)
+    text = re.sub(r"//(?:[^/\s]*|[^/\s:@]*:(?!\d+/)\S*)@", "//", uri)
+    return re.sub(r"([?&](?:password|passwd)=)[^&\s]*", r"\1***", text)
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.datasets.event_table import TrueEvent, read_events, write_events
+from microfacial.datasets.event_table import VideoEvent, read_events, write_events
 from microfacial.errors import StorageError
 
 EVENTS = (
-    TrueEvent(person="1", onset=3, apex=7, offset=12, label="positive", kind="micro"),
-    TrueEvent(person="2", onset=30, apex=50, offset=90, label="", kind="macro"),
+    VideoEvent(person="1", onset=3, apex=7, offset=12, label="positive", kind="micro"),
+    VideoEvent(person="2", onset=30, apex=50, offset=90, label="", kind="macro"),
 )
 
 

@@ -2,7 +2,7 @@ from typing import Literal
 
 import pytest
 
-from microfacial.datasets.event_table import TrueEvent
+from microfacial.datasets.event_table import VideoEvent
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import check_videos, match_events, overlap, score_spotting
 
@@ -14,8 +14,8 @@ def event(
     label: str = "",
     person: str = "1",
     video: str = "",
-) -> TrueEvent:
-    return TrueEvent(person=person, onset=onset, apex=onset, offset=offset, label=label, kind=kind, video=video)
+) -> VideoEvent:
+    return VideoEvent(person=person, onset=onset, apex=onset, offset=offset, label=label, kind=kind, video=video)
 
 
 def test_overlap_counts_both_ends_of_an_interval() -> None:

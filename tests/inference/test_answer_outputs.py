@@ -1,5 +1,6 @@
 """Outputs of answers: rows, text, page and video."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ import pytest
 from fakes import ROOT
 from microfacial.errors import ConfigError
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer
-from microfacial.inference.film_answer import MISUSE, FilmAnswer
+from microfacial.inference.film_answer import MISUSE, FilmAnswer, UnjudgedFrames
 from microfacial.inference.film_page import render_film_page
 from microfacial.inference.film_render import render_film
 
@@ -115,3 +116,12 @@ def test_the_rendered_video_has_all_frames_and_shows_the_event(
 def test_a_rendered_video_needs_a_known_extension(answer: FilmAnswer, film: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"drawn\.webm"):
         render_film(answer, film, tmp_path / "drawn.webm")
+
+
+def test_frames_that_cannot_be_judged_are_json_too(answer: FilmAnswer) -> None:
+    gap = UnjudgedFrames(first=3, last=9, first_s=0.1, last_s=0.3333333, reason="the head is turned away")
+    judged = replace(answer, people=tuple(replace(person, gaps=(gap,)) for person in answer.people))
+    (person, *_) = json.loads(json.dumps(judged.to_dict()))["people"]
+    assert person["gaps"] == [
+        {"first": 3, "last": 9, "first_s": 0.1, "last_s": 0.333333, "reason": "the head is turned away"}
+    ]

@@ -1,7 +1,7 @@
 """Start or find the workers that `run` in params.yaml names, and send them the tasks of a command.
 
 Connections are encrypted, except to a scheduler whose address starts with tcp://. A worker runs any code that is sent
-to it, so whoever reaches an unencrypted scheduler can run code as its user.
+to it, so anyone who reaches an unencrypted scheduler can run code as its user.
 """
 
 import logging
@@ -106,7 +106,7 @@ def _open_client(config: RunConfig, processes: int, state: Path) -> Iterator[tup
             stack.callback(_close, cluster)
         try:
             client = Client(target, security=security, set_as_default=False, timeout=config.wait_minutes * 60)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
             raise PipelineError(
                 f"params.yaml: run.scheduler: {config.scheduler} does not answer ({error}). "
                 "Start it with `dask scheduler`, correct the address, or set run.backend: local"
@@ -167,7 +167,7 @@ def _watch_workers(client: Client, seconds: float, give_up: Callable[[], None]) 
         while not done.wait(_SECONDS_BETWEEN_LOOKS) and client.status == "running":
             try:
                 working = bool(client.scheduler_info(n_workers=-1)["workers"])
-            except (OSError, TimeoutError):  # a lost scheduler ends all tasks by itself
+            except OSError:  # a lost scheduler ends all tasks by itself
                 return
             if working:
                 last = time.monotonic()
@@ -186,5 +186,5 @@ def _close(part: Any) -> None:
     """Close a client or a cluster. A lost connection is not an error here, because nothing is left to do."""
     try:
         part.close(timeout=_SECONDS_TO_CLOSE)
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         _LOG.debug("closing %s: %s", type(part).__name__, error)

@@ -112,7 +112,7 @@ class DaskBackend(ParallelBackendBase):  # type: ignore[misc]
             raise PipelineError(self._explain_loss()) from None
 
     def cancel_running(self) -> None:
-        """Cancel all tasks. Whoever waits for one gets the error of a lost scheduler."""
+        """Cancel all tasks. A caller that waits for a task gets the error of a lost scheduler."""
         if self._connection is not None and self._client.status == "running":
             self._client.cancel(list(self._running))
             self._running.clear()

@@ -20,7 +20,7 @@ class SlurmConfig(Section):
     partition: str | None = Field(None, min_length=1)  # null: the default of SLURM
     account: str | None = Field(None, min_length=1)  # null: the default of SLURM
     interface: str | None = Field(None, min_length=1)  # network interface of this machine and the nodes, such as ib0
-    directives: tuple[str, ...] = Field((), strict=False)  # more lines for #SBATCH, such as --gres=gpu:1
+    directives: tuple[str, ...] = Field((), strict=False)  # more lines for #SBATCH, such as --constraint=icelake
     prologue: tuple[str, ...] = Field((), strict=False)  # shell commands before a worker starts, such as module load
 
 

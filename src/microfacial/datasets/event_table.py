@@ -17,8 +17,8 @@ _REMEDY = "Correct the table. `microfacial demo --video clip.mp4` writes an exam
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrueEvent:
-    """One expression.
+class VideoEvent:
+    """One annotated or spotted expression in a video.
 
     Attributes:
         person: name or number of the person.
@@ -38,7 +38,7 @@ class TrueEvent:
     kind: Literal["micro", "macro"]
     video: str = ""
 
-    def in_video(self, video: str) -> "TrueEvent":
+    def in_video(self, video: str) -> "VideoEvent":
         """Return the same event in a video of another name.
 
         Args:
@@ -47,7 +47,7 @@ class TrueEvent:
         return replace(self, video=video)
 
 
-def write_events(path: Path, events: Iterable[TrueEvent]) -> None:
+def write_events(path: Path, events: Iterable[VideoEvent]) -> None:
     """Write a table of expressions of one video.
 
     Args:
@@ -57,7 +57,7 @@ def write_events(path: Path, events: Iterable[TrueEvent]) -> None:
     write_csv(path, ({**vars(event), "class": event.label} for event in events), EVENT_COLUMNS)
 
 
-def read_events(path: Path) -> tuple[TrueEvent, ...]:
+def read_events(path: Path) -> tuple[VideoEvent, ...]:
     """Read a table of expressions, or the answers of `predict --json`.
 
     Args:
@@ -97,10 +97,17 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
                 raise DamagedError(f"{where} lacks one of {', '.join(_NEEDED)}")
             cells = {key: "" if event[key] is None else str(event[key]) for key in _NEEDED}
             label = event.get("class") or event.get("label") or ""
-            yield where, {**cells, "class": str(label), "source": str(answer.get("source") or answer.get("clip") or "")}
+            yield (
+                where,
+                {
+                    **cells,
+                    "class": str(label),
+                    "source": str(answer.get("video") or answer.get("source") or answer.get("clip") or ""),
+                },
+            )
 
 
-def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
+def parse_event(cells: dict[str, str], where: str) -> VideoEvent:
     """Return the expression in a row.
 
     Args:
@@ -118,7 +125,7 @@ def parse_event(cells: dict[str, str], where: str) -> TrueEvent:
         raise DamagedError(f"{where}: onset {onset}, apex {apex} and offset {offset} are not in this order")
     if cells["kind"] not in _KINDS:
         raise DamagedError(f"{where}: kind {cells['kind']!r} is neither micro nor macro")
-    return TrueEvent(
+    return VideoEvent(
         person=cells["person"],
         onset=onset,
         apex=apex,

@@ -6,14 +6,14 @@ from pathlib import Path
 from microfacial.datasets import find_dataset, find_scheme
 from microfacial.datasets.annotations import Annotation, FaultyRow, SkippedRow
 from microfacial.datasets.clips import classify
-from microfacial.datasets.event_table import TrueEvent
+from microfacial.datasets.event_table import VideoEvent
 from microfacial.datasets.video import VIDEO_EXTENSIONS
 from microfacial.errors import DatasetError
 
 _LOG = logging.getLogger(__name__)
 
 
-def list_annotated_events(corpus: str, folder: Path, scheme: str | None = None) -> list[TrueEvent]:
+def list_annotated_events(corpus: str, folder: Path, scheme: str | None = None) -> list[VideoEvent]:
     """Return all expressions that a corpus annotates in long videos.
 
     The name of a video is that of its file or of its folder of frames. A corpus that has no macro-expressions in its
@@ -52,10 +52,10 @@ def _find_class(row: Annotation, scheme: str | None) -> str:
     return row.emotion if scheme is None else classify(row, find_scheme(scheme))[1] or ""
 
 
-def _make_event(row: Annotation, frames: str, label: str, *, is_macro: bool) -> TrueEvent:
+def _make_event(row: Annotation, frames: str, label: str, *, is_macro: bool) -> VideoEvent:
     path = Path(frames)
     apex = row.apex if row.apex is not None and row.onset <= row.apex <= row.offset else (row.onset + row.offset) // 2
-    return TrueEvent(
+    return VideoEvent(
         person=row.subject,
         onset=row.onset,
         apex=apex,

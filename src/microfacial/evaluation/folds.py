@@ -20,7 +20,8 @@ from joblib import delayed
 
 from microfacial.errors import ConfigError
 from microfacial.evaluation.fold_cache import FoldCache
-from microfacial.models.lookup import Model, uses_prior
+from microfacial.models import Network
+from microfacial.models.lookup import Model, find_model, uses_prior
 from microfacial.records import Explainable, Fitted, FoldPlan, FoldResult, Samples, TrainingData
 from microfacial.settings import Section
 from microfacial.training.fit import Watch, chunk_size, fit
@@ -80,7 +81,7 @@ def train_folds(
         ConfigError: training diverges, or the settings do not fit the inputs.
         StorageError: a file in the cache is damaged.
     """
-    chunks = chunk_plans(plans, chunk_size(model, settings, samples, device), mixed=device != "cpu")
+    chunks = chunk_plans(plans, chunk_size(model, settings, samples, device), mixed=_uses_device(model, device))
     return train_chunks(
         samples,
         chunks,
@@ -142,7 +143,7 @@ def train_chunks(
             unfinished.append(chunk)
     train = delayed(train_chunk)
     jobs = (train(samples, chunk, model, settings, checkpoints, make_watch, fit, device) for chunk in unfinished)
-    workers = make_parallel(min(processes if device == "cpu" else 1, max(1, len(unfinished))))
+    workers = make_parallel(min(1 if _uses_device(model, device) else processes, max(1, len(unfinished))))
     count, done = sum(map(len, unfinished)), 0
     _LOG.debug("training %s on %d folds", model, count)
     for folds in workers(jobs):
@@ -154,6 +155,11 @@ def train_chunks(
         done += len(folds)
         _LOG.debug("training %s, %d of %d folds are done", model, done, count)
         yield from folds
+
+
+def _uses_device(model: Model, device: str) -> bool:
+    """Return whether a graphics processor trains the model. Estimators use the processors."""
+    return device != "cpu" and isinstance(find_model(model), Network)
 
 
 def train_chunk(

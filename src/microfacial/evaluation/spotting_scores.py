@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from microfacial.datasets.event_table import TrueEvent
+from microfacial.datasets.event_table import VideoEvent
 from microfacial.errors import DatasetError
 from microfacial.metrics import confusion, uf1
 
@@ -75,7 +75,7 @@ class SpottingScores:
     strs: float | None
 
 
-def score_spotting(spotted: Iterable[TrueEvent], annotated: Iterable[TrueEvent]) -> SpottingScores:
+def score_spotting(spotted: Iterable[VideoEvent], annotated: Iterable[VideoEvent]) -> SpottingScores:
     """Score spotted movements against annotated ones.
 
     Args:
@@ -111,7 +111,7 @@ def score_spotting(spotted: Iterable[TrueEvent], annotated: Iterable[TrueEvent])
     return SpottingScores(micro=micro, macro=macro, all=total, recognition_f1=recognition, strs=strs)
 
 
-def match_events(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -> list[tuple[TrueEvent, TrueEvent]]:
+def match_events(spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]) -> list[tuple[VideoEvent, VideoEvent]]:
     """Match spotted with annotated intervals of one video, so that as many as possible are matched, each at most once.
 
     Args:
@@ -137,7 +137,7 @@ def match_events(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -
     return [(spotted[row], targets[column]) for row, column in enumerate(matching.tolist()) if column >= 0]
 
 
-def overlap(first: TrueEvent, second: TrueEvent) -> float:
+def overlap(first: VideoEvent, second: VideoEvent) -> float:
     """Return the intersection over the union of two intervals of frames. Onset and offset belong to an interval.
 
     Args:
@@ -149,7 +149,7 @@ def overlap(first: TrueEvent, second: TrueEvent) -> float:
     return max(0, shared) / union
 
 
-def check_videos(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -> None:
+def check_videos(spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]) -> None:
     """Refuse spotted movements in videos that have no annotation, because all of them would count as wrong.
 
     Args:
@@ -168,14 +168,14 @@ def check_videos(spotted: Sequence[TrueEvent], annotated: Sequence[TrueEvent]) -
         )
 
 
-def _group(events: Iterable[TrueEvent], crowded: set[str]) -> dict[tuple[str, ...], list[TrueEvent]]:
-    groups: dict[tuple[str, ...], list[TrueEvent]] = defaultdict(list)
+def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, ...], list[VideoEvent]]:
+    groups: dict[tuple[str, ...], list[VideoEvent]] = defaultdict(list)
     for event in events:
         groups[event.video, event.person if event.video in crowded else "", event.kind].append(event)
     return dict(groups)
 
 
-def _score_classes(pairs: Sequence[tuple[TrueEvent, TrueEvent]]) -> float | None:
+def _score_classes(pairs: Sequence[tuple[VideoEvent, VideoEvent]]) -> float | None:
     if not pairs:
         return None
     names = sorted({event.label for pair in pairs for event in pair})

@@ -59,12 +59,15 @@ def answer_film(
         ]
     recording = _as_recording(followed)
     if not spotted and followed.fps >= LEAST_FPS_FOR_MICRO and len(followed.people) == 1:
+        (person,) = followed.people
         strongest = spot_short_clip(recording, followed.fps, followed.seconds)
-        spotted = [_make_event(1, strongest, followed.people[0], followed.seconds)] if strongest else []
+        # The two methods search for a lost face at different frames, so a moment can be a frame without a place.
+        if strongest and {strongest.onset, strongest.apex, strongest.offset} <= person.places.keys():
+            spotted = [_make_event(1, strongest, person, followed.seconds)]
     places = [person.places for person in followed.people]
     events = recognise_events(recording, spotted, places, model, pictures=pictures)
     people = tuple(
-        _describe(number, person, followed.seconds, any(event.person == number for event in events))
+        _describe(number, person, followed, any(event.person == number for event in events))
         for number, person in enumerate(followed.people, 1)
     )
     return FilmAnswer(
@@ -87,15 +90,16 @@ def _as_recording(followed: FollowedFilm) -> Recording:
     return Recording(root=path.parent, frames=path.name, numbers=tuple(followed.seconds), fps=followed.fps)
 
 
-def _describe(number: int, person: FollowedPerson, times: Mapping[int, float], has_events: bool) -> PersonAnswer:
-    spotter = person.person.spotter
+def _describe(number: int, person: FollowedPerson, followed: FollowedFilm, has_events: bool) -> PersonAnswer:
+    spotter, times = person.person.spotter, followed.seconds
+    searched = followed.fps >= LEAST_FPS_FOR_MICRO
     return PersonAnswer(
         person=number,
         numbers=tuple(spotter.numbers),
         seconds=tuple(times[frame] for frame in spotter.numbers),
         signal=tuple(spotter.signal),
         threshold=_THRESHOLD,
-        note=None if has_events else person.note,
+        note=person.note if searched and not has_events else None,
         gaps=tuple(
             UnjudgedFrames(first=first, last=last, first_s=times[first], last_s=times[last], reason=reason)
             for first, last, reason in person.gaps()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.errors import ConfigError, StorageError, suggest
+from microfacial.datasets import find_scheme
+from microfacial.errors import StorageError
 from microfacial.inference.film_answer import MISUSE, ModelNote
 from microfacial.models.inputs import portrait
 from microfacial.models.prior import INPUT_PX, PRIOR_SHA256, emotion_shares, load_prior
@@ -106,9 +106,7 @@ def open_prior(
         ConfigError: there is no such scheme, or the prior has no emotion for one of its classes.
         StorageError: the weights are missing or damaged.
     """
-    if scheme not in SCHEMES:
-        raise ConfigError(f"{scheme} is not a label scheme{suggest(scheme, SCHEMES)} Choose from {', '.join(SCHEMES)}")
-    classes = SCHEMES[scheme].classes
+    classes = find_scheme(scheme).classes
     prior, shares = load_prior(), emotion_shares(classes)
 
     def recognise(store: FaceStore) -> FloatArray:

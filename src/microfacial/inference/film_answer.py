@@ -125,7 +125,7 @@ class PersonAnswer:
         numbers: numbers of the M frames of `signal`.
         seconds: time of each of these frames, `(M,)`, in seconds from the first frame of the film.
         signal: strength of the motion in each of these frames, `(M,)`, as a multiple of the threshold.
-        threshold: signal from which a movement counts; 0 if the film could not be searched.
+        threshold: signal from which a movement counts; always 1.
         note: why no movement was spotted; None if movements were spotted.
         gaps: frames in which the face is visible but cannot be judged.
         places: similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the number of the frame.
@@ -142,10 +142,11 @@ class PersonAnswer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values, without the places."""
-        fields = {name: value for name, value in vars(self).items() if name != "places"}
-        return {
+        fields = {name: value for name, value in vars(self).items() if name not in ("gaps", "places")}
+        lists = {
             name: list(map(_rounded, value)) if isinstance(value, tuple) else value for name, value in fields.items()
         }
+        return {**lists, "gaps": [{name: _rounded(value) for name, value in vars(gap).items()} for gap in self.gaps]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,8 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
         StorageError: the video cannot be written.
     """
     check_render_path(path)
-    source, boxes = open_film(film, answer.fps), _region_corners()
+    rate, boxes = answer.fps or _DEFAULT_FPS, _region_corners()
+    source = open_film(film, rate)
     with atomic_write(path) as scratch:
         video: cv2.VideoWriter | None = None
         try:
@@ -62,7 +63,7 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
                 if video is None:
                     codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
                     size = (drawn.shape[1], drawn.shape[0])
-                    video = cv2.VideoWriter(str(scratch), codec, answer.fps or _DEFAULT_FPS, size)
+                    video = cv2.VideoWriter(str(scratch), codec, rate, size)
                     if not video.isOpened():
                         raise StorageError(
                             f"{path} cannot be written as a video of {size[0]}×{size[1]} px. Use the extension .avi, "

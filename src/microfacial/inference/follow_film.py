@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from microfacial.datasets.film import Film, open_film
@@ -30,13 +31,11 @@ class FollowedPerson:
         person: the person, with the signal of the motion.
         places: similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the number of the frame.
         faults: why a frame cannot be judged, by the number of the frame.
-        first_s: time of the first frame with the face.
     """
 
     person: FilmPerson
     places: dict[int, FloatArray] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
-    first_s: float = 0.0
 
     @property
     def note(self) -> str:
@@ -46,8 +45,10 @@ class FollowedPerson:
     def gaps(self) -> list[tuple[int, int, str]]:
         """Return the first and the last number of frames in a row that cannot be judged, and why."""
         gaps: list[tuple[int, int, str]] = []
+        numbers = list(self.places)
+        before = dict(pairwise(reversed(numbers)))  # the numbers of a folder can skip
         for number, reason in self.faults.items():
-            if gaps and gaps[-1][1] == number - 1 and gaps[-1][2] == reason:
+            if gaps and gaps[-1][1] == before.get(number) and gaps[-1][2] == reason:
                 gaps[-1] = (gaps[-1][0], number, reason)
             else:
                 gaps.append((number, number, reason))
@@ -100,7 +101,7 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
             report(len(seconds), film.count)
         for person in spotter.people:
             if person.run is not None:
-                followed = people.setdefault(person.number, FollowedPerson(person=person, first_s=time))
+                followed = people.setdefault(person.number, FollowedPerson(person=person))
                 followed.places[frame.number] = person.run.transform
                 fault = _find_fault(person)
                 if fault:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from microfacial.pipeline.project import PARAMS, open_project
+from microfacial.pipeline.project import PARAMS
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.settings import read_section
@@ -13,12 +13,10 @@ class PriorSettings:
     """Settings of the motion prior in a project.
 
     Attributes:
-        scheme: label scheme of its classes.
         faces: how to locate the face; None for the settings in the package.
         flow: how to compute the flow; None for the settings in the package.
     """
 
-    scheme: str
     faces: FacesConfig | None = None
     flow: FlowConfig | None = None
 
@@ -29,8 +27,7 @@ def read_prior_settings() -> PriorSettings:
     Raises:
         ConfigError: params.yaml does not exist, or one of its sections is wrong.
     """
-    scheme = open_project().clips.scheme
     faces, flow = read_section(PARAMS, "faces", FacesConfig), read_section(PARAMS, "flow", FlowConfig)
     if faces.method == "whole" or flow.method == "published":
-        return PriorSettings(scheme=scheme)
-    return PriorSettings(scheme=scheme, faces=faces, flow=flow)
+        return PriorSettings()
+    return PriorSettings(faces=faces, flow=flow)

@@ -13,9 +13,6 @@ from microfacial.tracking.location import database_path
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 
-ADDRESS_START = "models:/"
-"""Start of the address of a registered version."""
-
 _LOG = logging.getLogger(__name__)
 _ADDRESS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>champion|challenger)|/(?P<version>[1-9][0-9]{0,6}))")
 

@@ -52,7 +52,8 @@ def open_source(source: ModelSource) -> AnsweringModel:
     if source.version:
         return open_bundle(Path(source.path), source.version)
     if source.path:
-        return open_model(source.path)
+        model = open_model(source.path)
+        return replace(model, note=replace(model.note, version=Path(source.path).name))  # without folders of the server
     return open_prior(source.scheme or DEFAULT_SCHEME, source.faces, source.flow)
 
 

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from microfacial.errors import MicrofacialError, TooLargeError
+from microfacial.errors import DatasetError, TooLargeError
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.serving.offered_models import ModelSource
 from microfacial.workers import end_with_parent
@@ -96,7 +96,7 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
         check_film(job.path, limits)
         rows = (json.dumps(dict(row), allow_nan=False, ensure_ascii=False) for row in answer(job))
         return FilmOutcome(status=200, rows=tuple(rows))
-    except MicrofacialError as error:
+    except DatasetError as error:  # other errors of the package are about files of the server
         shown = str(error).replace(str(job.path), job.name).replace(f"{job.path.parent}{os.sep}", "")
         reason = " ".join(shown.split())
         return fail(job.name, 413 if isinstance(error, TooLargeError) else 422, reason)

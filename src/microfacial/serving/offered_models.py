@@ -76,11 +76,15 @@ def offer_path(name: str) -> OfferedModel:
         name: folder of a bundle or of a registered version, or checkpoint of a fold.
 
     Raises:
-        ConfigError: the text is an address, or another version of microfacial wrote the settings of the model.
+        ConfigError: the text is an address or the name of the prior, or another version of microfacial wrote the
+            settings of the model.
         StorageError: there is no model at the path, or its files are damaged.
     """
+    from microfacial.inference.answering_model import PRIOR
     from microfacial.inference.choose_model import open_model
 
+    if name == PRIOR:
+        raise ConfigError(f"the server always offers {PRIOR}, under the name {PRIOR_NAME}. Leave out --model")
     if name.startswith("models:"):
         raise ConfigError(
             f"{name}: the server offers the versions of the project in the current folder. Start it there, or give "
@@ -110,14 +114,15 @@ def offer_versions(dataset: str, scheme: str, cache: Path) -> list[OfferedModel]
 
     aliases: tuple[Alias, Alias] = ("champion", "challenger")
     with mlflow_errors_as_pipeline_errors():
-        registry = Registry(connect(Path()), registered_name(dataset, scheme))
+        registry = Registry(connect(Path(), reading=True), registered_name(dataset, scheme))
         chosen: list[tuple[str, ModelVersionRecord]] = []
         for alias in aliases:
             record = registry.find(alias)
             if record is not None:
                 chosen.append((alias, record))
         chosen += [(str(record.version), record) for record in reversed(registry.versions()[-MOST_VERSIONS:])]
-        folders = {record.version: registry.fetch(record.version, cache).absolute() for _, record in chosen}
+        versions = {record.version for _, record in chosen}
+        folders = {version: registry.fetch(version, cache).absolute() for version in versions}
     return [
         OfferedModel(
             name=name,

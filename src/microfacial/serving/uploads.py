@@ -71,12 +71,12 @@ async def receive_upload(request: Request, limits: RequestLimits, folder: Path) 
     if announced.isdigit() and int(announced) > limits.upload_bytes:
         raise _too_large(limits)
     options = _take_options(request.query_params.multi_items())
+    most_files = max(limits.films, limits.frames) + 1
     is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     try:
         async with asyncio.timeout(limits.seconds):
             if not is_form:
                 return Upload(films=(await _receive_video(request, limits, folder),), options=options)
-            most_files = max(limits.films, limits.frames) + 1
             parser = MultiPartParser(request.headers, _read_body(request, limits), max_files=most_files, max_fields=8)
             form = await parser.parse()
             try:
@@ -88,6 +88,8 @@ async def receive_upload(request: Request, limits: RequestLimits, folder: Path) 
     except TimeoutError:
         raise RequestError(f"the film was not received within {limits.seconds:g} s. Send a smaller film", 408) from None
     except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            raise RequestError(f"the request has more than {most_files - 1} files. Send fewer", 413) from None
         raise RequestError(f"the form cannot be read ({error.message}). Send it as `curl -F` does", 400) from None
     except ClientDisconnect:
         raise HTTPException(400) from None

@@ -51,7 +51,7 @@ class BackgroundWriter:
             for write in self._writes:
                 write.cancel()
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
-            self._submit(lambda _: self._stop_monitor())
+            self._writes.append(self._thread.submit(self._stop_monitor))  # also after a failed write
             self._submit(lambda run: run.close_unfinished(status))
         self._thread.shutdown()
         if kind is None:
@@ -74,7 +74,7 @@ class BackgroundWriter:
             folder: results/<data set>/train/<model>.
             metadata: start, end and durations of the training.
         """
-        self._submit(lambda _: self._stop_monitor())
+        self._writes.append(self._thread.submit(self._stop_monitor))  # also after a failed write
         self._submit(lambda run: run.finish(folder, metadata))
 
     def _open(self) -> None:

@@ -49,10 +49,13 @@ class Lane:
     @property
     def is_blind(self) -> bool:
         """Whether the loss of the validation rows is always 0, because nothing that they show occurs in training."""
-        classes = len(self.class_weights) and self.class_weights[self.labels[self.validation_rows]].any()
-        if self.units is None:
+        rows = self.validation_rows
+        classes = len(self.class_weights) > 0 and bool(self.class_weights[self.labels[rows]].any())
+        if self.units is None or self.unit_state_weights is None:
             return not classes
-        return not classes and bool(self.units[self.validation_rows].isnan().all())
+        states, (still, moving) = self.units[rows], self.unit_state_weights.unbind(-1)
+        weighted = ((states == 0) & (still > 0)) | ((states == 1) & (moving > 0))
+        return not classes and not bool(weighted.any())
 
 
 def prepare_lane(

@@ -153,7 +153,7 @@ def explain_lost_database(storage: StudyStorage) -> Iterator[None]:
         yield
     except _DATABASE_ERRORS as error:
         raise PipelineError(
-            f"{describe_fault(storage.url, error, 'failed')}. Start the database, and run the same command to continue"
+            f"{describe_fault(storage.url, error, 'failed')}. Start the database, and run the command again"
         ) from None
 
 
@@ -183,10 +183,11 @@ def find_studies(
     """
     opened = storage.open(reading=reading)
     try:
-        summaries = optuna.get_all_study_summaries(opened)
-        names = [summary.study_name for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
-        studies = [read_study(opened, name) for name in names]
-    except (ValueError, StorageInternalError) as error:  # Optuna stores attributes as JSON
+        with explain_lost_database(storage):
+            summaries = optuna.get_all_study_summaries(opened)
+            names = [summary.study_name for summary in summaries if FACTS_ATTRIBUTE in summary.user_attrs]
+            studies = [read_study(opened, name) for name in names]
+    except ValueError as error:  # Optuna stores attributes as JSON
         raise PipelineError(
             f"{describe_fault(storage.url, error, 'is damaged')}. Move it away, or restore a backup"
         ) from None

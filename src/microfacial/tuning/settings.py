@@ -10,7 +10,7 @@ from microfacial.errors import ConfigError
 from microfacial.settings import MAX_SEED, Section
 
 DATABASE_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""Package of each driver of a database, by the module that a missing package lacks."""
+"""Package to install for each driver of a database, by the name of the driver's module."""
 
 
 class StudyConfig(Section):

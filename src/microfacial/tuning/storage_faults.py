@@ -29,7 +29,10 @@ def describe_unopened(url: str, path: Path | None, error: Exception) -> str:
     try:
         make_url(url)
     except ArgumentError:
-        return f"{_WHERE}: {url!r} is not a URL. Set journal, sqlite or a URL such as postgresql://host/database"
+        return (
+            f"{_WHERE}: {url.rpartition('@')[2]!r} is not a URL. Set journal, sqlite or a URL such as "
+            "postgresql://host/database"
+        )
     return f"{_WHERE}: {hide_password(url)} cannot be opened ({reason}). Start the database, or correct the URL"
 
 

@@ -53,3 +53,14 @@ def test_the_command_writes_a_video_and_its_table_once(
     assert read_rows(tmp_path / "films/clip.csv") == []
     assert run(monkeypatch, "demo", "--video", "films/clip.mp4") == 2
     assert "films/clip.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [("--video", "a.mp4", "--seconds", "nan"), ("demo", "--seed", "3"), ("--seconds", "9")]
+)
+def test_options_of_a_video_are_checked(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "demo", *options) == 2
+    assert list(tmp_path.iterdir()) == []

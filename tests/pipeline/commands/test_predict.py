@@ -100,3 +100,16 @@ def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_pages_of_films_with_similar_names_do_not_replace_each_other(predict: Predict, tmp_path: Path) -> None:
+    for folder, name in (("a", "noise-2"), ("b", "noise")):
+        (tmp_path / folder).mkdir()
+        write_video(tmp_path / folder / f"{name}.avi", make_noise(5, 64), FPS)
+    assert predict("noise.avi", "a", "b", "--html", "pages") == 0
+    assert sorted(path.name for path in Path("pages").iterdir()) == ["noise-2.html", "noise-3.html", "noise.html"]
+
+
+def test_a_registered_version_has_no_other_scheme(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict("noise.avi", "--alias", "champion", "--scheme", "samm-5") == 2
+    assert "--scheme" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from microfacial.datasets.event_table import TrueEvent, write_events
+from microfacial.datasets.event_table import VideoEvent, write_events
 from microfacial.datasets.synthetic.camera import View, locate_pixels, make_room_view
 from microfacial.datasets.synthetic.expressions import ACTION_UNITS, place_on_face
 from microfacial.datasets.synthetic.faces import build_face
@@ -77,14 +77,14 @@ def plan_film(seconds: float, seed: int) -> tuple[PersonPlan, ...]:
     return tuple(plan_person(_plan(seed), number, _count(seconds), FILM_FPS) for number in _choose_people(seed))
 
 
-def true_events(people: tuple[PersonPlan, ...]) -> list[TrueEvent]:
+def true_events(people: tuple[PersonPlan, ...]) -> list[VideoEvent]:
     """Return the expressions of a video, in order of their onsets. Person 1 is on the left.
 
     Args:
         people: plans of the people, from left to right.
     """
     events = [
-        TrueEvent(person=str(place), onset=e.onset, apex=e.apex, offset=e.offset, label=e.label, kind=e.kind)
+        VideoEvent(person=str(place), onset=e.onset, apex=e.apex, offset=e.offset, label=e.label, kind=e.kind)
         for place, person in enumerate(people, 1)
         for e in person.expressions
     ]

@@ -143,7 +143,11 @@ def lineage_command(as_json: bool) -> None:
     metavar="MODEL",
     help="motion_prior, the folder of a bundle, the checkpoint of a fold, or models:/NAME@champion. Needs no project.",
 )
-@click.option("--scheme", metavar="NAME", help="Label scheme of motion_prior, such as casme2-4.")
+@click.option(
+    "--scheme",
+    metavar="NAME",
+    help="Label scheme of motion_prior, such as casme2-4. In a project, it chooses motion_prior.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per event.")
 @click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Write a table with one row per event.")
 @click.option(
@@ -181,14 +185,16 @@ def predict_command(
 
     if model is not None and (version is not None or alias is not None):
         raise click.UsageError("--model names the model, so --alias and --version do not apply. Remove them")
+    if scheme is not None and (version is not None or alias is not None):
+        raise click.UsageError("--scheme is for motion_prior. A registered version has the classes of its training")
     moments = {"onset": onset, "apex": apex, "offset": offset}
     outputs = Outputs(as_json=as_json, csv=csv, html=html, render=render)
     from_project = alias is not None or version is not None or (model in (None, "motion_prior") and PARAMS.exists())
     project = open_checked_project() if from_project else None
     in_project = project is not None and model is None
-    place = None if device is None else choose_device(device, in_project=in_project)
+    requested = None if device is None else choose_device(device, in_project=in_project)
     chosen = choose_model(model, scheme, alias, version, project)
     if chosen.on_device is not None:  # only networks need torch, which takes seconds to import
-        chosen = chosen.to(place or choose_device(None, in_project=in_project))
+        chosen = chosen.to(requested or choose_device(None, in_project=in_project))
     if not run_predict(chosen, films, moments, fps, outputs):
         sys.exit(USER_ERROR)

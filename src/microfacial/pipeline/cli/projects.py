@@ -8,6 +8,7 @@ import click
 from microfacial.errors import PipelineError
 from microfacial.pipeline.cli.options import (
     USER_ERROR,
+    FiniteRange,
     json_option,
     locked_project,
     open_checked_project,
@@ -15,6 +16,8 @@ from microfacial.pipeline.cli.options import (
 )
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, open_project
+
+_SAMPLE_SECONDS = 120.0
 
 
 @click.command("init")
@@ -64,21 +67,26 @@ def repro_command(processes: int) -> None:
     metavar="FILE.mp4",
     help="Write no data set. Write a sample video of two people, and a table of their expressions next to it.",
 )
-@click.option(
-    "--seconds", type=click.FloatRange(1, 7200), default=120.0, show_default=True, help="Duration of the video."
-)
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the video.")
+@click.option("--seconds", type=FiniteRange(1, 7200), help=f"Duration of the video. Default: {_SAMPLE_SECONDS:g}.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the video. Default: 0.")
 @processes_option
 def demo_command(
-    folder: Path | None, contact_sheet: Path | None, video: Path | None, seconds: float, seed: int, processes: int
+    folder: Path | None,
+    contact_sheet: Path | None,
+    video: Path | None,
+    seconds: float | None,
+    seed: int | None,
+    processes: int,
 ) -> None:
     """Write synthetic data: the demo in the layout of CASME II, or a sample film.
 
     The demo goes into FOLDER. Default: data/demo of the project.
     """
     if video is not None:
-        _write_sample(video, seconds, seed)
+        _write_sample(video, seconds or _SAMPLE_SECONDS, seed or 0)
         return
+    if seconds is not None or seed is not None:
+        raise click.UsageError("--seconds and --seed belong to --video. Remove them")
     from microfacial.files import write_image
     from microfacial.pipeline import dvc
     from microfacial.report.demo_sheet import draw_demo_sheet

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from microfacial.inference.request_limits import DEFAULT_LIMITS, RequestLimits
-from microfacial.pipeline.cli.options import FiniteRange, processes_option
+from microfacial.pipeline.cli.options import FiniteRange, open_checked_project, processes_option
+from microfacial.pipeline.project import PARAMS
 
 _MEGA = 2**20
 _OPTIONS = (
@@ -105,4 +106,5 @@ def _start(
         seconds=timeout,
         memory_bytes=max_memory * _MEGA,
     )
-    run_serve(host, port, model, limits, processes, with_page=with_page)
+    project = open_checked_project() if PARAMS.exists() else None
+    run_serve(host, port, model, limits, processes, project, with_page=with_page)

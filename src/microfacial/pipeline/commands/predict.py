@@ -1,10 +1,10 @@
 """Command `predict`: find and recognise the movements in films."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -80,15 +80,10 @@ def choose_model(
         chosen = _open_registered(project, alias, version)
         if chosen is not None:
             return chosen
-    return _open_prior(scheme)
-
-
-def _open_prior(scheme: str | None) -> AnsweringModel:
-    """Open the motion prior, in a project with its scheme and settings. Settings for published maps do not apply."""
-    if not PARAMS.exists():
+    if project is None:
         return open_prior(scheme or DEFAULT_SCHEME)
     settings = read_prior_settings()
-    return open_prior(scheme or settings.scheme, settings.faces, settings.flow)
+    return open_prior(scheme or project.clips.scheme, settings.faces, settings.flow)
 
 
 def choose_device(option: str | None, *, in_project: bool) -> str:
@@ -168,6 +163,8 @@ def run_predict(
     click.echo(f"predict: {MISUSE}.", err=True)
     if not outputs.as_json:
         click.echo(f"{note.name}, {note.version}, classes {', '.join(note.classes)}")
+    if model.faces.method == "whole" and outputs.render is not None:
+        raise ConfigError("--render needs films, but this model reads maps. Leave it out")
     targets = _plan_outputs(films, outputs)
     rows: list[dict[str, str]] = []
     failed = False
@@ -204,11 +201,12 @@ def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Target
 
         check_render_path(render)
     targets: dict[Path, _Targets] = {}
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     for film in films:
         name = film.resolve().stem or "film"
-        taken[name] += 1
-        stem = name if taken[name] == 1 else f"{name}-{taken[name]}"
+        numbered = (f"{name}-{number}" for number in count(2))
+        stem = next(text for text in chain([name], numbered) if text not in taken)
+        taken.add(stem)
         page = None if outputs.html is None else outputs.html / f"{stem}.html"
         video = render if render is None or single else render / f"{stem}.mp4"
         targets[film] = _Targets(page=page, video=video)
@@ -231,13 +229,13 @@ def _answer(
         else:
             with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:
                 answer = answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
-        if targets.video is not None:
-            from microfacial.inference.film_render import render_film
-
-            render_film(answer, film, targets.video)
     except MicrofacialError as error:
         reason = str(error) if str(film) in str(error) else f"{film}: {error}"
         return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
+    if targets.video is not None:
+        from microfacial.inference.film_render import render_film
+
+        render_film(answer, film, targets.video)
     if targets.page is not None:
         from microfacial.files import write_text
         from microfacial.inference.film_page import render_film_page

@@ -10,7 +10,7 @@ import uvicorn
 from microfacial.errors import MissingExtraError, PipelineError
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.pipeline.extras import require_extras
-from microfacial.pipeline.project import PARAMS, VERSION_CACHE, open_project
+from microfacial.pipeline.project import VERSION_CACHE, Project
 from microfacial.serving.access import is_loopback
 from microfacial.serving.jobs import answer_by_name
 from microfacial.serving.offered_models import ModelSource, OfferedModel, offer_path, offer_prior, offer_versions
@@ -20,22 +20,32 @@ _CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk
 _SECONDS_TO_STOP = 2
 
 
-def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, processes: int, *, with_page: bool) -> None:
+def run_serve(
+    host: str,
+    port: int,
+    path: str | None,
+    limits: RequestLimits,
+    processes: int,
+    project: Project | None,
+    *,
+    with_page: bool,
+) -> None:
     """Answer requests until the command is stopped.
 
     Args:
         host: host to listen on.
         port: port to listen on; 0 for a free one.
-        own: folder of a bundle, or checkpoint of a fold, that is offered first; None for none.
+        path: folder of a bundle, or checkpoint of a fold, that is offered first; None for none.
         limits: limits of requests.
         processes: number of films that are answered at the same time.
+        project: project whose versions are offered; None for none.
         with_page: whether to offer the web page.
 
     Raises:
         PipelineError: the host or the port cannot be used, or MLflow's store cannot be used.
         StorageError: a bundle is missing or damaged.
     """
-    models = collect_models(own)
+    models = collect_models(path, project)
     answer = partial(answer_by_name, sources={model.name: model.source for model in models})
     plan = ServerPlan(answer=answer, models=models, limits=limits, host=host, processes=processes, with_page=with_page)
     with _listen(host, port) as listener:
@@ -59,21 +69,21 @@ def run_serve(host: str, port: int, own: str | None, limits: RequestLimits, proc
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def collect_models(own: str | None) -> list[OfferedModel]:
+def collect_models(path: str | None, project: Project | None) -> list[OfferedModel]:
     """Return the models to offer, the default first: a bundle or checkpoint, the champion, the prior, other versions.
 
     Args:
-        own: folder of a bundle, or checkpoint of a fold; None for none.
+        path: folder of a bundle, or checkpoint of a fold; None for none.
+        project: project whose versions are offered; None for none.
     """
-    offered = [offer_path(own)] if own else []
+    offered = [offer_path(path)] if path else []
     versions: list[OfferedModel] = []
     prior = ModelSource()
-    if PARAMS.exists():
+    if project is not None:
         from microfacial.pipeline.prior_settings import read_prior_settings
 
-        project = open_project()
         settings = read_prior_settings()
-        prior = ModelSource(scheme=settings.scheme, faces=settings.faces, flow=settings.flow)
+        prior = ModelSource(scheme=project.clips.scheme, faces=settings.faces, flow=settings.flow)
         try:
             require_extras("mlflow")
             versions = offer_versions(project.clips.name, project.clips.scheme, VERSION_CACHE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import TrueEvent, read_events
+from microfacial.datasets.event_table import VideoEvent, read_events
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, check_videos, score_spotting
@@ -55,7 +55,7 @@ def run_spot_eval(
         click.echo(line)
 
 
-def _name_video(events: Sequence[TrueEvent], name: str) -> list[TrueEvent]:
+def _name_video(events: Sequence[VideoEvent], name: str) -> list[VideoEvent]:
     """Return events whose video is known. A table without videos is about the video that it is named after."""
     return [event if event.video else event.in_video(name) for event in events]
 
