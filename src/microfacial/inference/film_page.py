@@ -158,7 +158,7 @@ def _draw_timeline(person: PersonAnswer, answer: FilmAnswer) -> dict[str, Any]:
         {**vars(gap), "x": across(gap.first_s), "width": max(1.0, round(across(gap.last_s) - across(gap.first_s), 1))}
         for gap in person.gaps
     ]
-    limit = round(_BOTTOM - (_BOTTOM - _TOP) * person.threshold / greatest, 1) if person.threshold else None
+    limit = round(_BOTTOM - (_BOTTOM - _TOP) * person.threshold / greatest, 1)
     return {
         "number": person.person,
         "note": person.note,

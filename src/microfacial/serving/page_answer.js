@@ -82,9 +82,7 @@ function drawTimeline(picture, person, width) {
     draw("line", { class: "apex", x1: apex, x2: apex, y1: TOP, y2: bottom }, picture);
   });
   draw("line", { class: "axis", x1: LEFT, x2: width - LEFT, y1: bottom, y2: bottom }, picture);
-  if (person.threshold > 0) {
-    draw("line", { class: "threshold", x1: LEFT, x2: width - LEFT, y1: y(person.threshold), y2: y(person.threshold) }, picture);
-  }
+  draw("line", { class: "threshold", x1: LEFT, x2: width - LEFT, y1: y(person.threshold), y2: y(person.threshold) }, picture);
   const points = person.signal.map((value, index) => `${x(places[index]).toFixed(1)},${y(value).toFixed(1)}`);
   draw("polyline", { class: "signal", points: points.join(" ") }, picture);
   const count = width < 500 ? 3 : 6;

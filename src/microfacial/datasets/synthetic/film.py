@@ -22,6 +22,7 @@ from microfacial.datasets.synthetic.people import DemoPlan, Person, draw_person
 from microfacial.datasets.synthetic.randomness import make_generator
 from microfacial.datasets.synthetic.rendering import cover_head
 from microfacial.errors import DatasetError
+from microfacial.files import atomic_write
 from microfacial.records import Image
 
 FILM_FPS = 30.0
@@ -52,18 +53,18 @@ def write_film(path: Path, seconds: float, seed: int) -> Path:
         if file.exists():
             raise DatasetError(f"{file} already exists. It is not overwritten. Delete it or choose another name")
     people = plan_film(seconds, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FILM_FPS, FILM_SIZE)
-    if not writer.isOpened():
-        raise DatasetError(
-            f"{path} cannot be written as a video. Choose a name that ends with .mp4 in a folder of yours"
-        )
-    try:
-        for frame in tqdm(draw_film(people, seconds, seed), desc="video", unit="frame", total=_count(seconds)):
-            writer.write(frame)
-    finally:
-        writer.release()
-    write_events(table, true_events(people))
+    with atomic_write(path) as scratch:
+        writer = cv2.VideoWriter(str(scratch), cv2.VideoWriter.fourcc(*"mp4v"), FILM_FPS, FILM_SIZE)
+        if not writer.isOpened():
+            raise DatasetError(
+                f"{path} cannot be written as a video. Choose a name that ends with .mp4 in a folder of yours"
+            )
+        try:
+            for frame in tqdm(draw_film(people, seconds, seed), desc="video", unit="frame", total=_count(seconds)):
+                writer.write(frame)
+        finally:
+            writer.release()
+        write_events(table, true_events(people))
     return table
 
 
