@@ -3,8 +3,14 @@
 import pytest
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Load the fixtures, except in the process of pytest-xdist that runs no tests and only distributes them."""
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Load the fixtures, except in the process of pytest-xdist that runs no tests and only distributes them.
+
+    In the processes of pytest-xdist, pytest-cov starts to measure when the session starts. What is imported before
+    that counts as never run.
+    """
+    config = session.config
     distributes = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
     if not distributes:
         config.pluginmanager.import_plugin("shared_fixtures")
