@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 MakeCheckout = Callable[..., Path]
 ENVIRONMENT = {
@@ -28,6 +31,22 @@ def dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run DVC in an activated environment. Its stages run the code of the checkout, and not the installed package."""
     path = f"PATH={Path(sys.executable).parent}{os.pathsep}{ENVIRONMENT['PATH']}"
     return execute(folder, "env", path, f"PYTHONPATH={folder / 'src'}", "dvc", *arguments)
+
+
+def find_descendants(pid: int, word: str = "", busy_seconds: float = 0.0) -> list[psutil.Process]:
+    """Return the descendants of a process that still run.
+
+    Args:
+        pid: id of the process.
+        word: part of their command line.
+        busy_seconds: least time of the processor that they have used.
+    """
+    descendants = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended; git, for example, runs for an instant
+            if word in " ".join(child.cmdline()) and child.cpu_times().user >= busy_seconds:
+                descendants.append(child)
+    return descendants
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -35,7 +35,7 @@ from microfacial.settings import Section
 from microfacial.training.fit import Watch, fit
 from microfacial.training.pretraining import Pretraining, pretrain
 from microfacial.workers import make_parallel
-from processes import ENVIRONMENT, microfacial
+from processes import ENVIRONMENT, find_descendants, microfacial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 
@@ -288,9 +288,8 @@ def count_folds(project: Path) -> int:
     return len(list((project / ".microfacial" / "tiny" / "folds").rglob("*.npz")))
 
 
-def find_workers(run: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    children = psutil.Process(run.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+def find_workers(run: "subprocess.Popen[bytes]", busy_seconds: float = 0.0) -> list[psutil.Process]:
+    return find_descendants(run.pid, "spawn_main", busy_seconds)
 
 
 @pytest.fixture
@@ -350,7 +349,7 @@ def test_workers_of_a_killed_command_end(flow_checkout: Path) -> None:
     params = flow_checkout / "params.yaml"
     params.write_text(params.read_text().replace(": 40\n", ": 5000\n"))
     run = start(flow_checkout, "train", "roi_cnn", "--processes", "2")
-    wait_for(lambda: sum(worker.cpu_times().user > 4 for worker in find_workers(run)) == 2)
+    wait_for(lambda: len(find_workers(run, busy_seconds=4)) == 2)
     descendants = psutil.Process(run.pid).children(recursive=True)
     run.kill()
     run.wait()

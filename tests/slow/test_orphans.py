@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import ENVIRONMENT
+from processes import ENVIRONMENT, find_descendants
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 
@@ -48,8 +48,7 @@ def test_workers_of_a_killed_command_end(long_training: Path, command: tuple[str
     process = start(long_training, *command, "--processes", "2")
 
     def count_busy() -> int:
-        children = psutil.Process(process.pid).children(recursive=True)
-        return sum(child.cpu_times().user > 4 for child in children)
+        return len(find_descendants(process.pid, busy_seconds=4))
 
     wait_for(lambda: count_busy() >= (2 if command[0] == "train" else 1))
     kill_only(process)

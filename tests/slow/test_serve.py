@@ -22,6 +22,7 @@ from film_server import film_server, write_smiles
 from microfacial.inference.answer import answer_film
 from microfacial.inference.answer_table import event_rows
 from microfacial.inference.answering_model import open_prior
+from processes import find_descendants
 
 pytestmark = pytest.mark.slow
 PATIENCE = 300
@@ -82,7 +83,7 @@ def write_video(path: Path, frames: int, width: int, height: int) -> bytes:
 
 def tree_memory(process: psutil.Process) -> int:
     """Return the memory of a process and its children in MB. Shared memory counts once for each."""
-    return sum(part.memory_info().rss for part in (process, *process.children(recursive=True))) // MEGA
+    return sum(part.memory_info().rss for part in (process, *find_descendants(process.pid))) // MEGA
 
 
 def test_films_that_exhaust_a_server_are_refused_and_their_memory_returns(

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from processes import ENVIRONMENT, dvc, microfacial
+from processes import ENVIRONMENT, dvc, find_descendants, microfacial
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -95,7 +95,7 @@ def list_run_names(project: Path) -> list[str]:
 
 
 def additional_worker_of(run: "subprocess.Popen[bytes]") -> psutil.Process:
-    return next(child for child in psutil.Process(run.pid).children() if "--no-conclusion" in child.cmdline())
+    return find_descendants(run.pid, "--no-conclusion")[0]
 
 
 def test_two_workers_run_every_trial_once(project: Path) -> None:
