@@ -131,9 +131,12 @@ def test_after_only_make_was_killed_a_second_make_waits_for_the_first_run(projec
     wait_for(lambda: len(list_folds(project)) >= 1, "a fold")
     first.kill()
     first.wait()
-    second = subprocess.run(make, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert "another `microfacial repro`" in second.stdout
+    os.killpg(first.pid, signal.SIGSTOP)  # without a pause, the first run could end before the second starts
+    log = project / "run.log"
+    second = start(project, *make)
+    wait_for(lambda: "another `microfacial repro`" in log.read_text(), "a second run that waits")
+    os.killpg(first.pid, signal.SIGCONT)
+    assert second.wait(600) == 0, log.read_text()
     assert_same_results(project, undisturbed)
     assert_one_finished_run(project)
 
