@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
-from scipy.signal import find_peaks
 
 from microfacial.preprocessing.motion_path import CHEEKS, LIDS, LOWER, MIDDLE, REGIONS, UPPER
+from microfacial.preprocessing.peaks import find_high_peaks, find_prominent_peaks
 from microfacial.records import FloatArray
 from microfacial.settings import Section
 
@@ -189,8 +189,8 @@ def _find_speech(away: FloatArray, fps: float, config: EventConfig) -> NDArray[n
     strongest = maximum_filter1d(np.abs(mouth), 1 + 2 * round(config.speech_s * fps))
     turns: list[int] = []
     for sign in (1.0, -1.0):
-        peaks, facts = find_peaks(sign * mouth, prominence=config.least_px)
-        turns += peaks[facts["prominences"] >= _SYLLABLE * strongest[peaks]].tolist()
+        peaks, prominences = find_prominent_peaks(sign * mouth, config.least_px)
+        turns += peaks[prominences >= _SYLLABLE * strongest[peaks]].tolist()
     talks, turns = np.zeros(len(mouth), np.bool_), sorted(turns)
     margin = round(_SPEECH_MARGIN_S * fps)
     for first in range(len(turns) - config.speech_turns + 1):
@@ -205,7 +205,7 @@ def _find_events(
 ) -> Iterator[Excursion]:
     """Yield the movements in order of time."""
     apart = max(1, round(0.5 * config.micro_s * fps))
-    peaks, _ = find_peaks(np.pad(signal, 1), height=1.0, distance=apart)
+    peaks = find_high_peaks(np.pad(signal, 1), 1.0, apart)
     taken = np.zeros(len(signal), np.bool_)
     events = []
     for peak in sorted((peaks - 1).tolist(), key=lambda peak: -signal[peak]):

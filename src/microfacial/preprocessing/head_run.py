@@ -7,7 +7,7 @@ Source: Lucas and Kanade, IJCAI 1981 (points are followed); Rousseeuw, J. Am. St
 doi:10.1080/01621459.1984.10477105 (least median of squares).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -47,6 +47,7 @@ class HeadRun:
         visible: pixels that all of the frames show, `(S, S)`.
         first: the first frame on the aligned square, `(S, S)` uint8, grey.
         transform: similarity from the last frame to the aligned square, `(2, 3)`.
+        structure: structure of the skin in the first frame by its band, a cache of `skin_likeness`.
     """
 
     face: PlacedFace
@@ -54,6 +55,7 @@ class HeadRun:
     visible: NDArray[np.bool_]
     first: Image
     transform: FloatArray
+    structure: dict[tuple[float, float], NDArray[np.float32]] = field(default_factory=dict)
 
 
 def start_run(frame: Image, face: PlacedFace) -> HeadRun | None:
@@ -129,12 +131,19 @@ def skin_likeness(run: HeadRun, frame: Image, band_px: tuple[float, float] = _BA
         frame: a frame on the aligned square, `(S, S)` uint8, grey.
         band_px: standard deviations of two Gaussians. The difference of the pictures that they blur is compared.
     """
-    first, second = (
-        (cv2.GaussianBlur(grey, (0, 0), band_px[0]) - cv2.GaussianBlur(grey, (0, 0), band_px[1]))[run.skin]
-        for grey in (run.first.astype(np.float32), frame.astype(np.float32))
-    )
+    if band_px not in run.structure:
+        run.structure[band_px] = _filter_band(run.first, band_px)[run.skin]
+    first, second = run.structure[band_px], _filter_band(frame, band_px)[run.skin]
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / norm if norm else 0.0
+
+
+def _filter_band(grey: Image, band_px: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the structures of a picture whose size lies in a band, `(S, S)`."""
+    picture = grey.astype(np.float32)
+    band: NDArray[np.float32] = cv2.GaussianBlur(picture, (0, 0), band_px[0])
+    band -= cv2.GaussianBlur(picture, (0, 0), band_px[1])
+    return band
 
 
 def fill_depth(face: PlacedFace) -> NDArray[np.float32]:

@@ -6,9 +6,7 @@ length around the peak. The threshold depends on the strongest movement of the f
 Source: Moilanen et al., ICPR 2014, doi:10.1109/ICPR.2014.303.
 """
 
-import numpy as np
-from scipy.signal import find_peaks
-
+from microfacial.preprocessing.peaks import find_high_peaks
 from microfacial.records import FloatArray
 
 PEAK_SHARE = 0.55
@@ -28,8 +26,6 @@ def spot_peaks(signal: FloatArray, half_length: int, share: float = PEAK_SHARE) 
     if not len(signal):
         return []
     threshold = float(signal.mean() + share * (signal.max() - signal.mean()))
-    peaks, _ = find_peaks(signal, height=threshold, distance=max(1, half_length))
+    peaks = find_high_peaks(signal, threshold, max(1, half_length))
     last = len(signal) - 1
-    return [
-        (max(0, peak - half_length), peak, min(last, peak + half_length)) for peak in np.asarray(peaks, int).tolist()
-    ]
+    return [(max(0, peak - half_length), peak, min(last, peak + half_length)) for peak in peaks.tolist()]

@@ -14,17 +14,17 @@ Behav. 2013, doi:10.1007/s10919-013-0159-8 (how long micro-expressions last).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.even_steps import choose_even_steps
 from microfacial.preprocessing.face_track import FaceTrack
 from microfacial.preprocessing.frame_motion import FrameMotion, MotionField, SpottingConfig, measure_noise
+from microfacial.preprocessing.peaks import find_high_peaks
 from microfacial.preprocessing.portable import round_signal
 from microfacial.records import FloatArray, Image
 
@@ -270,9 +270,8 @@ def _check_rise(strongest: float, rest: float, config: SpottingConfig, *, rests:
 
 def _find_peaks(signal: FloatArray, threshold: float, apart: int) -> list[int]:
     """Return the indices of peaks, strongest first. A clip may start or end with a peak."""
-    padded = np.pad(signal, 1)
-    peaks: NDArray[Any] = find_peaks(padded, height=threshold, distance=apart)[0] - 1
-    return sorted((int(peak) for peak in peaks), key=lambda peak: -signal[peak])
+    peaks = find_high_peaks(np.pad(signal, 1), threshold, apart) - 1
+    return sorted(peaks.tolist(), key=lambda peak: -signal[peak])
 
 
 def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: SpottingConfig) -> tuple[int, int, int]:
