@@ -61,5 +61,5 @@ def test_each_note_is_told_once() -> None:
         make_result("c", note="x; z"),
         make_result("d"),
     ]
-    assert join_notes(results) == "x; y; z"
-    assert join_notes(results[3:]) == ""
+    assert join_notes(result.evaluation for result in results) == "x; y; z"
+    assert join_notes(result.evaluation for result in results[3:]) == ""

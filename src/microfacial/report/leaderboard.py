@@ -21,7 +21,7 @@ def draw_leaderboard(dataset: str, scheme: str, results: Sequence[ModelResult], 
     shared = ranked[0].evaluation
     repeats = count_repetitions(results)
     captions = {
-        **dict.fromkeys(filter(None, join_notes(ranked).split("; ")), True),
+        **dict.fromkeys(filter(None, join_notes(result.evaluation for result in ranked).split("; ")), True),
         f"±: standard deviation over {repeats} repetitions": repeats > 1,
         "– under ±: fitted once, because the seed does not change the model": any(
             result.evaluation.repeats < repeats for result in results

@@ -86,7 +86,7 @@ def render_page(content: PageContent) -> str:
         content=content,
         results=results,
         shared=shared,
-        notes=join_notes(results),
+        notes=join_notes(result.evaluation for result in results),
         repeats=count_repetitions(results),
         fitted_once=[result.model for result in results if result.evaluation.repeats < count_repetitions(results)],
         finding=state_finding(results),

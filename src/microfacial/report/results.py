@@ -1,12 +1,12 @@
 """Results of all models: the record that every part of the report reads, their order, and their comparisons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import Field
 
-from microfacial.records import Comparison, Evaluation, History, Importances, Predictions
+from microfacial.records import Comparison, Evaluation, History, Importances, Predictions, UnitEvaluation
 from microfacial.settings import Section
 
 BASELINE = "linear_svm"  # scores.json compares with this model even if another is better: commits stay comparable
@@ -73,13 +73,13 @@ def count_repetitions(results: Sequence[ModelResult]) -> int:
     return max(result.evaluation.repeats for result in results)
 
 
-def join_notes(results: Sequence[ModelResult]) -> str:
+def join_notes(evaluations: Iterable[Evaluation | UnitEvaluation]) -> str:
     """Return everything that must be known to read the scores, each remark once.
 
     Args:
-        results: Results of all models.
+        evaluations: Scores of all models.
     """
-    notes = (note for result in results for note in result.evaluation.note.split("; "))
+    notes = (note for evaluation in evaluations for note in evaluation.note.split("; "))
     return "; ".join(dict.fromkeys(filter(None, notes)))
 
 

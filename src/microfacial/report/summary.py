@@ -8,8 +8,7 @@ from typing import Any
 
 from microfacial.records import Comparison
 from microfacial.report.results import ModelResult, count_repetitions, join_notes, rank_results
-
-_DIGITS = 4
+from microfacial.report.rounding import round_scores
 
 
 def list_metrics(results: Sequence[ModelResult]) -> dict[str, dict[str, float]]:
@@ -21,10 +20,11 @@ def list_metrics(results: Sequence[ModelResult]) -> dict[str, dict[str, float]]:
     Returns:
         `uf1` and `uar` by name of the model, best UF1 first.
     """
-    return {
-        result.model: {"uf1": _round(result.evaluation.overall.uf1), "uar": _round(result.evaluation.overall.uar)}
-        for result in rank_results(results)
-    }
+    scores = {result.model: result.evaluation.overall for result in rank_results(results)}
+    metrics: dict[str, dict[str, float]] = round_scores(
+        {model: {"uf1": score.uf1, "uar": score.uar} for model, score in scores.items()}
+    )
+    return metrics
 
 
 def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
@@ -38,33 +38,36 @@ def summarise(results: Sequence[ModelResult]) -> dict[str, Any]:
         repetitions than others, because it ignores the seed, has its own `repeats`.
     """
     shared, repeats = results[0].evaluation, count_repetitions(results)
-    return {
-        "note": join_notes(results),
-        "protocol": shared.protocol,
-        "repeats": repeats,
-        "models": {result.model: _summarise_model(result, repeats) for result in rank_results(results)},
-    }
+    summary: dict[str, Any] = round_scores(
+        {
+            "note": join_notes(result.evaluation for result in results),
+            "protocol": shared.protocol,
+            "repeats": repeats,
+            "models": {result.model: _summarise_model(result, repeats) for result in rank_results(results)},
+        }
+    )
+    return summary
 
 
 def _summarise_model(result: ModelResult, repeats: int) -> dict[str, Any]:
     evaluation = result.evaluation
     return {
         **({"repeats": evaluation.repeats} if evaluation.repeats < repeats else {}),
-        "uf1": _round(evaluation.overall.uf1),
-        "uf1_interval": [_round(edge) for edge in evaluation.uf1_interval],
-        "uf1_sd": _round(evaluation.uf1_sd),
-        "uar": _round(evaluation.overall.uar),
-        "uar_interval": [_round(edge) for edge in evaluation.uar_interval],
-        "uar_sd": _round(evaluation.uar_sd),
-        "accuracy": _round(evaluation.overall.accuracy),
-        "ece": _round(evaluation.ece),
-        "mean_over_folds_uf1": _round(evaluation.mean_over_folds_uf1),
-        "mean_over_folds_uar": _round(evaluation.mean_over_folds_uar),
-        "mean_over_folds_accuracy": _round(evaluation.mean_over_folds_accuracy),
+        "uf1": evaluation.overall.uf1,
+        "uf1_interval": evaluation.uf1_interval,
+        "uf1_sd": evaluation.uf1_sd,
+        "uar": evaluation.overall.uar,
+        "uar_interval": evaluation.uar_interval,
+        "uar_sd": evaluation.uar_sd,
+        "accuracy": evaluation.overall.accuracy,
+        "ece": evaluation.ece,
+        "mean_over_folds_uf1": evaluation.mean_over_folds_uf1,
+        "mean_over_folds_uar": evaluation.mean_over_folds_uar,
+        "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
         "clips": evaluation.overall.clips,
         "subjects": evaluation.overall.subjects,
         "corpora": {
-            corpus: {"uf1": _round(score.uf1), "uar": _round(score.uar), "clips": score.clips}
+            corpus: {"uf1": score.uf1, "uar": score.uar, "clips": score.clips}
             for corpus, score in evaluation.corpora.items()
         },
         **_summarise_comparison(result.against_baseline),
@@ -76,12 +79,8 @@ def _summarise_comparison(comparison: Comparison | None) -> dict[str, Any]:
         return {}
     return {
         f"against_{comparison.baseline}": {
-            "uf1_difference": _round(comparison.uf1_difference),
-            "interval": [_round(edge) for edge in comparison.uf1_interval],
-            "p": _round(comparison.mcnemar_p),
+            "uf1_difference": comparison.uf1_difference,
+            "interval": comparison.uf1_interval,
+            "p": comparison.mcnemar_p,
         }
     }
-
-
-def _round(value: float) -> float:
-    return round(value, _DIGITS)

@@ -10,10 +10,10 @@ from rich.table import Table
 
 from microfacial.datasets.action_units import UNIT_NAMES
 from microfacial.records import PROTOCOL_NAMES, UnitEvaluation
+from microfacial.report.results import join_notes
+from microfacial.report.rounding import round_scores
 from microfacial.report.settings_list import flatten_settings
 from microfacial.report.templates import make_environment, read_page_file
-
-_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def draw_unit_leaderboard(dataset: str, evaluations: Sequence[UnitEvaluation], s
     """
     ranked = rank_units(evaluations)
     several = len(ranked[0].corpora) > 1
-    captions = list(join_unit_notes(ranked).split("; "))
+    captions = list(join_notes(ranked).split("; "))
     captions += ["mean F1 and mean ROC area over action units; 95 %: over draws of subjects"]
     captions += ["corpora: mean F1 of each corpus, averaged over corpora"] * several
     table = Table(
@@ -99,7 +99,7 @@ def render_unit_page(content: UnitPageContent) -> str:
         evaluations=ranked,
         best=ranked[0],
         shared=ranked[0],
-        notes=join_unit_notes(ranked),
+        notes=join_notes(ranked),
         names=UNIT_NAMES,
         protocol=PROTOCOL_NAMES[ranked[0].protocol],
         corpora=sorted(ranked[0].corpora),
@@ -116,10 +116,11 @@ def list_unit_metrics(evaluations: Sequence[UnitEvaluation]) -> dict[str, dict[s
     Returns:
         `f1` and `roc_area`, means over the units, by name of the model. The best F1 comes first.
     """
-    return {
-        evaluation.model: {"f1": _round(evaluation.overall.f1), "roc_area": _round(evaluation.overall.roc_area)}
-        for evaluation in rank_units(evaluations)
-    }
+    scores = {evaluation.model: evaluation.overall for evaluation in rank_units(evaluations)}
+    metrics: dict[str, dict[str, float | None]] = round_scores(
+        {model: {"f1": score.f1, "roc_area": score.roc_area} for model, score in scores.items()}
+    )
+    return metrics
 
 
 def summarise_units(evaluations: Sequence[UnitEvaluation]) -> dict[str, Any]:
@@ -137,18 +138,8 @@ def summarise_units(evaluations: Sequence[UnitEvaluation]) -> dict[str, Any]:
         scores = {
             name: value for name, value in asdict(evaluation).items() if name not in ("model", "protocol", "note")
         }
-        models[evaluation.model] = _round_all({**scores, "f1_over_corpora": evaluation.f1_over_corpora})
-    return {"note": join_unit_notes(ranked), "protocol": ranked[0].protocol, "task": "units", "models": models}
-
-
-def join_unit_notes(evaluations: Sequence[UnitEvaluation]) -> str:
-    """Return everything that must be known to read the scores, each remark once.
-
-    Args:
-        evaluations: scores of all models.
-    """
-    notes = (note for evaluation in evaluations for note in evaluation.note.split("; "))
-    return "; ".join(dict.fromkeys(filter(None, notes)))
+        models[evaluation.model] = round_scores({**scores, "f1_over_corpora": evaluation.f1_over_corpora})
+    return {"note": join_notes(ranked), "protocol": ranked[0].protocol, "task": "units", "models": models}
 
 
 def write_unit_score(score: float | None) -> str:
@@ -167,16 +158,3 @@ def write_unit_span(edges: tuple[float, float] | None) -> str:
         edges: lower and upper end, 0 to 1.
     """
     return "–" if edges is None else "{:.3f}–{:.3f}".format(*edges)
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)
-
-
-def _round_all(content: Any) -> Any:
-    """Round all floating-point numbers in nested dictionaries and sequences."""
-    if isinstance(content, Mapping):
-        return {name: _round_all(value) for name, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_round_all(value) for value in content]
-    return _round(content) if isinstance(content, float) else content
