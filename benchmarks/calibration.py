@@ -10,10 +10,11 @@ import argparse
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from numpy.typing import NDArray
 
 from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS
+from microfacial.inference.temperature import fit_temperature, log_loss
 from microfacial.inference.unfamiliar_motion import measure_roughness, measure_smoothness
 from microfacial.models.prior import INPUT_PX, emotion_shares, load_prior, prior_features
 from microfacial.records import FloatArray
@@ -21,18 +22,11 @@ from microfacial.records import FloatArray
 SEEDS = (20_000, 30_000)  # the prior was trained with seed 0, and its card has scores with seed 10,000
 
 
-def log_loss(temperature: float, probabilities: FloatArray, truth: FloatArray) -> float:
-    """Return the mean log loss after calibration."""
-    logits = np.log(probabilities) / temperature
-    logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return float(-logits[np.arange(len(logits)), truth.astype(int)].mean())
-
-
-def print_temperature(name: str, probabilities: FloatArray, truth: FloatArray) -> None:
+def print_temperature(name: str, probabilities: FloatArray, truth: NDArray[np.int64]) -> None:
     """Print the temperature with the smallest log loss."""
-    best = minimize_scalar(log_loss, bounds=(0.2, 5.0), method="bounded", args=(probabilities, truth))
-    before = log_loss(1.0, probabilities, truth)
-    print(f"{name}: temperature {best.x:.3f}, log loss {before:.4f} without, {best.fun:.4f} with it")
+    best = fit_temperature(probabilities, truth)
+    before, after = log_loss(1.0, probabilities, truth), log_loss(best, probabilities, truth)
+    print(f"{name}: temperature {best:.3f}, log loss {before:.4f} without, {after:.4f} with it")
 
 
 def main() -> None:
@@ -42,16 +36,16 @@ def main() -> None:
     clips = parser.parse_args().clips
     torch.set_num_threads(1)
     prior, shares = load_prior(), emotion_shares(tuple(EMOTIONS))
-    pooled: list[tuple[FloatArray, FloatArray]] = []
+    pooled: list[tuple[FloatArray, NDArray[np.int64]]] = []
     for seed in SEEDS:
         generator = torch.Generator().manual_seed(seed)
         emotions = torch.randint(0, len(EMOTIONS), (clips,), generator=generator)
         maps = draw_motion(emotions, generator, INPUT_PX).flow[:, 0].numpy()
-        probabilities, truth = prior.class_probabilities(maps, shares), emotions.numpy().astype(np.float64)
+        probabilities, truth = prior.class_probabilities(maps, shares), emotions.numpy()
         print_temperature(f"seed {seed}", probabilities, truth)
         pooled.append((probabilities, truth))
-    both = [np.concatenate(parts) for parts in zip(*pooled, strict=True)]
-    print_temperature("both seeds", both[0], both[1])
+    probabilities, truth = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
+    print_temperature("both seeds", probabilities, truth)
     motions = prior_features(maps[:2000])
     for name, measure in (("roughness", measure_roughness), ("smooth share", measure_smoothness)):
         values = np.percentile([measure(motion) for motion in motions], [1, 50, 99, 100])

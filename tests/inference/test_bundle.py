@@ -166,6 +166,9 @@ def test_weights_that_are_not_finite_are_refused_without_digests_too(
         ({"count": 0}, "1 checkpoints"),
         ({"count": 10**12}, "1 checkpoints"),
         ({"surplus": 1}, "surplus"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"temperature": -1.5}, "temperature"),
+        ({"temperature": "warm"}, "temperature"),
     ],
 )
 def test_facts_that_do_not_describe_the_weights_are_refused(

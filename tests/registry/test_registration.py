@@ -13,7 +13,10 @@ from safetensors.numpy import load_file
 
 from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
 from microfacial.datasets.clip_table import digest_data
+from microfacial.evaluation.result_files import read_predictions
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
+from microfacial.inference.choose_model import open_bundle
+from microfacial.inference.temperature import choose_temperature
 from microfacial.source_code import OPENCV, find_installed
 from microfacial.tracking.pyfunc import requirements
 from microfacial.tracking.store import connect
@@ -34,6 +37,14 @@ def test_a_version_has_bundle_evidence_card_and_code_and_no_pickle(roi_cnn_place
     facts = json.loads((folder / EVIDENCE / "evidence.json").read_text())
     assert "the registered model was trained on all subjects" in facts["note"]
     assert facts["data"] == digest_data(clips_of(roi_cnn_place))
+
+
+def test_a_version_has_the_temperature_of_the_held_out_predictions(roi_cnn_place: Path) -> None:
+    expected = choose_temperature(read_predictions(roi_cnn_place / "results/tiny/train/roi_cnn"))
+    bundle = folder_of(roi_cnn_place) / BUNDLE
+    temperature = json.loads((bundle / "bundle.json").read_text())["temperature"]
+    assert temperature == expected
+    assert open_bundle(folder_of(roi_cnn_place)).temperature == expected
 
 
 def test_a_version_stores_its_settings_and_its_origin(

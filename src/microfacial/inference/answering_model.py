@@ -11,6 +11,7 @@ import numpy as np
 from microfacial.datasets import find_scheme
 from microfacial.errors import StorageError
 from microfacial.inference.film_answer import MISUSE, ModelNote
+from microfacial.inference.temperature import apply_temperature
 from microfacial.models.inputs import portrait
 from microfacial.models.prior import INPUT_PX, PRIOR_SHA256, emotion_shares, load_prior
 from microfacial.models.unit_description import MovedUnit, describe_units
@@ -41,7 +42,7 @@ class AnsweringModel:
         on_device: function that returns `recognise` with the networks on a device: `cpu`, `cuda` or `mps`. None if the
             model has no network that another device can compute.
         windows: windows of flow that the model needs in a film. Fewer windows take less time.
-        temperature: divides the logarithms of the probabilities of spotted movements; 1 leaves them unchanged.
+        temperature: calibrates the probabilities of spotted movements; 1 leaves them unchanged.
     """
 
     note: ModelNote
@@ -76,10 +77,8 @@ class AnsweringModel:
             raise StorageError(
                 f"the predictions of {self.note.name} are not finite, so its weights are damaged. Register it again"
             )
-        if calibrated and self.temperature != 1.0:
-            logits = np.log(np.maximum(values, np.finfo(np.float64).tiny)) / self.temperature
-            shares = np.exp(logits - logits.max())
-            values = shares / shares.sum()
+        if calibrated:
+            values = apply_temperature(values, self.temperature)
         return dict(zip(self.note.classes, values.tolist(), strict=True))
 
 

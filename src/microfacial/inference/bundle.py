@@ -10,7 +10,7 @@ Earlier releases wrote bundles without digests. They are still read, if all thei
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from microfacial.errors import DamagedError, StorageError
 from microfacial.files import atomic_write, read_json, refuse_damaged, write_json, write_text
 from microfacial.formats import parse_weights
 from microfacial.inference.predict import Checkpoint, TrainedModel, restore_model
+from microfacial.inference.temperature import LIMITS
 
 BUNDLE, EVIDENCE, CARD = Path("artifacts/bundle"), Path("evidence"), Path("model_card.md")  # in a version's folder
 
@@ -38,6 +39,7 @@ class BundleFacts:
         trained_with: the sections `faces`, `flow` and `models`, with one model.
         count: number of checkpoints.
         text: arrays of text, as lists, by the names that arrays have in the weights.
+        temperature: calibrates the probabilities of films; None in bundles of earlier releases.
         digests: name of the file with digests; None in bundles of earlier releases.
     """
 
@@ -45,11 +47,16 @@ class BundleFacts:
     trained_with: dict[str, Any]
     count: int
     text: dict[str, Any]
+    temperature: float | None = None
     digests: Literal["SHA256SUMS"] | None = None
 
 
 def write_bundle(
-    folder: Path, sections: Mapping[str, Any], classes: Sequence[str], checkpoints: Sequence[Checkpoint]
+    folder: Path,
+    sections: Mapping[str, Any],
+    classes: Sequence[str],
+    checkpoints: Sequence[Checkpoint],
+    temperature: float | None = None,
 ) -> None:
     """Write a trained model to a folder. Equal models give equal bytes.
 
@@ -59,6 +66,7 @@ def write_bundle(
             them to settings.json.
         classes: names of the classes, in the order of the model's outputs.
         checkpoints: one checkpoint for each fitted model whose probabilities are averaged.
+        temperature: calibrates the probabilities of films; None if it is unknown.
     """
     named = {f"{number}/{name}": array for number, arrays in enumerate(checkpoints) for name, array in arrays.items()}
     text = {name: array.tolist() for name, array in named.items() if array.dtype.kind == "U"}
@@ -69,6 +77,7 @@ def write_bundle(
             "trained_with": dict(sections),
             "count": len(checkpoints),
             "text": text,
+            "temperature": temperature,
             "digests": _DIGESTS,
         }
         write_json(fresh / _FACTS, facts)
@@ -109,7 +118,10 @@ def read_bundle(folder: Path) -> TrainedModel:
         {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
         for prefix in (f"{number}/" for number in range(facts.count))
     ]
-    return restore_model(facts.trained_with, facts.classes, checkpoints, path, _REMEDY)
+    if facts.temperature is not None and not LIMITS[0] <= facts.temperature <= LIMITS[1]:
+        raise StorageError(f"{path} is damaged (temperature {facts.temperature}). {_REMEDY}")
+    model = restore_model(facts.trained_with, facts.classes, checkpoints, path, _REMEDY)
+    return replace(model, temperature=facts.temperature)
 
 
 def _read_digests(path: Path) -> dict[str, str]:

@@ -14,8 +14,6 @@ from microfacial.inference.film_answer import MISUSE, ModelNote
 from microfacial.inference.predict import TrainedModel, load_fold
 from microfacial.records import PROTOCOL_NAMES, Evaluation
 
-_UNCALIBRATED = "none: the training keeps no validation predictions"
-
 
 def open_model(name: str, scheme: str | None = None) -> AnsweringModel:
     """Open a model by its name or path.
@@ -99,7 +97,7 @@ def as_answering(model: TrainedModel, version: str, evaluation: Evaluation | Non
         trained_on=f"annotated clips of {corpora}" if corpora else "unknown: the bundle has no evidence",
         scores=_describe_scores(evaluation) if evaluation else "",
         prohibited=MISUSE,
-        calibration=_UNCALIBRATED,
+        calibration=_describe_calibration(model.temperature),
     )
     return AnsweringModel(
         note=note,
@@ -107,7 +105,16 @@ def as_answering(model: TrainedModel, version: str, evaluation: Evaluation | Non
         flow=model.flow,
         recognise=model.predict_store,
         on_device=lambda device: model.to(device).predict_store,
+        temperature=model.temperature or 1.0,
     )
+
+
+def _describe_calibration(temperature: float | None) -> str:
+    if temperature is None:
+        return "none: only registered versions have a temperature"
+    if temperature == 1.0:
+        return "none: a temperature did not improve the predictions for held-out subjects"
+    return f"temperature {temperature:g}, fitted on predictions for held-out subjects; none for given moments"
 
 
 def _describe_scores(evaluation: Evaluation) -> str:

@@ -39,6 +39,8 @@ class TrainedModel:
         flow: settings that compute the flow of a clip.
         shape: shape of the inputs of one clip, without the axis N.
         fitted: the fitted models. `predict_clip` returns the mean of their probabilities.
+        temperature: calibrates the probabilities in answers about films. `predict_clip` does not use it. None if it is
+            unknown.
     """
 
     model: str
@@ -48,6 +50,7 @@ class TrainedModel:
     flow: FlowConfig
     shape: tuple[int, ...]
     fitted: tuple[Fitted, ...]
+    temperature: float | None = None
 
     def to(self, device: str) -> "TrainedModel":
         """Return the same model with its networks on another device. Estimators use the processor.

@@ -81,7 +81,8 @@ def write_card(
             f"## Scores\n\n{_describe_scores(evaluation)}",
             *comparison,
             f"The expected calibration error of the protocol's probabilities is {evaluation.ece:.3f}. This is how far "
-            "they are off on average. They were not corrected.",
+            "they are off on average. Answers about films correct them with the temperature in the bundle, if that "
+            "helps on held-out subjects.",
             f"## Tuning\n\n{_describe_tuning(facts)}",
             f"## Data\n\n{_tabulate_clips(clips, evaluation.classes)}",
             f"## Limits\n\n{_LIMITS}",

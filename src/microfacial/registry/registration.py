@@ -14,6 +14,7 @@ from microfacial.files import write_text
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE, read_bundle, write_bundle
 from microfacial.inference.example_input import make_example_input
 from microfacial.inference.predict import Checkpoint
+from microfacial.inference.temperature import choose_temperature
 from microfacial.records import Comparison
 from microfacial.registry.decisions import registry_lock
 from microfacial.registry.evidence import Evidence, gather_evidence, score_untuned_subjects, write_evidence
@@ -98,7 +99,7 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as temporary:
         folder = Path(temporary) / "model"
-        _write_model(request, folder, Path(temporary) / BUNDLE.name)
+        _write_model(request, evidence, folder, Path(temporary) / BUNDLE.name)
         write_text(folder / CARD, card)
         write_evidence(evidence, source.folder, request.study, folder / EVIDENCE)
         with registry_lock(root):
@@ -107,11 +108,15 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
     return version
 
 
-def _write_model(request: RegistrationRequest, folder: Path, bundle: Path) -> None:
-    """Write the bundle, and then MLflow's folder with a copy of it."""
+def _write_model(request: RegistrationRequest, evidence: Evidence, folder: Path, bundle: Path) -> None:
+    """Write the bundle, and then MLflow's folder with a copy of it.
+
+    The temperature comes from the predictions of the protocol, in which each clip was predicted by a model that was not
+    trained on its subject.
+    """
     source = request.source
     checkpoints = _MAKE_CHECKPOINTS[request.bundle](source)
-    write_bundle(bundle, source.sections, source.classes, checkpoints)
+    write_bundle(bundle, source.sections, source.classes, checkpoints, choose_temperature(evidence.predictions))
     model = read_bundle(bundle)
     save_model(folder, bundle, model.classes, make_example_input(model))
     assert (folder / BUNDLE).is_dir(), "MLflow copies artifacts to this folder"
