@@ -105,7 +105,7 @@ def test_nothing_is_standardised_on_rows_that_are_predicted(samples: Samples, mo
             fitted_rows.append(rows)
             return super().fit(rows)
 
-    monkeypatch.setattr(linear_svm, "StandardScaler", Recorder)
+    monkeypatch.setattr("sklearn.preprocessing.StandardScaler", Recorder)
     training = samples.take(np.arange(24))
     LINEAR_SVM.fit(training_data(samples), LinearSvmSettings(inner_folds=3))
     flat = training.inputs.reshape(24, -1)

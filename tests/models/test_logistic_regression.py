@@ -11,7 +11,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from variants import training_data
 
-from microfacial.models import logistic_regression
 from microfacial.models.logistic_regression import LOGISTIC_REGRESSION, LogisticRegressionSettings
 from microfacial.records import FloatArray, Samples
 
@@ -94,7 +93,7 @@ def test_mirror_images_are_added_only_to_the_rows_that_are_fitted(
             fitted_rows.append(rows)
             return super().fit(rows)
 
-    monkeypatch.setattr(logistic_regression, "StandardScaler", Recorder)
+    monkeypatch.setattr("sklearn.preprocessing.StandardScaler", Recorder)
     LOGISTIC_REGRESSION.fit(training_data(samples), LogisticRegressionSettings(c_values=(0.01,), inner_folds=3))
     folds = GroupKFold(3).split(samples.labels, samples.labels, samples.subjects)
     expected = [*(fit_rows for fit_rows, _ in folds), np.arange(24)]

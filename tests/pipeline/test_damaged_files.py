@@ -21,9 +21,9 @@ from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.oracle import read_oracle
 from microfacial.files import read_arrays
 from microfacial.inference.predict import load_fold
+from microfacial.pipeline.leaderboard import read_leaderboard, read_results
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages.flow import run_flow
-from microfacial.pipeline.stages.report import read_leaderboard, read_results
 from microfacial.pipeline.stages.train import run_train
 from microfacial.preprocessing.store import read_faces_of, read_features
 from microfacial.records import FoldPlan

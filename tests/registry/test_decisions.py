@@ -16,7 +16,7 @@ from microfacial.inference.cost import Cost
 from microfacial.registry import decisions
 from microfacial.registry.decisions import PromotionRequest, promote_challenger, roll_back
 from microfacial.registry.evidence import Evidence
-from microfacial.registry.promotion_rule import RegistryConfig
+from microfacial.registry.settings import RegistryConfig
 from microfacial.registry.sources import PromotionSources
 from microfacial.registry.stored_decisions import read_decisions
 from microfacial.tracking.model_versions import ModelVersionRecord, Registry

@@ -13,11 +13,11 @@ from microfacial.inference.cost import Cost
 from microfacial.registry.evidence import Evidence
 from microfacial.registry.promotion_rule import (
     EvidenceComparison,
-    RegistryConfig,
     apply_first_champion_rule,
     apply_promotion_rule,
     compare_evidence,
 )
+from microfacial.registry.settings import RegistryConfig
 from microfacial.settings import check
 
 COST = Cost(seconds=1.0, size=1000)

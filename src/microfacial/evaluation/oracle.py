@@ -12,17 +12,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.errors import DamagedError, ProtocolError, StorageError
-from microfacial.evaluation.folds import Chunk, MakeWatch
 from microfacial.evaluation.stored_results import check_fold
 from microfacial.files import as_file_name, read_arrays, read_json, refuse_damaged, write_arrays
 from microfacial.metrics import Counts, confusion, uar, uf1
 from microfacial.records import FoldPlan, Samples
-from microfacial.training.fit import Predict, Watch
+
+if TYPE_CHECKING:
+    from microfacial.evaluation.folds import Chunk, MakeWatch
+    from microfacial.training.fit import Predict, Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,7 @@ class OracleScore:
     oracle_uar: float
 
 
-def record_oracle(folder: Path) -> MakeWatch:
+def record_oracle(folder: Path) -> "MakeWatch":
     """Return a function that opens a watcher. The watcher writes the oracle of each fold once its chunk is trained.
 
     Args:
@@ -70,10 +73,10 @@ def record_oracle(folder: Path) -> MakeWatch:
 
 
 @contextmanager
-def _watch_chunk(folder: Path, samples: Samples, chunk: Chunk) -> Iterator[Watch]:
+def _watch_chunk(folder: Path, samples: Samples, chunk: "Chunk") -> Iterator["Watch"]:
     best: dict[int, OracleFold] = {}
 
-    def watch(fold: int, epoch: int, predict: Predict) -> None:
+    def watch(fold: int, epoch: int, predict: "Predict") -> None:
         plan = chunk[fold]
         current = OracleFold(
             name=plan.name,

@@ -7,26 +7,28 @@
 
 Source: leave-one-subject-out over a composite of corpora, See et al., MEGC 2019, doi:10.1109/FG.2019.8756611;
 leave-one-dataset-out: Varanka et al., arXiv:2211.11425.
+
+Importing scikit-learn and the models takes seconds. Only the planning of folds imports them, because most commands need
+the settings alone.
 """
 
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from microfacial.errors import ProtocolError, suggest
-from microfacial.models import Estimator
-from microfacial.models.lookup import Model, find_model
-from microfacial.preprocessing.devices import DeviceName
-from microfacial.records import FoldPlan, LearningTask, Samples
+from microfacial.records import DeviceName, FoldPlan, LearningTask, Samples
 from microfacial.settings import MAX_SEED, Section
+
+if TYPE_CHECKING:
+    from microfacial.models.lookup import Model
 
 _MIN_TRAINING_SUBJECTS = 2  # one to train on and one to validate on
 _Mask = NDArray[np.bool_]
@@ -58,7 +60,7 @@ class TrainConfig(Section):
         return task
 
 
-def protocol_of(model: Model, config: TrainConfig) -> TrainConfig:
+def protocol_of(model: "Model", config: TrainConfig) -> TrainConfig:
     """Return the protocol of a model. A model that ignores the seed has one repetition, because all would be the same.
 
     Args:
@@ -71,12 +73,15 @@ def protocol_of(model: Model, config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"repeats": 1}) if ignores_seed(model) else config
 
 
-def ignores_seed(model: Model) -> bool:
+def ignores_seed(model: "Model") -> bool:
     """Return whether all repetitions of a model are the same; see `Estimator.ignores_seed`.
 
     Args:
         model: the variant, or its name.
     """
+    from microfacial.models import Estimator
+    from microfacial.models.lookup import find_model
+
     variant = find_model(model)
     return isinstance(variant, Estimator) and variant.ignores_seed
 
@@ -160,6 +165,8 @@ def divide_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], folds
     Returns:
         The fold of each row, `(n,)`, numbered 0, 1, … without gaps.
     """
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
     count = min(folds, len(np.unique(subjects)))
     stratified = np.bincount(labels).max() >= count  # the splitter needs `count` clips of at least one class
     kind = StratifiedGroupKFold if stratified else GroupKFold

@@ -8,7 +8,6 @@ import logging
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from microfacial.errors import ProtocolError
 from microfacial.metrics import Counts, uar, uf1
@@ -132,6 +131,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     Returns:
         The p value. It is 1 if there are no such clips.
     """
+    from scipy.stats import binomtest  # importing it takes half a second, and few commands compare models
+
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 

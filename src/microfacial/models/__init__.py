@@ -5,8 +5,8 @@
 Axes: N or n samples, one per clip · W windows · R regions · C channels · s or H, W pixels along a side of a map ·
 D numbers of a token · K classes · P numbers of a sample as one vector.
 
-The table imports its variants, and with them torch and scikit-learn, when it is used for the first time. The motion
-prior needs neither, so it predicts soon after the start.
+The table imports its variants, and with them torch, when it is used for the first time. The motion
+prior does not need it, so it predicts soon after the start.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from microfacial.errors import ProtocolError
 from microfacial.metrics import confusion, uf1
@@ -29,6 +28,8 @@ def choose_by_uf1(candidates: Sequence[float], predict_each: PredictEach, sample
     Returns:
         One of the candidates.
     """
+    from sklearn.model_selection import GroupKFold
+
     labels, subjects = samples.labels, samples.subjects
     folds = GroupKFold(min(inner_folds, len(np.unique(subjects))))
     predicted = np.empty((len(candidates), len(labels)), dtype=np.int64)

@@ -5,20 +5,20 @@ rows.
 
 Source: Cortes & Vapnik, Machine Learning 1995, doi:10.1007/BF00994018; as a baseline on flow maps, Varanka et al.,
 Data Leakage and Evaluation Issues in Micro-Expression Analysis, arXiv:2211.11425.
+
+Importing scikit-learn takes a second. Only training imports it, because every command reads the settings.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
@@ -26,6 +26,10 @@ from microfacial.models.inputs import full_face
 from microfacial.models.settings import CValue
 from microfacial.records import FaceStore, FloatArray, History, Inputs, Samples, TrainingData
 from microfacial.settings import Section
+
+if TYPE_CHECKING:
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
 
 
 class LinearSvmSettings(Section):
@@ -162,12 +166,14 @@ class _StandardRows:
         kernel: inner products of the rows, `(n, n)` float64.
     """
 
-    scaler: StandardScaler
+    scaler: "StandardScaler"
     rows: FloatArray
     kernel: FloatArray
 
     @classmethod
     def of(cls, inputs: NDArray[np.float32]) -> Self:
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(inputs)
         rows = scaler.transform(inputs).astype(np.float64)
         return cls(scaler, rows, rows @ rows.T)
@@ -177,12 +183,14 @@ class _StandardRows:
         products: FloatArray = self.scaler.transform(inputs).astype(np.float64) @ self.rows.T
         return products
 
-    def fit_machine(self, c: float, labels: NDArray[np.int64]) -> SVC:
+    def fit_machine(self, c: float, labels: NDArray[np.int64]) -> "SVC":
+        from sklearn.svm import SVC
+
         machine = SVC(kernel="precomputed", C=c, class_weight="balanced", break_ties=True)
         return machine.fit(self.kernel, labels)
 
 
-def _unfold(standard: _StandardRows, machine: SVC, samples: Samples, chosen: str) -> FittedSvm:
+def _unfold(standard: _StandardRows, machine: "SVC", samples: Samples, chosen: str) -> FittedSvm:
     """Turn a fitted machine into weights of raw pixels."""
     weight = _dual_weights(machine) @ standard.rows[machine.support_] / standard.scaler.scale_  # (M, P)
     bias = machine.intercept_ - weight @ standard.scaler.mean_
@@ -197,7 +205,7 @@ def _unfold(standard: _StandardRows, machine: SVC, samples: Samples, chosen: str
     )
 
 
-def _dual_weights(machine: SVC) -> FloatArray:
+def _dual_weights(machine: "SVC") -> FloatArray:
     """Return the weight of each of the V support vectors in the machines of the M pairs of classes, `(M, V)`.
 
     libsvm sorts support vectors by class, and leaves out the class itself in the list of opponents of each class. So a

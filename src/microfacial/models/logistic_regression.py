@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.linalg import eigh
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from microfacial.models.base import Estimator
 from microfacial.models.inner_cv import choose_by_uf1, require_two_classes
@@ -121,6 +119,8 @@ def _fit_each(samples: Samples, c_values: Sequence[float], components: int) -> l
     the mirror image. Each principal component is either even or odd. The solution gives the weight 0 to odd components,
     because it is symmetric. So a fit on the even parts alone is the same fit, with half of the rows and twice the C.
     """
+    from sklearn.preprocessing import StandardScaler
+
     faces = _flatten(samples.inputs)
     mirrored = _flatten(mirror_image(torch.from_numpy(samples.inputs), (), "motion").numpy())
     scaler = StandardScaler().fit(np.concatenate([faces, mirrored]))
@@ -167,6 +167,8 @@ def _regress(
 
     If the rows have a single class, the constants are such that it is always predicted.
     """
+    from sklearn.linear_model import LogisticRegression
+
     slopes, constants = np.zeros((classes, coordinates.shape[1])), np.full(classes, _ABSENT)
     present = np.unique(labels)
     constants[present] = 0.0

@@ -17,7 +17,7 @@ from microfacial.models.presets import resolve
 from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.preprocessing.published_maps import check_published_maps
-from microfacial.registry.promotion_rule import RegistryConfig
+from microfacial.registry.settings import RegistryConfig
 from microfacial.report.results import ReportConfig
 from microfacial.settings import Section, check, read_sections
 from microfacial.tracking.settings import TrackingConfig

@@ -1,13 +1,8 @@
 """Devices of PyTorch: the processor `cpu`, or a graphics processor of this machine, `cuda` or `mps`."""
 
-from typing import Literal
-
 import torch
 
 from microfacial.errors import ConfigError, suggest
-
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-"""A device in params.yaml. `auto` is the first of cuda, mps and cpu that this machine has."""
 
 _PREFERENCE = ("cuda", "mps", "cpu")
 
@@ -16,7 +11,7 @@ def find_device(name: str, where: str) -> str:
     """Return the device to compute on.
 
     Args:
-        name: a `DeviceName`.
+        name: a `records.DeviceName`.
         where: place of the setting, for messages.
 
     Returns:

@@ -41,6 +41,7 @@ from microfacial.records.results import (
     Score,
 )
 from microfacial.records.training import (
+    DeviceName,
     Explainable,
     Fitted,
     FoldPlan,
@@ -66,6 +67,7 @@ __all__ = [
     "Box",
     "Clip",
     "Comparison",
+    "DeviceName",
     "Evaluation",
     "Explainable",
     "Face",

@@ -7,6 +7,9 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+"""A device of PyTorch in params.yaml. `auto` is the first of cuda, mps and cpu that this machine has."""
+
 LearningTask = Literal["classes", "units"]
 """What models learn: one class per clip, or which action units move in it."""
 

@@ -20,12 +20,12 @@ from microfacial.locks import exclusive_lock
 from microfacial.registry.describe import describe_decision
 from microfacial.registry.promotion_rule import (
     EvidenceComparison,
-    RegistryConfig,
     RuleResult,
     apply_first_champion_rule,
     apply_promotion_rule,
     compare_evidence,
 )
+from microfacial.registry.settings import RegistryConfig
 from microfacial.registry.sources import PromotionSources
 from microfacial.registry.stored_decisions import (
     Decision,

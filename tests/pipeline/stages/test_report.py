@@ -8,8 +8,8 @@ from rich.console import Console
 
 from command_line import set_params, train
 from microfacial.evaluation.result_files import read_evaluation
+from microfacial.pipeline.leaderboard import read_leaderboard
 from microfacial.pipeline.project import open_project
-from microfacial.pipeline.stages.report import read_leaderboard
 from microfacial.records import Evaluation
 
 

@@ -12,8 +12,8 @@ from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.config import load, load_for_classes
+from microfacial.pipeline.leaderboard import read_leaderboard
 from microfacial.pipeline.project import open_project
-from microfacial.pipeline.stages.report import read_leaderboard
 
 
 def keep_models(**models: object) -> None:

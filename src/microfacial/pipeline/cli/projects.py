@@ -39,7 +39,7 @@ def repro_command(processes: int) -> None:
     from microfacial.pipeline import dvc
     from microfacial.pipeline.config import load
     from microfacial.pipeline.extras import require_extras
-    from microfacial.pipeline.stages.report import read_leaderboard
+    from microfacial.pipeline.leaderboard import read_leaderboard
 
     load(PARAMS)
     project = open_project()
