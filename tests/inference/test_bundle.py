@@ -62,6 +62,17 @@ def test_a_bundle_predicts_as_the_written_model_to_the_last_bit(
     assert np.array_equal(restored.fitted[0].predict(samples.inputs), expected)
 
 
+@pytest.mark.parametrize("model", ["hybrid", "roi_graph"])
+def test_a_bundle_weighs_all_regions_that_its_model_reads(
+    model: str, data: Data, settings: Settings, tmp_path: Path
+) -> None:
+    write(tmp_path / "bundle", model, data, settings)
+    restored = read_bundle(tmp_path / "bundle")
+    weights = restored.weigh_regions(data.store)
+    assert tuple(weights) == MODELS[model].make_inputs(data.store, restored.settings).regions
+    assert sum(weights.values()) == pytest.approx(1.0)
+
+
 def test_a_bundle_is_json_and_arrays_and_equal_models_give_equal_bytes(
     data: Data, settings: Settings, tmp_path: Path
 ) -> None:

@@ -192,6 +192,7 @@ def answer_clip(
         label=max(probabilities, key=lambda name: probabilities[name]),
         probabilities=probabilities,
         units=find_units(store),
+        attention=model.attention(store),
         store=store if pictures else None,
     )
     return FilmAnswer(

@@ -33,7 +33,7 @@ def event_rows(answer: FilmAnswer) -> list[dict[str, Any]]:
         "scheme": answer.model.scheme,
     }
     if not answer.events:
-        return [{**head, "label": None, "probabilities": {}, "units": [], "reason": answer.reason}]
+        return [{**head, "label": None, "probabilities": {}, "units": [], "attention": {}, "reason": answer.reason}]
     rows = []
     for event in answer.events:
         fields = event.to_dict()

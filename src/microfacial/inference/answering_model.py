@@ -3,7 +3,7 @@
 The motion prior is in the package, so it answers without data and without a project.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +41,8 @@ class AnsweringModel:
         recognise: function that returns the probabilities of a store with one clip.
         on_device: function that returns `recognise` with the networks on a device: `cpu`, `cuda` or `mps`. None if the
             model has no network that another device can compute.
+        weigh_regions: function that returns the weight of each region for a store with one clip, by name. None if the
+            model has no regions.
         windows: windows of flow that the model needs in a film. Fewer windows take less time.
         temperature: calibrates the probabilities of spotted movements; 1 leaves them unchanged.
     """
@@ -50,6 +52,7 @@ class AnsweringModel:
     flow: FlowConfig
     recognise: Recognise
     on_device: Callable[[str], Recognise] | None = None
+    weigh_regions: Callable[[FaceStore], Mapping[str, float]] | None = None
     windows: tuple[str, ...] = WINDOWS
     temperature: float = 1.0
 
@@ -80,6 +83,14 @@ class AnsweringModel:
         if calibrated:
             values = apply_temperature(values, self.temperature)
         return dict(zip(self.note.classes, values.tolist(), strict=True))
+
+    def attention(self, store: FaceStore) -> Mapping[str, float]:
+        """Return the weight of each region for a store with one clip, by name. Empty if the model has no regions.
+
+        Args:
+            store: crops and flow of the clip.
+        """
+        return {} if self.weigh_regions is None else self.weigh_regions(store)
 
 
 def find_units(store: FaceStore) -> tuple[MovedUnit, ...]:

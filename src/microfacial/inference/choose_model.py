@@ -105,6 +105,7 @@ def as_answering(model: TrainedModel, version: str, evaluation: Evaluation | Non
         flow=model.flow,
         recognise=model.predict_store,
         on_device=lambda device: model.to(device).predict_store,
+        weigh_regions=model.weigh_regions,
         temperature=model.temperature or 1.0,
     )
 

@@ -68,6 +68,7 @@ class Event:
         label: the most probable class; None if the model abstained.
         probabilities: probability of each class; empty if the model abstained.
         units: action units that moved, the most probable first.
+        attention: weight of each region in the model, by name; empty if the model abstained or has no regions.
         abstained: why the movement was not recognised; None if it was.
         store: crops and flow of the movement, for pictures; None if they were not requested or do not exist.
     """
@@ -84,6 +85,7 @@ class Event:
     label: str | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     units: tuple[MovedUnit, ...] = ()
+    attention: Mapping[str, float] = field(default_factory=dict)
     abstained: str | None = None
     store: FaceStore | None = field(default=None, repr=False, compare=False)
 
@@ -93,6 +95,7 @@ class Event:
         return {
             **{name: _rounded(value) for name, value in fields.items()},
             "probabilities": {name: _rounded(value) for name, value in self.probabilities.items()},
+            "attention": {name: _rounded(value) for name, value in self.attention.items()},
             "units": [{name: _rounded(value) for name, value in unit._asdict().items()} for unit in self.units],
         }
 

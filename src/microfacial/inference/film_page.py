@@ -74,6 +74,7 @@ def _describe_event(number: int, event: Event, *, pictured: bool) -> dict[str, A
         "seconds": "–".join(f"{time:.3f}" for time in times),
         "score": "" if event.score is None else f"{event.score:.2f}",
         "units": format_units(event.units),
+        "attention": sorted(event.attention.items(), key=lambda item: -item[1]),
         "pictures": [] if store is None else list(draw_event_pictures(store)),
         "boxes": [] if store is None else list(place_boxes(store)),
     }

@@ -15,7 +15,7 @@ from microfacial.inference.read import read_moments
 from microfacial.models.lookup import find_model, list_models
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
-from microfacial.records import FaceStore, Fitted, FloatArray
+from microfacial.records import Explainable, FaceStore, Fitted, FloatArray
 from microfacial.settings import Section, check, with_current_keys
 from microfacial.training.fit import restore
 from microfacial.training.fitted_network import FittedNetwork
@@ -118,6 +118,34 @@ class TrainedModel:
         if not np.isfinite(probabilities).all():
             raise StorageError(f"the predictions of {self.model} are not finite, so its weights are damaged")
         return probabilities
+
+    def weigh_regions(self, store: FaceStore) -> dict[str, float]:
+        """Return how much each region counts in the prediction for one clip, by name.
+
+        In the hybrid, these are the weights of the regions in its branches, times the weights of the branches. In the
+        graph of regions, they are the mean attention that a region gets from all regions. The motion prior, which
+        both models can be averaged with, has no regions and does not count.
+
+        Args:
+            store: crops and flow of one clip, computed with the settings `faces` and `flow`.
+
+        Returns:
+            Weights, which sum to 1. Empty if the model has no regions or cannot explain its predictions.
+        """
+        inputs = find_model(self.model).make_inputs(store, self.settings)
+        explained = [model.explain(inputs.values) for model in self.fitted if isinstance(model, Explainable)]
+        if not inputs.regions or not all(explained) or not explained:
+            return {}
+        weights = np.mean([_weigh_regions(arrays) for arrays in explained], axis=0)
+        return dict(zip(inputs.regions, weights.tolist(), strict=True))
+
+
+def _weigh_regions(explained: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the weight of each region for the first clip of an explanation, `(R,)`."""
+    if not explained["windows"].size:  # the graph of regions gives all regions the same weight
+        return explained["attention"][0].mean(axis=0)
+    graph, transformer = explained["fusion"][0]
+    return graph * explained["graph_regions"][0] + transformer * explained["transformer_regions"][0]
 
 
 def load_fold(path: Path | str) -> TrainedModel:

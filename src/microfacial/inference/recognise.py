@@ -94,6 +94,7 @@ def _recognise(
         label=max(probabilities, key=lambda name: probabilities[name]),
         probabilities=probabilities,
         units=find_units(store),
+        attention=model.attention(store),
     )
 
 
