@@ -92,6 +92,24 @@ def read_section(path: Path, name: str, kind: type[Kind]) -> Kind:
     return check(sections[name], kind, f"{path}: {name}")
 
 
+def read_optional_section(path: Path, name: str, kind: type[Kind]) -> Kind:
+    """Read and check one section of params.yaml. All keys have their defaults if the file or the section is missing.
+
+    Args:
+        path: path of params.yaml.
+        name: name of the section.
+        kind: class of the section.
+
+    Returns:
+        The section.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key, type or bound is wrong.
+    """
+    content = read_sections(path).get(name, {}) if path.exists() else {}
+    return check(content, kind, f"{path}: {name}")
+
+
 def check(content: Any, kind: type[Kind], where: str) -> Kind:
     """Turn a mapping of keys into a section.
 

@@ -107,9 +107,7 @@ def read_moments(
         DatasetError: see `read_clip`.
     """
     if faces.method == "whole":
-        path, number = as_path(path, "read_clip: path"), 0  # a map is a single picture
-        map_file = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
-        clip = make_recorded_clip(map_file, number, number, number)
+        clip = _open_map(as_path(path, "read_clip: path"))
         return ReadClip(read_map(path, faces=faces, flow=flow), clip, {})
     recording = open_clip(as_path(path, "read_clip: path"))
     is_tracked = onset is None and apex is None  # then `_spot` reports the choice among several faces
@@ -138,11 +136,15 @@ def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceS
         DatasetError: the picture is missing, unreadable or not square, or its motion is zero everywhere.
     """
     path = as_path(path, "read_map: path")
-    number = 0  # a map is a single picture
-    recording = Recording(root=path.parent, frames=path.name, numbers=(number,), fps=None)
-    store = _compute_store(make_recorded_clip(recording, number, number, number), path.parent, faces, flow)
+    store = _compute_store(_open_map(path), path.parent, faces, flow)
     _check_motion(store, f"{path}: in this map")
     return store
+
+
+def _open_map(path: Path) -> Clip:
+    """Return the picture of a map as a clip with a single frame."""
+    recording = Recording(root=path.parent, frames=path.name, numbers=(0,), fps=None)
+    return make_recorded_clip(recording, 0, 0, 0)
 
 
 def _spot(

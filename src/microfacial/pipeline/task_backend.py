@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from microfacial.cluster.settings import RunConfig
 from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import PARAMS, STATE
-from microfacial.settings import check, read_sections
+from microfacial.settings import read_optional_section
 
 
 def read_run_config() -> RunConfig:
@@ -15,8 +15,7 @@ def read_run_config() -> RunConfig:
     Raises:
         ConfigError: params.yaml cannot be read, or a key, type or bound is wrong.
     """
-    content = read_sections(PARAMS).get("run", {}) if PARAMS.exists() else {}
-    return check(content, RunConfig, f"{PARAMS}: run")
+    return read_optional_section(PARAMS, "run", RunConfig)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from microfacial.settings import Section, check, read_sections
+from microfacial.settings import Section, read_optional_section
 
 
 class TrackingConfig(Section):
@@ -23,6 +23,4 @@ def read_tracking_config(root: Path) -> TrackingConfig:
     Raises:
         ConfigError: params.yaml cannot be read, or a key, type or bound is wrong.
     """
-    path = root / "params.yaml"
-    content = read_sections(path).get("tracking", {}) if path.exists() else {}
-    return check(content, TrackingConfig, f"{path}: tracking")
+    return read_optional_section(root / "params.yaml", "tracking", TrackingConfig)
