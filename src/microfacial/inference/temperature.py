@@ -33,8 +33,8 @@ def fit_temperature(probabilities: FloatArray, truth: NDArray[np.int64]) -> floa
 def choose_temperature(predictions: Predictions) -> float:
     """Return the temperature of a model from the predictions of its protocol, or 1 if no temperature helps.
 
-    Few clips give a temperature by chance. So each subject is also calibrated with the temperature of all other
-    subjects. If this does not lower the log loss, the probabilities stay as they are.
+    Few clips give a temperature by chance. So each subject is also calibrated without its own clips. If this does not
+    lower the log loss, the probabilities stay as they are.
 
     Args:
         predictions: predictions of all repetitions for held-out clips.
@@ -42,14 +42,30 @@ def choose_temperature(predictions: Predictions) -> float:
     repeats, _, classes = predictions.probabilities.shape
     probabilities = predictions.probabilities.reshape(-1, classes)
     truth, subjects = np.tile(predictions.truth, repeats), np.tile(predictions.subjects, repeats)
+    if len(np.unique(subjects)) == 1:
+        return 1.0
+    calibrated = cross_calibrate(probabilities, truth, subjects)
+    helps = log_loss(1.0, calibrated, truth) < log_loss(1.0, probabilities, truth)
+    return fit_temperature(probabilities, truth) if helps else 1.0
+
+
+def cross_calibrate(probabilities: FloatArray, truth: NDArray[np.int64], subjects: NDArray[np.str_]) -> FloatArray:
+    """Return calibrated probabilities. The temperature of each subject is fitted on all other subjects.
+
+    Args:
+        probabilities: probabilities of n clips, `(n, K)`.
+        truth: true class of each clip, `(n,)`.
+        subjects: person of each clip, `(n,)`, at least two.
+
+    Returns:
+        `(n, K)`.
+    """
     calibrated = np.empty_like(probabilities)
     for subject in np.unique(subjects):
         rows = subjects == subject
-        if rows.all():  # a single subject
-            return 1.0
-        calibrated[rows] = apply_temperature(probabilities[rows], fit_temperature(probabilities[~rows], truth[~rows]))
-    helps = log_loss(1.0, calibrated, truth) < log_loss(1.0, probabilities, truth)
-    return fit_temperature(probabilities, truth) if helps else 1.0
+        temperature = fit_temperature(probabilities[~rows], truth[~rows])
+        calibrated[rows] = apply_temperature(probabilities[rows], temperature)
+    return calibrated
 
 
 def apply_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:
