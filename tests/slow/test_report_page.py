@@ -106,6 +106,7 @@ def test_all_sections_exist_and_every_link_leads_to_one(open_page: OpenPage) -> 
         "Training curves",
         "Weights of the hybrid",
         "Ablation of the hybrid",
+        "Attention and annotated muscles",
         "Hardest clips and their motion",
         "Data",
         "Settings and versions",
