@@ -4,9 +4,10 @@ import base64
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -26,6 +27,7 @@ from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.bundle import BUNDLE
 from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.film_answer import Event, FilmAnswer
+from microfacial.inference.request_limits import RequestLimits
 from microfacial.inference.serve import ServedModel
 from microfacial.inference.served_answers import find_strongest_event, open_served_version
 from microfacial.tracking.pyfunc import make_signature
@@ -92,8 +94,10 @@ def refuse(post: Post, rows: list[dict[str, Any]]) -> tuple[str, int]:
     """Return the reason and the status of a refused request."""
     with pytest.raises(MlflowException) as raised:
         post(rows)
-    assert len(raised.value.message.splitlines()) == 1
-    return raised.value.message, raised.value.get_http_status_code()
+    raised.value.message = f"Failed to predict data 'A\nB'. \nError: {raised.value.message}"  # as MLflow's server does
+    message = json.loads(raised.value.serialize_as_json())["message"]
+    assert len(message.splitlines()) == 1
+    return message, raised.value.get_http_status_code()
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +225,31 @@ def test_a_server_limits_the_clips_of_a_request_and_those_that_wait(
     assert refuse(post, [{"clip": clip}]) == ("the server is busy", 503)
     reason, status = refuse(post, [{"clip": clip}] * 17)
     assert ("17 clips, more than 16" in reason, status) == (True, 400)
+
+
+def test_only_a_server_starts_processes_that_end_before_its_own_limit(
+    version: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[RequestLimits] = []
+
+    class Workers:
+        def __init__(self, _: object, chosen: RequestLimits, processes: int, modules: object) -> None:
+            assert processes >= 1
+            limits.append(chosen)
+
+        def start(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    context = SimpleNamespace(artifacts={"bundle": str(version / BUNDLE)})
+    monkeypatch.setattr(serve, "FilmWorkers", Workers)
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "200")
+    monkeypatch.setattr(serve.pd, "set_option", lambda *_: None)  # other tests keep their options
+    ServedModel().load_context(context)
+    assert limits == []
+    monkeypatch.setitem(sys.modules, "mlflow.pyfunc.scoring_server.app", ModuleType("app"))
+    ServedModel().load_context(context)
+    assert limits == [RequestLimits(seconds=180)]
 
 
 def make_event(label: str | None, score: float | None) -> Event:

@@ -18,10 +18,12 @@ loads a version need not be able to start processes.
 
 import asyncio
 import atexit
+import gc
 import json
 import logging
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -46,7 +48,21 @@ from microfacial.inference.served_answers import answer_in_worker, answer_served
 _LOG = logging.getLogger(__name__)
 _SERVER = "mlflow.pyfunc.scoring_server.app"  # the module of MLflow's server
 _WORKER_MODULES = ("microfacial.inference.film_checks", "microfacial.inference.served_answers")
+_PAUSE_SECONDS = 1.0
 _SHARE_OF_TIME = 0.9  # of MLflow's limit for a request, so that the answer with the reason arrives
+
+
+class RefusedRequestError(MlflowException):  # type: ignore[misc]  # MLflow has no types
+    """A request that is answered with one line. MLflow's server puts the table of the request before other messages."""
+
+    @property
+    def message(self) -> str:
+        """The message that the error was made with."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, changed: str) -> None:
+        """Ignore a changed message."""
 
 
 class ServedModel(PythonModel):
@@ -62,7 +78,9 @@ class ServedModel(PythonModel):
         self._model = open_served_version(folder)  # a damaged version stops the start, and not the first request
         self._seconds = _SHARE_OF_TIME * MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get()  # type: ignore[no-untyped-call]
         self._workers: FilmWorkers | None = None
+        self._cleaner = threading.Timer(_PAUSE_SECONDS, gc.collect)
         if _SERVER in sys.modules:
+            pd.set_option("mode.string_storage", "python")  # Arrow, the default, keeps the memory of freed text
             limits = replace(DEFAULT_LIMITS, seconds=self._seconds)
             answer = partial(answer_in_worker, folder=folder)
             self._workers = FilmWorkers(answer, limits, cpu_count(), _WORKER_MODULES)
@@ -84,30 +102,35 @@ class ServedModel(PythonModel):
             answered is a row with `error`, and the others are answered.
 
         Raises:
-            MlflowException: no clip could be answered, and the message is the reason of the first. A server then
+            RefusedRequestError: no clip could be answered, and the message is the reason of the first. A server then
                 answers with status 400. For an error of the program, it answers with status 500, and its log has the
                 details. It answers with status 503 if too many clips are waiting.
         """
         if model_input.columns.empty:  # MLflow leaves out columns that the signature does not have
-            raise MlflowException("the request has neither a column clip nor a column frames", INVALID_PARAMETER_VALUE)
+            raise RefusedRequestError(
+                "the request has neither a column clip nor a column frames", INVALID_PARAMETER_VALUE
+            )
         rows = model_input.to_dict("records")
         try:
             outcomes = self._answer([{str(name): value for name, value in row.items()} for row in rows])
-        except MlflowException:
+        except RefusedRequestError:
             raise
         except Exception:  # noqa: BLE001 - MLflow would send the stack trace to the sender of the request
             _LOG.exception("a request could not be answered")
             reason = "the server failed on this request. Its log has the reason"
-            raise MlflowException(reason, INTERNAL_ERROR) from None
+            raise RefusedRequestError(reason, INTERNAL_ERROR) from None
+        finally:
+            if self._workers is not None:
+                self._clean_later()
         contents = [json.loads(outcome.rows[0]) for outcome in outcomes]
         if outcomes and all(outcome.status != 200 for outcome in outcomes):
             code = INTERNAL_ERROR if outcomes[0].status == 500 else INVALID_PARAMETER_VALUE
-            raise MlflowException(contents[0]["error"], code)
+            raise RefusedRequestError(contents[0]["error"], code)
         return _make_table(contents, self._model.note.classes)
 
     def _answer(self, rows: Sequence[Mapping[str, Any]]) -> list[FilmOutcome]:
         if self._workers is not None and len(rows) > DEFAULT_LIMITS.films:
-            raise MlflowException(
+            raise RefusedRequestError(
                 f"the request has {len(rows)} clips, more than {DEFAULT_LIMITS.films}. Send fewer at once",
                 INVALID_PARAMETER_VALUE,
             )
@@ -123,7 +146,17 @@ class ServedModel(PythonModel):
         try:
             return asyncio.run(self._workers.answer_all(jobs, self._seconds))
         except RequestError as error:
-            raise MlflowException(str(error), TEMPORARILY_UNAVAILABLE) from None
+            raise RefusedRequestError(str(error), TEMPORARILY_UNAVAILABLE) from None
+
+    def _clean_later(self) -> None:
+        """Return the memory of the last request when no other has followed for a moment.
+
+        MLflow's server leaves the tables of requests in reference cycles.
+        """
+        self._cleaner.cancel()
+        self._cleaner = threading.Timer(_PAUSE_SECONDS, gc.collect)
+        self._cleaner.daemon = True
+        self._cleaner.start()
 
 
 def _receive(row: Mapping[str, Any], folder: Path) -> FilmJob | FilmOutcome:
