@@ -14,7 +14,6 @@ import pytest
 
 from fakes import ROOT
 from microfacial.errors import DatasetError, TooLargeError
-from microfacial.inference import request
 from microfacial.inference.request import open_requested_clip, read_request
 from microfacial.inference.request_limits import DEFAULT_LIMITS, RequestLimits
 
@@ -73,7 +72,7 @@ def test_a_damaged_video_is_refused_without_a_path_of_the_server(content: bytes)
 
 
 def test_a_clip_with_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request.base64, "b64decode", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(base64, "b64decode", lambda *_, **__: pytest.fail("decoded"))
     assert "1 MB" in refuse("A" * (2**21), RequestLimits(upload_bytes=2**20))
 
 

@@ -6,8 +6,9 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ import pytest
 from drawn_films import FPS
 from mlflow.exceptions import MlflowException
 from mlflow.models.utils import _enforce_schema
+from mlflow.pyfunc.model import PythonModelContext
 from mlflow.pyfunc.scoring_server import infer_and_parse_data, predictions_to_json
 
 import command_line
@@ -33,6 +35,7 @@ from microfacial.inference.served_answers import find_strongest_event, open_serv
 from microfacial.tracking.pyfunc import make_signature
 
 Post = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+NO_CONTEXT = PythonModelContext({}, {})  # type: ignore[no-untyped-call]
 STILL = np.full((200, 210, 3), 128, np.uint8)
 
 
@@ -53,7 +56,7 @@ def model(version: Path) -> AnsweringModel:
 @pytest.fixture(scope="module")
 def served(version: Path) -> ServedModel:
     model = ServedModel()
-    model.load_context(SimpleNamespace(artifacts={"bundle": str(version / BUNDLE)}))
+    model.load_context(make_context(version))
     return model
 
 
@@ -65,11 +68,17 @@ def post(served: ServedModel, model: AnsweringModel) -> Post:
     def answer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         parsed = infer_and_parse_data(json.loads(json.dumps({"dataframe_records": rows})), signature.inputs)
         output = io.StringIO()
-        predictions_to_json(served.predict(None, _enforce_schema(parsed, signature.inputs)), output)
+        table = served.predict(NO_CONTEXT, _enforce_schema(parsed, signature.inputs))
+        predictions_to_json(table, output)  # type: ignore[no-untyped-call]
         assert "NaN" not in output.getvalue()
         return list(json.loads(output.getvalue())["predictions"])
 
     return answer
+
+
+def make_context(version: Path) -> PythonModelContext:
+    """Return MLflow's description of a version."""
+    return PythonModelContext({"bundle": str(version / BUNDLE)}, {})  # type: ignore[no-untyped-call]
 
 
 def encode(path: Path) -> str:
@@ -95,9 +104,9 @@ def refuse(post: Post, rows: list[dict[str, Any]]) -> tuple[str, int]:
     with pytest.raises(MlflowException) as raised:
         post(rows)
     raised.value.message = f"Failed to predict data 'A\nB'. \nError: {raised.value.message}"  # as MLflow's server does
-    message = json.loads(raised.value.serialize_as_json())["message"]
+    message = json.loads(raised.value.serialize_as_json())["message"]  # type: ignore[no-untyped-call]
     assert len(message.splitlines()) == 1
-    return message, raised.value.get_http_status_code()
+    return message, int(raised.value.get_http_status_code())  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +215,7 @@ def test_a_fault_of_the_program_stays_in_the_log(
 
 
 def test_an_empty_table_has_an_empty_answer(served: ServedModel, model: AnsweringModel) -> None:
-    table = served.predict(None, pd.DataFrame({"clip": []}))
+    table = served.predict(NO_CONTEXT, pd.DataFrame({"clip": []}))
     names = [f"p_{name}" for name in model.note.classes]
     assert list(table.columns) == ["label", *names, "reason", "error", "answer"]
     assert len(table) == 0
@@ -241,10 +250,10 @@ def test_only_a_server_starts_processes_that_end_before_its_own_limit(
 
         def close(self) -> None: ...
 
-    context = SimpleNamespace(artifacts={"bundle": str(version / BUNDLE)})
+    context = make_context(version)
     monkeypatch.setattr(serve, "FilmWorkers", Workers)
     monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "200")
-    monkeypatch.setattr(serve.pd, "set_option", lambda *_: None)  # other tests keep their options
+    monkeypatch.setattr(pd, "set_option", lambda *_: None)  # other tests keep their options
     ServedModel().load_context(context)
     assert limits == []
     monkeypatch.setitem(sys.modules, "mlflow.pyfunc.scoring_server.app", ModuleType("app"))
@@ -253,9 +262,9 @@ def test_only_a_server_starts_processes_that_end_before_its_own_limit(
 
 
 def make_event(label: str | None, score: float | None) -> Event:
-    moments = {"onset": 1, "apex": 2, "offset": 3, "onset_s": 0.0, "apex_s": 0.1, "offset_s": 0.2}
     reason = None if label else "the head moves too far"
-    return Event(person=1, score=score, kind="micro", label=label, abstained=reason, **moments)
+    made = Event(person=1, onset=1, apex=2, offset=3, onset_s=0.0, apex_s=0.1, offset_s=0.2, score=score, kind="micro")
+    return replace(made, label=label, abstained=reason)
 
 
 @pytest.mark.parametrize(

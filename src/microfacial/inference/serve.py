@@ -52,7 +52,7 @@ _PAUSE_SECONDS = 1.0
 _SHARE_OF_TIME = 0.9  # of MLflow's limit for a request, so that the answer with the reason arrives
 
 
-class RefusedRequestError(MlflowException):  # type: ignore[misc]  # MLflow has no types
+class RefusedRequestError(MlflowException):
     """A request that is answered with one line. MLflow's server puts the table of the request before other messages."""
 
     @property
