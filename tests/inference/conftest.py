@@ -1,5 +1,6 @@
 """The tiny demo, computed up to its flow, one of its clips, and the answer about a film."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from fake_bundles import Settings, write_fitted_bundle
 from microfacial.evaluation.experiment import Data, load_data
 from microfacial.inference.answer import answer_film
 from microfacial.inference.answering_model import AnsweringModel, open_prior
+from microfacial.inference.bundle import BUNDLE
+from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.pipeline.config import load
 from microfacial.records import Clip
@@ -61,3 +64,18 @@ def bundle(data: Data, settings: Settings, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
     write_fitted_bundle(folder, "linear_svm", data, settings)
     return folder
+
+
+@pytest.fixture(scope="session")
+def version(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as MLflow fetches it for a registered version, with `bundle`. Tests copy it."""
+    folder = tmp_path_factory.mktemp("served") / "version"
+    shutil.copytree(bundle, folder / BUNDLE)
+    (folder / "registered_model_meta").write_text("model_name: tiny.casme2-4\nmodel_version: '3'\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(version: Path) -> AnsweringModel:
+    """The model of `version`."""
+    return open_bundle(version, "tiny.casme2-4, version 3")

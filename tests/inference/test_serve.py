@@ -3,10 +3,8 @@
 import base64
 import io
 import json
-import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,30 +25,14 @@ from microfacial.inference import serve
 from microfacial.inference.answer import answer_clip, answer_film
 from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.bundle import BUNDLE
-from microfacial.inference.choose_model import open_bundle
-from microfacial.inference.film_answer import Event, FilmAnswer
+from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.inference.serve import ServedModel
-from microfacial.inference.served_answers import find_strongest_event, open_served_version
 from microfacial.tracking.pyfunc import make_signature
 
 Post = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 NO_CONTEXT = PythonModelContext({}, {})  # type: ignore[no-untyped-call]
 STILL = np.full((200, 210, 3), 128, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def version(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as MLflow fetches it for a registered version."""
-    folder = tmp_path_factory.mktemp("served") / "version"
-    shutil.copytree(bundle, folder / BUNDLE)
-    (folder / "registered_model_meta").write_text("model_name: tiny.casme2-4\nmodel_version: '3'\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(version: Path) -> AnsweringModel:
-    return open_bundle(version, "tiny.casme2-4, version 3")
 
 
 @pytest.fixture(scope="module")
@@ -259,42 +241,3 @@ def test_only_a_server_starts_processes_that_end_before_its_own_limit(
     monkeypatch.setitem(sys.modules, "mlflow.pyfunc.scoring_server.app", ModuleType("app"))
     ServedModel().load_context(context)
     assert limits == [RequestLimits(seconds=180)]
-
-
-def make_event(label: str | None, score: float | None) -> Event:
-    reason = None if label else "the head moves too far"
-    made = Event(person=1, onset=1, apex=2, offset=3, onset_s=0.0, apex_s=0.1, offset_s=0.2, score=score, kind="micro")
-    return replace(made, label=label, abstained=reason)
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        ([], None),
-        ([("a", None)], 0),
-        ([(None, 0.6), (None, 0.9)], 1),
-        ([(None, 0.9), ("a", 0.6), ("b", 0.7)], 2),
-        ([("a", 0.7), ("b", 0.7)], 0),
-    ],
-)
-def test_the_strongest_recognised_movement_gives_the_label(
-    model: AnsweringModel, events: list[tuple[str | None, float | None]], expected: int | None
-) -> None:
-    made = tuple(make_event(*event) for event in events)
-    answer = FilmAnswer(source="film", model=model.note, fps=40.0, frames=9, seconds=0.2, events=made)
-    strongest = find_strongest_event(answer)
-    assert strongest is (None if expected is None else made[expected])
-
-
-@pytest.mark.parametrize("content", ["model_name: a", "- 1", "a: [", ""])
-def test_a_damaged_name_of_a_version_is_refused(version: Path, tmp_path: Path, content: str) -> None:
-    folder = Path(shutil.copytree(version, tmp_path / "version"))
-    (folder / "registered_model_meta").write_text(content)
-    with pytest.raises(StorageError, match="registered_model_meta"):
-        open_served_version(folder)
-
-
-def test_a_version_without_a_name_is_named_after_its_folder_alone(version: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(version, tmp_path / "copy"))
-    (folder / "registered_model_meta").unlink()
-    assert open_served_version(folder).note.version == "bundle copy"
