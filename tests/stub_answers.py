@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from microfacial.errors import DatasetError
-from microfacial.serving.jobs import FilmJob
+from microfacial.inference.film_jobs import FilmJob
 
 
 def answer_stub(job: FilmJob) -> list[Mapping[str, Any]]:

@@ -1,17 +1,19 @@
 """The tiny demo, computed up to its flow, one of its clips, and the answer about a film."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from drawn_films import FPS, draw_face, smile, write_film
 
+from fake_bundles import Settings, write_fitted_bundle
 from microfacial.evaluation.experiment import Data, load_data
 from microfacial.inference.answer import answer_film
 from microfacial.inference.answering_model import AnsweringModel, open_prior
+from microfacial.inference.bundle import BUNDLE
+from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.pipeline.config import load
-from microfacial.preprocessing.faces import FacesConfig
-from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Clip
 
 
@@ -32,7 +34,7 @@ def folder(computed: Path, clip: Clip) -> Path:
 
 
 @pytest.fixture(scope="session")
-def settings(computed: Path) -> tuple[FacesConfig, FlowConfig]:
+def settings(computed: Path) -> Settings:
     """The sections `faces` and `flow` of the tiny demo."""
     config = load(computed / "params.yaml")
     return config.faces, config.flow
@@ -54,3 +56,26 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answer(prior: AnsweringModel, film: Path) -> FilmAnswer:
     """The answer about `film`, with pictures."""
     return answer_film(film, prior, fps=FPS, pictures=True)
+
+
+@pytest.fixture(scope="session")
+def bundle(data: Data, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a small model. Tests copy it."""
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    write_fitted_bundle(folder, "linear_svm", data, settings)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def version(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as MLflow fetches it for a registered version, with `bundle`. Tests copy it."""
+    folder = tmp_path_factory.mktemp("served") / "version"
+    shutil.copytree(bundle, folder / BUNDLE)
+    (folder / "registered_model_meta").write_text("model_name: tiny.casme2-4\nmodel_version: '3'\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(version: Path) -> AnsweringModel:
+    """The model of `version`."""
+    return open_bundle(version, "tiny.casme2-4, version 3")

@@ -1,17 +1,21 @@
-"""The clip in a request: base64 of a video or map, within limits."""
+"""The clip in a request: base64 of a video, of a map or of frames, within limits."""
 
 import base64
+import math
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from fakes import ROOT
-from microfacial.errors import DatasetError
-from microfacial.inference import request
-from microfacial.inference.request import open_requested_clip
+from microfacial.errors import DatasetError, TooLargeError
+from microfacial.inference.request import open_requested_clip, read_request
+from microfacial.inference.request_limits import DEFAULT_LIMITS, RequestLimits
 
 
 def encode(content: bytes) -> str:
@@ -26,8 +30,8 @@ def write_video(path: Path, frames: int, fps: float = 25.0, side: int = 32) -> b
     return path.read_bytes()
 
 
-def refuse(clip: str) -> str:
-    with pytest.raises(DatasetError) as raised, open_requested_clip(clip):
+def refuse(clip: str, limits: RequestLimits = DEFAULT_LIMITS) -> str:
+    with pytest.raises(DatasetError) as raised, open_requested_clip(clip, limits):
         pass
     assert len(str(raised.value)) < 250
     return str(raised.value)
@@ -68,9 +72,8 @@ def test_a_damaged_video_is_refused_without_a_path_of_the_server(content: bytes)
 
 
 def test_a_clip_with_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request, "MAX_BYTES", 2**20)
-    monkeypatch.setattr(request, "_decode", lambda _: pytest.fail("decoded"))
-    assert "1 MB" in refuse("A" * (2**21))
+    monkeypatch.setattr(base64, "b64decode", lambda *_, **__: pytest.fail("decoded"))
+    assert "1 MB" in refuse("A" * (2**21), RequestLimits(upload_bytes=2**20))
 
 
 def test_a_map_with_too_many_pixels_is_refused_by_its_header() -> None:
@@ -79,13 +82,79 @@ def test_a_map_with_too_many_pixels_is_refused_by_its_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "reason"),
-    [("MAX_PIXELS", 1000, "32×32"), ("MAX_FRAMES", 29, "more than 29 frames"), ("MAX_SECONDS", 5, "6 s")],
+    ("limits", "reason"),
+    [
+        (RequestLimits(pixels=1000), "32×32"),
+        (RequestLimits(frames=29), "more than 29 frames"),
+        (RequestLimits(film_seconds=5), "6 s"),
+    ],
 )
-def test_a_video_above_a_limit_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, reason: str
-) -> None:
+def test_a_video_above_a_limit_is_refused(tmp_path: Path, limits: RequestLimits, reason: str) -> None:
     content = write_video(tmp_path / "clip.avi", 30, fps=5)
     with open_requested_clip(encode(content)):
-        monkeypatch.setattr(request, limit, value)
-    assert reason in refuse(encode(content))
+        pass
+    assert reason in refuse(encode(content), limits)
+
+
+# --- rows of a request ------------------------------------------------------------------------------------------------
+
+FRAME = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+MAP = encode(FRAME)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_frames_become_the_files_of_one_film_in_their_order(tmp_path: Path, kind: Any) -> None:
+    job = read_request({"frames": kind([encode(FRAME), encode(FRAME + b" ")]), "fps": 200, "clip": None}, tmp_path)
+    assert (job.name, job.fps, job.moments) == ("the clip", 200.0, {})
+    files = sorted(job.path.iterdir())
+    assert [file.name for file in files] == ["frame000001.png", "frame000002.png"]
+    assert [file.read_bytes() for file in files] == [FRAME, FRAME + b" "]
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, np.float32("nan"), pd.NA])
+def test_a_row_has_the_moments_that_it_gives(tmp_path: Path, missing: Any) -> None:
+    row = {"clip": MAP, "onset": 3.0, "apex": np.int64(5), "offset": missing, "fps": missing, "frames": missing}
+    job = read_request(row, tmp_path)
+    assert (job.moments, job.fps) == ({"onset": 3, "apex": 5}, None)
+    assert {type(number) for number in job.moments.values()} == {int}
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ({}, "neither clip nor frames"),
+        ({"clip": MAP, "frames": [MAP]}, "both clip and frames"),
+        ({"clip": 5}, "value of clip"),
+        ({"clip": [MAP]}, "value of clip"),
+        ({"frames": []}, "frames must be a list"),
+        ({"frames": MAP}, "frames must be a list"),
+        ({"frames": {"1": MAP}}, "frames must be a list"),
+        ({"frames": [MAP, "/etc/passwd"]}, "frame 2 of frames"),
+        ({"frames": [MAP, None]}, "frame 2 of frames"),
+        ({"frames": [encode(b"RIFF....AVI ")]}, "frame 1 of frames"),
+        ({"clip": MAP, "onset": 1.5}, "onset must be the number of a frame, not '1.5'"),
+        ({"clip": MAP, "apex": math.inf}, "apex must be the number of a frame, not 'inf'"),
+        ({"clip": MAP, "apex": 10**400}, "apex must be a number"),
+        ({"clip": MAP, "offset": True}, "offset must be a number, not 'True'"),
+        ({"clip": MAP, "offset": [1]}, "offset must be a number"),
+        ({"clip": MAP, "fps": "200"}, "fps must be a number, not '200'"),
+    ],
+)
+def test_a_row_with_a_wrong_value_is_refused_by_the_name_of_its_column(
+    tmp_path: Path, row: dict[str, Any], part: str
+) -> None:
+    with pytest.raises(DatasetError) as raised:
+        read_request(row, tmp_path)
+    assert part in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert len(str(raised.value)) < 250
+    assert "passwd" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("frames", 2), ("upload_bytes", 3 * len(FRAME) - 1)])
+def test_too_many_frames_or_bytes_of_frames_are_refused(tmp_path: Path, limit: str, value: int) -> None:
+    row = {"frames": [encode(FRAME)] * 3}
+    (tmp_path / "first").mkdir()
+    read_request(row, tmp_path / "first", replace(DEFAULT_LIMITS, **{limit: 3 * len(FRAME)}))
+    with pytest.raises(TooLargeError, match="the clip"):
+        read_request(row, tmp_path, replace(DEFAULT_LIMITS, **{limit: value}))

@@ -19,6 +19,7 @@ from microfacial.source_code import PACKAGE
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEED_EXTRAS = {
+    "inference.film_workers",
     "inference.serve",
     "pipeline.commands.lineage",
     "pipeline.commands.promote",

@@ -20,8 +20,9 @@ import pytest
 import requests
 import uvicorn
 
+from microfacial.inference.film_workers import FilmWorkers
 from microfacial.inference.request_limits import RequestLimits
-from microfacial.serving import film_workers
+from microfacial.serving import web_app
 from microfacial.serving.offered_models import OfferedModel
 from microfacial.serving.web_app import ServerPlan, make_web_app
 from stub_answers import answer_stub
@@ -72,7 +73,7 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 def run_server(folder: Path, limits: RequestLimits) -> Iterator[RunningServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
-        patch.setattr(film_workers, "_PRELOADED", ("microfacial.serving.film_checks",))  # stubs need no network
+        patch.setattr(web_app, "_WORKER_MODULES", ("microfacial.inference.film_checks",))  # stubs need no network
         running = RunningServer(folder, limits)
         yield running
         running.stop()
@@ -357,7 +358,7 @@ def test_headers_forbid_other_sites_and_copies(server: RunningServer) -> None:
 
 def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(film_workers, "_PRELOADED", ("microfacial.serving.film_checks",))
+    monkeypatch.setattr(web_app, "_WORKER_MODULES", ("microfacial.inference.film_checks",))
     running = RunningServer(tmp_path, replace(LIMITS, memory_bytes=2**30), with_page=False)
     process = running.post(data=film).json()["rows"][0]["process"]
     grown = running.post("grow", data=film)
@@ -376,5 +377,5 @@ def test_a_long_path_of_temporary_files_leaves_no_room_for_a_socket(
     monkeypatch: pytest.MonkeyPatch, characters: int, copies: bool
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/" + "t" * (characters - 1))
-    workers = film_workers.FilmWorkers(answer_stub, LIMITS, 1)
+    workers = FilmWorkers(answer_stub, LIMITS, 1, ())
     assert workers.start_method == ("forkserver" if copies else "spawn")

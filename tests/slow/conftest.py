@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 import chromium
 from fakes import ROOT, TINY_PARAMS
-from processes import MakeCheckout, dvc, git
+from processes import MakeCheckout, dvc, git, microfacial
 from shared_folders import build_once
 
 
@@ -84,6 +84,21 @@ def finished_template(tmp_path_factory: pytest.TempPathFactory, flow_template: P
         commit(folder, "Train and report")
 
     return build_once(tmp_path_factory, "a finished clone", build)
+
+
+@pytest.fixture(scope="session")
+def trained(finished_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout with trained models, one of which is the champion. Tests copy it and do not run in it."""
+
+    def build(root: Path) -> None:
+        shutil.copytree(finished_template, root, symlinks=True)
+        with (root / "params.yaml").open("a") as params:
+            params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
+        for command in (["register", "roi_cnn"], ["promote", "--bootstrap"]):
+            done = microfacial(root, *command)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    return build_once(tmp_path_factory, "a clone with a champion", build)
 
 
 @pytest.fixture

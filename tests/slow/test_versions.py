@@ -1,4 +1,4 @@
-"""Registered versions outside the project: in another process, on a server, and with simultaneous promotions."""
+"""Registered versions outside the project: in another process, in a remote store, and with simultaneous promotions."""
 
 import json
 import os
@@ -9,12 +9,10 @@ import site
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,26 +27,10 @@ from microfacial.pipeline.config import load
 from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.store import connect
 from processes import ENVIRONMENT, dvc, microfacial
-from shared_folders import build_once
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_strays")]
 NAME = "tiny.casme2-4"
 BIN = str(Path(sys.executable).parent)
-
-
-@pytest.fixture(scope="session")
-def trained(finished_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout with trained models, one of which is the champion. Tests copy it and do not run in it."""
-
-    def build(root: Path) -> None:
-        shutil.copytree(finished_template, root, symlinks=True)
-        with (root / "params.yaml").open("a") as params:
-            params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
-        for command in (["register", "roi_cnn"], ["promote", "--bootstrap"]):
-            done = microfacial(root, *command)
-            assert done.returncode == 0, done.stdout + done.stderr
-
-    return build_once(tmp_path_factory, "a clone with a champion", build)
 
 
 @pytest.fixture
@@ -114,40 +96,6 @@ def running(folder: Path, *command: str, **environment: str) -> Iterator[None]:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
-
-
-def post(url: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Return the status and the answer of a server. Wait while it starts."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    for _ in range(180):
-        try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
-                return int(answer.status), dict(json.load(answer))
-        except urllib.error.HTTPError as refused:
-            return refused.code, dict(json.load(refused))
-        except OSError:
-            time.sleep(1)
-    raise AssertionError(f"{url} does not answer")
-
-
-def test_a_server_answers_a_video_with_label_and_probabilities(project: Path, champion: Path, unused_port: int) -> None:
-    store = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
-    model = f"models:/{NAME}@champion"
-    command = ("mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--port", str(unused_port))
-    with running(project, sys.executable, "-m", *command, MLFLOW_TRACKING_URI=store):
-        url = f"http://127.0.0.1:{unused_port}/invocations"
-        status, answer = post(url, {"dataframe_records": [make_example_clip()]})
-        assert status == 200, answer
-        (row,) = answer["predictions"]
-        expected = predict_example(champion)
-        assert {name: row[f"p_{name}"] for name in expected} == pytest.approx(expected, abs=1e-5)
-        assert row["label"] == max(expected, key=lambda name: expected[name])
-        existing, missing = str(project / "params.yaml"), str(project / "no such file")
-        refusals = [post(url, {"dataframe_records": [{"clip": clip}]}) for clip in (existing, missing)]
-        assert refusals[0] == refusals[1]
-        status, answer = refusals[0]
-        assert status == 400
-        assert "base64" in answer["message"]
 
 
 # --- a remote store ---------------------------------------------------------------------------------------------------

@@ -146,6 +146,16 @@ def _explain_absence(followed: FollowedFilm, people: tuple[PersonAnswer, ...]) -
     return most.note
 
 
+def has_known_moments(model: AnsweringModel, moments: Mapping[str, int | None]) -> bool:
+    """Return whether `answer_clip` is to answer, and not `answer_film`.
+
+    Args:
+        model: the model. A model of published maps reads a picture, in which there is nothing to spot.
+        moments: `onset`, `apex` and `offset`, numbers of frames. None where a moment is not given.
+    """
+    return model.faces.method == "whole" or any(moment is not None for moment in moments.values())
+
+
 def answer_clip(
     path: Path | str,
     model: AnsweringModel,

@@ -32,6 +32,9 @@ class RequestLimits:
 
 DEFAULT_LIMITS = RequestLimits()
 
+MAP_SUFFIX = ".png"
+"""File name suffix of a published flow map."""
+
 _SUFFIXES = {
     b"RIFF": ".avi",
     b"GIF8": ".gif",

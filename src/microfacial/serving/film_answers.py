@@ -11,8 +11,8 @@ from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows
 from microfacial.inference.answering_model import DEFAULT_SCHEME, AnsweringModel, open_prior
 from microfacial.inference.choose_model import open_bundle, open_model
 from microfacial.inference.film_answer import FilmAnswer
+from microfacial.inference.film_jobs import FilmJob
 from microfacial.inference.film_page import draw_event_pictures, place_boxes, render_film_page
-from microfacial.serving.jobs import FilmJob
 from microfacial.serving.offered_models import ModelSource
 from microfacial.training.one_thread import one_thread
 

@@ -1,11 +1,13 @@
 """Models that a server offers: the prior, the registered versions of a project, and a bundle or checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from microfacial.errors import ConfigError
+from microfacial.inference.film_jobs import FilmJob
 
 if TYPE_CHECKING:  # a server outside of a project does not need these libraries
     from microfacial.preprocessing.faces import FacesConfig
@@ -144,3 +146,18 @@ def read_card(path: Path) -> str:
 
     card = path / CARD
     return card.read_text(encoding="utf-8") if card.is_file() else "This model has no card."
+
+
+def answer_by_name(job: FilmJob, sources: Mapping[str, ModelSource]) -> list[dict[str, Any]]:
+    """Return the answer to a film by a model of this server.
+
+    Args:
+        job: the film.
+        sources: the models, by their names in requests.
+
+    Raises:
+        MicrofacialError: the film or the model cannot be read.
+    """
+    from microfacial.serving.film_answers import answer_with_model
+
+    return answer_with_model(job, sources[job.model])

@@ -18,15 +18,16 @@ from starlette.middleware.base import RequestResponseEndpoint
 from microfacial import __version__
 from microfacial.errors import RequestError, suggest
 from microfacial.inference.film_answer import MISUSE
+from microfacial.inference.film_jobs import AnswerFilm, FilmJob, FilmOutcome
+from microfacial.inference.film_workers import FilmWorkers
 from microfacial.inference.request_limits import RequestLimits
 from microfacial.serving.access import HEADERS, check_sender
-from microfacial.serving.film_workers import FilmWorkers
-from microfacial.serving.jobs import AnswerFilm, FilmJob, FilmOutcome
 from microfacial.serving.offered_models import OfferedModel
 from microfacial.serving.scratch_folders import make_request_folder, make_server_folder
 from microfacial.serving.uploads import SentFilm, Upload, receive_upload
 
 _LOG = logging.getLogger(__name__)
+_WORKER_MODULES = ("microfacial.inference.film_checks", "microfacial.serving.film_answers")
 _PAGE_TYPES = {
     "page.html": "text/html",
     "page.css": "text/css",
@@ -86,7 +87,7 @@ class _Server:
     @asynccontextmanager
     async def run(self, _: FastAPI) -> AsyncIterator[None]:
         """Start the worker processes and make the temporary folder. End and delete them afterwards."""
-        self._workers = FilmWorkers(self._plan.answer, self._plan.limits, self._plan.processes)
+        self._workers = FilmWorkers(self._plan.answer, self._plan.limits, self._plan.processes, _WORKER_MODULES)
         self._workers.start()
         try:
             with make_server_folder() as self._folder:

@@ -9,16 +9,19 @@ import pandas as pd
 from mlflow import pyfunc
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
 
 from microfacial.source_code import OPENCV, find_installed
 
 _PACKAGE = Path(__file__).parent.parent
 _NEEDED = (  # packages that the copied code imports. A test compares them with the imports
+    "joblib",
     "mlflow",
     "numpy",
     OPENCV,
     "openpyxl",
     "pandas",
+    "pebble",
     "pillow",
     "psutil",
     "pydantic",
@@ -61,16 +64,17 @@ def requirements() -> list[str]:
 def make_signature(classes: Sequence[str]) -> ModelSignature:
     """Return the names and types of a bundle's input and output.
 
-    The input has the columns clip, onset, apex, offset and fps. The output has the predicted label, and `p_<class>`,
-    the probability of each class.
+    The input has the columns clip, frames, onset, apex, offset and fps. Their type is Any, because columns of other
+    types cannot have missing values, and clips of one request can have different columns. The output has the predicted
+    label, `p_<class>`, the probability of each class, and the columns reason, error and answer.
 
     Args:
         classes: names of the classes that the bundle predicts.
     """
-    optional = {"onset": DataType.long, "apex": DataType.long, "offset": DataType.long, "fps": DataType.double}
-    inputs = [
-        ColSpec(DataType.string, "clip"),
-        *(ColSpec(kind, name, required=False) for name, kind in optional.items()),
-    ]
-    outputs = [ColSpec(DataType.string, "label"), *(ColSpec(DataType.double, f"p_{name}") for name in classes)]
+    names = ("clip", "frames", "onset", "apex", "offset", "fps")
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    inputs = [ColSpec(anything, name, required=False) for name in names]
+    text = [ColSpec(DataType.string, name, required=False) for name in ("label", "reason", "error")]
+    probabilities = [ColSpec(DataType.double, f"p_{name}", required=False) for name in classes]
+    outputs = [text[0], *probabilities, *text[1:], ColSpec(anything, "answer", required=False)]
     return ModelSignature(inputs=Schema([*inputs]), outputs=Schema([*outputs]))

@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
-from microfacial.inference.answer import answer_clip, answer_film
+from microfacial.inference.answer import answer_clip, answer_film, has_known_moments
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
 from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
 from microfacial.inference.film_answer import MISUSE, FilmAnswer
@@ -222,9 +222,8 @@ def _answer(
 ) -> FilmAnswer:
     """Return the answer about a film, and write its page and video. If it cannot be read, the answer has the error."""
     pictures = targets.page is not None
-    given = model.faces.method == "whole" or any(moment is not None for moment in moments.values())
     try:
-        if given:
+        if has_known_moments(model, moments):
             answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
         else:
             with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:

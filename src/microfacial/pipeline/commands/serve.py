@@ -12,8 +12,14 @@ from microfacial.inference.request_limits import RequestLimits
 from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import VERSION_CACHE, Project
 from microfacial.serving.access import is_loopback
-from microfacial.serving.jobs import answer_by_name
-from microfacial.serving.offered_models import ModelSource, OfferedModel, offer_path, offer_prior, offer_versions
+from microfacial.serving.offered_models import (
+    ModelSource,
+    OfferedModel,
+    answer_by_name,
+    offer_path,
+    offer_prior,
+    offer_versions,
+)
 from microfacial.serving.web_app import ServerPlan, make_web_app
 
 _CONNECTIONS = 64  # more are refused, so that uploads cannot fill the disk

@@ -1,4 +1,4 @@
-"""Check a film against the limits of a request, in a worker process."""
+"""Check a film or a map against the limits of a request."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from microfacial.datasets.image_files import check_image_size
 from microfacial.datasets.limits import check_frame_count
 from microfacial.datasets.video import scan_video
 from microfacial.errors import TooLargeError
-from microfacial.inference.request_limits import RequestLimits
+from microfacial.inference.request_limits import MAP_SUFFIX, RequestLimits
 
 
 def check_film(path: Path, limits: RequestLimits) -> None:
     """Refuse a film that is damaged, too large or too long. The frames of a video are counted by decoding them.
 
     Args:
-        path: file of a video, or folder of pictures.
+        path: file of a video, folder of pictures, or picture of a map.
         limits: limits of the film.
 
     Raises:
@@ -25,6 +25,9 @@ def check_film(path: Path, limits: RequestLimits) -> None:
         check_frame_count(path, len(pictures), limits.frames)
         for picture in pictures:
             check_image_size(picture, picture.read_bytes(), limits.pixels)
+        return
+    if path.suffix == MAP_SUFFIX:
+        check_image_size(path, path.read_bytes(), limits.pixels)
         return
     facts = scan_video(path, most_frames=limits.frames, most_px=limits.pixels)
     seconds = facts.seconds[-1] if facts.seconds else 0.0

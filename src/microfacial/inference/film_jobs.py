@@ -1,6 +1,6 @@
-"""Answer one film in a worker process, within limits of size, length and memory.
+"""Answer one film within limits of size, length and memory.
 
-The server imports this module too, so functions import their libraries when they run in a worker process.
+Servers import this module too, so functions import their libraries when they run in a worker process.
 """
 
 import json
@@ -10,14 +10,13 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from microfacial.errors import DatasetError, TooLargeError
 from microfacial.inference.request_limits import RequestLimits
-from microfacial.serving.offered_models import ModelSource
 from microfacial.workers import end_with_parent
 
 _LOG = logging.getLogger(__name__)
@@ -31,15 +30,17 @@ class FilmJob:
         name: name of the film in the answer. It is not the name of a file on this machine.
         path: temporary file of the film, or temporary folder of its frames.
         fps: frames per second; None means those of the file.
-        model: name of a model that the server offers.
+        model: name of a model that the server offers; empty if it has only one.
         as_page: whether the answer also contains what the web page shows.
+        moments: `onset`, `apex` and `offset`, the numbers of frames, as far as they are given.
     """
 
     name: str
     path: Path
     fps: float | None
-    model: str
+    model: str = ""
     as_page: bool = False
+    moments: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,18 @@ def prepare_worker(memory_bytes: int, modules: Sequence[str]) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
+def run_in_worker(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutcome:
+    """Answer one film in a worker process. Temporary files of a process that is ended are deleted with the request.
+
+    Args:
+        answer: see `run_job`.
+        job: see `run_job`.
+        limits: see `run_job`.
+    """
+    tempfile.tempdir = str(job.path.parent)
+    return run_job(answer, job, limits)
+
+
 def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutcome:
     """Answer one film. Every failure becomes one line.
 
@@ -89,9 +102,8 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
     Returns:
         The outcome. Its content names no file of this machine.
     """
-    from microfacial.serving.film_checks import check_film
+    from microfacial.inference.film_checks import check_film
 
-    tempfile.tempdir = str(job.path.parent)  # so that files of a process that is ended are deleted with the request
     try:
         check_film(job.path, limits)
         rows = (json.dumps(dict(row), allow_nan=False, ensure_ascii=False) for row in answer(job))
@@ -105,21 +117,6 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
     except Exception:  # noqa: BLE001 - the sender must not get a traceback
         _LOG.exception("a film could not be answered")
         return fail(job.name, 500, f"{job.name}: the server failed on this film. Its log has the reason")
-
-
-def answer_by_name(job: FilmJob, sources: Mapping[str, ModelSource]) -> list[dict[str, Any]]:
-    """Return the answer to a film by a model of this server.
-
-    Args:
-        job: the film.
-        sources: the models, by their names in requests.
-
-    Raises:
-        MicrofacialError: the film or the model cannot be read.
-    """
-    from microfacial.serving.film_answers import answer_with_model
-
-    return answer_with_model(job, sources[job.model])
 
 
 def fail(name: str, status: int, reason: str) -> FilmOutcome:
