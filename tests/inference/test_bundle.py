@@ -42,7 +42,7 @@ def test_a_bundle_predicts_as_the_written_model_to_the_last_bit(
 def test_a_bundle_weighs_all_regions_that_its_model_reads(
     model: str, data: Data, settings: Settings, tmp_path: Path
 ) -> None:
-    write(tmp_path / "bundle", model, data, settings)
+    write_fitted_bundle(tmp_path / "bundle", model, data, settings)
     restored = read_bundle(tmp_path / "bundle")
     weights = restored.weigh_regions(data.store)
     assert tuple(weights) == MODELS[model].make_inputs(data.store, restored.settings).regions
