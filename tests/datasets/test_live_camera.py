@@ -20,7 +20,7 @@ def take_all(reader: CameraReader) -> list[TimedFrame]:
     """Take frames until the camera stops."""
     frames: list[TimedFrame] = []
     with pytest.raises(DatasetError, match="no more frames"):
-        frames.extend(iter(lambda: reader.take(5), None))  # type: ignore[arg-type]
+        frames.extend(iter(lambda: reader.take(5), None))
     return frames
 
 
@@ -60,7 +60,12 @@ def test_a_camera_that_hangs_counts_as_stopped_and_is_not_closed_while_it_is_rea
 ) -> None:
     monkeypatch.setattr(live_camera, "_JOIN_S", 0.01)
     unplugged = threading.Event()
-    camera = DrawnCamera(make_noise(3, 8), FPS, lambda index: index < 3 or not unplugged.wait(5) or None)
+
+    def hang(index: int) -> None:
+        if index == 3:
+            unplugged.wait(5)
+
+    camera = DrawnCamera(make_noise(3, 8), FPS, hang)
     with CameraReader(camera, "camera 7", patience_s=0.05) as reader:
         numbers = [frame.number for frame in (reader.take(5) for _ in range(3)) if frame]
         assert reader.take(0.001) is None

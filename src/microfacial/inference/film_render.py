@@ -150,7 +150,7 @@ def _describe(event: Event) -> str:
 
 
 def draw_text(canvas: Image, text: str, left: int, bottom: int, colour: tuple[int, int, int]) -> None:
-    """Draw a line of text on a black ground. Letters outside of ASCII become question marks.
+    """Draw a line of text on a black ground. Letters outside of ASCII become question marks, and dashes hyphens.
 
     Args:
         canvas: picture to draw on, `(H, W, 3)` uint8, BGR.
@@ -159,7 +159,7 @@ def draw_text(canvas: Image, text: str, left: int, bottom: int, colour: tuple[in
         bottom: y of its base line in px.
         colour: colour, BGR.
     """
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+    plain = text.replace("–", "-").encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
     (width, height), below = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, 1)
     cv2.rectangle(canvas, (left - 2, bottom - height - 3), (left + width + 2, bottom + below), (0, 0, 0), -1)
     cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, colour, 1, cv2.LINE_AA)

@@ -19,7 +19,9 @@ from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.follow_film import LEAST_SEEN_S, FilmFollower, FollowedFilm, FollowedPerson
 from microfacial.inference.frame_source import RecentFrames
 from microfacial.inference.recognise import recognise_events
+from microfacial.preprocessing.alignment import mean_face, place_all_faces
 from microfacial.preprocessing.event_rules import EventConfig
+from microfacial.preprocessing.face_networks import enclose_points, fit_mesh
 from microfacial.preprocessing.film_spotter import PersonEvent
 from microfacial.preprocessing.person_spotter import longest_wait
 
@@ -28,6 +30,7 @@ _MOST_BYTES = 2**30
 _FORGOTTEN = "its frames are not in memory any more. Use smaller frames or a lower frame rate"
 _START_S, _START_FRAMES = 0.5, 5  # the first frames, which give the frame rate
 _SLOW_S = 1.0  # time over which the frame rate is measured, which must not be too low
+_SLOW_TIME_S = 60.0  # longest time with one reason
 _RATE_S = 4.0  # time over which the frame rate of spotting is measured
 _RATE_CHANGE = 0.05  # smaller changes of the rate are noise
 _USUAL_FPS = 30.0  # of a single frame
@@ -50,6 +53,7 @@ class LiveAnswer:
             model: the model that recognises movements.
             pictures: whether to keep crops and flow of each movement in `Event.store`.
         """
+        _load_networks()
         self.count = 0
         self.events: list[Event] = []
         self.slow = ""
@@ -60,6 +64,8 @@ class LiveAnswer:
         self._numbers: dict[int, int] = {}  # number in the answer by the number of the spotter
         self._fps = 0.0
         self._short, self._long = _Rate(_SLOW_S), _Rate(_RATE_S)
+        self._slow_time: _SlowTime | None = None
+        self._last_s = 0.0  # time of the frame before
 
     @property
     def fps(self) -> float | None:
@@ -112,6 +118,8 @@ class LiveAnswer:
         longest = max((len(person.places) for person in self._follower.people.values()), default=0)
         if not self._numbers:
             self._number_people(longest)
+        if self._slow_time:
+            self._slow_time.explain(self._follower)
         self._recognise(self._follower, spotted)
         followed = FollowedFilm(
             recording=Recording(root=Path(), frames=self._name, numbers=tuple(self.seconds), fps=None),
@@ -140,6 +148,7 @@ class LiveAnswer:
         steps = np.diff([frame.seconds or 0.0 for frame in self._first])
         self._fps = _rounded_rate(1 / float(np.median(steps))) if len(steps) else _USUAL_FPS
         self.slow = explain_slow_rate(self._fps)
+        self._last_s = (self._first[0].seconds or 0.0) - 1 / self._fps
         self._follower = FilmFollower(self._fps)
         events: list[Event] = []
         for frame in self._first:
@@ -148,17 +157,24 @@ class LiveAnswer:
         return tuple(events)
 
     def _follow(self, follower: FilmFollower, frame: TimedFrame) -> tuple[Event, ...]:
-        self._measure_rate(follower, frame.seconds or 0.0)
+        self._measure_rate(follower, frame)
         spotted = follower.add(frame, self.slow)
         self._number_people(LEAST_SEEN_S * self._fps)
         return self._recognise(follower, spotted)
 
-    def _measure_rate(self, follower: FilmFollower, seconds: float) -> None:
+    def _measure_rate(self, follower: FilmFollower, frame: TimedFrame) -> None:
         for rate in (self._short, self._long):
-            rate.add(seconds)
+            rate.add(frame.seconds or 0.0)
         if self._short.fps is not None:
-            reason = explain_slow_rate(self._short.fps)
-            self.slow = reason and (self.slow or reason)  # one reason for all frames of a slow time
+            self.slow = explain_slow_rate(self._short.fps)
+        slow = self._slow_time
+        if slow and not (self.slow and slow.frames[-1][1] - slow.start_s < _SLOW_TIME_S):
+            slow.explain(follower)
+            slow = None
+        if self.slow:
+            slow = slow or _SlowTime(self._last_s, self.slow)
+            slow.frames.append((frame.number, frame.seconds or 0.0))
+        self._slow_time, self._last_s = slow, frame.seconds or 0.0
         if self._long.is_full and self._long.fps and abs(self._long.fps / self._fps - 1) > _RATE_CHANGE:
             self._fps = self._long.fps
             follower.spotter.set_rate(self._fps)
@@ -171,6 +187,8 @@ class LiveAnswer:
                 self._numbers[spotted] = len(self._numbers) + 1
 
     def _recognise(self, follower: FilmFollower, spotted: tuple[PersonEvent, ...]) -> tuple[Event, ...]:
+        if spotted and self._slow_time:
+            self._slow_time.explain(follower)
         found = [
             make_event(self._numbers[entry.person], entry.event, follower.people[entry.person], follower.seconds)
             for entry in spotted
@@ -186,6 +204,28 @@ class LiveAnswer:
         final = [*lost, *recognise_events(self._recent, held, places, self._model, pictures=self._pictures)]
         self.events += final
         return tuple(final)
+
+
+def _load_networks() -> None:
+    """Load the networks that find faces, so that they do not delay the first frames."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    place_all_faces(blank, len(blank))
+    fit_mesh(blank, enclose_points(mean_face(len(blank))))
+
+
+class _SlowTime:
+    """A time in which the frame rate is too low. All its frames have one reason, with the mean rate."""
+
+    def __init__(self, start_s: float, reason: str) -> None:
+        self.start_s, self._reason = start_s, reason
+        self.frames: list[tuple[int, float]] = []  # number and time
+
+    def explain(self, follower: FilmFollower) -> None:
+        """Give the frames so far their reason."""
+        duration = self.frames[-1][1] - self.start_s
+        self._reason = explain_slow_rate(_rounded_rate(len(self.frames) / max(duration, 1e-6))) or self._reason
+        for person in follower.people.values():
+            person.faults.update((number, self._reason) for number, _ in self.frames if number in person.places)
 
 
 class _Rate:

@@ -1,5 +1,6 @@
 """Draw the picture of a camera with its faces, the signal of the last seconds, and the movements."""
 
+import textwrap
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.frames import TimedFrame
-from microfacial.inference.answer_table import format_event
+from microfacial.inference.answer_table import format_units
 from microfacial.inference.film_answer import Event
 from microfacial.inference.film_render import ABSTAINED, RECOGNISED, draw_face_square, draw_text, region_corners
 from microfacial.inference.live_answer import LiveAnswer
@@ -18,7 +19,8 @@ from microfacial.records import Image
 _SHOWN_S = 30.0  # of the signal
 _PREVIEW_S = 1.0  # time after which the signal that is not final is computed again
 _LEAST_WIDTH = 640  # the texts need some space
-_TIMELINE_PX, _LINE_PX, _LINES = 100, 18, 5
+_TIMELINE_PX, _LINE_PX, _LINES = 100, 18, 6
+_LETTER_PX = 8  # mean width of a letter
 _GREATEST = 3.0  # signal at the upper edge of the timeline, as a multiple of the threshold
 _WHITE, _GREY, _DARK = (255, 255, 255), (150, 150, 150), (70, 70, 70)
 _PEOPLE = ((230, 200, 90), (200, 130, 240), (110, 220, 240), (160, 240, 160))  # colours of people, BGR
@@ -103,8 +105,22 @@ class LivePicture:
         elif not live.events:
             text = "no movement so far. A movement is final about ten seconds after its peak"
             draw_text(area, text, 6, 13 + _LINE_PX, _GREY)
-        for row, event in enumerate(reversed(live.events[-_LINES:]), 1):
-            draw_text(area, format_event(event), 6, 13 + row * _LINE_PX, RECOGNISED if event.label else ABSTAINED)
+        letters = area.shape[1] // _LETTER_PX
+        lines = [
+            (line, RECOGNISED if event.label else ABSTAINED)
+            for event in reversed(live.events[-_LINES:])
+            for line in textwrap.wrap(_describe(event), letters, subsequent_indent="      ")
+        ]
+        for row, (line, colour) in enumerate(lines[:_LINES], 1):
+            draw_text(area, line, 6, 13 + row * _LINE_PX, colour)
+
+
+def _describe(event: Event) -> str:
+    moment = "" if event.apex_s is None else f"{event.apex_s:.2f} s  "
+    head = f"{moment}person {event.person}  {event.kind}  "
+    if event.label is None:
+        return f"{head}not recognised: {event.abstained}"
+    return f"{head}{event.label} {event.probabilities[event.label]:.2f}  {format_units(event.units)}"
 
 
 def _colour(number: int) -> tuple[int, int, int]:
