@@ -36,6 +36,9 @@ class FakeTk:
     def title(self, text: str) -> None:
         self.names.append(text)
 
+    def focus_force(self) -> None:
+        self.fail_if_gone()
+
     def bind(self, key: str, function: Callable[..., None]) -> None:
         self.bound[key] = function
 

@@ -33,7 +33,7 @@ class CapturedFrame(NamedTuple):
     image: Image
 
 
-class Camera(Protocol):
+class LiveCamera(Protocol):
     """A camera that is open."""
 
     def read(self) -> CapturedFrame:
@@ -80,7 +80,7 @@ def _shrink(image: Image) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def open_camera(index: int) -> Camera:
+def open_camera(index: int) -> LiveCamera:
     """Open a camera of this computer.
 
     Args:
@@ -125,7 +125,7 @@ class CameraReader:
 
     def __init__(
         self,
-        camera: Camera,
+        camera: LiveCamera,
         name: str,
         *,
         backlog_s: float = _BACKLOG_S,

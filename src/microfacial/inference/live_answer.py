@@ -19,9 +19,8 @@ from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.follow_film import LEAST_SEEN_S, FilmFollower, FollowedFilm, FollowedPerson
 from microfacial.inference.frame_source import RecentFrames
 from microfacial.inference.recognise import recognise_events
-from microfacial.preprocessing.alignment import mean_face, place_all_faces
+from microfacial.preprocessing.alignment import place_all_faces
 from microfacial.preprocessing.event_rules import EventConfig
-from microfacial.preprocessing.face_networks import enclose_points, fit_mesh
 from microfacial.preprocessing.film_spotter import PersonEvent
 from microfacial.preprocessing.person_spotter import longest_wait
 
@@ -53,7 +52,7 @@ class LiveAnswer:
             model: the model that recognises movements.
             pictures: whether to keep crops and flow of each movement in `Event.store`.
         """
-        _load_networks()
+        _load_detector()
         self.count = 0
         self.events: list[Event] = []
         self.slow = ""
@@ -206,11 +205,10 @@ class LiveAnswer:
         return tuple(final)
 
 
-def _load_networks() -> None:
-    """Load the networks that find faces, so that they do not delay the first frames."""
+def _load_detector() -> None:
+    """Load the network that finds faces, so that it does not delay the first frames."""
     blank = np.zeros((64, 64, 3), np.uint8)
     place_all_faces(blank, len(blank))
-    fit_mesh(blank, enclose_points(mean_face(len(blank))))
 
 
 class _SlowTime:

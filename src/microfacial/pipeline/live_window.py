@@ -97,4 +97,5 @@ def open_live_window(title: str) -> LiveWindow:
     except tkinter.TclError as error:
         raise PipelineError(f"no window can be opened ({error}). Run the command on a desktop, {_WITHOUT}") from None
     root.title(title)
+    root.focus_force()  # so that the keys work at once
     return _TkWindow(tkinter, root)

@@ -74,7 +74,7 @@ def write_page(answer: FilmAnswer, path: Path) -> None:
     write_text(path, render_film_page(answer))
 
 
-def write_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Path) -> None:
+def write_answer_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Path) -> None:
     """Write rows of answers as a CSV file.
 
     Args:

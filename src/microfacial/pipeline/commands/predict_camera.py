@@ -20,7 +20,7 @@ from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
 from microfacial.pipeline.live_window import LiveWindow, open_live_window
-from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_page, write_table
+from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_page, write_answer_table
 
 _LOG = logging.getLogger(__name__)
 _WAIT_S = 0.05  # for a frame, before the keys are looked at
@@ -74,7 +74,7 @@ def run_predict_camera(
     if outputs.html is not None:
         write_page(answer, outputs.html / f"{stem}.html")
     if outputs.csv is not None:
-        write_table(csv_rows(answer), model.note, outputs.csv)
+        write_answer_table(csv_rows(answer), model.note, outputs.csv)
     if fault is not None:
         click.echo(f"microfacial: {fault}. The answer is about the frames before", err=True)
     return fault is None
