@@ -54,7 +54,7 @@ def test_too_few_frames_give_the_reason_of_a_film(prior: AnsweringModel, film: P
         live.add(frame)
     assert "13.3 per second" in live.slow
     answer = live.finish()
-    assert not any(event.label for event in answer.events)
+    assert (answer.events, answer.reason) == ((), explain_slow_rate(FPS / 3))
     (person,) = answer.people
     (gap,) = person.gaps
     assert gap.reason == explain_slow_rate(FPS / 3)
@@ -71,6 +71,17 @@ def test_a_rate_that_recovers_leaves_a_gap(prior: AnsweringModel, film: Path) ->
     (gap,) = (gap for gap in answer.people[0].gaps if "per second" in gap.reason)
     assert (gap.first, gap.last) == (41, 41)  # the first frame after the pause
     assert "1 per second" in gap.reason
+    assert [event.apex for event in answer.events] == [21, 61]
+
+
+def test_a_movement_in_which_frames_are_missing_does_not_count(prior: AnsweringModel, film: Path) -> None:
+    frames = [
+        frame._replace(seconds=(frame.seconds or 0.0) + (1.5 if frame.number >= 19 else 0.0))
+        for frame in frames_of(film)
+    ]
+    answer = answer_live(prior, iter(frames))
+    assert answer.events == ()
+    assert [(gap.first, gap.last) for gap in answer.people[0].gaps] == [(19, 19)]
 
 
 def test_frames_that_are_forgotten_are_a_reason(

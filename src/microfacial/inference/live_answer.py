@@ -22,7 +22,7 @@ from microfacial.inference.recognise import recognise_events
 from microfacial.preprocessing.alignment import place_all_faces
 from microfacial.preprocessing.event_rules import EventConfig
 from microfacial.preprocessing.film_spotter import PersonEvent
-from microfacial.preprocessing.person_spotter import longest_wait
+from microfacial.preprocessing.person_spotter import SpottedEvent, longest_wait
 
 _MEMORY_S = longest_wait(EventConfig()) + 1.0  # of frames, so that those of each movement can be read again
 _MOST_BYTES = 2**30
@@ -64,6 +64,7 @@ class LiveAnswer:
         self._fps = 0.0
         self._short, self._long = _Rate(_SLOW_S), _Rate(_RATE_S)
         self._slow_time: _SlowTime | None = None
+        self._slow_ranges: list[tuple[int, int]] = []  # first and last number of each slow time
         self._last_s = 0.0  # time of the frame before
 
     @property
@@ -173,6 +174,9 @@ class LiveAnswer:
         if self.slow:
             slow = slow or _SlowTime(self._last_s, self.slow)
             slow.frames.append((frame.number, frame.seconds or 0.0))
+            if len(slow.frames) > 1:
+                self._slow_ranges.pop()
+            self._slow_ranges.append((slow.frames[0][0], frame.number))
         self._slow_time, self._last_s = slow, frame.seconds or 0.0
         if self._long.is_full and self._long.fps and abs(self._long.fps / self._fps - 1) > _RATE_CHANGE:
             self._fps = self._long.fps
@@ -186,12 +190,11 @@ class LiveAnswer:
                 self._numbers[spotted] = len(self._numbers) + 1
 
     def _recognise(self, follower: FilmFollower, spotted: tuple[PersonEvent, ...]) -> tuple[Event, ...]:
-        if spotted and self._slow_time:
-            self._slow_time.explain(follower)
+        """Recognise movements. As in a film, those at too low a frame rate do not count."""
         found = [
             make_event(self._numbers[entry.person], entry.event, follower.people[entry.person], follower.seconds)
             for entry in spotted
-            if entry.person in self._numbers
+            if entry.person in self._numbers and not self._is_slow(entry.event)
         ]
         lost = [
             replace(event, abstained=event.abstained or _FORGOTTEN)
@@ -203,6 +206,9 @@ class LiveAnswer:
         final = [*lost, *recognise_events(self._recent, held, places, self._model, pictures=self._pictures)]
         self.events += final
         return tuple(final)
+
+    def _is_slow(self, event: SpottedEvent) -> bool:
+        return any(first <= event.offset and event.onset <= last for first, last in self._slow_ranges)
 
 
 def _load_detector() -> None:

@@ -47,8 +47,9 @@ class Watch:
         *arguments: str,
         window: FakeWindow | None = None,
         before: Callable[[int], None] = lambda index: None,
+        fps: float = FPS,
     ) -> int:
-        self.window, self.camera = window or FakeWindow(), DrawnCamera(frames, FPS, before)
+        self.window, self.camera = window or FakeWindow(), DrawnCamera(frames, fps, before)
         self._monkeypatch.setattr(predict_camera, "open_camera", lambda index: self.camera)
         self._monkeypatch.setattr(predict_camera, "open_live_window", lambda title: self.window)
         return run(self._monkeypatch, "predict", "--camera", *arguments)
@@ -149,6 +150,16 @@ def test_movements_are_printed_at_once_without_a_window(
     assert len(rows) == 2  # at once, and in the table at the end
     assert lines[rows[0]].startswith("person 1")
     assert rows[0] < lines.index(next(line for line in lines if line.startswith("camera 0: ")))
+
+
+def test_a_camera_that_is_too_slow_is_announced_once(
+    watch: Watch, frames: list[Frame], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert watch(frames[::4], "--no-window", fps=10.0) == 2
+    output = capsys.readouterr()
+    assert output.err.count("the frame rate of 10 per second") == 1
+    assert "10 frames at 10 per second" in output.out
+    assert "no event: the frame rate of 10 per second" in output.out
 
 
 def test_a_camera_without_a_frame_is_an_error(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, Answeri
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
-from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_page, write_answer_table
+from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
 from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
 from microfacial.settings import check, read_sections

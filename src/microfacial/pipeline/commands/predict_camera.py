@@ -20,7 +20,7 @@ from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
 from microfacial.pipeline.live_window import LiveWindow, open_live_window
-from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_page, write_answer_table
+from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
 
 _LOG = logging.getLogger(__name__)
 _WAIT_S = 0.05  # for a frame, before the keys are looked at
