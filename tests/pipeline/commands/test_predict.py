@@ -95,7 +95,7 @@ def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, microfacial.pipeline.commands.predict\n"
+        "import sys, microfacial.pipeline.commands.predict, microfacial.pipeline.commands.predict_camera\n"
         "print([name for name in ('torch', 'sklearn', 'pandas', 'matplotlib', 'mlflow') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

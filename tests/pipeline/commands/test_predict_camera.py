@@ -97,7 +97,7 @@ def test_the_window_shows_the_frames(watch: Watch, frames: list[Frame]) -> None:
 def test_a_closed_window_ends_the_recording(
     watch: Watch, frames: list[Frame], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert watch(frames, window=FakeWindow(most=2), before=lambda index: time.sleep(0.02)) == 0
+    assert watch(frames, window=FakeWindow(most=2), before=lambda index: time.sleep(0.05)) == 0
     assert "camera 0: 1 person" in capsys.readouterr().out
     assert len(watch.window.pictures) == 2
     assert not watch.camera.ended.is_set()
