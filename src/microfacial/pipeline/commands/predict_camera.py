@@ -20,6 +20,7 @@ from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
 from microfacial.pipeline.live_window import LiveWindow, open_live_window
+from microfacial.pipeline.messages import is_quiet
 from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
 
 _LOG = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ def run_predict_camera(
         shown = stack.enter_context(closing(open_live_window(f"microfacial: {name}"))) if window else None
         reader = stack.enter_context(CameraReader(open_camera(index), name))
         screen = _Screen(shown, stack.enter_context(write_live_video(render)))
-        click.echo(f"predict: {name} records. {'q, Esc or ' if window else ''}Ctrl+C ends it", err=True)
+        if not is_quiet():
+            click.echo(f"predict: {name} records. {'q, Esc or ' if window else ''}Ctrl+C ends it", err=True)
         _LOG.debug("recording with %s", name, extra={"prints_itself": True})
         fault = _record(reader, live, limit_s, screen, printer)
         if not live.count:
