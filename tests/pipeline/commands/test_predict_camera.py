@@ -117,10 +117,13 @@ def test_a_signal_ends_the_recording_with_an_answer(
 
     def interrupt(index: int) -> None:
         if index == 30:
+            until = time.monotonic() + 10
+            while len(watch.window.pictures) < 5 and time.monotonic() < until:
+                time.sleep(0.01)
             os.kill(os.getpid(), number)
         time.sleep(0.5 if index == 31 else 0)
 
-    assert watch(frames, "--no-window", before=interrupt) == 0
+    assert watch(frames, before=interrupt) == 0
     assert "camera 0: 1 person" in capsys.readouterr().out
     assert [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM)] == handlers
 

@@ -60,13 +60,14 @@ def run_predict_camera(
     live = LiveAnswer(name, model, pictures=outputs.html is not None)
     printer = _EventPrinter(name, model, live, as_json=outputs.as_json, at_once=outputs.as_json or not window)
     with ExitStack() as stack:
+        ended = stack.enter_context(_note_signals())
         shown = stack.enter_context(closing(open_live_window(f"microfacial: {name}"))) if window else None
         reader = stack.enter_context(CameraReader(open_camera(index), name))
         screen = _Screen(shown, stack.enter_context(write_live_video(render)))
         if not is_quiet():
             click.echo(f"predict: {name} records. {'q, Esc or ' if window else ''}Ctrl+C ends it", err=True)
         _LOG.debug("recording with %s", name, extra={"prints_itself": True})
-        fault = _record(reader, live, limit_s, screen, printer)
+        fault = _record(reader, live, limit_s, screen, printer, ended)
         if not live.count:
             raise fault or DatasetError(f"{name}: the recording ended before the first frame. Try again")
     answer = live.finish()
@@ -133,22 +134,26 @@ class _EventPrinter:
 
 
 def _record(
-    reader: CameraReader, live: LiveAnswer, limit_s: float | None, screen: _Screen, printer: _EventPrinter
+    reader: CameraReader,
+    live: LiveAnswer,
+    limit_s: float | None,
+    screen: _Screen,
+    printer: _EventPrinter,
+    ended: Flag,
 ) -> DatasetError | None:
     """Read the camera until the user, the limit or the camera ends it. Return why the camera ended it."""
-    with _note_signals() as ended:
-        while not ended.is_set() and not screen.is_closed():
-            try:
-                frame = reader.take(_WAIT_S)
-            except DatasetError as error:
-                return error
-            if frame is None:
-                continue
-            if limit_s is not None and (frame.seconds or 0.0) > limit_s:
-                break
-            live.add(frame)
-            printer.print_new()
-            screen.update(frame, live, reader)
+    while not ended.is_set() and not screen.is_closed():
+        try:
+            frame = reader.take(_WAIT_S)
+        except DatasetError as error:
+            return error
+        if frame is None:
+            continue
+        if limit_s is not None and (frame.seconds or 0.0) > limit_s:
+            break
+        live.add(frame)
+        printer.print_new()
+        screen.update(frame, live, reader)
     return None
 
 
