@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from microfacial.preprocessing.event_rules import EventConfig, find_excursions, running_median
 from microfacial.preprocessing.motion_path import REGIONS
-from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
+from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent, longest_wait
 
 FPS = 30.0
 Path = NDArray[np.float64]
@@ -141,3 +141,28 @@ def test_the_running_median_ignores_a_short_movement_and_follows_a_step() -> Non
     medians = running_median(path, 10.0, 2.0)
     assert medians[42, 0] == 0.0
     assert medians[99, 0] == 2.0
+
+
+def test_the_preview_has_the_frames_and_the_signal_that_are_not_final() -> None:
+    path = raise_and_lower(rest(500), 430, 11, BROWS)
+    spotter = PersonSpotter(FPS, EventConfig())
+    assert spotter.preview()[0] == []
+    for row, x in enumerate(path):
+        spotter.add(row + 1, row / FPS, x, fast=False)
+    final = list(spotter.numbers)
+    numbers, signal = spotter.preview()
+    assert final
+    assert [*final, *numbers] == list(range(1, 501))
+    assert abs(numbers[int(signal.argmax())] - 436) <= 1
+    assert signal.max() > 1
+    spotter.end_run()
+    assert list(spotter.numbers) == list(range(1, 501))
+    assert list(spotter.signal)[len(final) :] == pytest.approx(signal.tolist(), rel=1e-6)
+
+
+def test_no_movement_waits_longer_than_it_should() -> None:
+    path = raise_and_lower(rest(1200), 400, 11, BROWS)
+    spotter = PersonSpotter(FPS, EventConfig())
+    final = [(row, event) for row, x in enumerate(path) for event in spotter.add(row + 1, row / FPS, x, fast=False)]
+    ((row, event),) = final
+    assert 0 < row / FPS - (event.onset - 1) / FPS <= longest_wait(EventConfig()) == 16.0

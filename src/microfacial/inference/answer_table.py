@@ -90,6 +90,15 @@ def format_answer(answer: FilmAnswer) -> str:
     return "\n".join(lines)
 
 
+def format_event(event: Event) -> str:
+    """Return an event as one line of text.
+
+    Args:
+        event: the event.
+    """
+    return f"person {'  '.join(filter(None, _cells(event)))}"
+
+
 def format_probabilities(event: Event) -> str:
     """Return the probabilities of an event as text, such as `happiness 0.812  disgust 0.188`.
 

@@ -20,7 +20,10 @@ from microfacial.records import FloatArray, Image
 CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
 """Codec of a rendered video by the extension of its file."""
 
-_REST, _RECOGNISED, _ABSTAINED = (180, 180, 180), (80, 200, 80), (60, 160, 240)  # colours, BGR
+RECOGNISED, ABSTAINED = (80, 200, 80), (60, 160, 240)
+"""Colours of movements with a class and without a class, BGR."""
+
+_REST = (180, 180, 180)  # colour of a face without a movement, BGR
 _STRIP_PX = 24  # height of the strip with the events, below the frame
 _DEFAULT_FPS = 30.0
 _LETTERS = 0.45  # size, as a factor of OpenCV's letters
@@ -53,7 +56,7 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
         StorageError: the video cannot be written.
     """
     check_render_path(path)
-    rate, boxes = answer.fps or _DEFAULT_FPS, _region_corners()
+    rate, boxes = answer.fps or _DEFAULT_FPS, region_corners()
     source = open_film(film, rate)
     with atomic_write(path) as scratch:
         video: cv2.VideoWriter | None = None
@@ -61,21 +64,34 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
             for number, _, image in source.frames():
                 drawn = _draw(image, number, answer, boxes)
                 if video is None:
-                    codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
-                    size = (drawn.shape[1], drawn.shape[0])
-                    video = cv2.VideoWriter(str(scratch), codec, rate, size)
-                    if not video.isOpened():
-                        raise StorageError(
-                            f"{path} cannot be written as a video of {size[0]}×{size[1]} px. Use the extension .avi, "
-                            "or smaller frames"
-                        )
+                    video = open_writer(path, scratch, rate, (drawn.shape[1], drawn.shape[0]))
                 video.write(drawn)
         finally:
             if video is not None:
                 video.release()
 
 
-def _region_corners() -> list[FloatArray]:
+def open_writer(path: Path, scratch: Path, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """Open a video for writing.
+
+    Args:
+        path: file of the video, whose extension is a key of `CODECS`.
+        scratch: file to write until it is complete; see `atomic_write`.
+        fps: frames per second.
+        size: width and height of the frames in px, both even.
+
+    Raises:
+        StorageError: the video cannot be written.
+    """
+    video = cv2.VideoWriter(str(scratch), cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()]), fps, size)
+    if not video.isOpened():
+        raise StorageError(
+            f"{path} cannot be written as a video of {size[0]}×{size[1]} px. Use the extension .avi, or smaller frames"
+        )
+    return video
+
+
+def region_corners() -> list[FloatArray]:
     """Return the corners of the regions of the mean face on the aligned square, `(4, 2)` each."""
     return [
         np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
@@ -92,7 +108,7 @@ def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatAr
     for person in answer.people:
         _draw_face(canvas, person, number, current.get(person.person), boxes)
     if not answer.people and current:
-        _write(canvas, _describe(current[1]), 4, 16, _RECOGNISED)
+        draw_text(canvas, _describe(current[1]), 4, 16, RECOGNISED)
     _draw_strip(canvas[height:], number, answer)
     return canvas
 
@@ -100,17 +116,31 @@ def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatAr
 def _draw_face(
     canvas: Image, person: PersonAnswer, number: int, event: Event | None, boxes: Sequence[FloatArray]
 ) -> None:
-    if number not in person.places:
-        return
-    back = invert_similarity(person.places[number])
+    if number in person.places:
+        colour = _REST if event is None else RECOGNISED if event.label else ABSTAINED
+        text = f"person {person.person}" + (f": {_describe(event)}" if event else "")
+        draw_face_square(canvas, person.places[number], text, colour, boxes)
+
+
+def draw_face_square(
+    canvas: Image, place: FloatArray, text: str, colour: tuple[int, int, int], boxes: Sequence[FloatArray]
+) -> None:
+    """Draw the square of a face with its regions, and a text above it.
+
+    Args:
+        canvas: picture to draw on, `(H, W, 3)` uint8, BGR.
+        place: similarity from its pixels to the aligned square, `(2, 3)`.
+        text: the text.
+        colour: colour of the lines and the text, BGR.
+        boxes: corners of the regions on the aligned square; see `region_corners`.
+    """
+    back = invert_similarity(place)
     last = RUN_SIZE_PX - 1.0
     square = transform_points(back, np.array([(0.0, 0.0), (last, 0.0), (last, last), (0.0, last)]))
-    colour = _REST if event is None else _RECOGNISED if event.label else _ABSTAINED
     shapes = [square, *(transform_points(back, corners) for corners in boxes)]
     cv2.polylines(canvas, [np.rint(shape).astype(np.int32) for shape in shapes], True, colour, 1, cv2.LINE_AA)
-    text = f"person {person.person}" + (f": {_describe(event)}" if event else "")
     left, top = np.rint(square.min(axis=0)).astype(int).tolist()
-    _write(canvas, text, max(left, 2), max(top - 6, 14), colour)
+    draw_text(canvas, text, max(left, 2), max(top - 6, 14), colour)
 
 
 def _describe(event: Event) -> str:
@@ -119,8 +149,17 @@ def _describe(event: Event) -> str:
     return f"{event.label} {event.probabilities[event.label]:.2f}"
 
 
-def _write(canvas: Image, text: str, left: int, bottom: int, colour: tuple[int, int, int]) -> None:
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+def draw_text(canvas: Image, text: str, left: int, bottom: int, colour: tuple[int, int, int]) -> None:
+    """Draw a line of text on a black ground. Letters outside of ASCII become question marks, and dashes hyphens.
+
+    Args:
+        canvas: picture to draw on, `(H, W, 3)` uint8, BGR.
+        text: the text.
+        left: x of its left end in px.
+        bottom: y of its base line in px.
+        colour: colour, BGR.
+    """
+    plain = text.replace("–", "-").encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
     (width, height), below = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, 1)
     cv2.rectangle(canvas, (left - 2, bottom - height - 3), (left + width + 2, bottom + below), (0, 0, 0), -1)
     cv2.putText(canvas, plain, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, _LETTERS, colour, 1, cv2.LINE_AA)
@@ -132,7 +171,7 @@ def _draw_strip(strip: Image, number: int, answer: FilmAnswer) -> None:
     first, last = _frame_range(answer, number)
     for event in answer.events:
         start, end = (round(width * (frame - first) / max(1, last - first)) for frame in (event.onset, event.offset))
-        colour = _RECOGNISED if event.label else _ABSTAINED
+        colour = RECOGNISED if event.label else ABSTAINED
         cv2.rectangle(strip, (start, 4), (max(end, start + 1), _STRIP_PX - 5), colour, -1)
     now = round(width * (number - first) / max(1, last - first))
     cv2.line(strip, (now, 0), (now, _STRIP_PX), (255, 255, 255), 1)

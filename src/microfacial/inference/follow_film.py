@@ -1,11 +1,12 @@
 """Read a film once: follow the people, spot their movements, and record where and how well each face is visible."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from microfacial.datasets.film import Film, open_film
+from microfacial.datasets.frames import Recording, TimedFrame
 from microfacial.preprocessing.alignment import is_turned
 from microfacial.preprocessing.events import explain_absence
 from microfacial.preprocessing.film_spotter import FilmPerson, FilmSpotter, PersonEvent
@@ -14,10 +15,12 @@ from microfacial.records import FloatArray
 LEAST_SIDE_PX = 80
 """Least side of the aligned square in pixels of the frame. In smaller faces, the motion of skin is below a pixel."""
 
+LEAST_SEEN_S = 0.3
+"""People who are visible for a shorter time are left out if there are others."""
+
 ReportFrames = Callable[[int, int | None], None]
 """Receives the number of frames that were read, and the number of all frames, None if it is unknown."""
 
-_LEAST_SEEN_S = 0.3  # people who are visible for a shorter time are left out if there are others
 _TOO_FAST = "the head moves too fast"
 _TOO_SMALL = f"the face is too small: its square is narrower than {LEAST_SIDE_PX} px. Record it closer"
 _TURNED = "the head is turned away. Record it from the front"
@@ -60,18 +63,64 @@ class FollowedFilm:
     """A film that was read.
 
     Attributes:
-        film: the film.
+        recording: the film, whose number of frames is now known.
         seconds: time of each frame in seconds from the first frame, by its number, ascending.
         fps: mean frames per second.
         people: people in the order of appearance.
         events: their movements. Their `person` is the number of a person, not its place in `people`.
     """
 
-    film: Film
+    recording: Recording
     seconds: Mapping[int, float]
     fps: float
     people: tuple[FollowedPerson, ...]
     events: tuple[PersonEvent, ...]
+
+
+class FilmFollower:
+    """Takes the frames of a film one by one. Memory grows by less than 1 kB per frame and person.
+
+    Attributes:
+        spotter: follows the people and spots their movements.
+        people: the people so far, by number.
+        seconds: time of each frame in seconds from the first frame, by its number, ascending.
+    """
+
+    def __init__(self, fps: float) -> None:
+        """Start without frames.
+
+        Args:
+            fps: frames per second.
+        """
+        self.spotter = FilmSpotter(fps)
+        self.people: dict[int, FollowedPerson] = {}
+        self.seconds: dict[int, float] = {}
+
+    def add(self, frame: TimedFrame, fault: str = "") -> tuple[PersonEvent, ...]:
+        """Read the next frame.
+
+        Args:
+            frame: the frame, whose time is known.
+            fault: why no face can be judged in this frame. Empty if the faces themselves decide.
+
+        Returns:
+            The movements that became final, in order of time.
+        """
+        assert frame.seconds is not None
+        self.seconds[frame.number] = frame.seconds
+        events = self.spotter.add(frame)
+        for person in self.spotter.people:
+            if person.run is not None:
+                followed = self.people.setdefault(person.number, FollowedPerson(person=person))
+                followed.places[frame.number] = person.run.transform
+                reason = fault or _find_fault(person)
+                if reason:
+                    followed.faults[frame.number] = reason
+        return events
+
+    def finish(self) -> tuple[PersonEvent, ...]:
+        """Return the last movements of the film."""
+        return self.spotter.finish()
 
 
 def follow_film(path: Path, fps: float | None, report: ReportFrames | None = None) -> FollowedFilm:
@@ -89,35 +138,34 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
     film = open_film(path, fps)
-    spotter = FilmSpotter(film.fps)
-    people: dict[int, FollowedPerson] = {}
-    seconds: dict[int, float] = {}
+    follower = FilmFollower(film.fps)
     events: list[PersonEvent] = []
     for frame in film.frames():
-        time = len(seconds) / film.fps if frame.seconds is None else frame.seconds
-        seconds[frame.number] = time
-        events += spotter.add(frame)
+        time = len(follower.seconds) / film.fps if frame.seconds is None else frame.seconds
+        events += follower.add(frame._replace(seconds=time))
         if report is not None:
-            report(len(seconds), film.count)
-        for person in spotter.people:
-            if person.run is not None:
-                followed = people.setdefault(person.number, FollowedPerson(person=person))
-                followed.places[frame.number] = person.run.transform
-                fault = _find_fault(person)
-                if fault:
-                    followed.faults[frame.number] = fault
-    events += spotter.finish()
+            report(len(follower.seconds), film.count)
+    events += follower.finish()
+    people, seconds = follower.people, follower.seconds
     longest = max((len(person.places) for person in people.values()), default=0)
-    least = min(longest, _LEAST_SEEN_S * film.fps)
+    least = min(longest, LEAST_SEEN_S * film.fps)
     kept = {number: person for number, person in people.items() if len(person.places) >= least}
     duration = max(seconds.values(), default=0.0)
+    rate = (len(seconds) - 1) / duration if duration > 0 else film.fps
     return FollowedFilm(
-        film=film,
+        recording=_as_recording(film, seconds, rate),
         seconds=seconds,
-        fps=(len(seconds) - 1) / duration if duration > 0 else film.fps,
+        fps=rate,
         people=tuple(kept.values()),
         events=tuple(event for event in events if event.person in kept),
     )
+
+
+def _as_recording(film: Film, numbers: Iterable[int], fps: float) -> Recording:
+    """Return the film as a recording whose number of frames is known."""
+    if film.recording is not None:
+        return film.recording
+    return Recording(root=film.path.parent, frames=film.path.name, numbers=tuple(numbers), fps=fps)
 
 
 def _find_fault(person: FilmPerson) -> str:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from microfacial.datasets.frames import Recording, stream_clip
+from microfacial.datasets.frames import Recording
 from microfacial.errors import DatasetError
 from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event
+from microfacial.inference.frame_source import FrameSource
 from microfacial.inference.read import LARGEST_SHIFT, make_recorded_clip, make_store
 from microfacial.inference.unfamiliar_motion import find_unfamiliar
 from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, place_distance
@@ -22,7 +23,7 @@ _SAME_PLACE = 0.3  # of the square's side: a face this far from where it was fol
 
 
 def recognise_events(
-    recording: Recording,
+    source: FrameSource,
     events: Sequence[Event],
     places: Sequence[Mapping[int, FloatArray]],
     model: AnsweringModel,
@@ -32,7 +33,7 @@ def recognise_events(
     """Recognise movements, or say why they cannot be recognised.
 
     Args:
-        recording: the film.
+        source: the frames of the film.
         events: spotted movements, in any order. Those that were abstained from stay as they are, apart from pictures.
         places: for each person, the similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the
             number of the frame.
@@ -46,12 +47,13 @@ def recognise_events(
         DatasetError: a frame cannot be read.
     """
     ordered = sorted(events, key=lambda event: (event.onset, event.person))
+    recording = source.recording
     clips = [_make_clip(recording, event) for event in ordered]
     used = [pictures or event.abstained is None for event in ordered]
     numbers = {number for clip, use in zip(clips, used, strict=True) if use for number in key_frames(clip)}
     waiting = [row for row, use in enumerate(used) if use]
     frames: dict[int, Image] = {}
-    for number, frame in stream_clip(recording, recording.root, numbers):
+    for number, frame in source.read(numbers):
         frames[number] = frame
         for row in [row for row in waiting if clips[row].offset <= number]:
             person_places = places[ordered[row].person - 1]

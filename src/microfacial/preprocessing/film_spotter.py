@@ -93,12 +93,23 @@ class FilmSpotter:
         """
         self._watch = watch
         self.people: list[FilmPerson] = []
-        self._fps, self._config = fps, config or EventConfig()
+        self._config = config or EventConfig()
+        self._index = 0
+        self._next_search = 0
+        self.set_rate(fps)
+
+    def set_rate(self, fps: float) -> None:
+        """Change the frame rate, because a camera delivers its frames faster or slower than before.
+
+        Args:
+            fps: frames per second.
+        """
+        self._fps = fps
         self._check, self._search, self._newcomers, self._steps, self._key = (
             max(1, round(seconds * fps)) for seconds in (CHECK_S, SEARCH_S, _NEWCOMERS_S, SPEED_S, self._config.key_s)
         )
-        self._index = 0
-        self._next_search = 0
+        for person in self.people:
+            person.spotter.set_rate(fps)
 
     def add(self, frame: TimedFrame) -> tuple[PersonEvent, ...]:
         """Read the next frame.

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.preprocessing.event_rules import EventConfig, Excursion, find_excursions
+from microfacial.preprocessing.event_rules import EventConfig, Excursion, Excursions, find_excursions
 from microfacial.preprocessing.motion_path import REGIONS
 from microfacial.records import FloatArray
 
@@ -39,6 +39,20 @@ class SpottedEvent:
     kind: Literal["micro", "macro"]
 
 
+def longest_wait(config: EventConfig) -> float:
+    """Return the longest time in seconds from the onset of a movement until it is final.
+
+    Args:
+        config: settings.
+    """
+    return config.macro_s + _delay(config) + _HOP_S
+
+
+def _delay(config: EventConfig) -> float:
+    """Return the time after an apex that must be known."""
+    return 0.5 * config.rest_s + config.macro_s
+
+
 class PersonSpotter:
     """Takes positions frame by frame, and returns movements as soon as they are final.
 
@@ -59,7 +73,7 @@ class PersonSpotter:
         self.signal = array("f")
         self.longest = 0
         self._fps, self._config = fps, config
-        self._delay_s = 0.5 * config.rest_s + config.macro_s
+        self._delay_s = _delay(config)
         self._restart()
 
     def add(self, number: int, seconds: float, position: FloatArray, *, fast: bool) -> list[SpottedEvent]:
@@ -90,6 +104,28 @@ class PersonSpotter:
         self._restart()
         return events
 
+    def set_rate(self, fps: float) -> None:
+        """Change the frame rate, because a camera delivers its frames faster or slower than before.
+
+        Args:
+            fps: frames per second.
+        """
+        self._fps = fps
+
+    def preview(self) -> tuple[list[int], FloatArray]:
+        """Return the numbers and the signal of the frames whose signal is not final. It can still change."""
+        if len(self._numbers) < LEAST_SAMPLES:
+            return [], np.zeros(0)
+        rows, _, excursions = self._find_excursions()
+        fresh = _first_of_each(rows, np.flatnonzero(np.array(self._seconds)[rows] > self._final_s))
+        return [self._numbers[row] for row in rows[fresh]], excursions.signal[fresh]
+
+    def _find_excursions(self) -> tuple[NDArray[np.int64], float, Excursions]:
+        """Return the rows of the frames at even steps of time, the steps per second, and the movements."""
+        rows, fps = _even_rows(np.array(self._seconds), self._fps, self._config.micro_s)
+        path = np.stack(self._positions)[rows].reshape(-1, len(REGIONS), 2)
+        return rows, fps, find_excursions(path, fps, self._config)
+
     def _restart(self) -> None:
         self._numbers: list[int] = []
         self._seconds: list[float] = []
@@ -101,12 +137,9 @@ class PersonSpotter:
 
     def _search(self, until_s: float) -> list[SpottedEvent]:
         """Return the movements with an apex after those that are final, and until a time. Forget what is not needed."""
-        rows, fps = _even_rows(np.array(self._seconds), self._fps, self._config.micro_s)
-        path = np.stack(self._positions)[rows].reshape(-1, len(REGIONS), 2)
-        excursions = find_excursions(path, fps, self._config)
+        rows, fps, excursions = self._find_excursions()
         times, fast = np.array(self._seconds)[rows], np.array(self._fast)[rows]
-        fresh = np.flatnonzero((times > self._final_s) & (times <= until_s))
-        new = fresh[np.diff(rows[fresh], prepend=-1) > 0]
+        new = _first_of_each(rows, np.flatnonzero((times > self._final_s) & (times <= until_s)))
         self.numbers.extend(self._numbers[row] for row in rows[new])
         self.signal.extend(excursions.signal[new].tolist())
         events = []
@@ -126,6 +159,11 @@ class PersonSpotter:
         is_micro = (event.offset - event.onset) / fps <= self._config.micro_s
         score = round(event.strength / (1 + event.strength), 4)
         return SpottedEvent(onset=onset, apex=apex, offset=offset, score=score, kind="micro" if is_micro else "macro")
+
+
+def _first_of_each(rows: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the steps that are the first with their frame. A frame can be visible at several steps of the clock."""
+    return steps[np.diff(rows[steps], prepend=-1) > 0]
 
 
 def _even_rows(seconds: FloatArray, fps: float, longest_s: float) -> tuple[NDArray[np.int64], float]:

@@ -95,7 +95,7 @@ def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, microfacial.pipeline.commands.predict\n"
+        "import sys, microfacial.pipeline.commands.predict, microfacial.pipeline.commands.predict_camera\n"
         "heavy = ('torch', 'sklearn', 'pandas', 'matplotlib', 'mlflow', 'scipy.signal', 'scipy.stats')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

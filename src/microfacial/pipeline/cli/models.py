@@ -1,6 +1,7 @@
 """Commands that register, promote and use trained models."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from microfacial.pipeline.cli.completion import ModelName
 from microfacial.pipeline.cli.options import (
     REFUSED,
     USER_ERROR,
+    FiniteRange,
     fps_option,
     frame_number,
     json_option,
@@ -131,7 +133,22 @@ def lineage_command(as_json: bool) -> None:
 
 
 @click.command("predict")
-@click.argument("films", metavar="VIDEO…", nargs=-1, required=True)
+@click.argument("films", metavar="[VIDEO…]", nargs=-1)
+@click.option(
+    "--camera",
+    metavar="[NUMBER]",
+    is_flag=False,
+    flag_value=0,
+    type=click.IntRange(0, 1000),
+    help="Watch a camera instead of a VIDEO, and show the movements in a window. The first camera is 0, the default. "
+    "Nothing is stored unless --csv, --html or --render is given.",
+)
+@click.option(
+    "--seconds", type=FiniteRange(0.1, 1e6), help="With --camera: duration of the recording. Default: until you end it."
+)
+@click.option(
+    "--no-window", is_flag=True, help="With --camera: open no window. Print each movement as soon as it is final."
+)
 @click.option("--onset", type=frame_number, help="Number of the frame before the movement. Default: spotted.")
 @click.option("--apex", type=frame_number, help="Number of the frame at the peak of the movement.")
 @click.option("--offset", type=frame_number, help="Number of the frame at the end of the movement.")
@@ -154,13 +171,18 @@ def lineage_command(as_json: bool) -> None:
     "--html", type=click.Path(file_okay=False, path_type=Path), help="Folder for one page per film. It shows faces."
 )
 @click.option(
-    "--render", type=click.Path(path_type=Path), help="Video with faces and events drawn in, or folder for several."
+    "--render",
+    type=click.Path(path_type=Path),
+    help="Video with faces and events drawn in, or folder for several. With --camera: the content of the window.",
 )
 @click.option(
     "--device", help="Device of networks: auto, cpu, cuda or mps. Default: train.device, or cpu with --model."
 )
 def predict_command(
     films: tuple[str, ...],
+    camera: int | None,
+    seconds: float | None,
+    no_window: bool,
     onset: int | None,
     apex: int | None,
     offset: int | None,
@@ -175,19 +197,23 @@ def predict_command(
     html: Path | None,
     render: Path | None,
 ) -> None:
-    """Find and recognise the movements in each VIDEO.
+    """Find and recognise the movements in each VIDEO, or in front of a camera.
 
     A VIDEO is a file, a folder of frames, a folder of videos, or a pattern in quotes. The model is the champion of the
     project. Without a project it is motion_prior, which is in the package. If you give the moments of a movement, only
     that movement is recognised.
     """
-    from microfacial.pipeline.commands.predict import Outputs, choose_device, choose_model, run_predict
+    from microfacial.pipeline.commands.predict import choose_device, choose_model, run_predict
+    from microfacial.pipeline.prediction_outputs import Outputs
 
     if model is not None and (version is not None or alias is not None):
         raise click.UsageError("--model names the model, so --alias and --version do not apply. Remove them")
     if scheme is not None and (version is not None or alias is not None):
         raise click.UsageError("--scheme is for motion_prior. A registered version has the classes of its training")
     moments = {"onset": onset, "apex": apex, "offset": offset}
+    _check_camera_options(
+        films, camera, {"--seconds": seconds, "--no-window": no_window or None}, {**moments, "fps": fps}
+    )
     outputs = Outputs(as_json=as_json, csv=csv, html=html, render=render)
     from_project = alias is not None or version is not None or (model in (None, "motion_prior") and PARAMS.exists())
     project = open_checked_project() if from_project else None
@@ -196,5 +222,32 @@ def predict_command(
     chosen = choose_model(model, scheme, alias, version, project)
     if chosen.on_device is not None:  # only networks need torch, which takes seconds to import
         chosen = chosen.to(requested or choose_device(None, in_project=in_project))
-    if not run_predict(chosen, films, moments, fps, outputs):
+    if camera is None:
+        succeeded = run_predict(chosen, films, moments, fps, outputs)
+    else:
+        from microfacial.pipeline.commands.predict_camera import run_predict_camera
+
+        succeeded = run_predict_camera(chosen, camera, seconds, outputs, window=not no_window)
+    if not succeeded:
         sys.exit(USER_ERROR)
+
+
+def _check_camera_options(
+    films: tuple[str, ...],
+    camera: int | None,
+    only_camera: Mapping[str, float | None],
+    only_films: Mapping[str, float | None],
+) -> None:
+    """Refuse options of `predict` that do not fit together. An option that was not given has the value None."""
+    if camera is None:
+        if not films:
+            raise click.UsageError("give a VIDEO, or --camera to watch a camera")
+        wrong = [name for name, value in only_camera.items() if value is not None]
+        if wrong:
+            raise click.UsageError(f"{wrong[0]} belongs to --camera. Remove it")
+        return
+    if films:
+        raise click.UsageError(f"--camera watches a camera instead of {films[0]}. Give either a VIDEO or --camera")
+    wrong = [f"--{name}" for name, value in only_films.items() if value is not None]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]} is for a VIDEO. A camera gives its own times. Remove it")

@@ -1,6 +1,5 @@
 """Command `predict`: find and recognise the movements in films."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,33 +12,17 @@ from tqdm import tqdm
 
 from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
 from microfacial.inference.answer import answer_clip, answer_film, has_known_moments
-from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer, format_probabilities
+from microfacial.inference.answer_table import csv_rows
 from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
-from microfacial.inference.film_answer import MISUSE, FilmAnswer
+from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
+from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
 from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
 from microfacial.settings import check, read_sections
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """Outputs of the command, besides the text on standard output.
-
-    Attributes:
-        as_json: whether standard output is one line of JSON for each event.
-        csv: file of a table; None for none.
-        html: folder of pages; None for none.
-        render: file of a video, or folder of videos if there are several films; None for none.
-    """
-
-    as_json: bool
-    csv: Path | None = None
-    html: Path | None = None
-    render: Path | None = None
 
 
 def choose_model(
@@ -160,9 +143,7 @@ def run_predict(
     """
     films = find_films(names)
     note = model.note
-    click.echo(f"predict: {MISUSE}.", err=True)
-    if not outputs.as_json:
-        click.echo(f"{note.name}, {note.version}, classes {', '.join(note.classes)}")
+    print_head(note, outputs)
     if model.faces.method == "whole" and outputs.render is not None:
         raise ConfigError("--render needs films, but this model reads maps. Leave it out")
     targets = _plan_outputs(films, outputs)
@@ -172,11 +153,9 @@ def run_predict(
         answer = _answer(film, model, moments, fps, targets[film])
         failed |= answer.error is not None
         rows += csv_rows(answer)
-        _print(answer, as_json=outputs.as_json)
+        print_answer(answer, as_json=outputs.as_json)
     if outputs.csv is not None:
-        from microfacial.files import write_csv
-
-        write_csv(outputs.csv, rows, csv_columns(note.classes))
+        write_answer_table(rows, note, outputs.csv)
     return not failed
 
 
@@ -236,28 +215,10 @@ def _answer(
 
         render_film(answer, film, targets.video)
     if targets.page is not None:
-        from microfacial.files import write_text
-        from microfacial.inference.film_page import render_film_page
-
-        write_text(targets.page, render_film_page(answer))
+        write_page(answer, targets.page)
     return answer
 
 
 def _show_progress(bar: "tqdm[NoReturn]", done: int, count: int | None) -> None:
     bar.total = count
     bar.update(done - bar.n)
-
-
-def _print(answer: FilmAnswer, *, as_json: bool) -> None:
-    if answer.error is not None:
-        click.echo(f"microfacial: {answer.error}", err=True)
-    if as_json:
-        for row in event_rows(answer):
-            click.echo(json.dumps(row, ensure_ascii=False))
-    elif answer.error is None and answer.people:
-        click.echo(format_answer(answer))
-    elif answer.error is None:
-        for event in answer.events:
-            click.echo(f"{answer.source}  {event.label}  ({format_probabilities(event)})")
-        if answer.reason:
-            click.echo(format_answer(answer))

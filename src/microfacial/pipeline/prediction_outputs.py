@@ -1,0 +1,87 @@
+"""Print and write answers about films and cameras."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from microfacial.inference.answer_table import csv_columns, event_rows, format_answer, format_probabilities
+from microfacial.inference.film_answer import MISUSE, FilmAnswer, ModelNote
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Outputs of the command `predict`, besides the text on standard output.
+
+    Attributes:
+        as_json: whether standard output is one line of JSON for each event.
+        csv: file of a table; None for none.
+        html: folder of pages; None for none.
+        render: file of a video, or folder of videos if there are several films; None for none.
+    """
+
+    as_json: bool
+    csv: Path | None = None
+    html: Path | None = None
+    render: Path | None = None
+
+
+def print_head(note: ModelNote, outputs: Outputs) -> None:
+    """Print the note on misuse and the model, before the first answer.
+
+    Args:
+        note: the model.
+        outputs: the outputs.
+    """
+    click.echo(f"predict: {MISUSE}.", err=True)
+    if not outputs.as_json:
+        click.echo(f"{note.name}, {note.version}, classes {', '.join(note.classes)}")
+
+
+def print_answer(answer: FilmAnswer, *, as_json: bool) -> None:
+    """Print an answer on standard output, or the error on standard error if the film cannot be read.
+
+    Args:
+        answer: the answer.
+        as_json: whether to print one line of JSON for each event instead of a table.
+    """
+    if answer.error is not None:
+        click.echo(f"microfacial: {answer.error}", err=True)
+    if as_json:
+        for row in event_rows(answer):
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif answer.error is None and answer.people:
+        click.echo(format_answer(answer))
+    elif answer.error is None:
+        for event in answer.events:
+            click.echo(f"{answer.source}  {event.label}  ({format_probabilities(event)})")
+        if answer.reason:
+            click.echo(format_answer(answer))
+
+
+def write_page(answer: FilmAnswer, path: Path) -> None:
+    """Write an answer as a page.
+
+    Args:
+        answer: the answer, whose events have pictures.
+        path: file to write.
+    """
+    from microfacial.files import write_text
+    from microfacial.inference.film_page import render_film_page
+
+    write_text(path, render_film_page(answer))
+
+
+def write_answer_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Path) -> None:
+    """Write rows of answers as a CSV file.
+
+    Args:
+        rows: rows of `csv_rows`.
+        note: the model.
+        path: file to write.
+    """
+    from microfacial.files import write_csv
+
+    write_csv(path, rows, csv_columns(note.classes))
