@@ -8,8 +8,7 @@ import pytest
 from drawn_films import FPS, WALL, draw_face, smile, write_film
 
 from microfacial.datasets.frames import TimedFrame
-from microfacial.preprocessing.events import spot_events
-from microfacial.preprocessing.face_track import track_face
+from microfacial.inference.follow_film import follow_film
 from microfacial.preprocessing.film_spotter import FilmSpotter, PersonEvent
 from microfacial.records import Image
 
@@ -55,13 +54,14 @@ def test_a_person_who_comes_back_keeps_the_number_and_a_film_without_a_face_has_
 def test_short_and_long_movements_of_one_film_are_spotted_and_told_apart(tmp_path: Path) -> None:
     strengths = [*smile(60, 30), *[0.0] * 10, *RAISED, *[0.0] * 30]
     recording = write_film(tmp_path / "film", [draw_face(strength) for strength in strengths])
-    spotted = spot_events(track_face(recording, recording.root, FPS), FPS)
-    assert [event.kind for event in spotted.events] == ["micro", "macro"]
-    micro, macro = spotted.events
+    followed = follow_film(recording.root, FPS)
+    micro, macro = (found.event for found in followed.events)
+    assert (micro.kind, macro.kind) == ("micro", "macro")
     assert (abs(micro.onset - 26), abs(micro.apex - 31), abs(micro.offset - 36)) <= (2, 1, 2)
     assert abs(macro.onset - 72) <= 4
     assert abs(macro.offset - 130) <= 4
-    assert all(0.5 < event.score < 1 for event in spotted.events)
-    assert spotted.signal.shape == (160,)
-    assert spotted.signal[micro.apex - 1] > spotted.threshold
-    assert not spotted.note
+    assert 0.5 < micro.score < 1
+    assert 0.5 < macro.score < 1
+    (person,) = followed.people
+    assert person.person.spotter.numbers.tolist() == list(range(1, 161))
+    assert person.person.spotter.signal[micro.apex - 1] > 1.0

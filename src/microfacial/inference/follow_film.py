@@ -8,8 +8,8 @@ from pathlib import Path
 from microfacial.datasets.film import Film, open_film
 from microfacial.datasets.frames import Recording, TimedFrame
 from microfacial.preprocessing.alignment import is_turned
-from microfacial.preprocessing.events import explain_absence
 from microfacial.preprocessing.film_spotter import FilmPerson, FilmSpotter, PersonEvent
+from microfacial.preprocessing.person_spotter import explain_absence
 from microfacial.records import FloatArray
 
 LEAST_SIDE_PX = 80

@@ -178,3 +178,17 @@ def _even_rows(seconds: FloatArray, fps: float, longest_s: float) -> tuple[NDArr
     times = np.concatenate([[0.0], np.minimum(steps, max(longest_s, step)).cumsum()])
     clock = step * (np.arange(1 + round(times[-1] / step)) + 0.5)
     return np.searchsorted(times, clock, side="right") - 1, 1 / step
+
+
+def explain_absence(spotter: PersonSpotter) -> str:
+    """Return why a person shows no movement.
+
+    Args:
+        spotter: has searched all frames of the person.
+    """
+    if spotter.longest < LEAST_SAMPLES:
+        return f"only {spotter.longest} frames in a row show a head in one place. {LEAST_SAMPLES} are needed"
+    strongest = max(spotter.signal, default=0.0)
+    if strongest > 1.0:
+        return "only movements of the head, and movements that are too short or too long for an expression"
+    return f"no movement of the face rises above the noise: the strongest reaches {strongest:.0%} of the threshold"
