@@ -16,9 +16,10 @@ from films import Frame
 
 from command_line import run
 from microfacial.datasets.video import scan_video
-from microfacial.errors import ConfigError, DatasetError, PipelineError
+from microfacial.errors import ConfigError, DatasetError, PipelineError, StorageError
 from microfacial.inference.answering_model import open_prior
 from microfacial.inference.film_answer import MISUSE
+from microfacial.inference.live_video import LiveVideo
 from microfacial.pipeline.commands import predict_camera
 from microfacial.pipeline.prediction_outputs import Outputs
 from microfacial.preprocessing.faces import FacesConfig
@@ -75,6 +76,21 @@ def test_a_camera_that_stops_is_still_answered_with_all_outputs(
     assert "data:image" in Path("pages/camera-0.html").read_text()
     assert scan_video(Path("drawn.avi")).count == pytest.approx(30, abs=1)  # one second
     assert (watch.camera.closed, watch.window.closed) == (True, True)
+
+
+def test_a_video_that_cannot_be_completed_does_not_lose_the_answer(
+    watch: Watch, frames: list[Frame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill_disk(video: LiveVideo) -> None:
+        raise StorageError("drawn.avi cannot be written (No space left on device)")
+
+    monkeypatch.setattr(LiveVideo, "close", fill_disk)
+    assert watch(frames, "--csv", "events.csv", "--render", "drawn.avi") == 2
+    output = capsys.readouterr()
+    assert "-".join(map(str, MOVEMENT)) in output.out.replace("–", "-")
+    assert "No space left on device" in output.err.splitlines()[-1]
+    assert Path("events.csv").exists()
+    assert not Path("drawn.avi").exists()
 
 
 def test_nothing_is_stored_without_an_output(watch: Watch, frames: list[Frame], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 
 from microfacial.datasets.frames import TimedFrame
 from microfacial.datasets.live_camera import CameraReader, camera_name, open_camera
-from microfacial.errors import ConfigError, DatasetError
+from microfacial.errors import ConfigError, DatasetError, MicrofacialError, StorageError
 from microfacial.inference.answer_table import csv_rows, event_rows, format_event
 from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.film_answer import FilmAnswer
@@ -59,17 +59,23 @@ def run_predict_camera(
     print_head(model.note, outputs)
     live = LiveAnswer(name, model, pictures=outputs.html is not None)
     printer = _EventPrinter(name, model, live, as_json=outputs.as_json, at_once=outputs.as_json or not window)
-    with ExitStack() as stack:
-        ended = stack.enter_context(_note_signals())
-        shown = stack.enter_context(closing(open_live_window(f"microfacial: {name}"))) if window else None
-        reader = stack.enter_context(CameraReader(open_camera(index), name))
-        screen = _Screen(shown, stack.enter_context(write_live_video(render)))
-        if not is_quiet():
-            click.echo(f"predict: {name} records. {'q, Esc or ' if window else ''}Ctrl+C ends it", err=True)
-        _LOG.debug("recording with %s", name, extra={"prints_itself": True})
-        fault = _record(reader, live, limit_s, screen, printer, ended)
+    fault: MicrofacialError | None = None
+    try:
+        with ExitStack() as stack:
+            ended = stack.enter_context(_note_signals())
+            shown = stack.enter_context(closing(open_live_window(f"microfacial: {name}"))) if window else None
+            reader = stack.enter_context(CameraReader(open_camera(index), name))
+            screen = _Screen(shown, stack.enter_context(write_live_video(render)))
+            if not is_quiet():
+                click.echo(f"predict: {name} records. {'q, Esc or ' if window else ''}Ctrl+C ends it", err=True)
+            _LOG.debug("recording with %s", name, extra={"prints_itself": True})
+            fault = _record(reader, live, limit_s, screen, printer, ended)
+            if not live.count:
+                raise fault or DatasetError(f"{name}: the recording ended before the first frame. Try again")
+    except StorageError as error:  # the disk is full, for example: the video is lost, the answer is not
         if not live.count:
-            raise fault or DatasetError(f"{name}: the recording ended before the first frame. Try again")
+            raise
+        fault = error
     answer = live.finish()
     printer.print_new()
     if not outputs.as_json or not answer.events:
