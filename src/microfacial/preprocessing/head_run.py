@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
+from threadpoolctl import threadpool_limits
 
 from microfacial.errors import DatasetError
 from microfacial.preprocessing.aligned_frames import find_skin
@@ -156,5 +157,7 @@ def fill_depth(face: PlacedFace) -> NDArray[np.float32]:
         `(S, S)` float32, in px.
     """
     rows, columns = np.indices((RUN_SIZE_PX, RUN_SIZE_PX))
-    depth = LinearNDInterpolator(face.points, face.depth - face.depth.mean(), fill_value=0.0)(columns, rows)
+    # The interpolation solves a thousand systems of two equations. Threads would only wait for each other, for seconds.
+    with threadpool_limits(1, "blas"):
+        depth = LinearNDInterpolator(face.points, face.depth - face.depth.mean(), fill_value=0.0)(columns, rows)
     return np.asarray(depth, dtype=np.float32)
