@@ -124,7 +124,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8.
+    """Write text as UTF-8, completely or not at all. An existing file is replaced.
 
     Args:
         path: file to write.

@@ -48,8 +48,8 @@ def _wait_for_end_of(parent: int) -> None:
 def guard_children() -> None:
     """Start a process that ends all children of this process after this process has died.
 
-    It is for programs whose children cannot watch their parent by themselves. The guard stays valid if this process
-    replaces itself by another program.
+    Grandchildren and later children count too. It is for programs whose children cannot watch their parent by
+    themselves. The guard stays valid if this process replaces itself by another program.
     """
     command = [sys.executable, "-m", "microfacial.workers", str(os.getpid())]
     nothing = subprocess.DEVNULL

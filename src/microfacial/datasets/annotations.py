@@ -46,7 +46,7 @@ class Annotation:
 
     @property
     def id(self) -> str:
-        """Clip id, as in messages and in `clips.exclude`."""
+        """Id of the clip, such as `casme2/sub04/EP12_01f`. Messages and `clips.exclude` use it."""
         return clip_id(self.corpus, self.subject, self.name)
 
 

@@ -54,7 +54,7 @@ def parse_rate(cell: str, column: str, where: str) -> float:
         where: place of the row, for the message.
 
     Raises:
-        DatasetError: the cell is not a number, or no camera has this rate.
+        DatasetError: the cell is not a number from `LEAST_FPS` to `GREATEST_FPS`.
     """
     text = cell.strip()
     rate = float(text) if _NUMBER.fullmatch(text) else 0.0

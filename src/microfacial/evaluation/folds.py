@@ -228,9 +228,9 @@ def train_chunk(
 def chunk_plans(plans: Sequence[FoldPlan], size: int, *, mixed: bool = False) -> list[Chunk]:
     """Group plans into chunks that train together. The groups do not depend on which folds are already finished.
 
-    A chunk never contains folds of two repetitions, so adding a repetition leaves the other chunks unchanged. The
-    chunks of a repetition differ in length by one fold at most. Their number is even if possible, so that two processes
-    finish at about the same time.
+    Unless `mixed` is set, a chunk never contains folds of two repetitions, so adding a repetition leaves the other
+    chunks unchanged. The chunks of a repetition differ in length by one fold at most. Their number is even if there are
+    enough folds, so that two processes finish at about the same time.
 
     Args:
         plans: folds, sorted by repetition.

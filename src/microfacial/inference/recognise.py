@@ -34,7 +34,8 @@ def recognise_events(
 
     Args:
         source: the frames of the film.
-        events: spotted movements, in any order. Those that were abstained from stay as they are, apart from pictures.
+        events: spotted movements, in any order. Those with a reason in
+            `abstained` are not recognised, and get nothing but the pictures.
         places: for each person, the similarity from the pixels of a frame to the aligned square, `(2, 3)`, by the
             number of the frame.
         model: the model.

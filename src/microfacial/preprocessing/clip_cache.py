@@ -61,7 +61,10 @@ class ClipCache:
         self._spare_bytes = spare_bytes
 
     def start(self, keys: Collection[str]) -> set[str]:
-        """Return the clips that are finished, and delete the files of other clips that exceed the spare space.
+        """Return the clips that are finished, and delete files that the run does not need.
+
+        Files of other clips may take the spare space. The files that were not used for the longest time are deleted
+        until the remaining files fit into it.
 
         Args:
             keys: keys of all clips of a run.

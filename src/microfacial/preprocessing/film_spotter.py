@@ -135,7 +135,7 @@ class FilmSpotter:
         return tuple(sorted(events, key=lambda event: event.event.apex))
 
     def finish(self) -> tuple[PersonEvent, ...]:
-        """Return the last movements of the film."""
+        """End the film. Return the movements that no earlier call has returned, in the order of their apexes."""
         events = [event for person in self.people for event in self._end_run(person)]
         return tuple(sorted(events, key=lambda event: event.event.apex))
 

@@ -98,7 +98,7 @@ def find_best_simple(results: Sequence[ModelResult]) -> str | None:
 def add_comparisons(
     results: Sequence[ModelResult], compare: Callable[[Predictions, Predictions], Comparison]
 ) -> list[ModelResult]:
-    """Compare every model with the best simple model and with `BASELINE`.
+    """Compare every model with the best simple model and with `BASELINE`. A model is not compared with itself.
 
     Args:
         results: Results of all models, without comparisons.

@@ -114,10 +114,10 @@ class InnerFolds:
             folds: results of all inner folds, in any order.
 
         Returns:
-            Predictions of the tuning subjects' clips, one per repetition.
+            Predictions of the tuning subjects' clips, one of each clip in each repetition.
 
         Raises:
-            ProtocolError: the folds do not predict every clip exactly once.
+            ProtocolError: the folds of a repetition do not predict every clip exactly once.
         """
         return gather(name, self.trainer.rows.take(self.rows), folds, self.protocol)
 

@@ -54,7 +54,7 @@ class StudyScore:
         clips: number of clips.
         uf1: UF1 of the best settings and of trial 0.
         uar: UAR of the best settings and of trial 0.
-        difference: the paired difference, best settings minus trial 0.
+        difference: paired comparison of UF1 and UAR, best settings minus trial 0.
     """
 
     part: str

@@ -26,7 +26,8 @@ class DrawnMotion:
 
     Attributes:
         flow: motion to the right and down, `(N, W, 2, S, S)` float32, in pixels of the square.
-        units: whether each of the units `UNITS` shows the emotion, `(N, U)` bool. Weak stray units and blinks do not.
+        units: whether each of the units `UNITS` was drawn as part of the emotion, `(N, U)` bool. Weak stray units and
+            blinks are in the flow, but are false here.
     """
 
     flow: Tensor
