@@ -18,10 +18,12 @@ from fakes import TINY_PARAMS
 from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import MicrofacialError, StorageError
 from microfacial.evaluation.fold_cache import FoldCache
+from microfacial.evaluation.model_results import read_model_results
 from microfacial.evaluation.oracle import read_oracle
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.files import read_arrays
 from microfacial.inference.predict import load_fold
-from microfacial.pipeline.leaderboard import read_leaderboard, read_results
+from microfacial.pipeline.leaderboard import read_leaderboard
 from microfacial.pipeline.project import open_project
 from microfacial.pipeline.stages.flow import run_flow
 from microfacial.pipeline.stages.train import run_train
@@ -70,7 +72,7 @@ def read_fold(plan: FoldPlan) -> None:
 
 
 def read_training(plan: FoldPlan) -> None:
-    read_results(RESULTS)
+    read_model_results(RESULTS / "train", [MODEL], TrainConfig())
     list(read_folds(TRAIN))
 
 

@@ -5,8 +5,10 @@ import click
 from microfacial import files
 from microfacial.datasets import ClipsConfig
 from microfacial.datasets.clip_table import digest_data, read_clips
+from microfacial.evaluation.model_results import read_model_results
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.pipeline.leaderboard import read_results, read_unit_results
+from microfacial.evaluation.unit_files import read_units
+from microfacial.pipeline.leaderboard import list_configured_models
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.result_versions import read_result_versions
 from microfacial.preprocessing.store import read_features
@@ -40,7 +42,7 @@ def run_report(project: Project) -> None:
         _report_units(project, train)
         return
     store, clips = read_features(folder)
-    results = read_results(folder)
+    results = read_model_results(folder / "train", list_configured_models(), train)
     content = PageContent(
         dataset=project.clips.name,
         clips=clips,
@@ -64,7 +66,8 @@ def run_report(project: Project) -> None:
 
 def _report_units(project: Project, train: TrainConfig) -> None:
     """Write the report of the task `units`. It has no tables for `dvc plots`, so the folder plots/ is empty."""
-    reports, evaluations = project.results / "reports", read_unit_results(project.results)
+    reports = project.results / "reports"
+    evaluations = [read_units(project.results / "train" / model, model=model) for model in list_configured_models()]
     content = UnitPageContent(
         dataset=project.clips.name,
         evaluations=evaluations,
