@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from drawn_films import FACE, WALL, draw_face, write_film
@@ -21,6 +22,23 @@ Settings = tuple[FacesConfig, FlowConfig]
 
 def read(folder: Path, settings: Settings, *moments: int, fps: float | None = None) -> FaceStore:
     return read_clip(folder, *moments, fps=fps, faces=settings[0], flow=settings[1])
+
+
+def test_the_person_of_the_onset_stays_beside_a_face_that_becomes_larger(tmp_path: Path, settings: Settings) -> None:
+    canvas = np.full((300, 520, 3), 150, np.uint8)
+
+    def draw(smile_px: float, scale: float) -> NDArray[np.uint8]:
+        picture, other = canvas.copy(), cv2.resize(FACE, None, fx=scale, fy=scale)
+        picture[: FACE.shape[0], : FACE.shape[1]] = draw_face(smile_px)
+        picture[: other.shape[0], 230 : 230 + other.shape[1]] = other
+        return picture
+
+    write_film(tmp_path / "film", [draw(0.0, 0.7), draw(2.0, 1.35)])
+    store = read(tmp_path / "film", settings, 1, 2)
+    assert np.abs(store.flow[0, 0, :2]).max() > 0.3
+    write_film(tmp_path / "gone", [draw(0.0, 0.7), np.roll(draw(2.0, 1.35), 60, axis=1)])
+    with pytest.raises(DatasetError, match=r"gone: .*% of the aligned square"):
+        read(tmp_path / "gone", settings, 1, 2)
 
 
 def test_a_clip_is_read_as_the_pipeline_reads_it(data: Data, clip: Clip, folder: Path, settings: Settings) -> None:
@@ -106,7 +124,7 @@ def test_moments_between_which_nothing_moves_are_refused(tmp_path: Path, setting
     ("moments", "fps", "message"),
     [
         ((), None, "fps"),
-        ((1,), 200.0, "onset 1, apex None, offset None"),
+        ((1,), 200.0, "complete onset 1[.]"),
         ((1, 2), None, "no frame 1"),
         ((-1, -2), None, r"onset \d+, apex \d+ and offset \d+"),
     ],

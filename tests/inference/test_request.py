@@ -44,6 +44,13 @@ def test_a_value_that_is_not_a_video_is_refused_and_not_repeated(clip: str) -> N
     assert not clip or clip not in message
 
 
+def test_broken_lines_and_addresses_of_data_are_accepted(tmp_path: Path) -> None:
+    content = write_video(tmp_path / "clip.avi", 3)
+    for clip in (base64.encodebytes(content).decode(), f"data:video/x-msvideo;base64,{encode(content)}"):
+        with open_requested_clip(clip) as path:
+            assert path.read_bytes() == content
+
+
 def test_an_existing_path_is_refused_like_a_missing_path(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.avi", 3)
     assert refuse(str(tmp_path / "clip.avi")) == refuse(str(tmp_path / "missing.avi"))

@@ -199,6 +199,8 @@ def restore_model(
         model, content = _only_model(sections)
     if model not in list_models():
         raise ConfigError(f"{source}: models.{model} is not a known model. Choose from {', '.join(list_models())}")
+    if not classes or len(set(classes)) < len(classes):
+        raise StorageError(f"{source} is damaged (classes {', '.join(classes) or 'without names'}). {remedy}")
     missing = [name for name in ("faces", "flow") if name not in sections]
     if missing:
         raise StorageError(f"{source} is damaged (no section {missing[0]}). {remedy}")
@@ -209,8 +211,11 @@ def restore_model(
         try:
             fitted = tuple(restore(model, settings, checkpoint) for checkpoint in checkpoints)
             shape = tuple(int(size) for size in checkpoints[0]["shape"])
+            outputs = {fitted_model.predict(np.zeros((1, *shape), np.float32)).shape for fitted_model in fitted}
         except _RESTORE_ERRORS as error:
             raise DamagedError(f"its weights do not fit its settings: {' '.join(str(error).split())}") from None
+        if outputs != {(1, len(classes))}:
+            raise DamagedError(f"its weights are not those of a model of {len(classes)} classes")
     return TrainedModel(
         model=model, classes=classes, settings=settings, faces=faces, flow=flow, shape=shape, fitted=fitted
     )

@@ -9,20 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
-from microfacial.errors import ConfigError, DatasetError, NoFaceError
+from microfacial.errors import ConfigError, DatasetError
 from microfacial.files import as_path
-from microfacial.preprocessing.aligned_frames import read_aligned_frames
-from microfacial.preprocessing.alignment import place_distance, place_face
-from microfacial.preprocessing.face_track import describe_choice, track_face
+from microfacial.inference.head_check import check_head, report_choice
+from microfacial.preprocessing.aligned_frames import locate_clip, read_aligned_frames
+from microfacial.preprocessing.face_track import track_face
 from microfacial.preprocessing.faces import FacesConfig, align, locate, region_names
 from microfacial.preprocessing.flow import WINDOWS, FlowConfig, compute_clip_flow, key_frames
 from microfacial.preprocessing.spotting import spot_apex, spot_track
 from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, Image
 
 _LOG = logging.getLogger(__name__)
-LARGEST_SHIFT = 0.12
-"""A head that moves further between two moments, in sides of the square, hides the motion of the skin."""
-
 _CORPUS = "recording"  # a clip from outside belongs to no corpus
 
 
@@ -114,7 +111,7 @@ def read_moments(
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
     clip = _check_moments(recording, onset, apex, offset)
-    _check_head(clip, recording.root, faces, report=not is_tracked)
+    check_head(clip, recording.root, faces, report=not is_tracked)
     store = _compute_store(clip, recording.root, faces, flow)
     _check_motion(store, f"{path}: from frame {onset} to {apex}")
     seconds = frame_times(recording, fps)
@@ -151,12 +148,13 @@ def _spot(
     recording: Recording, onset: int | None, apex: int | None, offset: int | None, fps: float | None
 ) -> tuple[int, int, int]:
     """Return onset, apex and offset. Spot the apex alone if onset and offset are given, and all three otherwise."""
-    path = recording.root / recording.frames
+    path = locate_clip(recording.root, recording.frames)
     known_fps = require_fps(recording, fps)
     if apex is not None or (onset is None) != (offset is None):
+        moments = {"onset": onset, "apex": apex, "offset": offset}
+        given = " and ".join(f"{name} {number}" for name, number in moments.items() if number is not None)
         raise DatasetError(
-            f"{path}: these moments cannot be completed by spotting: onset {onset}, apex {apex}, offset {offset}. Give "
-            "onset and apex, onset and offset, or none of them"
+            f"{path}: spotting cannot complete {given}. Give onset and apex, onset and offset, or none of the three"
         )
     if onset is not None and offset is not None:
         numbers = [number for number in recording.numbers if onset <= number <= offset]
@@ -168,7 +166,7 @@ def _spot(
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
     track = track_face(recording, recording.root, known_fps)
-    _report_choice(path, track.faces)
+    report_choice(path, track.faces)
     interval = spot_track(track, known_fps, frame_times(recording, fps))
     return interval.onset, interval.apex, interval.offset
 
@@ -176,7 +174,7 @@ def _spot(
 def _check_moments(recording: Recording, onset: int, apex: int, offset: int | None) -> Clip:
     """Return a clip with these moments. Without an offset, it ends at its apex. It needs onset < apex ≤ offset."""
     end = apex if offset is None else offset
-    path = recording.root / recording.frames
+    path = locate_clip(recording.root, recording.frames)
     for number in (onset, apex, end):
         if number not in recording.numbers:
             raise DatasetError(
@@ -187,34 +185,6 @@ def _check_moments(recording: Recording, onset: int, apex: int, offset: int | No
             f"{path}: onset {onset}, apex {apex} and offset {end} are not in this order in time. Correct them"
         )
     return make_recorded_clip(recording, onset, apex, end)
-
-
-def _report_choice(path: Path, faces: int) -> None:
-    if faces > 1:
-        _LOG.warning("%s: %s", path, describe_choice(faces))
-
-
-def _check_head(clip: Clip, root: Path, faces: FacesConfig, *, report: bool) -> None:
-    """Refuse a clip whose face is missing at one of its moments, or whose head is elsewhere than at the onset.
-
-    `report` is whether to report the choice among several faces.
-    """
-    if faces.method != "landmarks":
-        return
-    path, onset = root / clip.frames, None
-    for number, frame in read_frames(clip, root, (clip.onset, clip.apex, clip.offset)).items():
-        face = place_face(frame, faces.size_px)
-        if face is None:
-            raise NoFaceError(f"{path}: no face was found in frame {number}. Choose moments at which a face is visible")
-        if onset is None:
-            onset = face
-            _report_choice(path, face.faces if report else 1)
-        shift = place_distance(onset.transform, face.transform, faces.size_px) / faces.size_px
-        if shift > LARGEST_SHIFT:
-            raise DatasetError(
-                f"{path}: from frame {clip.onset} to {number} the head moves by {shift:.0%} of the aligned square, and "
-                "this hides the motion of the skin. Choose moments between which the head stays in place"
-            )
 
 
 def _check_motion(store: FaceStore, where: str) -> None:

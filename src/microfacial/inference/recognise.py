@@ -11,7 +11,8 @@ from microfacial.errors import DatasetError
 from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.film_answer import Event
 from microfacial.inference.frame_source import FrameSource
-from microfacial.inference.read import LARGEST_SHIFT, make_recorded_clip, make_store
+from microfacial.inference.head_check import LARGEST_SHIFT
+from microfacial.inference.read import make_recorded_clip, make_store
 from microfacial.inference.unfamiliar_motion import find_unfamiliar
 from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, place_distance
 from microfacial.preprocessing.flow import key_frames

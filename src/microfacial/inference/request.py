@@ -121,6 +121,9 @@ def _decode(text: object, most: int, limits: RequestLimits) -> bytes:
     """Return at most `most` decoded bytes, or no bytes if the value is not base64."""
     if not isinstance(text, str):
         return b""
+    text = "".join(text.split())  # programs such as base64 break lines
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
     too_large = TooLargeError(
         f"{CLIP_NAME} is larger than {limits.upload_bytes / 2**20:g} MB. Send a shorter or smaller clip"
     )

@@ -1,12 +1,15 @@
 """Print and write answers about films and cameras."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from microfacial.datasets.folders import FRAME_EXTENSIONS
+from microfacial.disk import existing_parent, is_writable
+from microfacial.errors import ConfigError
 from microfacial.inference.answer_table import csv_columns, event_rows, format_answer, format_probabilities
 from microfacial.inference.film_answer import MISUSE, FilmAnswer, ModelNote
 
@@ -26,6 +29,35 @@ class Outputs:
     csv: Path | None = None
     html: Path | None = None
     render: Path | None = None
+
+
+def check_outputs(outputs: Outputs, films: Sequence[Path] = ()) -> None:
+    """Refuse outputs that cannot be written or that would replace something, before the work begins.
+
+    Args:
+        outputs: the outputs.
+        films: the films to predict.
+
+    Raises:
+        ConfigError: two outputs are the same file, an output would replace a film or one of its frames, or it cannot be
+            written at its place.
+    """
+    paths = {"--csv": outputs.csv, "--html": outputs.html, "--render": outputs.render}
+    given = {option: path for option, path in paths.items() if path is not None}
+    inputs = {film.resolve() for film in films}
+    for option, path in given.items():
+        target = path.resolve()
+        twin = next((other for other in given if other < option and given[other].resolve() == target), None)
+        if twin is not None and not (path.is_dir() and "--csv" not in (option, twin)):
+            raise ConfigError(f"{twin} and {option} name the same file, {path}. Give two files")
+        is_frame = target.parent in inputs and target.is_file() and target.suffix.lower() in FRAME_EXTENSIONS
+        if is_frame or (target in inputs and not target.is_dir()):
+            raise ConfigError(f"{option} would replace the film {path}. Give another file or folder")
+        parent = existing_parent(path)
+        if not path.exists() and not parent.is_dir():
+            raise ConfigError(f"{option} {path}: {parent} is not a folder. Give another place")
+        if not is_writable(path):
+            raise ConfigError(f"{option} {path}: {parent} cannot be changed by this user. Give another place")
 
 
 def print_head(note: ModelNote, outputs: Outputs) -> None:

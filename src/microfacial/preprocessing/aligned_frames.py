@@ -13,11 +13,22 @@ from microfacial.errors import DatasetError, NoFaceError
 from microfacial.preprocessing.alignment import PlacedFace, covered_pixels, place_face, warp_to_grey
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.regions import FACE_SCHEMES, face_boxes
-from microfacial.records import FloatArray, Image
+from microfacial.records import FRAME_NUMBER, FloatArray, Image
 
 _LOG = logging.getLogger(__name__)
 
 _EYES = tuple(FACE_SCHEMES["mission"]).index("eyes")
+
+
+def locate_clip(root: Path, frames: str) -> Path:
+    """Return the place of a clip for messages: its video, or the folder of its frames.
+
+    Args:
+        root: folder below which the path lies.
+        frames: path of the frames, as in `Clip.frames`.
+    """
+    path = root / frames
+    return path.parent if FRAME_NUMBER.search(frames) else path
 
 
 def read_aligned_frames(
@@ -45,13 +56,15 @@ def read_aligned_frames(
     for number, frame in stream_clip(footage, root, numbers):
         face = face or place_face(frame, size_px)
         if face is None:
-            raise NoFaceError(f"{root / footage.frames}: no face was found in frame {number}. Crop frames to the face")
+            raise NoFaceError(
+                f"{locate_clip(root, footage.frames)}: no face was found in frame {number}. Crop frames to the face"
+            )
         aligned[number] = warp_to_grey(frame, face.transform, size_px)
     assert face is not None, "footage has frames"
     try:
         skin = find_skin(face.points, size_px)
     except DatasetError as error:
-        raise NoFaceError(f"{root / footage.frames}: {error}") from None
+        raise NoFaceError(f"{locate_clip(root, footage.frames)}: {error}") from None
     return aligned, skin & covered_pixels(frame, face.transform, size_px)
 
 

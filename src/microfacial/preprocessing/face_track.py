@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.frames import Footage, stream_clip
 from microfacial.errors import NoFaceError
+from microfacial.preprocessing.aligned_frames import locate_clip
 from microfacial.preprocessing.alignment import place_distance, place_face
 from microfacial.preprocessing.frame_spool import FrameSpool
 from microfacial.preprocessing.head_run import RUN_SIZE_PX, HeadRun, fill_depth, follow_run, start_run
@@ -100,8 +101,8 @@ def track_face(footage: Footage, root: Path, fps: float) -> FaceTrack:
         tracker.add(number, frame)
     if not tracker.runs:
         raise NoFaceError(
-            f"{root / footage.frames}: no face was found in frames {footage.numbers[0]}–{footage.numbers[-1]}. Crop "
-            "them to the face, or use a clip that shows one"
+            f"{locate_clip(root, footage.frames)}: no face was found in frames {footage.numbers[0]}–"
+            f"{footage.numbers[-1]}. Crop them to the face, or use a clip that shows one"
         )
     parts = tuple(part for run in tracker.runs for part in _split(run, tracker.frames, fps))
     return FaceTrack(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_films import FACE, FPS
+from drawn_films import FACE, FPS, write_film
 from films import make_noise, write_video
 
 from command_line import run
@@ -68,6 +68,36 @@ def test_a_film_is_not_replaced_by_its_rendering(predict: Predict, capsys: pytes
     assert predict("noise.avi", "--render", "./noise.avi") == 2
     assert "noise.avi" in capsys.readouterr().err
     assert Path("noise.avi").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("noise.avi", "--csv", "./noise.avi"),
+        (".", "--csv", "noise.avi"),
+        ("frames", "--fps", "30", "--csv", "frames/img1.png"),
+        ("noise.avi", "--csv", "same.mp4", "--render", "same.mp4"),
+        ("noise.avi", "--csv", "notes.mp4/table.csv"),
+        ("noise.avi", "--html", "notes.mp4/pages"),
+    ],
+)
+def test_an_output_that_would_replace_something_is_refused(
+    predict: Predict, capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    write_film(tmp_path / "frames", [FACE] * 2)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert predict(*options) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("microfacial: ")]
+    assert len(errors) == 1
+    assert options[-1].removeprefix("./") in errors[0]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_table_can_be_written_next_to_frames_again(predict: Predict, tmp_path: Path) -> None:
+    write_film(tmp_path / "frames", [FACE] * 6)
+    for _ in range(2):
+        assert predict("frames", "--fps", "30", "--csv", "frames/table.csv") == 0
+    assert Path("frames/table.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,9 @@ def test_no_window_and_no_camera_are_one_line(
         (("--camera", "--seconds", "0"), "--seconds"),
         (("--camera", "--seconds", "nan"), "--seconds"),
         (("--camera", "--render", "drawn.txt", "--no-window"), "drawn.txt"),
+        (("--camera", "--csv", "film.mp4/table.csv", "--no-window"), "--csv"),
+        (("--camera", "--html", "film.mp4/pages", "--no-window"), "--html"),
+        (("--camera", "--csv", "same.avi", "--render", "same.avi"), "same.avi"),
         (("film.mp4", "--seconds", "3"), "--seconds"),
         (("film.mp4", "--no-window"), "--no-window"),
         ((), "VIDEO"),
@@ -231,6 +234,7 @@ def test_options_that_do_not_fit_are_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").write_text("no film")
     assert run(monkeypatch, "predict", *arguments) == 2
     assert named in capsys.readouterr().err.splitlines()[-1]
 

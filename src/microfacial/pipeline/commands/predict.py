@@ -17,7 +17,14 @@ from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, Answeri
 from microfacial.inference.film_answer import FilmAnswer
 from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
-from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
+from microfacial.pipeline.prediction_outputs import (
+    Outputs,
+    check_outputs,
+    print_answer,
+    print_head,
+    write_answer_table,
+    write_page,
+)
 from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
 from microfacial.settings import check, read_sections
@@ -142,6 +149,7 @@ def run_predict(
         StorageError: an output cannot be written.
     """
     films = find_films(names)
+    check_outputs(outputs, films)
     note = model.note
     print_head(note, outputs)
     if model.faces.method == "whole" and outputs.render is not None:

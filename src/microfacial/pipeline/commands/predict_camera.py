@@ -21,7 +21,14 @@ from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
 from microfacial.pipeline.live_window import LiveWindow, open_live_window
 from microfacial.pipeline.messages import is_quiet
-from microfacial.pipeline.prediction_outputs import Outputs, print_answer, print_head, write_answer_table, write_page
+from microfacial.pipeline.prediction_outputs import (
+    Outputs,
+    check_outputs,
+    print_answer,
+    print_head,
+    write_answer_table,
+    write_page,
+)
 
 _LOG = logging.getLogger(__name__)
 _WAIT_S = 0.05  # for a frame, before the keys are looked at
@@ -56,6 +63,7 @@ def run_predict_camera(
     render = outputs.render / f"{stem}.mp4" if outputs.render and outputs.render.is_dir() else outputs.render
     if render is not None:
         check_render_path(render)
+    check_outputs(outputs)
     print_head(model.note, outputs)
     live = LiveAnswer(name, model, pictures=outputs.html is not None)
     printer = _EventPrinter(name, model, live, as_json=outputs.as_json, at_once=outputs.as_json or not window)
@@ -80,10 +88,10 @@ def run_predict_camera(
     printer.print_new()
     if not outputs.as_json or not answer.events:
         print_answer(answer, as_json=outputs.as_json)
-    if outputs.html is not None:
-        write_page(answer, outputs.html / f"{stem}.html")
     if outputs.csv is not None:
         write_answer_table(csv_rows(answer), model.note, outputs.csv)
+    if outputs.html is not None:
+        write_page(answer, outputs.html / f"{stem}.html")
     if fault is not None:
         click.echo(f"microfacial: {fault}. The answer is about the frames before", err=True)
     return fault is None
