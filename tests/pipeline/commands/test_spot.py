@@ -70,7 +70,7 @@ def test_noise_gives_no_frame_numbers_but_one_line_and_exit_code_2(
     assert run(monkeypatch, "spot", "noise", "--fps", "40") == 2
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.startswith("microfacial: noise/")
+    assert output.err.startswith("microfacial: noise: ")
     assert output.err.count("\n") == 1
 
 
