@@ -86,6 +86,13 @@ def test_the_page_needs_no_other_file_and_names_the_model(answer: FilmAnswer) ->
     assert page == render_film_page(answer)
 
 
+def test_the_page_of_given_moments_counts_no_people(answer: FilmAnswer) -> None:
+    assert "1 person, 1 event." in render_film_page(answer)
+    given = render_film_page(replace(answer, people=()))
+    assert "1 event." in given
+    assert "0 people" not in given
+
+
 def test_the_page_escapes_names(answer: FilmAnswer) -> None:
     page = render_film_page(replace(answer, source="<script>alert(1)</script>.mp4", events=()))
     assert "<script>" not in page

@@ -47,9 +47,8 @@ def check_outputs(outputs: Outputs, films: Sequence[Path] = ()) -> None:
     inputs = {film.resolve() for film in films}
     for option, path in given.items():
         target = path.resolve()
-        twin = next((other for other in given if other < option and given[other].resolve() == target), None)
-        if twin is not None and not (path.is_dir() and "--csv" not in (option, twin)):
-            raise ConfigError(f"{twin} and {option} name the same file, {path}. Give two files")
+        if outputs.csv is not None and option != "--csv" and target == outputs.csv.resolve():
+            raise ConfigError(f"--csv and {option} name the same file, {path}. Give two files")
         is_frame = target.parent in inputs and target.is_file() and target.suffix.lower() in FRAME_EXTENSIONS
         if is_frame or (target in inputs and not target.is_dir()):
             raise ConfigError(f"{option} would replace the film {path}. Give another file or folder")
