@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from microfacial.errors import ConfigError
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FloatArray
+from microfacial.training.adamw import AdamW
 from microfacial.training.augmentation import InputLayout, augment, numbers_per_row
 from microfacial.training.lanes import Lane, per_channel
 from microfacial.training.losses import lane_losses, lane_unit_losses
@@ -59,10 +60,7 @@ class Lockstep:
         self._leaves = {name: view.detach().requires_grad_() for name, view in self._stack.parameters.items()}
         self._gradients = torch.zeros_like(self._weights)
         self._average = torch.zeros_like(self._weights) if settings.ema_decay else self._weights
-        self._rows = list(self._weights)  # one parameter per lane, with its own moments and step count
-        for row, gradient in zip(self._rows, self._gradients, strict=True):
-            row.grad = gradient
-        self._optimiser = torch.optim.AdamW(self._rows, weight_decay=settings.weight_decay, fused=True)
+        self._optimiser = AdamW(list(self._weights), list(self._gradients), settings.weight_decay)
         self._generators = [torch.Generator().manual_seed(lane.seed) for lane in lanes]
         self._counts = np.array([len(lane.training_rows) for lane in lanes])
         # The number of training rows of another lane depends on labels that this lane must not use. The number of all
@@ -233,12 +231,11 @@ class Lockstep:
 
     def _update_weights(self, rates: FloatArray, active: NDArray[np.bool_]) -> None:
         """Take one optimiser step in the active lanes, with the learning rates `(L,)`."""
-        groups: dict[float, list[Tensor]] = {}  # lanes with the same rate, because each group costs one call
+        groups: dict[float, list[int]] = {}  # lanes with the same rate, because each group costs one call
         for lane in np.flatnonzero(active):
-            groups.setdefault(float(rates[lane]), []).append(self._rows[lane])
-        defaults = self._optimiser.defaults
-        self._optimiser.param_groups = [{**defaults, "lr": rate, "params": rows} for rate, rows in groups.items()]
-        self._optimiser.step()
+            groups.setdefault(float(rates[lane]), []).append(int(lane))
+        for rate, numbers in groups.items():
+            self._optimiser.step(numbers, rate)
 
     def _update_average(self, taken: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         """Add the weights after `taken` steps to their moving average, which starts at the weights after step 1."""
