@@ -129,6 +129,31 @@ class Empty:"""
     assert statements(documented) == plain
 
 
+def test_a_number_sign_in_a_text_is_no_comment() -> None:
+    commented = """A = (
+    "first # text"  # comment
+    "second"  # comment
+)  # comment
+B = '''
+# text
+'''  # comment
+C = b"#" + b'#'  # comment with "#"
+D = f"{A!r:>{3}} #" "#"  # é#
+"""
+    plain = """A = (
+    "first # text"
+    "second"
+)
+B = '''
+# text
+'''
+C = b"#" + b'#'
+D = f"{A!r:>{3}} #" "#\""""
+    assert statements(commented) == plain
+    single_lines = "".join(line for line in commented.splitlines(keepends=True) if line.startswith(("C", "D")))
+    assert statements(single_lines) == "\n".join(plain.splitlines()[-2:])
+
+
 def test_a_changed_statement_changes_the_text() -> None:
     assert statements("a = 1\n") != statements("a = 2\n")
     assert statements('a = "text"\n') != statements('a = "other"\n')
@@ -159,7 +184,7 @@ def test_an_edited_docstring_changes_no_digest_and_an_edited_default_does(
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
 
     def digest() -> str:
-        for cached in (source_code._imports, source_code._exists, source_code._cached_digest):
+        for cached in (source_code._exists, source_code._read_source_once):
             cached.cache_clear()
         return code_digest("flow")
 

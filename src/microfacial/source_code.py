@@ -9,8 +9,10 @@ import ast
 import hashlib
 import io
 import itertools
+import re
 import tokenize
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +52,23 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Files that a module reads from the package."""
 
 
+_Place = tuple[int, int]
+_Span = tuple[_Place, _Place]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A file of the package.
+
+    Attributes:
+        digest: digest of its statements if it is Python, else of its bytes.
+        imports: modules of this package that it imports, without the prefix `microfacial.`.
+    """
+
+    digest: str
+    imports: frozenset[str]
+
+
 def code_manifest(stage: str, model: str = "", corpora: Collection[str] = ()) -> dict[str, str]:
     """Return the files of the package that decide the results of a stage, each with its digest.
 
@@ -71,9 +90,9 @@ def code_manifest(stage: str, model: str = "", corpora: Collection[str] = ()) ->
     modules = _imported_modules([f"pipeline.stages.{stage}", *own_model])
     paths = [_module_path(module) for module in modules]
     paths += [PACKAGE / name for module in modules for name in _RESOURCES.get(module, ())]
-    manifest = {path.relative_to(PACKAGE).as_posix(): _file_digest(path) for path in sorted(paths)}
+    manifest = {path.relative_to(PACKAGE).as_posix(): _read_source(path).digest for path in sorted(paths)}
     return manifest | {
-        f"{name} {path.name}": package_digest(path) if path.is_dir() else _file_digest(path)
+        f"{name} {path.name}": package_digest(path) if path.is_dir() else _read_source(path).digest
         for name, path in sorted(sources)
     }
 
@@ -81,13 +100,13 @@ def code_manifest(stage: str, model: str = "", corpora: Collection[str] = ()) ->
 def code_digest(stage: str, model: str = "") -> str:
     """Return one digest of everything in `code_manifest`, 16 hexadecimal digits."""
     lines = "".join(f"{digest} {path}\n" for path, digest in code_manifest(stage, model).items())
-    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return _digest(lines.encode())
 
 
 def modules_digest(modules: Collection[str]) -> str:
     """Return one digest of modules of this package, such as `tuning.trials`, and of nothing that they import."""
-    digests = [_file_digest(_module_path(module)) for module in sorted(modules)]
-    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
+    digests = [_read_source(_module_path(module)).digest for module in sorted(modules)]
+    return _digest(" ".join(digests).encode())
 
 
 def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
@@ -101,7 +120,7 @@ def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
     for path in sorted(package.rglob("*.py")):
         relative = path.relative_to(package)
         if relative.parts[0] not in exclude:
-            digests.update(f"{relative.as_posix()} {_file_digest(path)}\n".encode())
+            digests.update(f"{relative.as_posix()} {_read_source(path).digest}\n".encode())
     return digests.hexdigest()[:16]
 
 
@@ -121,7 +140,11 @@ def find_installed(name: str) -> tuple[str, str] | None:
 
 def variant_modules() -> list[str]:
     """Return the names of all model variants: the modules that the table `models.MODELS` imports."""
-    names = {module.removeprefix("models.") for module in _imports(_MODEL_TABLE) if module.startswith("models.")}
+    names = {
+        module.removeprefix("models.")
+        for module in _read_source(_module_path(_MODEL_TABLE)).imports
+        if module.startswith("models.")
+    }
     return sorted(names - {"base"})
 
 
@@ -134,16 +157,42 @@ def statements(source: str) -> str:
     Raises:
         SyntaxError: the text is not valid Python.
     """
+    return _statements(source, list(ast.walk(ast.parse(source))))
+
+
+def _statements(source: str, nodes: Sequence[ast.AST]) -> str:
+    """Return `statements` of a module whose syntax tree has been read."""
     lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1].encode()[: len(lines[row - 1][:column].encode())].decode()
-    for node in ast.walk(ast.parse(source)):
+    texts = []  # first and last position of each text. Columns count bytes
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
+            start = (node.lineno, node.col_offset)
+            texts.append((start, (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 lines[row - 1] = ""
+    for row, column in _find_comments(source, lines, texts):
+        lines[row - 1] = lines[row - 1][:column]
     return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _find_comments(source: str, lines: Sequence[str], texts: Sequence[_Span]) -> Iterator[tuple[int, int]]:
+    """Yield the row, from 1 on, and the column of each comment in the lines of a module that are not empty yet.
+
+    A `#` outside of all texts starts a comment. Text in several lines can contain comments between its parts. Only the
+    tokenizer can tell them apart, and it takes most of the time, so it reads such modules only.
+    """
+    for row, line in enumerate(lines, 1):
+        for match in re.finditer("#", line):
+            place = (row, len(line[: match.start()].encode()))
+            around = [(start, end) for start, end in texts if start <= place < end]
+            if not around:
+                yield row, match.start()
+                break
+            if any(start[0] != end[0] for start, end in around):
+                tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+                yield from (token.start for token in tokens if token.type == tokenize.COMMENT)
+                return
 
 
 def _imported_modules(start: Collection[str]) -> list[str]:
@@ -154,19 +203,13 @@ def _imported_modules(start: Collection[str]) -> list[str]:
         module = waiting.pop()
         if module not in modules:
             modules.add(module)
-            waiting += [name for name in _imports(module) if name != _MODEL_TABLE and not _has_no_influence(name)]
+            imports = _read_source(_module_path(module)).imports
+            waiting += [name for name in imports if name != _MODEL_TABLE and not _has_no_influence(name)]
     return sorted(modules)
 
 
 def _has_no_influence(module: str) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in _WITHOUT_INFLUENCE)
-
-
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """Return the modules of this package that a module imports, without the prefix `microfacial.`."""
-    tree = ast.parse(_module_path(module).read_text(encoding="utf-8"))
-    return frozenset(name for node in ast.walk(tree) for name in _imports_of(node))
 
 
 def _imports_of(node: ast.AST) -> Iterator[str]:
@@ -191,14 +234,21 @@ def _module_path(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _file_digest(path: Path) -> str:
-    """Return a digest of a file: of its statements if it is Python, else of its bytes."""
+def _read_source(path: Path) -> _Source:
     status = path.stat()
-    return _cached_digest(path, status.st_mtime_ns, status.st_size)
+    return _read_source_once(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _cached_digest(path: Path, modified_ns: int, size: int) -> str:
-    """Return the digest of a file in its present state, which the other arguments identify."""
-    content = statements(path.read_text(encoding="utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
+def _read_source_once(path: Path, modified_ns: int, size: int) -> _Source:
+    """Read a file in its present state, which the other arguments identify."""
+    if path.suffix != ".py":
+        return _Source(digest=_digest(path.read_bytes()), imports=frozenset())
+    source = path.read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(source)))
+    imports = frozenset(name for node in nodes for name in _imports_of(node))
+    return _Source(digest=_digest(_statements(source, nodes).encode()), imports=imports)
+
+
+def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
