@@ -52,16 +52,18 @@ def test_a_program_that_prints_itself_is_not_announced() -> None:
     assert watch((0, record("running dvc repro", prints_itself=True)), (4 * SECONDS, None)) == []
 
 
-def test_a_process_announces_a_wait_on_standard_error() -> None:
+@pytest.mark.parametrize(("level", "shown"), [("INFO", "waiting: loading libraries\n"), ("WARNING", "")])
+def test_a_process_announces_a_wait_on_standard_error_unless_it_is_quiet(level: str, shown: str) -> None:
     code = (
         "import time, microfacial.pipeline.messages as messages\n"
+        f"messages.set_level('{level}')\n"
         "messages.SILENT_SECONDS = 0.2\n"
         "messages.announce_waits('loading libraries')\n"
         "time.sleep(0.7)\n"
         "print('done')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("done\n", "waiting: loading libraries\n")
+    assert (done.stdout, done.stderr) == ("done\n", shown)
 
 
 @dataclass

@@ -187,7 +187,7 @@ def guard_output() -> Iterator[None]:
 def announce_waits(step: str) -> None:
     """Print the current step on standard error whenever this process has printed nothing for two seconds.
 
-    Streams that another program has replaced stay as they are, and nothing is announced.
+    Streams that another program has replaced stay as they are, and nothing is announced. `-q` announces nothing.
 
     Args:
         step: the first step.
@@ -197,8 +197,9 @@ def announce_waits(step: str) -> None:
         return
 
     def write(line: str) -> None:
-        error.write(f"{line}\n")
-        error.flush()
+        if not is_quiet():
+            error.write(f"{line}\n")
+            error.flush()
 
     watcher = WaitWatcher(step, write, SILENT_SECONDS)
     sys.stdout = NotedStream(output, watcher.note_output)

@@ -41,6 +41,37 @@ def test_a_number_beyond_its_bounds_is_refused_by_its_option(
     assert f"Invalid value for '{option}'" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "fault", "command"),
+    [
+        ("--nope", "'--nope'", "microfacial"),
+        ("repor", "'repro'", "microfacial"),
+        ("train", "'MODEL'", "microfacial train"),
+        ("study shw", "'show'", "microfacial study"),
+        ("predict", "--camera", "microfacial predict"),
+        ("predict clip.avi --aliass x", "--alias", "microfacial predict"),
+        ("predict clip.avi --scheme", "--scheme", "microfacial predict"),
+        ("spot clip.avi --fps -3", "-3.0", "microfacial spot"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_help_that_explains_it(
+    words: str, fault: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *words.split()) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    assert fault in line
+    assert line.endswith(f"See `{command} --help`")
+
+
+def test_a_group_without_a_command_prints_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "study") == 2
+    assert "show" in capsys.readouterr().err
+
+
 COMMANDS = (
     "code",
     "clips",

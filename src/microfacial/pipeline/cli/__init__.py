@@ -77,7 +77,20 @@ def run_command_line() -> None:
         start_logging()
         announce_waits(f"loading the libraries of {' '.join(['microfacial', *words[:1]])}")
         with guard_output(), explain_missing_extras():
-            main()
+            sys.exit(main(prog_name="microfacial", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(USER_ERROR)
+    except click.UsageError as error:
+        named = [word for word in words[:1] if word in main.commands]  # an option without its value has no context
+        command = error.ctx.command_path if error.ctx else " ".join(["microfacial", *named])
+        message = " ".join(error.format_message().split()).rstrip(".")
+        end = "" if message.endswith(("?", ")")) else "."
+        click.echo(f"microfacial: {message}{end} See `{command} --help`", err=True)
+        sys.exit(USER_ERROR)
+    except click.Abort:  # Ctrl-C
+        click.echo("Aborted!", err=True)
+        sys.exit(1)
     except MicrofacialError as error:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)
