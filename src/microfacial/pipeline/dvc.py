@@ -1,6 +1,5 @@
 """Run the whole pipeline through DVC: one run at a time, on data whose version is known."""
 
-import os
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from microfacial.files import atomic_write
 from microfacial.locks import exclusive_lock
 from microfacial.pipeline.data_version import DATA, check_data, data_version, find_version_file, refuse_links
 from microfacial.pipeline.dvc_locks import clear_locks
+from microfacial.pipeline.early_dvc import RunDvc
 from microfacial.pipeline.project import STATE, Project
 from microfacial.pipeline.tools import reason, run_module
 
@@ -45,14 +45,15 @@ def _record_data() -> None:
         raise PipelineError(f"DVC cannot record {DATA}/: {reason(done.stderr)}. Repair it and run `dvc add {DATA}`")
 
 
-def reproduce(project: Project, processes: int) -> None:
+def reproduce(project: Project, processes: int, run_dvc: RunDvc) -> None:
     """Check the data, then run `dvc repro`. A second run waits for the first.
 
     DVC inherits the lock. The lock is therefore held until DVC ends, even if this process is killed earlier.
 
     Args:
         project: the current project.
-        processes: number of processes of each stage.
+        processes: number of processes that render the demo if it is missing.
+        run_dvc: runs `dvc repro`; see `early_dvc.start_dvc`.
 
     Raises:
         PipelineError: the data are not proven to be the version in data.dvc, they changed during the run, or DVC
@@ -67,8 +68,7 @@ def reproduce(project: Project, processes: int) -> None:
         click.echo(check_data(project.frames))
         version = data_version(project.frames)
         clear_locks()
-        os.environ["MICROFACIAL_PROCESSES"] = str(processes)  # the stages that DVC starts read it
-        if run_module("dvc", "repro", pass_fds=[lock]).returncode != 0:
+        if run_dvc(lock) != 0:
             raise PipelineError("dvc repro stopped. The lines above give the reason. Repair it and run it again")
         if data_version(project.frames) != version:
             file = find_version_file(project.frames) or f"{project.frames}.dvc"

@@ -14,6 +14,7 @@ import psutil
 from microfacial.errors import PipelineError
 from microfacial.formats import parse_json
 from microfacial.locks import exclusive_lock, is_held
+from microfacial.pipeline import early_dvc
 from microfacial.yaml_parser import parse_yaml
 
 _TMP = Path(".dvc/tmp")
@@ -148,11 +149,19 @@ def _remove_stale_lock(lock: Path) -> list[str]:
 
 
 def _find_dvc_here() -> Iterator[psutil.Process]:
-    """Yield the DVC processes that work in the current folder, and those whose folder is unknown."""
+    """Yield the DVC processes that work in the current folder, and those whose folder is unknown.
+
+    Processes of `early_dvc` do not count: they work only while they hold the lock of `microfacial repro`, which the
+    caller holds.
+    """
     here = Path.cwd()
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        folder = process.info["cwd"]
-        if _mentions_dvc(process.info["cmdline"] or []) and (folder is None or Path(folder).is_relative_to(here)):
+        folder, words = process.info["cwd"], process.info["cmdline"] or []
+        if (
+            _mentions_dvc(words)
+            and early_dvc.__name__ not in words
+            and (folder is None or Path(folder).is_relative_to(here))
+        ):
             yield process
 
 

@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from microfacial.errors import PipelineError
 from microfacial.pipeline.extras import EXTRAS, require_extras
 
 _LOG = logging.getLogger(__name__)
+
+_NO_PYTHON = "Install Python again"
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -46,9 +48,39 @@ def run_module(module: str, *arguments: str, **options: Any) -> Completed:
     """
     if module in EXTRAS:
         require_extras(module)
+    return _run([sys.executable, "-m", module, *arguments], module, _NO_PYTHON, env=_stage_environment(), **options)
+
+
+def start_module(
+    module: str, *arguments: str, environment: Mapping[str, str], **options: Any
+) -> "subprocess.Popen[str]":
+    """Start a Python module of this environment, and do not wait for its end.
+
+    Args:
+        module: name of the module.
+        arguments: arguments of the module.
+        environment: further variables of its environment.
+        options: options of `subprocess.Popen`.
+
+    Raises:
+        PipelineError: Python cannot be started.
+    """
+    _log_start(module, arguments, prints_itself=True)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            text=True,
+            env={**_stage_environment(), **environment},
+            **options,
+        )
+    except OSError as error:
+        raise _cannot_start(module, error, _NO_PYTHON) from None
+
+
+def _stage_environment() -> dict[str, str]:
+    """Return the environment in which `python` is the Python of this process."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [sys.executable, "-m", module, *arguments]
-    return _run(command, module, "Install Python again", env={**os.environ, "PATH": path}, **options)
+    return {**os.environ, "PATH": path}
 
 
 def reason(output: str) -> str:
@@ -62,9 +94,16 @@ def reason(output: str) -> str:
 
 
 def _run(command: Sequence[str], name: str, remedy: str, **options: Any) -> Completed:
-    prints_itself = not options.get("capture_output", False)
-    _LOG.debug("running %s", shlex.join([name, *command[-2:]]), extra={"prints_itself": prints_itself})
+    _log_start(name, command[-2:], prints_itself=not options.get("capture_output", False))
     try:
         return subprocess.run(command, check=False, text=True, errors="replace", **options)
     except OSError as error:
-        raise PipelineError(f"{name} cannot be started ({error.strerror or error}). {remedy}") from None
+        raise _cannot_start(name, error, remedy) from None
+
+
+def _log_start(name: str, arguments: Sequence[str], *, prints_itself: bool) -> None:
+    _LOG.debug("running %s", shlex.join([name, *arguments]), extra={"prints_itself": prints_itself})
+
+
+def _cannot_start(name: str, error: OSError, remedy: str) -> PipelineError:
+    return PipelineError(f"{name} cannot be started ({error.strerror or error}). {remedy}")

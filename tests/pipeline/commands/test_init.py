@@ -188,12 +188,16 @@ def test_repro_records_the_demo_that_it_has_written_itself(
             Path("data.dvc").write_text("outs:\n- {md5: aa.dir, path: data}\n")
         return subprocess.CompletedProcess(arguments, 0, "", "")
 
+    def run_dvc(_: int) -> int:
+        calls.append(("dvc", "repro"))
+        return 0
+
     monkeypatch.setattr(dvc, "make_demo", lambda _: shutil.copytree(tiny_demo, "data/demo"))
     monkeypatch.setattr(dvc, "run_module", run_module)
     monkeypatch.setattr(dvc, "clear_locks", lambda: None)
     monkeypatch.setattr(dvc, "check_data", lambda root: f"{find_version_file(root)}")
-    dvc.reproduce(open_project(), 1)
+    dvc.reproduce(open_project(), 1, run_dvc)
     assert calls == [("dvc", "add", "--quiet", "data"), ("dvc", "repro")]
     shutil.rmtree("data/demo")
-    dvc.reproduce(open_project(), 1)
+    dvc.reproduce(open_project(), 1, run_dvc)
     assert calls[2:] == [("dvc", "repro")]

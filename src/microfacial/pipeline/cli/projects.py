@@ -34,17 +34,21 @@ def init_command(folder: Path, corpora: tuple[str, ...]) -> None:
 @processes_option
 def repro_command(processes: int) -> None:
     """Check the data, run `dvc repro` and print the leaderboard."""
-    from rich.console import Console
+    from microfacial.pipeline.early_dvc import start_dvc
 
-    from microfacial.pipeline import dvc
-    from microfacial.pipeline.config import load
-    from microfacial.pipeline.extras import require_extras
-    from microfacial.pipeline.leaderboard import read_leaderboard
+    # The stages that DVC starts read the number of processes.
+    with start_dvc("repro", environment={"MICROFACIAL_PROCESSES": str(processes)}) as run_dvc:
+        from rich.console import Console
 
-    load(PARAMS)
-    project = open_project()
-    require_extras("dvc", "mlflow")
-    dvc.reproduce(project, processes)
+        from microfacial.pipeline import dvc
+        from microfacial.pipeline.config import load
+        from microfacial.pipeline.extras import require_extras
+        from microfacial.pipeline.leaderboard import read_leaderboard
+
+        require_extras("mlflow")
+        load(PARAMS)
+        project = open_project()
+        dvc.reproduce(project, processes, run_dvc)
     Console().print(read_leaderboard(project))
     click.echo(
         f"Next: open {project.results}/reports/index.html for the report, or run `microfacial ui` for every fold.\n"
