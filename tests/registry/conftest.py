@@ -13,6 +13,12 @@ from microfacial.pipeline.stages.train import run_train
 from shared_folders import build_once
 
 
+@pytest.fixture(autouse=True)
+def one_round_of_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the costs of a bundle once. No test here depends on the figures."""
+    monkeypatch.setattr("microfacial.inference.cost._ROUNDS", 1)
+
+
 @pytest.fixture(scope="session")
 def computed_models(computed: Path, tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """The tiny demo with three trained models and the checkpoints of their folds. Copy it, do not write into it."""

@@ -142,14 +142,14 @@ def test_after_only_make_was_killed_a_second_make_waits_for_the_first_run(projec
 
 
 def test_a_setting_changed_after_the_kill_reuses_no_old_fold(project: Path) -> None:
-    run = start(project, sys.executable, "-m", "microfacial", "repro", "--processes", "1")
+    run = start(project, sys.executable, "-m", "microfacial", "train", "roi_cnn", "--processes", "1")
     wait_for(lambda: len(list_folds(project)) >= 1, "a fold")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     old = {path.parent for path in list_folds(project)}
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("epochs: 40", "epochs: 2"))
-    done = microfacial(project, "repro")
+    done = microfacial(project, "train", "roi_cnn")
     assert done.returncode == 0, done.stdout + done.stderr
     new = {path.parent for path in list_folds(project)} - old
     assert [len(list(folder.iterdir())) for folder in new] == [4]

@@ -16,6 +16,7 @@ from microfacial import __version__
 from microfacial.datasets.synthetic.people import DemoPlan
 from microfacial.datasets.synthetic.write import write_demo
 from processes import ENVIRONMENT
+from shared_folders import build_once
 
 pytestmark = pytest.mark.slow
 EXTRAS = (
@@ -53,25 +54,24 @@ NEED_EXTRAS = {
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the wheel of the present files."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True)
-    return next(folder.glob("microfacial-*.whl"))
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+        subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True)
+
+    return next(build_once(tmp_path_factory, "wheel", build).glob("microfacial-*.whl"))
 
 
-def make_environment(folder: Path, wheel: Path, without: tuple[str, ...] = ()) -> Run:
+def build_environment(folder: Path, wheel: Path, without: tuple[str, ...] = ()) -> None:
     """Make a virtual environment with a wheel and with links to the packages of this environment.
 
     Args:
         folder: folder of the environment.
         wheel: the wheel.
         without: beginnings of the names of packages to leave out.
-
-    Returns:
-        A function that runs a program of the environment in a folder.
     """
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -83,6 +83,10 @@ def make_environment(folder: Path, wheel: Path, without: tuple[str, ...] = ()) -
             left_out = entry.suffix == ".pth" or entry.name.lower().startswith(("microfacial", *without))
             if not left_out and not (packages / entry.name).exists():
                 (packages / entry.name).symlink_to(entry)
+
+
+def run_in(folder: Path) -> Run:
+    """Return a function that runs a program of a virtual environment in a folder."""
     environment = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
 
@@ -96,14 +100,16 @@ def make_environment(folder: Path, wheel: Path, without: tuple[str, ...] = ()) -
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Run:
-    """Return a function that runs programs with all extras."""
-    return make_environment(tmp_path_factory.mktemp("complete"), wheel)
+    """Return a function that runs programs with all extras. A test edits the installed package."""
+    folder = tmp_path_factory.mktemp("complete")
+    build_environment(folder, wheel)
+    return run_in(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def core(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Run:
     """Return a function that runs programs without extras."""
-    return make_environment(tmp_path_factory.mktemp("core"), wheel, EXTRAS)
+    return run_in(build_once(tmp_path_factory, "core", lambda folder: build_environment(folder, wheel, EXTRAS)))
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +185,18 @@ def test_the_core_reads_draws_checks_spots_and_predicts_without_a_project(
     assert core(tmp_path, "python", "-c", code).stdout == "(1, 5, 2, 224, 224)\n"
 
 
-@pytest.mark.parametrize("command", NEED_EXTRAS)
-def test_a_command_without_its_extra_prints_one_line(command: str, project: Path, core: Run) -> None:
-    done = core(project, "microfacial", *command.split())
-    assert done.returncode == 2, done.stdout + done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("waiting: "))  # on a busy machine
-    assert f'`pip install "microfacial[{NEED_EXTRAS[command]}]"`' in line
-
-
 def test_stages_that_need_no_extra_run_without_extras(project: Path, core: Run) -> None:
     for command in ("code", "clips", "faces", "flow", "report", "compare roi_cnn majority"):
         done = core(project, "microfacial", *command.split())
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("command", NEED_EXTRAS)
+def test_a_command_without_its_extra_prints_one_line(command: str, core: Run, tmp_path: Path) -> None:
+    """The project is new: the extra is missed before its data."""
+    (tmp_path / "params.yaml").write_text(TINY_PARAMS)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    done = core(tmp_path, "microfacial", *command.split())
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("waiting: "))  # on a busy machine
+    assert f'`pip install "microfacial[{NEED_EXTRAS[command]}]"`' in line

@@ -2,7 +2,10 @@
 
 import base64
 import tempfile
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -37,6 +40,11 @@ def make_example_clip() -> dict[str, Any]:
     Returns:
         `clip`, a video as base64, and `onset`, `apex` and `offset`, its frame numbers.
     """
+    return dict(_render_example())
+
+
+@cache
+def _render_example() -> Mapping[str, Any]:
     (clip,) = plan_clips(_PLAN)
     frames = list(render_clip(_PLAN, clip, build_face(_PLAN, draw_person(_PLAN, clip.subject))))
     height, width = frames[0].shape[:2]
@@ -48,7 +56,7 @@ def make_example_clip() -> dict[str, Any]:
         video.release()
         content = path.read_bytes()
     moments = {"onset": 1, "apex": clip.apex - clip.onset + 1, "offset": len(frames)}
-    return {"clip": base64.b64encode(content).decode(), **moments}
+    return MappingProxyType({"clip": base64.b64encode(content).decode(), **moments})
 
 
 def make_example_map() -> dict[str, Any]:
