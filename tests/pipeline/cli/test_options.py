@@ -52,6 +52,7 @@ def test_a_number_beyond_its_bounds_is_refused_by_its_option(
         ("predict clip.avi --aliass x", "--alias", "microfacial predict"),
         ("predict clip.avi --scheme", "--scheme", "microfacial predict"),
         ("spot clip.avi --fps -3", "-3.0", "microfacial spot"),
+        (f"predict clip.avi --apex {'9' * 5000}", "--apex", "microfacial predict"),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_help_that_explains_it(
@@ -62,6 +63,7 @@ def test_wrong_usage_is_one_line_with_the_help_that_explains_it(
     assert output.out == ""
     (line,) = output.err.splitlines()
     assert fault in line
+    assert len(line) < 400
     assert line.endswith(f"See `{command} --help`")
 
 

@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import click
@@ -84,7 +85,7 @@ def run_command_line() -> None:
     except click.UsageError as error:
         named = [word for word in words[:1] if word in main.commands]  # an option without its value has no context
         command = error.ctx.command_path if error.ctx else " ".join(["microfacial", *named])
-        message = " ".join(error.format_message().split()).rstrip(".")
+        message = textwrap.shorten(error.format_message(), 300, placeholder=" …").rstrip(".")
         end = "" if message.endswith(("?", ")")) else "."
         click.echo(f"microfacial: {message}{end} See `{command} --help`", err=True)
         sys.exit(USER_ERROR)
