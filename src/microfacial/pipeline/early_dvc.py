@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 
-from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.tools import start_module
 
 RunDvc = Callable[[int], int]
@@ -32,6 +31,8 @@ _STOP_S = 5.0  # time that DVC has to stop after Ctrl-C
 def start_dvc(*arguments: str, environment: Mapping[str, str]) -> Iterator[RunDvc]:
     """Start a process that imports DVC and waits. It is killed at the end of the block if it was not used.
 
+    DVC must be installed.
+
     Args:
         arguments: arguments of `dvc`.
         environment: further variables of its environment.
@@ -42,9 +43,7 @@ def start_dvc(*arguments: str, environment: Mapping[str, str]) -> Iterator[RunDv
 
     Raises:
         PipelineError: Python cannot be started.
-        MissingExtraError: DVC is not installed.
     """
-    require_extras("dvc")
     here, there = socket.socketpair()
     with here, there:
         # The word `dvc` among the arguments shows other runs that this process holds DVC's locks.

@@ -35,17 +35,17 @@ def init_command(folder: Path, corpora: tuple[str, ...]) -> None:
 def repro_command(processes: int) -> None:
     """Check the data, run `dvc repro` and print the leaderboard."""
     from microfacial.pipeline.early_dvc import start_dvc
+    from microfacial.pipeline.extras import require_extras
 
+    require_extras("dvc", "mlflow")
     # The stages that DVC starts read the number of processes.
     with start_dvc("repro", environment={"MICROFACIAL_PROCESSES": str(processes)}) as run_dvc:
         from rich.console import Console
 
         from microfacial.pipeline import dvc
         from microfacial.pipeline.config import load
-        from microfacial.pipeline.extras import require_extras
         from microfacial.pipeline.leaderboard import read_leaderboard
 
-        require_extras("mlflow")
         load(PARAMS)
         project = open_project()
         dvc.reproduce(project, processes, run_dvc)
