@@ -26,7 +26,7 @@ from microfacial.source_code import PACKAGE, package_digest
 from microfacial.tracking.model_versions import Registry
 from microfacial.tracking.store import connect
 
-KILLS = 6
+KILLS = 8
 NAME = "tiny.casme2-4"
 
 

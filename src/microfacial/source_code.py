@@ -52,7 +52,7 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Files that a module reads from the package."""
 
 
-_Place = tuple[int, int]
+_Place = tuple[int, int]  # row from 1 on, and column in bytes
 _Span = tuple[_Place, _Place]
 
 
@@ -163,7 +163,7 @@ def statements(source: str) -> str:
 def _statements(source: str, nodes: Sequence[ast.AST]) -> str:
     """Return `statements` of a module whose syntax tree has been read."""
     lines = source.splitlines()
-    texts = []  # first and last position of each text. Columns count bytes
+    texts: list[_Span] = []
     for node in nodes:
         if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
             start = (node.lineno, node.col_offset)

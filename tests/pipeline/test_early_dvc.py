@@ -14,9 +14,15 @@ from microfacial.pipeline.early_dvc import start_dvc
 from processes import find_descendants
 
 
-def test_dvc_runs_with_its_arguments_and_returns_its_code(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_dvc_runs_with_its_arguments_and_returns_its_code(
+    project: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The step `running dvc` starts with DVC: before, the line about a long wait must name another step."""
+    caplog.set_level("DEBUG", "microfacial")
     with Path("lock").open("a") as lock, start_dvc("version", "--no-such-option", environment={}) as run:
+        assert caplog.messages == []
         assert run(lock.fileno()) == 254
+    assert caplog.messages == ["running dvc version --no-such-option"]
     assert "--no-such-option" in capfd.readouterr().err
 
 
@@ -41,6 +47,7 @@ with start_dvc("repro", environment={{}}) as run:
         parent = subprocess.Popen([sys.executable, "-c", code], pass_fds=[lock.fileno()])
         lock.close()
         while not Path("started").exists():
+            assert parent.poll() is None
             time.sleep(0.05)
         stages = find_descendants(parent.pid)
         parent.send_signal(signal.SIGKILL)

@@ -4,6 +4,8 @@ The process that imports DVC is this module as a script. It runs the command onl
 Until then it holds no lock, and it ends with this process.
 """
 
+import logging
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from microfacial.pipeline.tools import start_module
+
+_LOG = logging.getLogger(__name__)
 
 RunDvc = Callable[[int], int]
 _START = b"start"
@@ -51,13 +55,14 @@ def start_dvc(*arguments: str, environment: Mapping[str, str]) -> Iterator[RunDv
         with start_module(__name__, *words, environment=environment, pass_fds=[there.fileno()]) as process:
             there.close()
             try:
-                yield lambda lock: _run(here, process, lock)
+                yield lambda lock: _run(here, process, lock, arguments)
             finally:
                 if process.poll() is None:
                     process.kill()
 
 
-def _run(connection: socket.socket, process: "subprocess.Popen[str]", lock: int) -> int:
+def _run(connection: socket.socket, process: "subprocess.Popen[str]", lock: int, arguments: tuple[str, ...]) -> int:
+    _LOG.debug("running %s", shlex.join(["dvc", *arguments]), extra={"prints_itself": True})
     with suppress(OSError):  # the process has ended already, and its exit code is no success
         socket.send_fds(connection, [_START], [lock])
     try:
@@ -78,8 +83,8 @@ def _wait_and_run(connection: int, command: list[str]) -> int:
             import_module(module)
     with socket.socket(fileno=connection) as stream:
         word, *_ = socket.recv_fds(stream, len(_START), 1)  # the lock that comes with it stays open until the end
-    if word != _START:
-        return 0
+    if word != _START:  # the other process has ended
+        return 1
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = command
     return int(dvc.cli.main(command[1:]))

@@ -54,7 +54,7 @@ def run_module(module: str, *arguments: str, **options: Any) -> Completed:
 def start_module(
     module: str, *arguments: str, environment: Mapping[str, str], **options: Any
 ) -> "subprocess.Popen[str]":
-    """Start a Python module of this environment, and do not wait for its end.
+    """Start a Python module of this environment, and do not wait for its end. Nothing is logged.
 
     Args:
         module: name of the module.
@@ -65,7 +65,6 @@ def start_module(
     Raises:
         PipelineError: Python cannot be started.
     """
-    _log_start(module, arguments, prints_itself=True)
     try:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -94,15 +93,12 @@ def reason(output: str) -> str:
 
 
 def _run(command: Sequence[str], name: str, remedy: str, **options: Any) -> Completed:
-    _log_start(name, command[-2:], prints_itself=not options.get("capture_output", False))
+    prints_itself = not options.get("capture_output", False)
+    _LOG.debug("running %s", shlex.join([name, *command[-2:]]), extra={"prints_itself": prints_itself})
     try:
         return subprocess.run(command, check=False, text=True, errors="replace", **options)
     except OSError as error:
         raise _cannot_start(name, error, remedy) from None
-
-
-def _log_start(name: str, arguments: Sequence[str], *, prints_itself: bool) -> None:
-    _LOG.debug("running %s", shlex.join([name, *arguments]), extra={"prints_itself": prints_itself})
 
 
 def _cannot_start(name: str, error: OSError, remedy: str) -> PipelineError:

@@ -83,11 +83,7 @@ def run_command_line() -> None:
         error.show()
         sys.exit(USER_ERROR)
     except click.UsageError as error:
-        named = [word for word in words[:1] if word in main.commands]  # an option without its value has no context
-        command = error.ctx.command_path if error.ctx else " ".join(["microfacial", *named])
-        message = textwrap.shorten(error.format_message(), 300, placeholder=" …").rstrip(".")
-        end = "" if message.endswith(("?", ")")) else "."
-        click.echo(f"microfacial: {message}{end} See `{command} --help`", err=True)
+        click.echo(f"microfacial: {_describe_usage_error(error, words)}", err=True)
         sys.exit(USER_ERROR)
     except click.Abort:  # Ctrl-C
         click.echo("Aborted!", err=True)
@@ -103,3 +99,17 @@ def run_command_line() -> None:
         sys.exit(USER_ERROR)
     finally:
         gc.freeze()  # the process ends: collecting garbage would take a second with torch and MLflow
+
+
+def _describe_usage_error(error: click.UsageError, words: list[str]) -> str:
+    """Return what is wrong with a command line, and which help explains it, in one line.
+
+    Args:
+        error: the error.
+        words: the command line without options.
+    """
+    named = [word for word in words[:1] if word in main.commands]  # an option without its value has no context
+    command = error.ctx.command_path if error.ctx else " ".join(["microfacial", *named])
+    message = textwrap.shorten(error.format_message(), 300, placeholder=" …").rstrip(".")
+    end = "" if message.endswith(("?", ")", "…")) else "."
+    return f"{message}{end} See `{command} --help`"

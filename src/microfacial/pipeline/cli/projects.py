@@ -38,7 +38,7 @@ def repro_command(processes: int) -> None:
     from microfacial.pipeline.extras import require_extras
 
     require_extras("dvc", "mlflow")
-    # The stages that DVC starts read the number of processes.
+    # The stages read the number of processes. This process imports its own modules while DVC is imported.
     with start_dvc("repro", environment={"MICROFACIAL_PROCESSES": str(processes)}) as run_dvc:
         from rich.console import Console
 
