@@ -189,7 +189,7 @@ def test_clips_that_exhaust_a_server_are_refused_and_their_memory_returns(served
     rows: list[dict[str, Any]] = [{"clip": base64.b64encode(content).decode()} for content, _ in bombs.values()]
     reasons = [part for _, part in bombs.values()]
     rows.append({"frames": [rows[-1]["clip"]] * 5, "fps": 25})
-    for row, reason in zip(rows, [*reasons, "megapixels"], strict=True):
+    for row, reason in 3 * list(zip(rows, [*reasons, "megapixels"], strict=True)):  # a leak would grow three times
         response = served.post(row)
         assert response.status_code == 400, response.text
         message = response.json()["message"]
@@ -200,7 +200,8 @@ def test_clips_that_exhaust_a_server_are_refused_and_their_memory_returns(served
     while True:
         after = measure_memory(served.process)
         lasting = before.keys() & after.keys()  # the processes of clips end
-        if sum(after[pid] - before[pid] for pid in lasting) <= 32 and len(after) <= len(before) + 1:
+        # The body of the largest request, 87 MB of base64, stays until Python's garbage collector runs.
+        if sum(after[pid] - before[pid] for pid in lasting) <= 128 and len(after) <= len(before) + 1:
             break
         assert time.monotonic() < end, f"{after} MB, {before} MB before"
         time.sleep(0.5)
