@@ -53,6 +53,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return condition()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "count"), [(_TASKS, 2), (_WATCHING, 1), (_GUARDED, 1)])
 def test_workers_end_when_only_their_parent_is_killed(tmp_path: Path, script: str, count: int) -> None:
     (tmp_path / "script.py").write_text(script)

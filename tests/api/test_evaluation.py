@@ -1,7 +1,5 @@
 """Evaluation of users' own networks and classifiers, and of wrong ones."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -251,13 +249,3 @@ def test_published_maps_have_no_frames(features: Features) -> None:
     for model, settings in (("rgb", {}), (small, {"inputs": "apex"}), (DummyClassifier(), {"inputs": "apex"})):
         with pytest.raises(ConfigError, match="frames"):
             run(model, maps, settings=settings)
-
-
-def test_the_python_api_loads_neither_mlflow_nor_dvc_nor_optuna() -> None:
-    code = (
-        "import sys, microfacial as mf; [getattr(mf, name) for name in "
-        "('load_corpus', 'extract', 'evaluate', 'Result', 'load_features')]; "
-        "print({'mlflow', 'dvc', 'optuna', 'microfacial.pipeline', 'microfacial.tracking'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -145,10 +145,15 @@ def test_a_class_without_training_rows_keeps_its_column(samples: Samples, model:
         assert not fold.probabilities[:, 2].any()
 
 
-def test_a_finished_fold_is_yielded_while_a_slow_one_is_trained(samples: Samples) -> None:
+def test_a_finished_fold_is_yielded_while_a_slow_one_is_trained(samples: Samples, tmp_path: Path) -> None:
     """If the run is killed, only the slow fold is lost."""
-    plans = plan_folds(samples, CONFIG)
-    arrived = list(folds_of(samples, "majority", processes=2, fit=partial(fit_slowly, slow=plans[0].seed)))
+    plans, arrived = plan_folds(samples, CONFIG), []
+    slowly = partial(fit_slowly, slow=plans[0].seed, until=tmp_path / "go")
+    chunks = chunk_plans(plans, 1)
+    for fold in train_chunks(samples, chunks, "majority", settings_of("majority"), processes=2, fit=slowly):
+        arrived.append(fold.plan.key)
+        if len(arrived) == len(plans) - 1:
+            (tmp_path / "go").touch()
     assert arrived[-1] == plans[0].key
     assert sorted(arrived) == [plan.key for plan in plans]
 
@@ -174,10 +179,11 @@ def test_results_carry_checkpoints_only_on_request(samples: Samples) -> None:
 
 
 def fit_slowly(
-    chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None, slow: int
+    chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None, slow: int, until: Path
 ) -> list[Fitted]:
-    if chunk[0].seed == slow:
-        time.sleep(3)
+    deadline = time.monotonic() + 20
+    while chunk[0].seed == slow and not until.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
     return fit(chunk, model=model, settings=settings)
 
 

@@ -34,6 +34,7 @@ def test_dvc_that_is_not_told_to_start_is_killed_at_once(project: Path, capfd: p
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_dvc_holds_the_lock_until_it_ends(project: Path) -> None:
     (project / "dvc.yaml").write_text("stages:\n  wait:\n    cmd: touch started; sleep 60\n")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
@@ -59,6 +60,7 @@ with start_dvc("repro", environment={{}}) as run:
         fcntl.flock(other, fcntl.LOCK_EX)
 
 
+@pytest.mark.slow
 def test_stages_have_the_environment(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages:\n  show:\n    cmd: echo $COLOUR\n")
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)

@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib import metadata
 
@@ -74,11 +74,13 @@ def imports_at_import(module: str) -> set[str]:
     return parents.union(*map(imported_names, statements_at_import(read_tree(module))))
 
 
-def modules_that_need_extras() -> set[str]:
-    """Modules whose import needs an extra, directly or through other modules."""
+def modules_that_import(packages: Collection[str]) -> set[str]:
+    """Modules whose import imports one of some packages, directly or through other modules."""
     imports = {module: imports_at_import(module) for module in module_names()}
     needing = {
-        module for module, names in imports.items() if {name.partition(".")[0] for name in names} & EXTRAS.keys()
+        module
+        for module, names in imports.items()
+        if not {name.partition(".")[0] for name in names}.isdisjoint(packages)
     }
     while True:
         targets = {f"microfacial.{module}" for module in needing}
@@ -89,9 +91,16 @@ def modules_that_need_extras() -> set[str]:
 
 
 def test_no_core_module_imports_an_optional_package_at_import_time() -> None:
-    needing = modules_that_need_extras()
+    needing = modules_that_import(EXTRAS)
     assert "tracking.store" in needing
     assert {name for name in needing if name.split(".")[0] not in OPTIONAL_PACKAGES} == NEED_EXTRAS
+
+
+def test_no_module_outside_of_the_cluster_imports_dask_at_import_time() -> None:
+    """Commands that run tasks start quickly if no cluster is chosen."""
+    importing = modules_that_import(("dask", "dask_jobqueue", "distributed"))
+    assert importing
+    assert {name for name in importing if not name.startswith("cluster.")} == set()
 
 
 def test_every_imported_package_is_a_requirement_or_belongs_to_an_extra() -> None:

@@ -1,6 +1,5 @@
 """The settings of the place where tasks run. tests/slow/test_cluster.py runs tasks on real workers."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -69,12 +68,3 @@ def test_the_oracle_is_refused_on_dask(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigError, match=r"train\.oracle"):
         load(tmp_path / "params.yaml")
-
-
-def test_commands_that_run_tasks_import_no_dask() -> None:
-    modules = ("cli", "task_backend", "stages.train", "stages.flow", "commands.study", "commands.pretrain")
-    imports = "; ".join(f"import microfacial.pipeline.{module}" for module in modules)
-    names = "{'dask', 'distributed', 'dask_jobqueue'}"
-    code = f"import sys; {imports}; print(sorted({names} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -261,6 +261,7 @@ def test_rollback_without_a_champion_is_refused(root: Path) -> None:
 # --- killed processes and simultaneous promotions ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_write", range(1, 6))
 def test_a_promotion_killed_at_a_write_leaves_one_champion_and_can_be_repeated(
     challenged: Path, killed_write: int
@@ -288,6 +289,7 @@ def test_a_promotion_has_five_writes(challenged: Path) -> None:
     assert client.writes == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_write", range(1, 5))
 def test_a_rollback_killed_at_a_write_leaves_one_champion_and_can_be_repeated(
     challenged: Path, killed_write: int

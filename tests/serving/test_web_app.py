@@ -296,12 +296,14 @@ def test_a_request_that_another_site_sends_is_refused(
     assert server.post(data=film, headers=headers).status_code == status
 
 
+@pytest.mark.slow
 def test_a_film_that_takes_too_long_is_given_up(hasty_server: RunningServer, film: bytes) -> None:
     error = read_error(hasty_server.post("sleep", files={"video": ("clip.avi", film)}), 413)
     assert error.startswith("clip.avi takes more than 1 s")
     assert list(hasty_server.folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_more_films_than_the_queue_holds_are_refused(hasty_server: RunningServer, film: bytes) -> None:
     videos = [("video", (f"{number}.avi", film)) for number in range(2)]
     results: list[requests.Response] = []
@@ -356,6 +358,7 @@ def test_headers_forbid_other_sites_and_copies(server: RunningServer) -> None:
         assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_no_process_is_left_after_the_end(tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(web_app, "_WORKER_MODULES", ("microfacial.inference.film_checks",))

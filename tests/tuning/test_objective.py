@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from microfacial.models.presets import resolve
 from microfacial.records import FoldResult
@@ -43,6 +44,7 @@ def test_inner_folds_share_no_subject_and_test_every_clip_once_per_repetition(ma
         assert np.array_equal(np.sort(tested), np.arange(len(subjects)))
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_order_of_folds_or_the_number_of_processes(
     make_inner_folds: MakeInnerFolds, tmp_path: Path
 ) -> None:

@@ -239,6 +239,7 @@ with open({str(make_runner().storage.lock_path("demo-mlp-0.run"))!r}, "a") as st
     assert subprocess.run([sys.executable, "-c", other], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_trial_runs_again_if_the_heartbeats_of_its_worker_stop(make_runner: MakeRunner) -> None:
     settings: dict[str, Any] = {"storage": "sqlite", "trials": 3}
     runner = make_runner(**settings)
@@ -286,6 +287,7 @@ def test_values_that_do_not_fit_the_fixed_settings_give_a_failed_trial(make_runn
     assert states == ["complete"] + ["failed"] * 5
 
 
+@pytest.mark.slow
 def test_a_trial_runs_again_if_its_worker_died_before_the_first_heartbeat(
     make_runner: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

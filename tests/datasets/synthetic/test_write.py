@@ -97,11 +97,13 @@ def test_the_bytes_of_a_tiny_demo_have_a_fixed_checksum(demo: Path) -> None:
     assert md5_of_tree(demo) == TINY_MD5
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_as_one(demo: Path, tmp_path: Path) -> None:
     write_demo(tmp_path / "demo", TINY, processes=2)
     assert md5_of_tree(tmp_path / "demo") == md5_of_tree(demo)
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_processors_extensions(demo: Path, tmp_path: Path) -> None:
     """Without these instruction sets, numpy and libjpeg run other code. Every result must stay the same."""
     code = (

@@ -52,6 +52,7 @@ def test_the_stages_lead_from_frames_to_the_report(
     assert {path.name for path in (project / "mlruns").iterdir()} == {"mlflow.db", "artifacts", ".lock"}
 
 
+@pytest.mark.slow
 def test_the_same_stages_process_published_flow_maps(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
