@@ -20,11 +20,12 @@ import numpy as np
 from mlflow import MlflowClient
 
 from microfacial.records import History
-from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, TrainedFold
+from microfacial.tracking.fold_records import TrainedFold
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect
 from microfacial.tracking.studies import StudyIdentity, StudyRun
-from microfacial.tracking.views import view_tags
+from microfacial.tracking.views import STUDY_VIEWS, TRAINING_VIEWS, view_tags
 from microfacial.tuning.trials import Trial
 
 _METADATA = RunMetadata(tags={"microfacial.git_commit": "0" * 40, "microfacial.data": "0" * 32})
@@ -61,7 +62,7 @@ def main() -> None:
         runs = plan.models * (2 + plan.subjects * plan.seeds + plan.trials)
         print(f"{runs} runs, {size_mb:.1f} MB, {1e3 * size_mb / runs:.1f} kB each")
         for experiment in client.search_experiments(filter_string="name LIKE 'd · %'"):
-            for tag, text in view_tags("studies" in experiment.name).items():
+            for tag, text in view_tags(STUDY_VIEWS if "studies" in experiment.name else TRAINING_VIEWS).items():
                 wall, processor = _time_table(client, experiment.experiment_id, json.loads(text))
                 print(
                     f"{tag.rpartition('-')[2]:<8} {wall:6.3f} s, of which {processor:6.3f} s on a processor", flush=True
@@ -94,8 +95,7 @@ def _write_model(client: MlflowClient, root: Path, model: str, plan: argparse.Na
                 repeat=repeat,
                 seed=subject,
                 chosen="epoch 60",
-                clips=6,
-                hits=int(random.integers(7)),
+                counts={"held_out_clips": 6, "held_out_hits": int(random.integers(7)), "held_out_accuracy": 0.5},
                 history=History(**curves),
             )
             run.log_fold(fold, 1.0)

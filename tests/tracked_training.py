@@ -10,7 +10,8 @@ from mlflow.entities import Run
 
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.records import FoldResult, History, Samples
-from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, summarise_fold
+from microfacial.tracking.fold_records import summarise_fold
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect
 
@@ -63,6 +64,23 @@ def read_runs(client: MlflowClient) -> tuple[list[Run], list[Run]]:
     runs = list(client.search_runs([experiment.experiment_id]))
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     return [run for run in runs if run not in children], children
+
+
+def read_run_contents(project: Path) -> dict[tuple[str, str], tuple[dict[str, float], dict[str, str]]]:
+    """Return metrics (without seconds) and parameters of all runs, by model and fold. Check that all are finished."""
+    client = connect(project)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, "tags.`microfacial.model` != ''")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    contents = {
+        (run.data.tags["microfacial.model"], run.data.tags.get("microfacial.fold", "")): (
+            {name: round(value, 6) for name, value in run.data.metrics.items() if name != "seconds"},
+            dict(run.data.params),
+        )
+        for run in runs
+    }
+    assert len(contents) == len(runs)  # no run exists twice
+    return contents
 
 
 def list_artifacts(client: MlflowClient, run: Run, folder: str) -> set[str]:

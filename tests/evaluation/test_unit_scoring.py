@@ -9,8 +9,14 @@ from sklearn.metrics import f1_score, roc_auc_score
 from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
-from microfacial.evaluation.unit_files import read_units, unit_rows, write_units
-from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
+from microfacial.evaluation.unit_files import (
+    read_unit_curves,
+    read_unit_predictions,
+    read_units,
+    unit_rows,
+    write_units,
+)
+from microfacial.evaluation.unit_scoring import UnitPredictions, compare_units, keep_annotated, pool_units
 from microfacial.records import FoldResult, History, Samples, UnitEvaluation
 from microfacial.settings import check
 
@@ -112,6 +118,93 @@ def test_wrong_scores_in_a_file_are_refused(annotated: Samples, tmp_path: Path, 
     (tmp_path / "m/units.json").write_text(json.dumps(content))
     with pytest.raises(StorageError, match=r"units\.json"):
         read_units(tmp_path / "m")
+
+
+def test_predictions_in_a_file_are_read_back(annotated: Samples, tmp_path: Path) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    predictions = read_unit_predictions(tmp_path / "m", model="m")
+    order = np.argsort(kept.clips)
+    assert predictions.clips.tolist() == kept.clips[order].tolist()
+    assert predictions.subjects.tolist() == kept.subjects[order].tolist()
+    assert kept.units is not None
+    assert np.array_equal(predictions.truth, kept.units[order], equal_nan=True)
+    assert predictions.probabilities == pytest.approx(guess(kept)[None, order], abs=1e-6)
+    assert read_unit_curves(tmp_path / "m") == {fold.plan.key: History() for fold in folds}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("AU4", "2"),
+        ("AU4", "0.5"),
+        ("AU4", ""),
+        ("p_AU4", "1.5"),
+        ("p_AU4", "nan"),
+        ("p_AU4", ""),
+        ("clip", "a/0/x"),
+        ("repeat", "1"),
+        ("repeat", "x"),
+    ],
+)
+def test_a_wrong_cell_of_predictions_is_refused(annotated: Samples, tmp_path: Path, column: str, cell: str) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    path = tmp_path / "m/predictions.csv"
+    header, first, second, *rest = path.read_text().splitlines()
+    cells = dict(zip(header.split(","), first.split(","), strict=True))
+    if column == "clip":
+        cell = dict(zip(header.split(","), second.split(","), strict=True))["clip"]  # twice in a repetition
+    path.write_text("\n".join([header, ",".join({**cells, column: cell}.values()), second, *rest, ""]))
+    with pytest.raises(StorageError, match=r"predictions\.csv"):
+        read_unit_predictions(tmp_path / "m")
+    path.write_text("\n".join([header, first, *rest, ""]))
+    with pytest.raises(StorageError, match=r"predictions\.csv"):
+        read_unit_predictions(tmp_path / "m")
+
+
+def as_predictions(samples: Samples, probabilities: np.ndarray, model: str) -> UnitPredictions:
+    assert samples.units is not None
+    return UnitPredictions(
+        model=model,
+        protocol="composite",
+        clips=samples.clips,
+        subjects=samples.subjects,
+        truth=samples.units.astype(np.float64),
+        probabilities=probabilities[None],
+    )
+
+
+def test_a_comparison_of_units_is_paired(annotated: Samples) -> None:
+    kept, _, evaluation = scored(annotated)
+    assert kept.units is not None
+    guessed, right = as_predictions(kept, guess(kept), "m"), as_predictions(kept, np.nan_to_num(kept.units), "right")
+    same = compare_units(guessed, guessed, 100, 0)
+    assert (same.f1_difference, same.f1_interval, same.roc_interval) == (0, (0, 0), (0, 0))
+    assert not same.tells_apart
+    better = compare_units(right, guessed, 100, 0)
+    assert evaluation.overall.f1 is not None
+    assert evaluation.overall.roc_area is not None
+    assert better.f1_difference == pytest.approx(1 - evaluation.overall.f1)
+    assert better.roc_difference == pytest.approx(1 - evaluation.overall.roc_area)
+    assert better.tells_apart
+    assert better.subjects == 6
+    worse = compare_units(guessed, right, 100, 0)
+    assert worse.f1_interval is not None
+    assert better.f1_interval == pytest.approx(tuple(-edge for edge in reversed(worse.f1_interval)))
+
+
+@pytest.mark.parametrize("part", ["protocol", "clips", "annotations"])
+def test_units_of_other_clips_are_not_compared(annotated: Samples, part: str) -> None:
+    kept, _, _ = scored(annotated)
+    first = as_predictions(kept, guess(kept), "m")
+    other = {
+        "protocol": replace(first, protocol="loso"),
+        "clips": first.take(np.arange(len(first.clips)) > 0),
+        "annotations": replace(first, truth=1 - first.truth),
+    }
+    with pytest.raises(ProtocolError, match=part):
+        compare_units(first, other[part], 100, 0)
 
 
 @pytest.mark.parametrize("flag", ["oracle", "checkpoints"])

@@ -29,7 +29,8 @@ from microfacial.pipeline.stages.flow import run_flow
 from microfacial.pipeline.stages.train import run_train
 from microfacial.preprocessing.store import read_faces_of, read_features
 from microfacial.records import FoldPlan
-from microfacial.tracking.run_records import read_folds, read_identity, read_metadata
+from microfacial.tracking.fold_records import read_folds
+from microfacial.tracking.run_records import read_identity, read_metadata
 
 MODEL = "hybrid"
 RESULTS, STATE = Path("results/tiny"), Path(".microfacial/tiny")

@@ -11,7 +11,8 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from microfacial.records import History
 from microfacial.tracking.background_writer import BackgroundWriter
-from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, TrainedFold
+from microfacial.tracking.fold_records import TrainedFold
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata
 from microfacial.tracking.store import connect
 
 IDENTITY = RunIdentity(
@@ -33,7 +34,7 @@ METADATA = RunMetadata(tags={})
 
 
 def make_fold(name: str) -> TrainedFold:
-    return TrainedFold(name=name, repeat=0, seed=1, chosen="", clips=4, hits=3, history=History())
+    return TrainedFold(name=name, repeat=0, seed=1, chosen="", counts={"held_out_clips": 4}, history=History())
 
 
 def model_runs(root: Path) -> list[Run]:

@@ -13,6 +13,8 @@ from microfacial.tracking.store import connect
 from microfacial.tracking.views import view_address
 
 NAME, STUDIES = experiment_name("d", "s"), experiment_name("d", "s", studies=True)
+UNITS = experiment_name("d", "s", task="units")
+VIEWS = {NAME: {"models", "folds"}, STUDIES: {"studies", "trials"}, UNITS: {"units", "unit-folds"}}
 
 
 @pytest.fixture
@@ -50,13 +52,15 @@ def test_an_experiment_of_an_earlier_version_gets_its_tags(root: Path, client: M
 
 
 def test_experiments_have_a_description_and_their_own_views(root: Path, client: MlflowClient) -> None:
-    for name, views in ((NAME, {"models", "folds"}), (STUDIES, {"studies", "trials"})):
+    notes = set()
+    for name, views in VIEWS.items():
         ensure_experiment(client, name, root)
         experiment = find_experiment(client, name)
         assert experiment is not None
-        assert experiment.tags["mlflow.note.content"]
+        notes.add(experiment.tags["mlflow.note.content"])
         prefix = "mlflow.sharedViewState.microfacial-"
         assert {tag.removeprefix(prefix) for tag in experiment.tags if tag.startswith(prefix)} == views
+    assert len(notes) == 3
 
 
 def test_the_view_of_models_sorts_by_uf1(root: Path, client: MlflowClient) -> None:

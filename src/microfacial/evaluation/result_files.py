@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from microfacial.errors import DamagedError, StorageError
+from microfacial.evaluation.fold_tables import read_fold_curves
 from microfacial.evaluation.result_tables import (
     CURVE_COLUMNS,
     audit_row,
@@ -25,8 +26,6 @@ from microfacial.evaluation.score_check import check_evaluation, check_note, che
 from microfacial.evaluation.stored_results import (
     PREDICTION_COLUMNS,
     TrainedSettings,
-    to_curves,
-    to_folds,
     to_importances,
     to_predictions,
 )
@@ -46,16 +45,6 @@ from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.records import Evaluation, FoldResult, History, Importances, Predictions, Samples
 
 _IMPORTANCES = "importances.npz"
-_FOLD_COLUMNS = (
-    "held_out",
-    "repeat",
-    "held_out_subjects",
-    "held_out_clips",
-    "known_clips",
-    "validation_folds",
-    "chosen",
-    "seed",
-)
 
 
 def write_training(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: Evaluation) -> None:
@@ -237,13 +226,7 @@ def read_curves(folder: Path) -> dict[str, History]:
         StorageError: a file is missing or damaged.
     """
     evaluation = read_evaluation(folder)
-    audit, history = folder / "folds.csv", folder / "history.csv"
-    rows = read_csv(audit, _FOLD_COLUMNS)
-    with refuse_damaged(audit):
-        folds = to_folds(rows, evaluation)
-    rows = read_csv(history, CURVE_COLUMNS)
-    with refuse_damaged(history):
-        return to_curves(rows, folds)
+    return read_fold_curves(folder, evaluation.overall.clips, evaluation.repeats)
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:

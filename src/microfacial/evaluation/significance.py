@@ -75,7 +75,7 @@ def compare_predictions(model: Predictions, baseline: Predictions, draws: int, s
         ProtocolError: the two have different protocols, clips, labels or classes.
     """
     _LOG.debug("comparing %s with %s on %d draws of subjects", model.model, baseline.model, draws)
-    _require_same(model, baseline)
+    _require_same_clips(model, baseline)
     counts = [count_by_subject(predictions) for predictions in (model, baseline)]
     model_draws, baseline_draws = (_draw_scores(by_subject, draws, seed) for by_subject in counts)
     drawn = model_draws - baseline_draws  # the same seed draws the same subjects for both
@@ -114,7 +114,7 @@ def bound_difference(
     Raises:
         ProtocolError: the two have different protocols, clips, labels or classes.
     """
-    _require_same(model, baseline)
+    _require_same_clips(model, baseline)
     counts = [count_by_subject(predictions) for predictions in (model, baseline)]
     model_draws, baseline_draws = (_draw_scores(by_subject, draws, seed)[0] for by_subject in counts)
     model_uf1, baseline_uf1 = (uf1(by_subject.sum(axis=1)).mean() for by_subject in counts)
@@ -137,19 +137,35 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
-def _require_same(model: Predictions, baseline: Predictions) -> None:
-    """Raise a ProtocolError if two models were not evaluated in the same way."""
-    for name, same in (
-        ("protocol", model.protocol == baseline.protocol),
-        ("classes", model.classes == baseline.classes),
-        ("clips", np.array_equal(model.clips, baseline.clips)),
-        ("labels", np.array_equal(model.truth, baseline.truth)),
-    ):
-        if not same:
+def require_same(model: str, baseline: str, **same: bool) -> None:
+    """Refuse to compare two models that were not evaluated in the same way.
+
+    Args:
+        model: name of the model.
+        baseline: name of the baseline.
+        same: whether both have the same protocol, clips and so on, by the noun that the message names.
+
+    Raises:
+        ProtocolError: something differs.
+    """
+    for name, equal in same.items():
+        if not equal:
             raise ProtocolError(
-                f"{model.model} and {baseline.model} were not evaluated with the same {name}. "
+                f"{model} and {baseline} were not evaluated with the same {name}. "
                 "Run `dvc repro` to evaluate them in the same way"
             )
+
+
+def _require_same_clips(model: Predictions, baseline: Predictions) -> None:
+    """Raise a ProtocolError if two models were not evaluated in the same way."""
+    require_same(
+        model.model,
+        baseline.model,
+        protocol=model.protocol == baseline.protocol,
+        classes=model.classes == baseline.classes,
+        clips=np.array_equal(model.clips, baseline.clips),
+        labels=np.array_equal(model.truth, baseline.truth),
+    )
 
 
 def _draw_scores(by_subject: Counts, draws: int, seed: int) -> NDArray[np.float64]:

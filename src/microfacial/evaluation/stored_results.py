@@ -1,6 +1,5 @@
 """Turn the rows of result files into records, and check that they belong together."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -175,56 +174,3 @@ def to_importances(arrays: Mapping[str, NDArray[Any]], clips: int) -> Importance
     names = {name: tuple(arrays[name].tolist()) for name in ("region_names", "window_names")}
     content: dict[str, Any] = {**arrays, **names}
     return Importances(**content)
-
-
-def to_folds(rows: Sequence[Mapping[str, str]], evaluation: Evaluation) -> dict[str, str]:
-    """Return the choice of each fold in the rows of folds.csv.
-
-    Args:
-        rows: cells by the name of their column.
-        evaluation: scores of the same training.
-
-    Returns:
-        The choice in words by the key of the fold; see `Fitted.chosen`.
-
-    Raises:
-        DamagedError: a fold appears twice, or the folds do not have as many test clips as the scores.
-    """
-    for row in rows:
-        parse_whole(row["seed"])
-    folds = {f"{row['held_out']}#{parse_whole(row['repeat'])}": row["chosen"] for row in rows}
-    clips, expected = sum(parse_whole(row["held_out_clips"]) for row in rows), evaluation.overall.clips
-    if len(folds) < len(rows) or clips != expected * evaluation.repeats:
-        raise DamagedError(f"the folds have {clips} test clips instead of {expected} × {evaluation.repeats}")
-    return folds
-
-
-def to_curves(rows: Sequence[Mapping[str, str]], folds: Mapping[str, str]) -> dict[str, History]:
-    """Return the curves in the rows of history.csv.
-
-    Args:
-        rows: cells by the name of their column.
-        folds: the choice of each fold by its key.
-
-    Returns:
-        Curves by the key of the fold. They are empty for a model without epochs.
-
-    Raises:
-        DamagedError: a row belongs to no fold, or an epoch is missing or appears twice.
-    """
-    curves: dict[str, dict[str, list[float]]] = {key: {name: [] for name in CURVES} for key in folds}
-    epochs = dict.fromkeys(folds, 0)
-    for row in rows:
-        key = f"{row['held_out']}#{parse_whole(row['repeat'])}"
-        if key not in curves:
-            raise DamagedError(f"folds.csv has no fold {key}")
-        epochs[key] += 1
-        if parse_whole(row["epoch"]) != epochs[key]:
-            raise DamagedError(f"fold {key} has epoch {row['epoch']} instead of {epochs[key]}")
-        for name, values in curves[key].items():
-            values.extend([parse_decimal(row[name])] if row[name] else [])
-    for key, chosen in folds.items():
-        last = max(map(int, re.findall(r"[0-9]+", chosen)), default=0) if chosen.startswith("epoch") else 0
-        if epochs[key] < last:
-            raise DamagedError(f"fold {key} has {epochs[key]} epochs and chose epoch {last}")
-    return {key: History(**{name: tuple(values) for name, values in fold.items()}) for key, fold in curves.items()}

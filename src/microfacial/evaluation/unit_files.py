@@ -1,6 +1,7 @@
 """Read and write the results of a training with the task `units`."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,17 @@ import numpy as np
 
 from microfacial.datasets.action_units import SCORED_UNITS, UNIT_NAMES
 from microfacial.errors import DamagedError, StorageError
+from microfacial.evaluation.fold_tables import read_fold_curves
 from microfacial.evaluation.result_tables import CURVE_COLUMNS, audit_row, curve_rows
-from microfacial.files import REPAIR, atomic_write, read_json, refuse_damaged, write_csv, write_json
-from microfacial.records import FoldResult, Samples, UnitEvaluation
+from microfacial.evaluation.unit_scoring import UnitPredictions
+from microfacial.files import REPAIR, atomic_write, read_csv, read_json, refuse_damaged, write_csv, write_json
+from microfacial.formats import parse_decimal, parse_whole
+from microfacial.records import FoldResult, History, Samples, UnitEvaluation
 
 UNIT_SCORES = "units.json"
 """File of the scores."""
+
+_KEY_COLUMNS = ("clip", "subject", "repeat")
 
 
 def write_units(folder: Path, samples: Samples, folds: Sequence[FoldResult], evaluation: UnitEvaluation) -> None:
@@ -73,6 +79,47 @@ def read_units(folder: Path, remedy: str = REPAIR, model: str | None = None) -> 
     return evaluation
 
 
+def read_unit_predictions(folder: Path, remedy: str = REPAIR, model: str | None = None) -> UnitPredictions:
+    """Read the predictions of one model.
+
+    Args:
+        folder: folder that `write_units` wrote.
+        remedy: what to do if a file is damaged.
+        model: name of the model that the scores must have. None accepts any model.
+
+    Returns:
+        Predictions, sorted by the ids of clips. Probabilities are rounded to six digits.
+
+    Raises:
+        StorageError: a file is missing or damaged, or scores and predictions contradict.
+    """
+    evaluation = read_units(folder, remedy, model)
+    path = folder / "predictions.csv"
+    rows = read_csv(path, (*_KEY_COLUMNS, *(column for unit in SCORED_UNITS for column in _columns(unit))), remedy)
+    with refuse_damaged(path, remedy):
+        predictions = _to_predictions(rows, evaluation)
+        for score, states in zip(evaluation.units, predictions.truth.T, strict=True):
+            if (score.positives, score.clips) != ((states == 1).sum(), (~np.isnan(states)).sum()):
+                raise DamagedError(f"unit {score.unit} moves in other clips than {UNIT_SCORES} says")
+    return predictions
+
+
+def read_unit_curves(folder: Path) -> dict[str, History]:
+    """Read the curves of each fold.
+
+    Args:
+        folder: folder that `write_units` wrote.
+
+    Returns:
+        Curves by the key of the fold. They are empty for a model without epochs.
+
+    Raises:
+        StorageError: a file is missing or damaged.
+    """
+    evaluation = read_units(folder)
+    return read_fold_curves(folder, evaluation.overall.clips, evaluation.repeats)
+
+
 def unit_rows(evaluation: UnitEvaluation) -> Iterator[dict[str, Any]]:
     """Yield the scores of each unit. Cells of a unit without a score are empty.
 
@@ -104,5 +151,44 @@ def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, A
     for row, probabilities in zip(fold.plan.test_rows, fold.probabilities, strict=True):
         cells: dict[str, Any] = {}
         for unit, moves, probability in zip(SCORED_UNITS, samples.units[row], probabilities, strict=True):
-            cells |= {f"AU{unit}": None if np.isnan(moves) else int(moves), f"p_AU{unit}": probability}
+            cells |= dict(zip(_columns(unit), (None if np.isnan(moves) else int(moves), probability), strict=True))
         yield {"clip": samples.clips[row], "subject": samples.subjects[row], "repeat": fold.plan.repeat, **cells}
+
+
+def _columns(unit: int) -> tuple[str, str]:
+    """Return the columns of a unit in predictions.csv: whether it moves, and the predicted probability."""
+    return f"AU{unit}", f"p_AU{unit}"
+
+
+def _to_predictions(rows: Sequence[Mapping[str, str]], evaluation: UnitEvaluation) -> UnitPredictions:
+    """Return the predictions in the rows of predictions.csv, or raise a DamagedError."""
+    shape = (evaluation.repeats, evaluation.overall.clips)
+    if len(rows) != shape[0] * shape[1]:
+        raise DamagedError(f"{len(rows)} rows instead of {shape[0]} × {shape[1]}, as {UNIT_SCORES} says")
+    ordered = sorted(rows, key=lambda row: (parse_whole(row["repeat"]), row["clip"]))
+    clips, subjects, repeat = (np.array([row[name] for row in ordered]).reshape(shape) for name in _KEY_COLUMNS)
+    states, probabilities = (
+        np.array([[_parse_cell(row[column]) for column in columns] for row in ordered]).reshape(*shape, -1)
+        for columns in zip(*map(_columns, SCORED_UNITS), strict=True)
+    )
+    if len({*repeat[:, 0]}) < shape[0] or (repeat != repeat[:, :1]).any():
+        raise DamagedError("a repetition has too few or too many rows")
+    constant = clips, subjects, states.astype(np.str_)  # as text, NaN equals NaN
+    if len({*clips[0]}) < shape[1] or any((values != values[0]).any() for values in constant):
+        raise DamagedError("a clip appears twice in a repetition, or differs between repetitions")
+    if not np.isin(states[~np.isnan(states)], (0, 1)).all():
+        raise DamagedError("a unit has a state other than 0, 1 or empty")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():  # also refuses empty cells
+        raise DamagedError("a probability is not from 0 to 1")
+    return UnitPredictions(
+        model=evaluation.model,
+        protocol=evaluation.protocol,
+        clips=clips[0],
+        subjects=subjects[0],
+        truth=states[0],
+        probabilities=probabilities,
+    )
+
+
+def _parse_cell(cell: str) -> float:
+    return parse_decimal(cell) if cell else math.nan

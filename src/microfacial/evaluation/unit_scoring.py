@@ -11,9 +11,9 @@ from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ProtocolError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import describe_limits, deviation, gather
-from microfacial.evaluation.significance import Interval, percentile_interval, sample_subjects
+from microfacial.evaluation.significance import Interval, percentile_interval, require_same, sample_subjects
 from microfacial.evaluation.unit_metrics import binary_f1, count_outcomes, count_pairs, roc_area
-from microfacial.records import FloatArray, FoldResult, Samples, UnitEvaluation, UnitMeans, UnitScore
+from microfacial.records import FloatArray, FoldResult, Samples, UnitComparison, UnitEvaluation, UnitMeans, UnitScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,16 @@ class UnitPredictions:
     """Predictions of one model for the n test clips of its protocol, once per repetition.
 
     Attributes:
+        model: name of the model.
+        protocol: value of `train.protocol`.
         clips: ids of the clips, `(n,)` str.
         subjects: person of each clip, `(n,)` str.
         truth: 1 if a unit moves, 0 if it does not, NaN if that is unknown, `(n, U)` float64.
         probabilities: predicted probabilities, `(repeats, n, U)` float64.
     """
 
+    model: str
+    protocol: str
     clips: NDArray[np.str_]
     subjects: NDArray[np.str_]
     truth: FloatArray
@@ -61,7 +65,8 @@ class UnitPredictions:
         Args:
             rows: whether to take each clip, `(n,)`.
         """
-        return UnitPredictions(
+        return replace(
+            self,
             clips=self.clips[rows],
             subjects=self.subjects[rows],
             truth=self.truth[rows],
@@ -107,6 +112,8 @@ def gather_units(model: str, samples: Samples, folds: Sequence[FoldResult], conf
     row = {clip: number for number, clip in enumerate(samples.clips.tolist())}
     rows = [row[clip] for clip in joined.clips.tolist()]
     return UnitPredictions(
+        model=model,
+        protocol=joined.protocol,
         clips=joined.clips,
         subjects=joined.subjects,
         truth=samples.units[rows].astype(np.float64),
@@ -154,7 +161,7 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
         protocol=config.protocol,
         repeats=config.repeats,
         units=units,
-        overall=_score_means(predictions),
+        overall=_average(predictions, f1, areas),
         f1_interval=_interval(_mean_over_units(drawn_f1)),
         roc_interval=_interval(_mean_over_units(drawn_areas)),
         f1_sd=deviation(_mean_over_units(f1)[:, 0]),
@@ -163,14 +170,58 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
     )
 
 
+def compare_units(model: UnitPredictions, baseline: UnitPredictions, draws: int, seed: int) -> UnitComparison:
+    """Compare two models on the action units of the same clips.
+
+    Args:
+        model: predictions of the model.
+        baseline: predictions of the baseline for the same clips.
+        draws: number of bootstrap draws of subjects.
+        seed: seed of the draws.
+
+    Returns:
+        Differences in the mean scores, and their intervals.
+
+    Raises:
+        ProtocolError: the two have different protocols, clips or annotations.
+    """
+    require_same(
+        model.model,
+        baseline.model,
+        protocol=model.protocol == baseline.protocol,
+        clips=np.array_equal(model.clips, baseline.clips),
+        annotations=np.array_equal(model.truth, baseline.truth, equal_nan=True),
+    )
+    subjects = len(np.unique(model.subjects))
+    everyone = np.ones((1, subjects))
+    times = np.concatenate([everyone, sample_subjects(subjects, draws, seed)])  # the same draws for both
+    means = [
+        [_mean_over_units(scores).mean(axis=0) for scores in predictions.scores(times)]
+        for predictions in (model, baseline)
+    ]
+    f1, areas = (ours - theirs for ours, theirs in zip(*means, strict=True))
+    return UnitComparison(
+        model=model.model,
+        baseline=baseline.model,
+        f1_difference=_mean(f1[:1]),
+        f1_interval=_interval(f1[None, 1:]),
+        roc_difference=_mean(areas[:1]),
+        roc_interval=_interval(areas[None, 1:]),
+        subjects=subjects,
+    )
+
+
 def _score_means(predictions: UnitPredictions) -> UnitMeans:
-    subjects = len(np.unique(predictions.subjects))
-    f1, areas = predictions.scores(np.ones((1, subjects)))
+    return _average(predictions, *predictions.scores(np.ones((1, len(np.unique(predictions.subjects))))))
+
+
+def _average(predictions: UnitPredictions, f1: FloatArray, areas: FloatArray) -> UnitMeans:
+    """Return the means of scores, `(repeats, 1, U)` each, over repetitions and units."""
     return UnitMeans(
         f1=_mean(_mean_over_units(f1)),
         roc_area=_mean(_mean_over_units(areas)),
         clips=len(predictions.clips),
-        subjects=subjects,
+        subjects=len(np.unique(predictions.subjects)),
     )
 
 

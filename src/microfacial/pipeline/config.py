@@ -133,12 +133,25 @@ def load_for_classes(path: Path) -> Config:
         ConfigError: see `load`, or the task is not `classes`.
     """
     config = load(path)
+    require_classes(config, path)
+    return config
+
+
+def require_classes(config: Config, path: Path) -> None:
+    """Refuse the task `units` for a command that works on classes only.
+
+    Args:
+        config: all sections of params.yaml.
+        path: params.yaml.
+
+    Raises:
+        ConfigError: the task is not `classes`.
+    """
     if config.train.task != "classes":
         raise ConfigError(
             f"{path}: train.task is {config.train.task}, but this command works on classes only. "
             "Set train.task: classes"
         )
-    return config
 
 
 def _refuse_appearance_models(models: Mapping[str, Section], path: Path) -> None:

@@ -103,17 +103,18 @@ class Countdown:
         self._ended.set()
         self._thread.join()
 
-    def count(self, fold: FoldResult) -> None:
+    def count(self, fold: FoldResult, result: str = "") -> None:
         """Print one line about a finished fold.
 
         Args:
             fold: the finished fold.
+            result: its predictions in words. The default is the number of clips whose class is correct.
         """
         self._seconds.append(fold.seconds)
         self._printed = True
         correct = int((fold.predicted == fold.truth).sum())
         facts = [
-            f"{correct} of {len(fold.truth)} correct",
+            result or f"{correct} of {len(fold.truth)} correct",
             fold.chosen,
             f"{fold.seconds:.1f} s",
             self._remaining_time(),

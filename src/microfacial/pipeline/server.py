@@ -27,7 +27,7 @@ def show_runs(clips: ClipsConfig, port: int) -> None:
     uri = store_uri(Path())
     page = hide_password(uri) if is_served(uri) else f"http://127.0.0.1:{port}"
     for view, address in list_views(clips, page).items():
-        click.echo(f"{view:<8} {address}")
+        click.echo(f"{view:<10} {address}")
     if is_served(uri):
         return
     click.echo("MLflow's page starts in a few seconds, and Ctrl-C stops it. Each line is the address of a table")
@@ -53,15 +53,19 @@ def list_views(clips: ClipsConfig, page: str) -> dict[str, str]:
     from microfacial.tracking.experiments import ensure_experiment, find_experiment
     from microfacial.tracking.run_records import experiment_name
     from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
-    from microfacial.tracking.views import STUDY_VIEWS, TRAINING_VIEWS, view_address
+    from microfacial.tracking.views import STUDY_VIEWS, TRAINING_VIEWS, UNIT_VIEWS, view_address
 
-    root, studies = Path(), experiment_name(clips.name, clips.scheme, studies=True)
-    with mlflow_errors_as_pipeline_errors(root):
+    first = experiment_name(clips.name, clips.scheme)
+    experiments = {
+        first: TRAINING_VIEWS,
+        experiment_name(clips.name, clips.scheme, task="units"): UNIT_VIEWS,  # the first one, for the scheme `units`
+        experiment_name(clips.name, clips.scheme, studies=True): STUDY_VIEWS,
+    }
+    addresses: dict[str, str] = {}
+    with mlflow_errors_as_pipeline_errors(root := Path()):
         client = connect(root, reading=True)
-        number = ensure_experiment(client, experiment_name(clips.name, clips.scheme), root)
-        addresses: dict[str, str] = {view: view_address(page, number, view) for view in TRAINING_VIEWS}
-        if find_experiment(client, studies) is None:
-            return addresses
-        number = ensure_experiment(client, studies, root)
-    addresses.update({view: view_address(page, number, view) for view in STUDY_VIEWS})
+        for name, views in experiments.items():
+            if name == first or find_experiment(client, name) is not None:
+                number = ensure_experiment(client, name, root)
+                addresses.update({view: view_address(page, number, view) for view in views})
     return addresses

@@ -3,7 +3,7 @@
 from microfacial.errors import ConfigError, StorageError, suggest
 from microfacial.evaluation.protocols import protocol_of
 from microfacial.models.lookup import list_models
-from microfacial.pipeline.config import Config
+from microfacial.pipeline.config import Config, require_classes
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import dvc_hash, file_hash
 from microfacial.registry.training_source import TrainingSource, require_current
@@ -18,8 +18,8 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         model: name of the variant.
 
     Raises:
-        ConfigError: params.yaml does not have the model, a setting differs from the training, or a tuned subject has no
-            clip.
+        ConfigError: params.yaml does not have the model, its task is not `classes`, a setting differs from the
+            training, or a tuned subject has no clip.
         StorageError: the model is not trained, or the clips, the flow or another setting of `train` have changed since.
     """
     if model not in config.models:
@@ -29,6 +29,7 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         raise ConfigError(
             f"{PARAMS}: models.{model} is missing. Add it and run `dvc repro`, or choose from {trained}{hint}"
         )
+    require_classes(config, PARAMS)
     if not (project.results / "train" / model / "evaluation.json").exists():
         raise StorageError(f"{model} is not trained on {project.clips.name}. Run `dvc repro`")
     tuned = config.tuned.get(model)

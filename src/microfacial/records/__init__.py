@@ -52,7 +52,7 @@ from microfacial.records.training import (
     Samples,
     TrainingData,
 )
-from microfacial.records.units import UnitEvaluation, UnitMeans, UnitScore
+from microfacial.records.units import UnitComparison, UnitEvaluation, UnitMeans, UnitScore
 
 __all__ = [
     "DEMO_CORPUS",
@@ -88,6 +88,7 @@ __all__ = [
     "Samples",
     "Score",
     "TrainingData",
+    "UnitComparison",
     "UnitEvaluation",
     "UnitMeans",
     "UnitScore",

@@ -81,3 +81,37 @@ class UnitEvaluation:
         """Mean of the corpora's mean F1, as CD6ME reports it; None if no corpus has one."""
         scores = [means.f1 for means in self.corpora.values() if means.f1 is not None]
         return sum(scores) / len(scores) if scores else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitComparison:
+    """Difference between a model and a baseline on the action units of the same clips.
+
+    Differences are the score of the model minus the score of the baseline. Intervals are 95 % percentiles of the
+    difference over the same draws of subjects.
+
+    Attributes:
+        model: name of the model.
+        baseline: name of the baseline.
+        f1_difference: difference in the mean F1; positive if the model is better. None if no unit has an F1.
+        f1_interval: lower and upper end of its interval.
+        roc_difference: difference in the mean area under the ROC curve. None if no unit has an area.
+        roc_interval: lower and upper end of its interval.
+        subjects: number of subjects.
+    """
+
+    model: str
+    baseline: str
+    f1_difference: float | None
+    f1_interval: tuple[float, float] | None
+    roc_difference: float | None
+    roc_interval: tuple[float, float] | None
+    subjects: int
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the interval of the difference in F1 excludes 0. False for one subject: its interval is a point."""
+        if self.f1_interval is None:
+            return False
+        low, high = self.f1_interval
+        return self.subjects > 1 and (low > 0 or high < 0)

@@ -15,7 +15,8 @@ from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Clip
 from microfacial.settings import Section
-from microfacial.tracking.run_records import read_folds, read_identity
+from microfacial.tracking.fold_records import read_folds
+from microfacial.tracking.run_records import read_identity
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,26 +7,39 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
+from microfacial.evaluation.unit_files import read_unit_curves, read_units
 from microfacial.files import read_csv
+from microfacial.records import Evaluation, LearningTask, UnitEvaluation
 from microfacial.report import figures, hybrid_figures
 from microfacial.report.figure_style import as_png
+from microfacial.report.unit_figures import draw_unit_scores
 
-TABLES = ("folds.json", "predictions.json", "subjects.json")
+_FOLDS, _PREDICTIONS, _SUBJECTS, _UNITS = "folds.json", "predictions.json", "subjects.json", "unit_scores.json"
 
 
-def write_figures_and_files(folder: Path, target: Path) -> None:
+def list_tables(task: LearningTask) -> tuple[str, ...]:
+    """Return the file names of the tables of a training.
+
+    Args:
+        task: what the model recognises.
+    """
+    return (_FOLDS, _PREDICTIONS, _UNITS if task == "units" else _SUBJECTS)
+
+
+def write_figures_and_files(folder: Path, target: Path, task: LearningTask) -> None:
     """Write the figures of a training and copies of its files into two folders, `figures` and `files`.
 
     Args:
         folder: results/<data set>/train/<model>.
         target: an empty folder. Its content becomes the artifacts of the run.
+        task: what the model recognises.
 
     Raises:
         StorageError: a file is missing or damaged.
     """
     for part in ("figures", "files"):
         (target / part).mkdir()
-    for name, figure in draw_figures(folder).items():
+    for name, figure in (draw_unit_figures if task == "units" else draw_figures)(folder).items():
         (target / "figures" / f"{name}.png").write_bytes(as_png(figure))
     for path in list_files(folder):
         shutil.copy(path, target / "files")
@@ -61,24 +74,44 @@ def draw_figures(folder: Path) -> dict[str, Figure]:
     return drawn
 
 
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables of a training: its folds, its predictions and the accuracy of each subject.
+def draw_unit_figures(folder: Path) -> dict[str, Figure]:
+    """Draw the figures of a training of action units.
 
     Args:
         folder: results/<data set>/train/<model>.
 
     Returns:
+        Figures by name.
+
+    Raises:
+        StorageError: a file is missing or damaged.
+    """
+    evaluation, curves = read_units(folder), read_unit_curves(folder)
+    drawn = {"units": draw_unit_scores(evaluation)}
+    if any(history.training_loss for history in curves.values()):
+        drawn["loss"] = figures.draw_curves(evaluation.model, curves)
+    return drawn
+
+
+def read_tables(folder: Path, task: LearningTask) -> dict[str, pd.DataFrame]:
+    """Read the tables of a training: its folds, its predictions, and the scores of each subject or action unit.
+
+    Args:
+        folder: results/<data set>/train/<model>.
+        task: what the model recognises.
+
+    Returns:
         Tables by file name.
     """
-    evaluation = read_evaluation(folder)
     predictions = _read_table(folder / "predictions.csv")
-    return {
-        "folds.json": _read_table(folder / "folds.csv"),
-        "predictions.json": predictions.assign(right=predictions["truth"] == predictions["predicted"]),
-        "subjects.json": _read_table(folder / f"{evaluation.protocol}_{evaluation.model}_results.csv").drop(
-            columns="note"
-        ),
-    }
+    evaluated: Evaluation | UnitEvaluation
+    if task == "units":
+        evaluated, part, scores = read_units(folder), "units", _UNITS
+    else:
+        evaluated, part, scores = read_evaluation(folder), "results", _SUBJECTS
+        predictions = predictions.assign(right=predictions["truth"] == predictions["predicted"])
+    table = _read_table(folder / f"{evaluated.protocol}_{evaluated.model}_{part}.csv")
+    return {_FOLDS: _read_table(folder / "folds.csv"), _PREDICTIONS: predictions, scores: table.drop(columns="note")}
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from microfacial.tracking.fold_records import TrainedFold
 from microfacial.tracking.location import store_uri
-from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
+from microfacial.tracking.run_records import RunIdentity, RunMetadata
 from microfacial.tracking.settings import read_tracking_config
 
 if TYPE_CHECKING:

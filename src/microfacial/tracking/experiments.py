@@ -1,4 +1,4 @@
-"""Experiments in MLflow: one for the trainings of a data set and label scheme, and one for its studies.
+"""Experiments in MLflow: for the trainings of a data set and label scheme, their studies, and its action units.
 
 A tag holds the name that this package gives, so that an experiment that a user renames in MLflow is still found.
 """
@@ -12,8 +12,8 @@ from mlflow.exceptions import MlflowException
 from microfacial.errors import PipelineError
 from microfacial.tracking.failures import describe_deleted_experiment
 from microfacial.tracking.location import local_address, store_owner
-from microfacial.tracking.run_records import PRETRAININGS, is_study_experiment
-from microfacial.tracking.views import view_tags
+from microfacial.tracking.run_records import PRETRAININGS, is_study_experiment, is_unit_experiment
+from microfacial.tracking.views import STUDY_VIEWS, TRAINING_VIEWS, UNIT_VIEWS, ViewName, view_tags
 
 _NAME, _NOTE = "microfacial.experiment", "mlflow.note.content"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # opens MLflow's page on the table of runs
@@ -22,6 +22,12 @@ _TRAININGS = (
     "as `uf1` with the 95 % interval from `uf1_low` to `uf1_high`. Each nested run is one fold, named after its "
     "held-out subject or corpus. The runs are copies of the files in `results/`; `microfacial sync` writes missing "
     "runs. `microfacial ui` prints the addresses of sorted tables."
+)
+_UNITS = (
+    "Trainings that recognise action units. Each run is one model. Its metrics are scores over all held-out clips: "
+    "`f1` and `roc_area` are means over action units, and `AU4/f1` is the score of one unit. Each nested run is one "
+    "fold. Its metrics count the units that move in its clips, those that the model recognises, and its false alarms. "
+    "The runs are copies of the files in `results/`; `microfacial sync` writes missing runs."
 )
 _STUDIES = (
     "Studies that search settings of micro-expression models. Each run is one study, and each nested run is one trial. "
@@ -80,14 +86,22 @@ def ensure_experiment(client: MlflowClient, name: str, root: Path) -> str:
     experiment = find_experiment(client, name) or _create(client, name, root)
     require_active(client, experiment, name)
     number = str(experiment.experiment_id)
-    note = _STUDIES if is_study_experiment(name) else _TRAININGS
-    described = {_NAME: name, _NOTE: _PRETRAININGS if name == PRETRAININGS else note}
-    views = {} if name == PRETRAININGS else view_tags(is_study_experiment(name))
+    note, views = _describe(name)
+    described = {_NAME: name, _NOTE: note}
     missing = {tag: text for tag, text in described.items() if tag not in experiment.tags}
-    for tag, text in {**missing, **views}.items():
+    for tag, text in {**missing, **view_tags(views)}.items():
         if experiment.tags.get(tag) != text:
             client.set_experiment_tag(number, tag, text)
     return number
+
+
+def _describe(name: str) -> tuple[str, tuple[ViewName, ...]]:
+    """Return the note and the views of an experiment."""
+    if name == PRETRAININGS:
+        return _PRETRAININGS, ()
+    if is_study_experiment(name):
+        return _STUDIES, STUDY_VIEWS
+    return (_UNITS, UNIT_VIEWS) if is_unit_experiment(name) else (_TRAININGS, TRAINING_VIEWS)
 
 
 def _create(client: MlflowClient, name: str, root: Path) -> Experiment:

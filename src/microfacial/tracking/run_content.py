@@ -16,23 +16,37 @@ from mlflow.types import Schema, TensorSpec
 
 from microfacial.evaluation.protocols import ignores_seed
 from microfacial.models.lookup import list_models
-from microfacial.records import Evaluation, Score
-from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
+from microfacial.records import Evaluation, Score, UnitEvaluation
+from microfacial.tracking.fold_records import TrainedFold
+from microfacial.tracking.run_records import RunIdentity, RunMetadata
 
 _BATCH = 1000  # largest number of metrics in one call
 
 
-def describe_scores(evaluation: Evaluation) -> str:
+def describe_scores(evaluation: Evaluation | UnitEvaluation) -> str:
     """Return the scores in a few lines of Markdown, after the note that limits their meaning."""
-    (uf1_low, uf1_high), (uar_low, uar_high) = evaluation.uf1_interval, evaluation.uar_interval
     overall = evaluation.overall
+    if isinstance(evaluation, UnitEvaluation):
+        spans = (
+            ("Mean F1 of action units", evaluation.overall.f1, evaluation.f1_interval),
+            ("mean ROC area", evaluation.overall.roc_area, evaluation.roc_interval),
+        )
+    else:
+        spans = (
+            ("UF1", evaluation.overall.uf1, evaluation.uf1_interval),
+            ("UAR", evaluation.overall.uar, evaluation.uar_interval),
+        )
+    scores = ", ".join(
+        f"{name} {score:.3f} (95 %: {span[0]:.3f} to {span[1]:.3f})"
+        for name, score, span in spans
+        if score is not None and span is not None
+    )
     once = evaluation.model in list_models() and ignores_seed(evaluation.model)
     repetitions = "fitted once, because the seed does not change it" if once else f"repeated {evaluation.repeats} ×"
     lines = [
         f"**{evaluation.note}**" if evaluation.note else "",
-        f"UF1 {overall.uf1:.3f} (95 %: {uf1_low:.3f} to {uf1_high:.3f}), UAR {overall.uar:.3f} "
-        f"(95 %: {uar_low:.3f} to {uar_high:.3f}); {evaluation.protocol} over {overall.subjects} subjects, "
-        f"{overall.clips} clips, {repetitions}.",
+        f"{scores or 'No score'}; {evaluation.protocol} over {overall.subjects} subjects, {overall.clips} clips, "
+        f"{repetitions}.",
         "Each nested run is a fold, named after its held-out subject or corpus.",
     ]
     return "\n\n".join(filter(None, lines))
@@ -90,7 +104,7 @@ def _as_metrics(values: Mapping[str, float]) -> list[Metric]:
 
 
 def fold_metrics(fold: TrainedFold, seconds: float | None) -> list[Metric]:
-    """Return the curves of a fold, one point per epoch, and its accuracy.
+    """Return the curves of a fold, one point per epoch, and its counts.
 
     Args:
         fold: the fold.
@@ -102,8 +116,7 @@ def fold_metrics(fold: TrainedFold, seconds: float | None) -> list[Metric]:
         for name, curve in asdict(fold.history).items()
         for epoch, value in enumerate(curve, 1)
     ]
-    facts = {"held_out_clips": fold.clips, "held_out_hits": fold.hits, "held_out_accuracy": fold.hits / fold.clips}
-    return points + _as_metrics(facts if seconds is None else {**facts, "seconds": seconds})
+    return points + _as_metrics({**fold.counts, **({} if seconds is None else {"seconds": seconds})})
 
 
 def pooled_metrics(evaluation: Evaluation) -> list[Metric]:
@@ -125,6 +138,29 @@ def pooled_metrics(evaluation: Evaluation) -> list[Metric]:
         "mean_over_folds_accuracy": evaluation.mean_over_folds_accuracy,
     }
     return _as_metrics(values)
+
+
+def pooled_unit_metrics(evaluation: UnitEvaluation) -> list[Metric]:
+    """Return all scores of action units that exist, such as `f1`, `f1_low`, `AU4/f1` and `casme2/f1`."""
+    values = {
+        "f1": evaluation.overall.f1,
+        "roc_area": evaluation.overall.roc_area,
+        "f1_sd": evaluation.f1_sd,
+        **_span_values("f1", evaluation.f1_interval),
+        **_span_values("roc_area", evaluation.roc_interval),
+    }
+    for score in evaluation.units:
+        values |= {f"AU{score.unit}/f1": score.f1, f"AU{score.unit}/roc_area": score.roc_area}
+    if len(evaluation.corpora) > 1:
+        values["f1_over_corpora"] = evaluation.f1_over_corpora
+        for corpus, means in evaluation.corpora.items():
+            values |= {f"{corpus}/f1": means.f1, f"{corpus}/roc_area": means.roc_area}
+    return _as_metrics({name: value for name, value in values.items() if value is not None})
+
+
+def _span_values(name: str, span: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = span or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
 
 
 def _score_values(score: Score, prefix: str) -> dict[str, float]:

@@ -7,38 +7,43 @@ results/<data set>/train/<model>/   identity, folds, curves, predictions, scores
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from microfacial import files
+from microfacial.datasets.label_schemes import UNITS_SCHEME
 from microfacial.errors import DamagedError
-from microfacial.evaluation.result_files import read_curves, read_predictions, read_trained_settings
-from microfacial.formats import parse_whole
-from microfacial.records import FoldResult, History
+from microfacial.evaluation.result_files import read_trained_settings
+from microfacial.records import LearningTask
 
 _MAX_CHARACTERS = 5900  # of a parameter. The limit of MLflow is 6000
-_STUDIES = " · studies"  # end of the name of an experiment
+_STUDIES, _UNITS = " · studies", f" · {UNITS_SCHEME.name}"  # ends of the names of experiments
 PRETRAININGS = "motion prior"
 """Name of the experiment of the runs of `microfacial pretrain`. Names of other experiments contain ` · `."""
 
 _IDENTITY, _SETTINGS = "run.json", "settings.json"
 
 
-def experiment_name(dataset: str, scheme: str, *, studies: bool = False) -> str:
+def experiment_name(dataset: str, scheme: str, *, studies: bool = False, task: LearningTask = "classes") -> str:
     """Return the name of the experiment of a data set and label scheme in MLflow.
 
     Args:
         dataset: name of the data set.
         scheme: name of the label scheme.
         studies: whether to return the experiment of studies, and not of trainings.
+        task: task of the trainings. All trainings of action units of a data set share an experiment.
     """
-    return f"{dataset} · {scheme}{_STUDIES if studies else ''}"
+    return f"{dataset}{_UNITS}" if task == "units" else f"{dataset} · {scheme}{_STUDIES if studies else ''}"
 
 
 def is_study_experiment(name: str) -> bool:
     """Return whether an experiment with a name from `experiment_name` has studies."""
     return name.endswith(_STUDIES)
+
+
+def is_unit_experiment(name: str) -> bool:
+    """Return whether an experiment with a name from `experiment_name` has trainings of action units."""
+    return name.endswith(_UNITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +89,14 @@ class RunIdentity:
     motion_prior: str = ""
 
     @property
+    def task(self) -> LearningTask:
+        """What the model recognises. Runs of earlier versions name no task; they have classes."""
+        return "units" if self.settings["train"].get("task") == "units" else "classes"
+
+    @property
     def experiment(self) -> str:
-        """Name of the experiment: one experiment per data set and label scheme."""
-        return experiment_name(self.dataset, self.scheme)
+        """Name of the experiment: one per data set and label scheme, and one for its action units."""
+        return experiment_name(self.dataset, self.scheme, task=self.task)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -97,6 +107,7 @@ class RunIdentity:
             "scheme": self.scheme,
             "protocol": self.settings["train"]["protocol"],
             "corpora": " ".join(self.corpora),
+            **({"task": self.task} if self.task == "units" else {}),
             "seed": str(self.settings["train"]["seed"]),
             **({"motion_prior": self.motion_prior} if self.motion_prior else {}),
         }
@@ -139,81 +150,6 @@ class RunMetadata:
 
 UNKNOWN_METADATA = RunMetadata(tags={"microfacial.git_commit": "unknown", "microfacial.data": "unknown"})
 """Metadata of results from DVC's cache, which another machine made."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedFold:
-    """Summary of one fold.
-
-    Attributes:
-        name: the held-out subject, corpus or group.
-        repeat: seed of the repetition.
-        seed: seed of the fold.
-        chosen: the choice inside the training rows in words, such as `epoch 60`.
-        clips: number of test clips.
-        hits: number of correctly classified test clips.
-        history: curves of the training.
-    """
-
-    name: str
-    repeat: int
-    seed: int
-    chosen: str
-    clips: int
-    hits: int
-    history: History
-
-    @property
-    def key(self) -> str:
-        """Key of the fold, unique among the folds of all repetitions."""
-        return f"{self.name}#{self.repeat}"
-
-
-def summarise_fold(fold: FoldResult) -> TrainedFold:
-    """Return the summary of a fold that has just been trained.
-
-    Args:
-        fold: the fold.
-    """
-    return TrainedFold(
-        name=fold.plan.name,
-        repeat=fold.plan.repeat,
-        seed=fold.plan.seed,
-        chosen=fold.chosen,
-        clips=len(fold.truth),
-        hits=int((fold.predicted == fold.truth).sum()),
-        history=fold.history,
-    )
-
-
-def read_folds(folder: Path) -> Iterator[TrainedFold]:
-    """Read the folds of a training from its files.
-
-    Args:
-        folder: results/<data set>/train/<model>. Its predictions are in the order of its folds.
-
-    Yields:
-        One summary per fold.
-
-    Raises:
-        StorageError: a file is missing or damaged.
-    """
-    read_predictions(folder)  # checks the table, and that it has as many rows as the folds
-    curves, predictions = read_curves(folder), files.read_csv(folder / "predictions.csv")
-    audit = files.read_csv(folder / "folds.csv")
-    remaining = iter(predictions)
-    for row in audit:
-        clips = parse_whole(row["held_out_clips"])  # read_curves checked it
-        test_clips = list(islice(remaining, clips))
-        yield TrainedFold(
-            name=row["held_out"],
-            repeat=parse_whole(row["repeat"]),
-            seed=parse_whole(row["seed"]),
-            chosen=row["chosen"],
-            clips=clips,
-            hits=sum(clip["truth"] == clip["predicted"] for clip in test_clips),
-            history=curves[f"{row['held_out']}#{row['repeat']}"],
-        )
 
 
 def write_identity(folder: Path, identity: RunIdentity) -> None:

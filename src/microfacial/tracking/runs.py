@@ -16,9 +16,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from microfacial.evaluation.result_files import read_evaluation
+from microfacial.evaluation.unit_files import read_units
 from microfacial.locks import is_held
-from microfacial.tracking.artifacts import TABLES, list_files, read_tables, write_figures_and_files
+from microfacial.records import Evaluation, UnitEvaluation
+from microfacial.tracking.artifacts import list_files, list_tables, read_tables, write_figures_and_files
 from microfacial.tracking.experiments import ensure_experiment
+from microfacial.tracking.fold_records import TrainedFold
 from microfacial.tracking.run_content import (
     as_params,
     describe_scores,
@@ -26,9 +29,10 @@ from microfacial.tracking.run_content import (
     fold_metrics,
     metric_batches,
     pooled_metrics,
+    pooled_unit_metrics,
     standard_tags,
 )
-from microfacial.tracking.run_records import RunIdentity, RunMetadata, TrainedFold
+from microfacial.tracking.run_records import RunIdentity, RunMetadata
 
 STAGE_LOCK = Path(".microfacial") / "stage.lock"
 _KEY, _ROLE, _FOLD, _PARENT = "microfacial.key", "microfacial.role", "microfacial.fold", "mlflow.parentRunId"
@@ -106,11 +110,17 @@ class ModelRun:
         """
         if self._is_whole(folder):
             return False
-        evaluation = read_evaluation(folder)
-        self._client.log_batch(self._run_id, metrics=pooled_metrics(evaluation))
+        evaluation: Evaluation | UnitEvaluation
+        if self._identity.task == "units":
+            evaluation = read_units(folder)
+            metrics = pooled_unit_metrics(evaluation)
+        else:
+            evaluation = read_evaluation(folder)
+            metrics = pooled_metrics(evaluation)
+        self._client.log_batch(self._run_id, metrics=metrics)
         self._client.set_tag(self._run_id, "mlflow.note.content", describe_scores(evaluation))
         with TemporaryDirectory() as scratch:
-            write_figures_and_files(folder, Path(scratch))
+            write_figures_and_files(folder, Path(scratch), self._identity.task)
             self._client.log_artifacts(
                 self._run_id, scratch
             )  # one call, because each call reads the location from the store
@@ -220,12 +230,12 @@ class ModelRun:
         if self._client.get_run(self._run_id).info.status != "FINISHED":
             return False
         there = self._list_artifacts("files") | self._list_artifacts()
-        return {f"files/{path.name}" for path in list_files(folder)} | {*TABLES} <= there
+        return {f"files/{path.name}" for path in list_files(folder)} | {*list_tables(self._identity.task)} <= there
 
     def _write_tables(self, folder: Path) -> None:
         """Write the missing tables. MLflow would append to an existing table."""
         there = self._list_artifacts()
-        for name, table in read_tables(folder).items():
+        for name, table in read_tables(folder, self._identity.task).items():
             if name not in there:
                 self._client.log_table(self._run_id, table, name)
 

@@ -26,7 +26,11 @@ def check_store(client: MlflowClient, root: Path, dataset: str, scheme: str) -> 
         PipelineError: an experiment of the data set was deleted.
         StorageError: the files of the champion or the challenger are missing.
     """
-    for name in (experiment_name(dataset, scheme), experiment_name(dataset, scheme, studies=True)):
+    for name in (
+        experiment_name(dataset, scheme),
+        experiment_name(dataset, scheme, studies=True),
+        experiment_name(dataset, scheme, task="units"),
+    ):
         experiment = find_experiment(client, name)
         if experiment is not None:
             require_active(client, experiment, name)

@@ -4,11 +4,13 @@ MLflow keeps such a view in a tag of the experiment, and its page reads the view
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-ViewName = Literal["models", "folds", "studies", "trials"]
+ViewName = Literal["models", "folds", "units", "unit folds", "studies", "trials"]
 TRAINING_VIEWS: tuple[ViewName, ...] = ("models", "folds")
+UNIT_VIEWS: tuple[ViewName, ...] = ("units", "unit folds")
 STUDY_VIEWS: tuple[ViewName, ...] = ("studies", "trials")
 _TAG = "mlflow.sharedViewState."
 
@@ -53,6 +55,21 @@ _TABLES: dict[ViewName, _Table] = {
         True,
         _columns("held_out_accuracy held_out_hits held_out_clips seconds", "model subject repeat chosen"),
     ),
+    "units": _Table(
+        "model",
+        "f1",
+        False,
+        _columns("f1 f1_low f1_high roc_area f1_over_corpora", "model protocol seed train.repeats", "", "Duration"),
+    ),
+    "unit folds": _Table(
+        "fold",
+        "held_out_unit_hits",
+        True,
+        _columns(
+            "held_out_unit_hits held_out_units held_out_unit_false_alarms held_out_clips seconds",
+            "model subject repeat chosen",
+        ),
+    ),
     "studies": _Table(
         "study",
         "uf1_difference",
@@ -73,14 +90,13 @@ _TABLES: dict[ViewName, _Table] = {
 }
 
 
-def view_tags(of_studies: bool) -> dict[str, str]:
-    """Return the tags of an experiment that hold its views.
+def view_tags(views: Iterable[ViewName]) -> dict[str, str]:
+    """Return the tags of an experiment that hold some views.
 
     Args:
-        of_studies: whether the experiment has studies, and not trainings.
+        views: names of the views.
     """
-    views = STUDY_VIEWS if of_studies else TRAINING_VIEWS
-    return {f"{_TAG}microfacial-{view}": json.dumps(_as_state(_TABLES[view])) for view in views}
+    return {f"{_TAG}{_key(view)}": json.dumps(_as_state(_TABLES[view])) for view in views}
 
 
 def view_address(page: str, experiment: str, view: ViewName) -> str:
@@ -91,8 +107,12 @@ def view_address(page: str, experiment: str, view: ViewName) -> str:
         experiment: id of the experiment.
         view: name of the view.
     """
-    options = f"workflowType=machine_learning&viewStateShareKey=microfacial-{view}"
+    options = f"workflowType=machine_learning&viewStateShareKey={_key(view)}"
     return f"{page.rstrip('/')}/#/experiments/{experiment}/runs?{options}"
+
+
+def _key(view: ViewName) -> str:
+    return f"microfacial-{view.replace(' ', '-')}"
 
 
 def _as_state(table: _Table) -> dict[str, object]:

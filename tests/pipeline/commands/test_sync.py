@@ -2,26 +2,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tracked_training import read_run_contents
 
 from command_line import read_rows, run, set_params, train
 from microfacial.tracking.store import connect
-
-
-def read_runs(project: Path) -> dict[tuple[str, str], tuple[dict[str, float], dict[str, str]]]:
-    """Return metrics (without seconds) and parameters of all runs, by model and fold. Check that all are finished."""
-    client = connect(project)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, "tags.`microfacial.model` != ''")
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    contents = {
-        (run.data.tags["microfacial.model"], run.data.tags.get("microfacial.fold", "")): (
-            {name: round(value, 6) for name, value in run.data.metrics.items() if name != "seconds"},
-            dict(run.data.params),
-        )
-        for run in runs
-    }
-    assert len(contents) == len(runs)  # no run exists twice
-    return contents
 
 
 def test_sync_writes_missing_runs_once(
@@ -30,7 +14,7 @@ def test_sync_writes_missing_runs_once(
     project = project_with_flow
     set_params("train", repeats=2)
     train(monkeypatch, "majority", "roi_cnn")
-    before = read_runs(project)
+    before = read_run_contents(project)
     assert len(before) == (1 + 4) + (1 + 2 * 4)  # the seed does not change the majority model
     assert run(monkeypatch, "sync") == 0
     assert "sync: nothing to write: 2 models" in capsys.readouterr().out
@@ -38,23 +22,23 @@ def test_sync_writes_missing_runs_once(
     # A fresh clone whose results come from DVC's cache has neither folder.
     for deleted in ("mlruns/artifacts", ".microfacial"):
         shutil.rmtree(project / deleted)
-        store = shutil.copy(empty_store, project / f"without {deleted.replace('/', ' ')}.db")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
-        assert run(monkeypatch, "sync") == 0
-        output = capsys.readouterr().out
-        assert "sync: tiny/roi_cnn: scores and 8 folds written" in output
-        assert "sync: 2 of 2 models in results/ written" in output
-        assert read_runs(project) == before
-        assert run(monkeypatch, "sync") == 0
-        assert "sync: nothing to write: 2 models" in capsys.readouterr().out
-        assert read_runs(project) == before
+    store = shutil.copy(empty_store, project / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+    assert run(monkeypatch, "sync") == 0
+    output = capsys.readouterr().out
+    assert "sync: tiny/roi_cnn: scores and 8 folds written" in output
+    assert "sync: 2 of 2 models in results/ written" in output
+    assert read_run_contents(project) == before
+    assert run(monkeypatch, "sync") == 0
+    assert "sync: nothing to write: 2 models" in capsys.readouterr().out
+    assert read_run_contents(project) == before
 
 
 def test_sync_completes_an_interrupted_run_and_creates_no_second_run(
     project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(monkeypatch, "majority")
-    before = read_runs(project_with_flow)
+    before = read_run_contents(project_with_flow)
     client = connect(project_with_flow)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     (model,) = client.search_runs(experiments, "tags.`microfacial.role` = 'model'")
@@ -63,7 +47,7 @@ def test_sync_completes_an_interrupted_run_and_creates_no_second_run(
     client.update_run(model.info.run_id, status="RUNNING")
     assert run(monkeypatch, "sync") == 0
     assert "sync: tiny/majority: scores and 2 folds written" in capsys.readouterr().out
-    assert read_runs(project_with_flow) == before
+    assert read_run_contents(project_with_flow) == before
 
 
 def test_training_continues_without_mlflow_and_names_the_remedy(
@@ -78,4 +62,4 @@ def test_training_continues_without_mlflow_and_names_the_remedy(
         assert message.startswith("microfacial: MLflow's server http://127.0.0.1:9 ")
     assert len(read_rows(project_with_flow / "results/tiny/train/majority/predictions.csv")) == 12
     assert run(monkeypatch, "sync") == 0
-    assert len(read_runs(project_with_flow)) == 1 + 4
+    assert len(read_run_contents(project_with_flow)) == 1 + 4

@@ -1,20 +1,24 @@
 """Command `compare`: is one trained model better than another on the same clips?"""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from microfacial.errors import StorageError, suggest
-from microfacial.evaluation.comparison import describe_comparison, describe_difference
+from microfacial.evaluation.comparison import describe_comparison, describe_difference, describe_unit_comparison
+from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_predictions
 from microfacial.evaluation.significance import compare_predictions
+from microfacial.evaluation.unit_files import UNIT_SCORES, read_unit_predictions, read_units
+from microfacial.evaluation.unit_scoring import compare_units
 from microfacial.models.lookup import list_models
 from microfacial.pipeline.config import load
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.records import Comparison, Evaluation
+from microfacial.records import Comparison, UnitComparison
 
 
 def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -> None:
@@ -32,21 +36,57 @@ def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -
         ProtocolError: the two models were not evaluated in the same way.
     """
     config = load(PARAMS)
-    folders = [project.results / "train" / name for name in (model, baseline)]
-    trained = [path.parent.name for path in project.results.glob("train/*/evaluation.json")]
+    units = config.train.task == "units"
+    scores = UNIT_SCORES if units else "evaluation.json"
+    trained = [path.parent.name for path in project.results.glob(f"train/*/{scores}")]
     for name in (model, baseline):
         if name not in trained:
             raise StorageError(explain_missing(name, trained, config.models, project.clips.name))
-    model_predictions, baseline_predictions = (read_predictions(folder, model=folder.name) for folder in folders)
-    comparison = compare_predictions(
-        model_predictions, baseline_predictions, config.train.bootstrap_draws, config.train.seed
-    )
-    evaluations = [read_evaluation(folder) for folder in folders]
+    folders = [project.results / "train" / name for name in (model, baseline)]
+    fields, lines = (_compare_units if units else _compare_classes)(folders, config.train)
     if as_json:
-        print_json(_as_dict(evaluations, comparison))
+        print_json(fields)
         return
-    for line in describe_comparison(evaluations, comparison):
+    for line in lines:
         click.echo(line)
+
+
+def _compare_classes(folders: Sequence[Path], config: TrainConfig) -> tuple[dict[str, Any], list[str]]:
+    """Compare the classes that two models predict. Return the fields for JSON, and lines for people."""
+    model, baseline = (read_predictions(folder, model=folder.name) for folder in folders)
+    comparison = compare_predictions(model, baseline, config.bootstrap_draws, config.seed)
+    evaluations = [read_evaluation(folder) for folder in folders]
+    scores = {
+        evaluation.model: {
+            "uf1": evaluation.overall.uf1,
+            "uf1_interval": evaluation.uf1_interval,
+            "uar": evaluation.overall.uar,
+            "uar_interval": evaluation.uar_interval,
+            "repeats": evaluation.repeats,
+            "note": evaluation.note,
+        }
+        for evaluation in evaluations
+    }
+    return _as_dict(scores, comparison), describe_comparison(evaluations, comparison)
+
+
+def _compare_units(folders: Sequence[Path], config: TrainConfig) -> tuple[dict[str, Any], list[str]]:
+    """Compare the action units that two models predict. Return the fields for JSON, and lines for people."""
+    model, baseline = (read_unit_predictions(folder, model=folder.name) for folder in folders)
+    comparison = compare_units(model, baseline, config.bootstrap_draws, config.seed)
+    evaluations = [read_units(folder) for folder in folders]
+    scores = {
+        evaluation.model: {
+            "f1": evaluation.overall.f1,
+            "f1_interval": evaluation.f1_interval,
+            "roc_area": evaluation.overall.roc_area,
+            "roc_interval": evaluation.roc_interval,
+            "repeats": evaluation.repeats,
+            "note": evaluation.note,
+        }
+        for evaluation in evaluations
+    }
+    return _as_dict(scores, comparison), describe_unit_comparison(evaluations, comparison)
 
 
 def explain_missing(name: str, trained: Sequence[str], models: Collection[str], dataset: str) -> str:
@@ -67,18 +107,7 @@ def explain_missing(name: str, trained: Sequence[str], models: Collection[str], 
     return f"{name!r} is not the name of a model trained on {dataset}. {listed}{suggest(name, trained)}"
 
 
-def _as_dict(evaluations: Sequence[Evaluation], comparison: Comparison) -> dict[str, Any]:
+def _as_dict(scores: Mapping[str, Mapping[str, Any]], comparison: Comparison | UnitComparison) -> dict[str, Any]:
     """Return the fields that `compare --json` prints."""
-    scores = {
-        evaluation.model: {
-            "uf1": evaluation.overall.uf1,
-            "uf1_interval": evaluation.uf1_interval,
-            "uar": evaluation.overall.uar,
-            "uar_interval": evaluation.uar_interval,
-            "repeats": evaluation.repeats,
-            "note": evaluation.note,
-        }
-        for evaluation in evaluations
-    }
     conclusion = {"tells_apart": comparison.tells_apart, "conclusion": describe_difference(comparison)}
     return {"scores": scores, **asdict(comparison), **conclusion}

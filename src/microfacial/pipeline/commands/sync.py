@@ -12,16 +12,11 @@ import click
 
 from microfacial.errors import StorageError
 from microfacial.evaluation.result_files import read_evaluation
+from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.progress import count_noun
 from microfacial.pipeline.project import RESULTS, STATE
-from microfacial.tracking.run_records import (
-    RunIdentity,
-    RunMetadata,
-    find_trained,
-    read_folds,
-    read_identity,
-    read_metadata,
-)
+from microfacial.tracking.fold_records import read_folds
+from microfacial.tracking.run_records import RunIdentity, RunMetadata, find_trained, read_identity, read_metadata
 from microfacial.tracking.runs import ModelRun
 from microfacial.tracking.store import connect, mlflow_errors_as_pipeline_errors
 
@@ -50,8 +45,9 @@ def _write(open_run: Callable[[RunIdentity, RunMetadata, Path], ModelRun], folde
     """Write the missing parts of one training. Return whether anything was missing."""
     identity = read_identity(folder)
     metadata = read_metadata(STATE, identity)
-    read_evaluation(folder, model=folder.name)  # first, so that damaged files create no run
-    folds = list(read_folds(folder))
+    # First, so that damaged files create no run.
+    (read_units if identity.task == "units" else read_evaluation)(folder, model=folder.name)
+    folds = list(read_folds(folder, identity.task))
     with mlflow_errors_as_pipeline_errors():
         run = open_run(identity, metadata, Path())
         new_folds = sum(run.log_fold(fold, metadata.seconds.get(fold.key)) for fold in folds)

@@ -13,7 +13,7 @@ from microfacial.datasets import find_scheme
 from microfacial.errors import ConfigError, suggest
 from microfacial.evaluation.fold_cache import FoldCache, fold_key
 from microfacial.evaluation.oracle import pool_oracle, read_oracle, record_oracle
-from microfacial.evaluation.planned import PlannedTraining, plan_training
+from microfacial.evaluation.planned import plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.unit_files import write_units
@@ -28,14 +28,8 @@ from microfacial.preprocessing.store import features_digest, read_features
 from microfacial.records import ORACLE, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.source_code import code_digest
 from microfacial.tracking.background_writer import BackgroundWriter
-from microfacial.tracking.run_records import (
-    FlowDigest,
-    RunIdentity,
-    RunMetadata,
-    summarise_fold,
-    write_identity,
-    write_metadata,
-)
+from microfacial.tracking.fold_records import summarise_fold
+from microfacial.tracking.run_records import FlowDigest, RunIdentity, RunMetadata, write_identity, write_metadata
 
 
 def run_train(project: Project, model: str, processes: int) -> None:
@@ -72,25 +66,28 @@ def run_train(project: Project, model: str, processes: int) -> None:
     out = project.results / "train" / model
     key = fold_key(features_digest(project.results), code, protocol, model, settings, samples.classes)
     oracle_folder = project.state / "oracle" / model / key
-    if protocol.task == "units":
-        _train_units(project, planned, key, processes)
-        return
+    units = samples.units if protocol.task == "units" else None
     identity = _identify(project, model, config, protocol, samples, store, key)
     metadata = _collect_provenance(project)
     countdown = Countdown(f"train {model}", len(planned.plans), processes)
     with BackgroundWriter(identity, metadata, Path()) as tracker, countdown:
 
         def report(fold: FoldResult) -> None:
-            tracker.log_fold(summarise_fold(fold), fold.seconds)
-            countdown.count(fold)
+            tested = None if units is None else units[fold.plan.test_rows].astype(np.float64)
+            summary = summarise_fold(fold, tested)
+            tracker.log_fold(summary, fold.seconds)
+            countdown.count(fold, summary.result)
 
         folds = planned.train(
             processes=processes,
-            cache=FoldCache(project.state / "folds" / model, key),
+            cache=FoldCache(project.state / "folds" / model, key, protocol.task),
             make_watch=record_oracle(oracle_folder) if protocol.oracle else None,
             report=report,
         )
-        write_training(out, samples, folds, planned.score(folds))
+        if protocol.task == "units":
+            write_units(out, samples, folds, planned.score_units(folds))
+        else:
+            write_training(out, samples, folds, planned.score(folds))
         if protocol.oracle:
             _write_oracle(out, model, oracle_folder, [fold.plan for fold in folds], len(samples.classes))
         seconds = {fold.plan.key: fold.seconds for fold in folds}
@@ -99,19 +96,6 @@ def run_train(project: Project, model: str, processes: int) -> None:
         write_identity(out, identity)  # written last, so a folder that contains it is complete
         tracker.finish(out, metadata)
     files.write_json(project.state / "seconds" / f"{model}.json", sum(seconds.values()))
-
-
-def _train_units(project: Project, planned: PlannedTraining, key: str, processes: int) -> None:
-    """Train the folds of the task `units` and write their results. MLflow and the registry hold classes only."""
-    model = planned.name
-    with Countdown(f"train {model}", len(planned.plans), processes) as countdown:
-        folds = planned.train(
-            processes=processes,
-            cache=FoldCache(project.state / "folds" / model, key, "units"),
-            report=countdown.count,
-        )
-    write_units(project.results / "train" / model, planned.samples, folds, planned.score_units(folds))
-    files.write_json(project.state / "seconds" / f"{model}.json", sum(fold.seconds for fold in folds))
 
 
 def _identify(
