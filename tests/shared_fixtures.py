@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from openpyxl import Workbook
+from threadpoolctl import threadpool_limits
 
 from fakes import CASME2_HEADER, ROOT, TINY_PARAMS, Row, WriteCasme2, WriteMaps, texture
 from microfacial import files
@@ -34,8 +35,10 @@ from microfacial.records import Samples
 from microfacial.tracking.store import connect
 from shared_folders import build_once
 
-torch.set_num_threads(1)  # each core has its own process of tests, and waiting threads would use the other core
+# Each core has its own process of tests, and waiting threads would use the other core.
+torch.set_num_threads(1)
 cv2.setNumThreads(1)
+threadpool_limits(1)
 
 _BLANK_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"/>'
 _BLANK_PNG = cv2.imencode(".png", np.full((1, 1), 255, np.uint8))[1].tobytes()

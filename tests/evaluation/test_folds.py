@@ -114,6 +114,7 @@ def test_labels_of_a_test_subject_do_not_change_its_predictions_in_lockstep(samp
     assert not np.array_equal(honest["a/2#0"].probabilities, other["a/2#0"].probabilities)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "size"), [("linear_svm", 1), ("roi_cnn", 1), ("roi_cnn", 3)])  # 3: in lockstep
 def test_the_same_seed_gives_the_same_folds_with_one_process_or_two(samples: Samples, model: str, size: int) -> None:
     large = replace(samples, inputs=samples.inputs.repeat(3, axis=-1).repeat(3, axis=-2))
@@ -145,6 +146,7 @@ def test_a_class_without_training_rows_keeps_its_column(samples: Samples, model:
         assert not fold.probabilities[:, 2].any()
 
 
+@pytest.mark.slow
 def test_a_finished_fold_is_yielded_while_a_slow_one_is_trained(samples: Samples, tmp_path: Path) -> None:
     """If the run is killed, only the slow fold is lost."""
     plans, arrived = plan_folds(samples, CONFIG), []

@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_settings_and_leaderboard_import_few_heavy_libraries() -> None:
     code = (
         "import sys, microfacial.pipeline.config, microfacial.pipeline.leaderboard\n"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 
 from microfacial.training.adamw import AdamW
@@ -31,6 +32,7 @@ def test_each_network_ends_with_the_weights_that_torch_gives() -> None:
     assert all(map(torch.equal, weights, rows))
 
 
+@pytest.mark.slow
 def test_a_step_does_not_import_the_compiler() -> None:
     code = (
         "import sys, torch; from microfacial.training.adamw import AdamW; "

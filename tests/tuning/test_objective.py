@@ -61,7 +61,7 @@ def test_results_do_not_depend_on_the_order_of_folds_or_the_number_of_processes(
 def test_a_model_that_ignores_the_seed_is_fitted_once_and_repeated_for_comparisons(
     make_inner_folds: MakeInnerFolds, tmp_path: Path
 ) -> None:
-    inner_folds = make_inner_folds(folder=tmp_path / "folds", processes=3, **SETUP)
+    inner_folds = make_inner_folds(folder=tmp_path / "folds", **SETUP)
     svm = Candidate("linear_svm", resolve("linear_svm", {"input_px": 14, "inner_folds": 2}, "linear_svm"))
     folds = {fold.plan.key: fold for chunk in inner_folds.train(svm, 0) for fold in chunk}
     assert len(folds) == 8

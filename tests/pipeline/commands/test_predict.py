@@ -120,6 +120,7 @@ def test_a_wrong_option_gives_one_line(
     assert named in errors[0]
 
 
+@pytest.mark.slow
 def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
     import subprocess
     import sys
