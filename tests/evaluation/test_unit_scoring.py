@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
+from microfacial.evaluation.unit_check import require_same_evaluation
 from microfacial.evaluation.unit_files import (
     read_unit_curves,
     read_unit_predictions,
@@ -109,15 +110,79 @@ def test_files_bring_scores_back_and_refuse_those_of_another_model(annotated: Sa
     assert always[-1] is None
 
 
-@pytest.mark.parametrize("wrong", [{"f1": 1.5}, {"positives": 99}, {"unit": 3}])
-def test_wrong_scores_in_a_file_are_refused(annotated: Samples, tmp_path: Path, wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("units.0", {"f1": 1.5}),
+        ("units.0", {"f1": None}),
+        ("units.0", {"positives": 99}),
+        ("units.0", {"positives": 0}),
+        ("units.0", {"unit": 3}),
+        ("units.0", {"f1_interval": [0.9, 0.1]}),
+        ("units.11", {"f1": 0.5}),
+        ("overall", {"f1": 7.0}),
+        ("overall", {"roc_area": -3.0}),
+        ("overall", {"f1": None}),
+        ("overall", {"clips": 0}),
+        ("overall", {"subjects": 99}),
+        ("corpora.a", {"f1": 5.0}),
+        ("corpora.a", {"clips": -3}),
+        ("", {"f1_interval": [-5.0, 9.0]}),
+        ("", {"f1_interval": None}),
+        ("", {"f1_sd": -1.0}),
+        ("", {"corpora": {}}),
+        ("", {"repeats": 0}),
+        ("", {"protocol": "nonsense"}),
+        ("", {"note": "great result"}),
+    ],
+)
+def test_wrong_scores_in_a_file_are_refused(
+    annotated: Samples, tmp_path: Path, place: str, wrong: dict[str, object]
+) -> None:
     kept, folds, evaluation = scored(annotated)
     write_units(tmp_path / "m", kept, folds, evaluation)
     content = json.loads((tmp_path / "m/units.json").read_text())
-    content["units"][0] |= wrong
+    target = content
+    for part in filter(None, place.split(".")):
+        target = target[int(part) if part.isdigit() else part]
+    target |= wrong
     (tmp_path / "m/units.json").write_text(json.dumps(content))
     with pytest.raises(StorageError, match=r"units\.json"):
         read_units(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("p_AU4", {"1": "0.9", "0": "0.1", "": "0.1"}),  # right predictions, but the scores of wrong ones
+        ("AU4", {"1": "0", "0": "1", "": ""}),
+        ("subject", {}),
+    ],
+)
+def test_predictions_that_contradict_the_scores_are_refused(
+    annotated: Samples, tmp_path: Path, column: str, cells: dict[str, str]
+) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    path = tmp_path / "m/predictions.csv"
+    header, *lines = [line.split(",") for line in path.read_text().splitlines()]
+    for line in lines:
+        line[header.index(column)] = cells[line[header.index("AU4")]] if cells else "a/one"
+    path.write_text("".join(",".join(line) + "\n" for line in (header, *lines)))
+    with pytest.raises(StorageError, match=r"predictions\.csv"):
+        read_unit_predictions(tmp_path / "m")
+
+
+def test_models_with_other_protocols_or_clips_are_not_ranked_together(annotated: Samples) -> None:
+    _, _, evaluation = scored(annotated)
+    require_same_evaluation([evaluation, replace(evaluation, model="other")])
+    for part, other in (
+        ("protocol", replace(evaluation, protocol="holdout")),
+        ("clips", replace(evaluation, overall=replace(evaluation.overall, clips=3))),
+        ("annotations", replace(evaluation, units=(replace(evaluation.units[0], clips=1), *evaluation.units[1:]))),
+    ):
+        with pytest.raises(ProtocolError, match=part):
+            require_same_evaluation([evaluation, other])
 
 
 def test_predictions_in_a_file_are_read_back(annotated: Samples, tmp_path: Path) -> None:
@@ -194,13 +259,14 @@ def test_a_comparison_of_units_is_paired(annotated: Samples) -> None:
     assert better.f1_interval == pytest.approx(tuple(-edge for edge in reversed(worse.f1_interval)))
 
 
-@pytest.mark.parametrize("part", ["protocol", "clips", "annotations"])
+@pytest.mark.parametrize("part", ["protocol", "clips", "subjects", "annotations"])
 def test_units_of_other_clips_are_not_compared(annotated: Samples, part: str) -> None:
     kept, _, _ = scored(annotated)
     first = as_predictions(kept, guess(kept), "m")
     other = {
         "protocol": replace(first, protocol="loso"),
         "clips": first.take(np.arange(len(first.clips)) > 0),
+        "subjects": replace(first, subjects=np.full(len(first.clips), "a/one")),
         "annotations": replace(first, truth=1 - first.truth),
     }
     with pytest.raises(ProtocolError, match=part):

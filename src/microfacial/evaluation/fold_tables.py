@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from microfacial.errors import DamagedError
@@ -46,10 +47,35 @@ def read_fold_curves(folder: Path, clips: int, repeats: int) -> dict[str, Histor
         return _to_curves(rows, choices)
 
 
+def split_by_fold(
+    predictions: Sequence[Mapping[str, str]], folds: Sequence[Mapping[str, str]]
+) -> list[list[Mapping[str, str]]]:
+    """Return the rows of predictions.csv of each fold. They are in the order of the folds.
+
+    Args:
+        predictions: rows of predictions.csv.
+        folds: rows of folds.csv that `read_fold_curves` has accepted.
+
+    Raises:
+        DamagedError: the rows of a fold have another repetition or other subjects than the fold.
+    """
+    remaining, parts = iter(predictions), []
+    for fold in folds:
+        rows = list(islice(remaining, parse_whole(fold["held_out_clips"])))
+        subjects = " ".join(sorted({row["subject"] for row in rows}))
+        if subjects != fold["held_out_subjects"] or {row["repeat"] for row in rows} != {fold["repeat"]}:
+            raise DamagedError(
+                f"the rows of fold {fold['held_out']} have the subjects {subjects} or another repetition"
+            )
+        parts.append(rows)
+    return parts
+
+
 def _to_choices(rows: Sequence[Mapping[str, str]], expected: int, repeats: int) -> dict[str, str]:
     """Return the choice of each fold by its key, or raise a DamagedError."""
     for row in rows:
-        parse_whole(row["seed"])
+        if parse_whole(row["seed"]) < 0 or parse_whole(row["held_out_clips"]) < 1:
+            raise DamagedError(f"fold {row['held_out']} has seed {row['seed']} and {row['held_out_clips']} test clips")
     folds = {f"{row['held_out']}#{parse_whole(row['repeat'])}": row["chosen"] for row in rows}
     clips = sum(parse_whole(row["held_out_clips"]) for row in rows)
     if len(folds) < len(rows) or clips != expected * repeats:

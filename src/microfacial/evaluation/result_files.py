@@ -94,14 +94,26 @@ def read_evaluation(folder: Path, remedy: str = REPAIR, model: str | None = None
             its note differs from what corpora and settings give.
     """
     evaluation = _read_scores(folder, remedy, model)
-    prior = _find_prior(folder, evaluation.model, remedy)
+    prior = find_prior(folder, evaluation.model, remedy)
     with refuse_damaged(folder / "evaluation.json", remedy):
         check_note(evaluation, prior=prior)
     return evaluation
 
 
-def _find_prior(folder: Path, model: str, remedy: str) -> bool | None:
-    """Return whether a trained model uses the motion prior. None if its settings are unknown to this version."""
+def find_prior(folder: Path, model: str, remedy: str) -> bool | None:
+    """Return whether a trained model uses the motion prior.
+
+    Args:
+        folder: folder of the training.
+        model: name of the model.
+        remedy: what to do if settings.json is damaged.
+
+    Returns:
+        Whether it does, or None if its settings are unknown to this version.
+
+    Raises:
+        StorageError: settings.json is damaged.
+    """
     if not (folder / "settings.json").exists():  # only the stage writes it
         return None
     return stored_settings_use_prior(model, read_trained_settings(folder, model, remedy)["models"][model])
@@ -112,8 +124,8 @@ def _read_scores(folder: Path, remedy: str, model: str | None) -> Evaluation:
     path = folder / "evaluation.json"
     if not path.exists() and (folder / "units.json").exists():
         raise StorageError(
-            f"{folder} has results of action units, not of classes. Set train.task: classes in params.yaml and run "
-            "`dvc repro`"
+            f"{folder} has results of action units, not of classes. Run `dvc repro`, which trains it again, or set "
+            "train.task: units in params.yaml"
         )
     evaluation = read_json(path, Evaluation, remedy)
     with refuse_damaged(path, remedy):

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microfacial.errors import DamagedError
 from microfacial.evaluation.scoring import describe_limits, deviation, score_clips
 from microfacial.metrics import Counts, accuracy, confusion, uar, uf1
-from microfacial.records import Evaluation, Predictions, Score
+from microfacial.records import PROTOCOL_NAMES, Evaluation, Predictions, Score, UnitEvaluation
 
 _METRICS = ("uf1", "uar", "accuracy")
 _TOLERANCE = 1e-9  # between machines, which round sums differently
@@ -23,8 +24,9 @@ def check_evaluation(evaluation: Evaluation) -> None:
         DamagedError: they do not. The message names the attribute.
     """
     classes, repeats = evaluation.classes, evaluation.repeats
-    if not classes or len(set(classes)) < len(classes) or repeats < 1:
-        raise DamagedError(f"classes {', '.join(classes)} and repeats {repeats} are not those of a training")
+    check_training(evaluation.protocol, repeats)
+    if not classes or len(set(classes)) < len(classes):
+        raise DamagedError(f"classes {', '.join(classes)} are not those of a training")
     means = ("mean_over_folds_uf1", "mean_over_folds_uar", "mean_over_folds_accuracy")
     shares = {name: getattr(evaluation, name) for name in ("uf1_sd", "uar_sd", "ece", *means)}
     for name, score in {"overall": evaluation.overall, **evaluation.corpora}.items():
@@ -44,11 +46,25 @@ def check_evaluation(evaluation: Evaluation) -> None:
         raise DamagedError("the confusion matrices of corpora do not add up to that of overall")
 
 
-def check_note(evaluation: Evaluation, *, prior: bool | None) -> None:
+def check_training(protocol: str, repeats: int) -> None:
+    """Check the protocol of a training.
+
+    Args:
+        protocol: value of `train.protocol`.
+        repeats: number of repetitions.
+
+    Raises:
+        DamagedError: there is no such protocol, or no repetition.
+    """
+    if protocol not in PROTOCOL_NAMES or repeats < 1:
+        raise DamagedError(f"protocol {protocol!r} and repeats {repeats} are not those of a training")
+
+
+def check_note(evaluation: Evaluation | UnitEvaluation, *, prior: bool | None) -> None:
     """Check that the note has all reasons why the scores must be read with care, and no others.
 
     Args:
-        evaluation: the content of evaluation.json.
+        evaluation: the content of evaluation.json or units.json.
         prior: whether the model uses the motion prior. None if it is unknown.
 
     Raises:
@@ -72,7 +88,7 @@ def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
     expected = {"accuracy": accuracy(counts)}  # UF1 and UAR of several repetitions are means over their matrices
     expected |= {"uf1": uf1(counts), "uar": uar(counts)} if repeats == 1 else {}
     for metric, value in expected.items():
-        _compare(f"{name}.{metric}", getattr(score, metric), float(value), "its confusion matrix")
+        require_equal_score(f"{name}.{metric}", getattr(score, metric), float(value), "its confusion matrix")
 
 
 def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
@@ -85,9 +101,7 @@ def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
     Raises:
         DamagedError: a score differs. The message names the attribute.
     """
-    for clip, subject in zip(predictions.clips, predictions.subjects, strict=True):
-        if not clip.startswith(f"{subject}/"):
-            raise DamagedError(f"the clip {clip} does not belong to the subject {subject}")
+    require_own_clips(predictions.clips, predictions.subjects)
     corpora = np.array([clip.partition("/")[0] for clip in predictions.clips])
     if set(corpora) != set(evaluation.corpora):
         raise DamagedError(
@@ -99,11 +113,28 @@ def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
     for name, score, rows in scored:
         expected = score_clips(predictions, rows)
         for metric in _METRICS:
-            _compare(f"{name}.{metric}", getattr(score, metric), getattr(expected, metric), "the predictions")
+            require_equal_score(
+                f"{name}.{metric}", getattr(score, metric), getattr(expected, metric), "the predictions"
+            )
         if (score.confusion, score.subjects) != (expected.confusion, expected.subjects):
             raise DamagedError(f"{name} in evaluation.json counts other clips than the predictions")
     for metric, value in _deviations(predictions):
-        _compare(metric, getattr(evaluation, metric), value, "the predictions")
+        require_equal_score(metric, getattr(evaluation, metric), value, "the predictions")
+
+
+def require_own_clips(clips: NDArray[np.str_], subjects: NDArray[np.str_]) -> None:
+    """Check that every clip belongs to its subject.
+
+    Args:
+        clips: ids of clips, such as `casme2/sub01/EP02_01f`, `(n,)` str.
+        subjects: person of each clip, such as `casme2/sub01`, `(n,)` str.
+
+    Raises:
+        DamagedError: a clip belongs to another subject.
+    """
+    for clip, subject in zip(clips, subjects, strict=True):
+        if not clip.startswith(f"{subject}/"):
+            raise DamagedError(f"the clip {clip} does not belong to the subject {subject}")
 
 
 def _deviations(predictions: Predictions) -> Iterator[tuple[str, float]]:
@@ -113,6 +144,17 @@ def _deviations(predictions: Predictions) -> Iterator[tuple[str, float]]:
     yield "uar_sd", deviation(uar(counts))
 
 
-def _compare(name: str, stored: float, expected: float, source: str) -> None:
+def require_equal_score(name: str, stored: float, expected: float, source: str) -> None:
+    """Check a stored number against the number that other stored content gives.
+
+    Args:
+        name: name of the number.
+        stored: the number.
+        expected: the number that it must be, up to rounding.
+        source: the other content.
+
+    Raises:
+        DamagedError: they differ.
+    """
     if abs(stored - expected) > _TOLERANCE:
         raise DamagedError(f"{name} is {stored}, but {source} gives {expected:.6f}")

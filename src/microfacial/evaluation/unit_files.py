@@ -11,7 +11,10 @@ import numpy as np
 from microfacial.datasets.action_units import SCORED_UNITS, UNIT_NAMES
 from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.fold_tables import read_fold_curves
+from microfacial.evaluation.result_files import find_prior
 from microfacial.evaluation.result_tables import CURVE_COLUMNS, audit_row, curve_rows
+from microfacial.evaluation.score_check import check_note
+from microfacial.evaluation.unit_check import check_unit_evaluation, check_unit_scores
 from microfacial.evaluation.unit_scoring import UnitPredictions
 from microfacial.files import REPAIR, atomic_write, read_csv, read_json, refuse_damaged, write_csv, write_json
 from microfacial.formats import parse_decimal, parse_whole
@@ -56,26 +59,22 @@ def read_units(folder: Path, remedy: str = REPAIR, model: str | None = None) -> 
         model: name of the model that the scores must have. None accepts any model.
 
     Raises:
-        StorageError: the file is missing or damaged, or it has the scores of another model.
+        StorageError: the file is missing or damaged, it has the scores of another model, or its note differs from what
+            corpora and settings give.
     """
     path = folder / UNIT_SCORES
     if not path.exists() and (folder / "evaluation.json").exists():
         raise StorageError(
-            f"{folder} has results of classes, not of action units. Set train.task: units in params.yaml and run "
-            "`dvc repro`"
+            f"{folder} has results of classes, not of action units. Run `dvc repro`, which trains it again, or set "
+            "train.task: classes in params.yaml"
         )
     evaluation = read_json(path, UnitEvaluation, remedy)
+    prior = find_prior(folder, evaluation.model, remedy)
     with refuse_damaged(path, remedy):
         if model not in (None, evaluation.model):
             raise DamagedError(f"it has the scores of {evaluation.model}")
-        if tuple(score.unit for score in evaluation.units) != SCORED_UNITS:
-            raise DamagedError(f"its units are not {', '.join(map(str, SCORED_UNITS))}")
-        for score in evaluation.units:
-            values = (score.f1, score.roc_area, *(score.f1_interval or ()), *(score.roc_interval or ()))
-            if not 0 <= score.positives <= score.clips or any(
-                not 0 <= value <= 1 for value in values if value is not None
-            ):
-                raise DamagedError(f"the scores of unit {score.unit} are not from 0 to 1")
+        check_unit_evaluation(evaluation)
+        check_note(evaluation, prior=prior)
     return evaluation
 
 
@@ -98,9 +97,7 @@ def read_unit_predictions(folder: Path, remedy: str = REPAIR, model: str | None 
     rows = read_csv(path, (*_KEY_COLUMNS, *(column for unit in SCORED_UNITS for column in _columns(unit))), remedy)
     with refuse_damaged(path, remedy):
         predictions = _to_predictions(rows, evaluation)
-        for score, states in zip(evaluation.units, predictions.truth.T, strict=True):
-            if (score.positives, score.clips) != ((states == 1).sum(), (~np.isnan(states)).sum()):
-                raise DamagedError(f"unit {score.unit} moves in other clips than {UNIT_SCORES} says")
+        check_unit_scores(evaluation, predictions)
     return predictions
 
 

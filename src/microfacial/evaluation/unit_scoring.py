@@ -36,6 +36,11 @@ class UnitPredictions:
     truth: FloatArray
     probabilities: FloatArray
 
+    @property
+    def corpora(self) -> NDArray[np.str_]:
+        """Corpus of each clip, `(n,)` str."""
+        return np.array([subject.partition("/")[0] for subject in self.subjects.tolist()])
+
     @cached_property
     def group(self) -> NDArray[np.int64]:
         """Number of the subject of each clip, `(n,)`."""
@@ -117,7 +122,7 @@ def gather_units(model: str, samples: Samples, folds: Sequence[FoldResult], conf
         clips=joined.clips,
         subjects=joined.subjects,
         truth=samples.units[rows].astype(np.float64),
-        probabilities=joined.probabilities,
+        probabilities=joined.probabilities.round(6),  # as predictions.csv has them, so that it gives the same scores
     )
 
 
@@ -155,7 +160,7 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
         )
         for column, unit in enumerate(SCORED_UNITS)
     )
-    corpora = np.array([subject.partition("/")[0] for subject in predictions.subjects.tolist()])
+    corpora, spread = predictions.corpora, deviation(_mean_over_units(f1)[:, 0])
     return UnitEvaluation(
         model=model,
         protocol=config.protocol,
@@ -164,8 +169,8 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
         overall=_average(predictions, f1, areas),
         f1_interval=_interval(_mean_over_units(drawn_f1)),
         roc_interval=_interval(_mean_over_units(drawn_areas)),
-        f1_sd=deviation(_mean_over_units(f1)[:, 0]),
-        corpora={str(name): _score_means(predictions.take(corpora == name)) for name in np.unique(corpora)},
+        f1_sd=0.0 if np.isnan(spread) else spread,
+        corpora={str(name): score_means(predictions.take(corpora == name)) for name in np.unique(corpora)},
         note=describe_limits(samples.corpora, subjects, prior=any(fold.uses_prior for fold in folds)),
     )
 
@@ -190,6 +195,7 @@ def compare_units(model: UnitPredictions, baseline: UnitPredictions, draws: int,
         baseline.model,
         protocol=model.protocol == baseline.protocol,
         clips=np.array_equal(model.clips, baseline.clips),
+        subjects=np.array_equal(model.subjects, baseline.subjects),
         annotations=np.array_equal(model.truth, baseline.truth, equal_nan=True),
     )
     subjects = len(np.unique(model.subjects))
@@ -211,7 +217,22 @@ def compare_units(model: UnitPredictions, baseline: UnitPredictions, draws: int,
     )
 
 
-def _score_means(predictions: UnitPredictions) -> UnitMeans:
+def score_units(predictions: UnitPredictions) -> list[tuple[float | None, float | None]]:
+    """Return the F1 and the ROC area of each unit, averaged over repetitions; None without a score.
+
+    Args:
+        predictions: predictions of one model.
+    """
+    f1, areas = predictions.scores(np.ones((1, len(np.unique(predictions.subjects)))))
+    return [(_mean(f1[..., unit]), _mean(areas[..., unit])) for unit in range(f1.shape[-1])]
+
+
+def score_means(predictions: UnitPredictions) -> UnitMeans:
+    """Return the mean scores over the units that have one.
+
+    Args:
+        predictions: predictions of one model.
+    """
     return _average(predictions, *predictions.scores(np.ones((1, len(np.unique(predictions.subjects))))))
 
 

@@ -1,15 +1,16 @@
 """Figures and tables of a model's run, made from the files of its training."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from microfacial.evaluation.result_files import read_curves, read_evaluation, read_importances, read_predictions
-from microfacial.evaluation.unit_files import read_unit_curves, read_units
+from microfacial.evaluation.unit_files import read_unit_curves, read_units, unit_rows
 from microfacial.files import read_csv
-from microfacial.records import Evaluation, LearningTask, UnitEvaluation
+from microfacial.records import LearningTask
 from microfacial.report import figures, hybrid_figures
 from microfacial.report.figure_style import as_png
 from microfacial.report.unit_figures import draw_unit_scores
@@ -103,15 +104,14 @@ def read_tables(folder: Path, task: LearningTask) -> dict[str, pd.DataFrame]:
     Returns:
         Tables by file name.
     """
-    predictions = _read_table(folder / "predictions.csv")
-    evaluated: Evaluation | UnitEvaluation
+    folds, predictions = _read_table(folder / "folds.csv"), _read_table(folder / "predictions.csv")
     if task == "units":
-        evaluated, part, scores = read_units(folder), "units", _UNITS
-    else:
-        evaluated, part, scores = read_evaluation(folder), "results", _SUBJECTS
-        predictions = predictions.assign(right=predictions["truth"] == predictions["predicted"])
-    table = _read_table(folder / f"{evaluated.protocol}_{evaluated.model}_{part}.csv")
-    return {_FOLDS: _read_table(folder / "folds.csv"), _PREDICTIONS: predictions, scores: table.drop(columns="note")}
+        scores = pd.DataFrame(list(unit_rows(read_units(folder))))
+        return {_FOLDS: folds, _PREDICTIONS: predictions, _UNITS: scores.drop(columns="note")}
+    evaluation = read_evaluation(folder)
+    predictions = predictions.assign(right=predictions["truth"] == predictions["predicted"])
+    subjects = _read_table(folder / f"{evaluation.protocol}_{evaluation.model}_results.csv", ("note",))
+    return {_FOLDS: folds, _PREDICTIONS: predictions, _SUBJECTS: subjects.drop(columns="note")}
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -123,6 +123,6 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    read_csv(path)  # refuses a damaged file
+def _read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    read_csv(path, columns)  # refuses a damaged file
     return pd.read_csv(path, keep_default_na=False)

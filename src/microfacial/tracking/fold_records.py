@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from microfacial.datasets.action_units import SCORED_UNITS
+from microfacial.evaluation.fold_tables import split_by_fold
 from microfacial.evaluation.result_files import read_curves, read_predictions
 from microfacial.evaluation.unit_files import read_unit_curves, read_unit_predictions
 from microfacial.evaluation.unit_metrics import count_outcomes
-from microfacial.files import read_csv
+from microfacial.files import read_csv, refuse_damaged
 from microfacial.formats import parse_whole
 from microfacial.records import FloatArray, FoldResult, History, LearningTask
 
@@ -75,7 +75,7 @@ def read_folds(folder: Path, task: LearningTask = "classes") -> Iterator[Trained
     """Read the folds of a training from its files.
 
     Args:
-        folder: results/<data set>/train/<model>. Its predictions are in the order of its folds.
+        folder: results/<data set>/train/<model>.
         task: what the model recognises.
 
     Yields:
@@ -91,16 +91,18 @@ def read_folds(folder: Path, task: LearningTask = "classes") -> Iterator[Trained
     else:
         read_predictions(folder)
         curves = read_curves(folder)
-    remaining = iter(read_csv(folder / "predictions.csv"))
-    for row in read_csv(folder / "folds.csv"):
-        clips = list(islice(remaining, parse_whole(row["held_out_clips"])))  # the curves' reader checked the number
+    path, folds = folder / "predictions.csv", read_csv(folder / "folds.csv")
+    rows = read_csv(path)
+    with refuse_damaged(path):
+        parts = split_by_fold(rows, folds)
+    for fold, clips in zip(folds, parts, strict=True):
         yield TrainedFold(
-            name=row["held_out"],
-            repeat=parse_whole(row["repeat"]),
-            seed=parse_whole(row["seed"]),
-            chosen=row["chosen"],
+            name=fold["held_out"],
+            repeat=parse_whole(fold["repeat"]),
+            seed=parse_whole(fold["seed"]),
+            chosen=fold["chosen"],
             counts=_count_rows(clips, task),
-            history=curves[f"{row['held_out']}#{row['repeat']}"],
+            history=curves[f"{fold['held_out']}#{fold['repeat']}"],
         )
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from microfacial import files
 from microfacial.datasets.label_schemes import UNITS_SCHEME
@@ -177,8 +177,13 @@ def read_identity(folder: Path) -> RunIdentity:
     path = folder / _IDENTITY
     identity = files.read_json(path, RunIdentity)
     with files.refuse_damaged(path):
-        if not {"protocol", "seed"} <= identity.settings.get("train", {}).keys():
+        train = identity.settings.get("train", {})
+        if not {"protocol", "seed"} <= train.keys():
             raise DamagedError("settings.train has no protocol or no seed")
+        if train.get("task", "classes") not in get_args(LearningTask):
+            raise DamagedError(f"settings.train has the task {train['task']!r}")
+        if not identity.flow.shape or min(identity.flow.shape) < 1:
+            raise DamagedError(f"flow has the shape {identity.flow.shape}")
     shown = read_trained_settings(folder, identity.model)
     settings = {"faces": shown["faces"], "flow": shown["flow"], "model": shown["models"][identity.model]}
     return replace(identity, settings={**identity.settings, **settings})

@@ -39,13 +39,13 @@ def test_the_report_and_the_leaderboard_show_units(project_with_flow: Path, monk
     console = Console(width=80, record=True, file=StringIO())
     console.print(read_leaderboard(open_project()))
     assert re.search(rf"motion_prior +{f1:.3f}", console.export_text())
-    with pytest.raises(StorageError, match="task: classes"):
+    with pytest.raises(StorageError, match="action units, not of classes"):
         read_evaluation(trained / "majority")
 
 
 def test_results_of_classes_are_no_results_of_units(project_with_flow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(monkeypatch, "majority")
-    with pytest.raises(StorageError, match="task: units"):
+    with pytest.raises(StorageError, match="classes, not of action units"):
         read_units(project_with_flow / "results/tiny/train/majority")
 
 

@@ -118,3 +118,46 @@ def test_models_are_compared_by_the_units_that_they_recognise(
     assert run(monkeypatch, "compare", "majority", "linear_svm") == 2  # it has results of classes
     (message,) = capsys.readouterr().err.splitlines()
     assert "majority" in message
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("units", "predictions.csv"), ("units", "history.csv"), ("classes", "loso_majority_results.csv")]
+)
+def test_damaged_files_create_no_run(
+    project_with_flow: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
+    name: str,
+) -> None:
+    set_params("train", task=task)
+    set_params("models", motion_prior={})
+    model = "motion_prior" if task == "units" else "majority"
+    train(monkeypatch, model)
+    store = shutil.copy(empty_store, project_with_flow / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+    path = project_with_flow / "results/tiny/train" / model / name
+    path.write_text(path.read_text().replace("note", "nota").replace("held_out,", "held,").replace("p_AU", "q_AU"))
+    assert run(monkeypatch, "sync") == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert name in line
+    client = connect(project_with_flow)
+    assert [item.name for item in client.search_experiments()] == ["Default"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("shape", []), ("task", "foo")])
+def test_a_run_file_with_impossible_values_is_refused(
+    project_with_flow: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: object,
+) -> None:
+    train(monkeypatch, "majority")
+    path = project_with_flow / "results/tiny/train/majority/run.json"
+    content = json.loads(path.read_text())
+    (content["flow"] if key == "shape" else content["settings"]["train"])[key] = value
+    path.write_text(json.dumps(content))
+    assert run(monkeypatch, "sync") == 2
+    assert "run.json" in capsys.readouterr().err.splitlines()[-1]

@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 
 from microfacial.errors import StorageError
-from microfacial.evaluation.result_files import read_evaluation
+from microfacial.evaluation.result_files import read_evaluation, read_importances
 from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.progress import count_noun
 from microfacial.pipeline.project import RESULTS, STATE
+from microfacial.tracking.artifacts import read_tables
 from microfacial.tracking.fold_records import read_folds
 from microfacial.tracking.run_records import RunIdentity, RunMetadata, find_trained, read_identity, read_metadata
 from microfacial.tracking.runs import ModelRun
@@ -45,9 +46,11 @@ def _write(open_run: Callable[[RunIdentity, RunMetadata, Path], ModelRun], folde
     """Write the missing parts of one training. Return whether anything was missing."""
     identity = read_identity(folder)
     metadata = read_metadata(STATE, identity)
-    # First, so that damaged files create no run.
+    # Read all files first, so that damaged files create no run.
     (read_units if identity.task == "units" else read_evaluation)(folder, model=folder.name)
     folds = list(read_folds(folder, identity.task))
+    read_tables(folder, identity.task)
+    read_importances(folder)
     with mlflow_errors_as_pipeline_errors():
         run = open_run(identity, metadata, Path())
         new_folds = sum(run.log_fold(fold, metadata.seconds.get(fold.key)) for fold in folds)
