@@ -212,6 +212,7 @@ def test_an_interrupted_run_continues_and_writes_the_same_files(again: Path, mon
     assert not (state / "flow-arrays").exists()
 
 
+@pytest.mark.slow
 def test_impossible_ablations_have_a_note_in_the_table_and_the_report(
     project: Path, write_maps: WriteMaps, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

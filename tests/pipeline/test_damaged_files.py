@@ -32,6 +32,8 @@ from microfacial.records import FoldPlan
 from microfacial.tracking.fold_records import read_folds
 from microfacial.tracking.run_records import read_identity, read_metadata
 
+pytestmark = pytest.mark.slow
+
 MODEL = "hybrid"
 RESULTS, STATE = Path("results/tiny"), Path(".microfacial/tiny")
 TRAIN = RESULTS / "train" / MODEL

@@ -83,6 +83,7 @@ def test_two_faces_are_counted(tmp_path: Path) -> None:
     assert track(tmp_path, [pair] * 2).faces == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shifts",
     [

@@ -14,6 +14,8 @@ from microfacial.tracking.location import database_path
 from microfacial.tracking.run_records import experiment_name
 from microfacial.tracking.store import connect
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENT = experiment_name("tiny", "casme2-4")
 Capture = pytest.CaptureFixture[str]
 
@@ -86,7 +88,6 @@ def test_a_renamed_experiment_is_still_the_experiment_of_the_data_set(place: Pat
     assert challenger.run_id == number
 
 
-@pytest.mark.slow
 def test_a_deleted_version_leaves_no_champion(place: Path, run: Run, capsys: Capture) -> None:
     assert [run("register", "majority"), run("promote", "--bootstrap"), run("register", "linear_svm")] == [0, 0, 0]
     assert run("promote", "--force", "better") == 0
@@ -123,7 +124,6 @@ def test_an_alias_of_a_deleted_version_counts_as_no_alias(place: Path, run: Run,
     assert champion.version == 1
 
 
-@pytest.mark.slow
 def test_missing_files_of_the_champion_have_one_answer_with_a_remedy_that_works(
     place: Path, run: Run, capsys: Capture
 ) -> None:

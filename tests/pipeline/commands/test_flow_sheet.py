@@ -9,6 +9,7 @@ from fakes import ROOT, WriteMaps
 from microfacial.datasets.image_files import read_image
 
 
+@pytest.mark.slow
 def test_contact_sheets_show_all_clips_or_the_named_clips(
     project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from command_line import read_rows, run, set_params, train
 from microfacial.tracking.store import connect
 
 
+@pytest.mark.slow
 def test_sync_writes_missing_runs_once(
     project_with_flow: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
