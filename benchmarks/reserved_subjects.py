@@ -10,7 +10,6 @@ Intervals are 95 % percentile intervals over draws of subjects. Differences are 
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -30,19 +29,6 @@ def find_reserved(subjects: NDArray[np.str_]) -> set[str]:
     """Return every second subject of each corpus, from the second on."""
     corpora = groupby(np.unique(subjects).tolist(), key=lambda name: name.partition("/")[0])
     return {name for _, names in corpora for name in list(names)[1::2]}
-
-
-def select(predictions: Predictions, subjects: set[str]) -> Predictions:
-    """Return the predictions for the clips of some subjects."""
-    rows = np.isin(predictions.subjects, list(subjects))
-    return replace(
-        predictions,
-        clips=predictions.clips[rows],
-        subjects=predictions.subjects[rows],
-        truth=predictions.truth[rows],
-        predicted=predictions.predicted[:, rows],
-        probabilities=predictions.probabilities[:, rows],
-    )
 
 
 def print_scores(predictions: Mapping[str, Predictions], model: str) -> None:
@@ -74,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"{options.folder} has no predictions of {options.model}")
     everyone = set(predictions[options.model].subjects.tolist())
     for subjects in (everyone, find_reserved(predictions[options.model].subjects)):
-        print_scores({name: select(rows, subjects) for name, rows in predictions.items()}, options.model)
+        print_scores({name: rows.of_subjects(subjects) for name, rows in predictions.items()}, options.model)
 
 
 if __name__ == "__main__":

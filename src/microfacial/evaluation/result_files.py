@@ -94,13 +94,13 @@ def read_evaluation(folder: Path, remedy: str = REPAIR, model: str | None = None
             its note differs from what corpora and settings give.
     """
     evaluation = _read_scores(folder, remedy, model)
-    prior = find_prior(folder, evaluation.model, remedy)
+    prior = trained_with_prior(folder, evaluation.model, remedy)
     with refuse_damaged(folder / "evaluation.json", remedy):
         check_note(evaluation, prior=prior)
     return evaluation
 
 
-def find_prior(folder: Path, model: str, remedy: str) -> bool | None:
+def trained_with_prior(folder: Path, model: str, remedy: str) -> bool | None:
     """Return whether a trained model uses the motion prior.
 
     Args:

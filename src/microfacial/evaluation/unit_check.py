@@ -28,8 +28,9 @@ def check_unit_evaluation(evaluation: UnitEvaluation) -> None:
         raise DamagedError(f"its units are not {', '.join(map(str, SCORED_UNITS))}")
     for score in evaluation.units:
         _check_unit(score, evaluation.overall.clips)
+    _check_shares("f1_sd", evaluation.f1_sd)
     for name, means in {"overall": evaluation.overall, **evaluation.corpora}.items():
-        _check_shares(name, means.f1, means.roc_area, evaluation.f1_sd)
+        _check_shares(f"a mean of {name}", means.f1, means.roc_area)
         if not 1 <= means.subjects <= means.clips:
             raise DamagedError(f"{name} has {means.subjects} subjects in {means.clips} clips")
     for metric, mean, span in (

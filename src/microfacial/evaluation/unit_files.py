@@ -11,7 +11,7 @@ import numpy as np
 from microfacial.datasets.action_units import SCORED_UNITS, UNIT_NAMES
 from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.fold_tables import read_fold_curves
-from microfacial.evaluation.result_files import find_prior
+from microfacial.evaluation.result_files import trained_with_prior
 from microfacial.evaluation.result_tables import CURVE_COLUMNS, audit_row, curve_rows
 from microfacial.evaluation.score_check import check_note
 from microfacial.evaluation.unit_check import check_unit_evaluation, check_unit_scores
@@ -69,7 +69,7 @@ def read_units(folder: Path, remedy: str = REPAIR, model: str | None = None) -> 
             "train.task: classes in params.yaml"
         )
     evaluation = read_json(path, UnitEvaluation, remedy)
-    prior = find_prior(folder, evaluation.model, remedy)
+    prior = trained_with_prior(folder, evaluation.model, remedy)
     with refuse_damaged(path, remedy):
         if model not in (None, evaluation.model):
             raise DamagedError(f"it has the scores of {evaluation.model}")

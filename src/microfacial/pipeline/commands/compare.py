@@ -18,7 +18,7 @@ from microfacial.models.lookup import list_models
 from microfacial.pipeline.config import load
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
-from microfacial.records import Comparison, UnitComparison
+from microfacial.records import Comparison, Evaluation, UnitComparison, UnitEvaluation
 
 
 def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -> None:
@@ -56,18 +56,8 @@ def _compare_classes(folders: Sequence[Path], config: TrainConfig) -> tuple[dict
     model, baseline = (read_predictions(folder, model=folder.name) for folder in folders)
     comparison = compare_predictions(model, baseline, config.bootstrap_draws, config.seed)
     evaluations = [read_evaluation(folder) for folder in folders]
-    scores = {
-        evaluation.model: {
-            "uf1": evaluation.overall.uf1,
-            "uf1_interval": evaluation.uf1_interval,
-            "uar": evaluation.overall.uar,
-            "uar_interval": evaluation.uar_interval,
-            "repeats": evaluation.repeats,
-            "note": evaluation.note,
-        }
-        for evaluation in evaluations
-    }
-    return _as_dict(scores, comparison), describe_comparison(evaluations, comparison)
+    fields = _as_dict(evaluations, comparison, {"uf1": "uf1_interval", "uar": "uar_interval"})
+    return fields, describe_comparison(evaluations, comparison)
 
 
 def _compare_units(folders: Sequence[Path], config: TrainConfig) -> tuple[dict[str, Any], list[str]]:
@@ -75,18 +65,8 @@ def _compare_units(folders: Sequence[Path], config: TrainConfig) -> tuple[dict[s
     model, baseline = (read_unit_predictions(folder, model=folder.name) for folder in folders)
     comparison = compare_units(model, baseline, config.bootstrap_draws, config.seed)
     evaluations = [read_units(folder) for folder in folders]
-    scores = {
-        evaluation.model: {
-            "f1": evaluation.overall.f1,
-            "f1_interval": evaluation.f1_interval,
-            "roc_area": evaluation.overall.roc_area,
-            "roc_interval": evaluation.roc_interval,
-            "repeats": evaluation.repeats,
-            "note": evaluation.note,
-        }
-        for evaluation in evaluations
-    }
-    return _as_dict(scores, comparison), describe_unit_comparison(evaluations, comparison)
+    fields = _as_dict(evaluations, comparison, {"f1": "f1_interval", "roc_area": "roc_interval"})
+    return fields, describe_unit_comparison(evaluations, comparison)
 
 
 def explain_missing(name: str, trained: Sequence[str], models: Collection[str], dataset: str) -> str:
@@ -107,7 +87,17 @@ def explain_missing(name: str, trained: Sequence[str], models: Collection[str], 
     return f"{name!r} is not the name of a model trained on {dataset}. {listed}{suggest(name, trained)}"
 
 
-def _as_dict(scores: Mapping[str, Mapping[str, Any]], comparison: Comparison | UnitComparison) -> dict[str, Any]:
-    """Return the fields that `compare --json` prints."""
+def _as_dict(
+    evaluations: Sequence[Evaluation | UnitEvaluation],
+    comparison: Comparison | UnitComparison,
+    intervals: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the fields that `compare --json` prints. `intervals` has the name of each score's interval."""
+    scores: dict[str, dict[str, Any]] = {}
+    for evaluation in evaluations:
+        fields = scores[evaluation.model] = {}
+        for score, interval in intervals.items():
+            fields |= {score: getattr(evaluation.overall, score), interval: getattr(evaluation, interval)}
+        fields |= {"repeats": evaluation.repeats, "note": evaluation.note}
     conclusion = {"tells_apart": comparison.tells_apart, "conclusion": describe_difference(comparison)}
     return {"scores": scores, **asdict(comparison), **conclusion}
