@@ -31,3 +31,12 @@ def test_a_pixel_is_covered_where_the_square_shows_the_frame() -> None:
     assert covered[:, 20:80].all()
     assert not covered[:, :20].any()
     assert not covered[:, 80:].any()
+
+
+@pytest.mark.parametrize("right", [0.0, 0.6, 19.4, 20.0, 20.4, 20.6, 21.0])
+def test_the_coverage_is_that_of_a_warped_frame(right: float) -> None:
+    transform = np.array([[1.0, 0.0, -right], [0.0, 1.0, -1.0]])
+    expected = cv2.warpAffine(np.ones((52, 70), np.uint8), transform, (50, 50), flags=cv2.INTER_NEAREST)
+    covered = covered_pixels(np.zeros((52, 70, 3), np.uint8), transform, 50)
+    assert np.array_equal(covered, expected > 0)
+    assert covered.all() == (right <= 20.4)

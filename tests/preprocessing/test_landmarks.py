@@ -11,7 +11,7 @@ from skimage import data
 from fakes import texture
 from microfacial.errors import StorageError
 from microfacial.preprocessing import face_networks
-from microfacial.preprocessing.landmarks import find_landmarks, follow_landmarks
+from microfacial.preprocessing.landmarks import find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 
 PHOTO: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
@@ -118,6 +118,14 @@ def test_the_larger_of_two_faces_is_chosen_and_both_are_counted(larger_is_left: 
     assert face is not None
     assert face.faces == 2
     assert eyes(face.points) - np.array([large_left, 0]) == pytest.approx(eyes(find_points(CROP)), abs=2)
+
+
+def test_faces_that_are_known_are_left_out() -> None:
+    pair = np.hstack([CROP, CROP])
+    left, right = sorted((face.points for face in find_all_landmarks(pair)), key=lambda points: points[0, 0])
+    (other,) = find_all_landmarks(pair, [left + 5.0])
+    assert other.points == pytest.approx(right, abs=1)
+    assert find_all_landmarks(pair, [left, right]) == []
 
 
 def test_of_three_faces_of_the_same_size_the_one_in_the_middle_is_chosen() -> None:

@@ -3,6 +3,7 @@
 On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,17 +58,22 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
     return None if landmarks is None else _place(landmarks, size_px)
 
 
-def place_all_faces(frame: Image, size_px: int) -> list[PlacedFace]:
+def place_all_faces(
+    frame: Image, size_px: int, known: Iterable[tuple[PlacedFace, FloatArray]] = ()
+) -> list[PlacedFace]:
     """Find all faces in a frame, and fit the similarity of each to the aligned square.
 
     Args:
         frame: `(H, W, 3)` uint8 BGR.
         size_px: side of the aligned square.
+        known: faces of earlier frames whose place in this frame is known, each with its similarity from frame pixels to
+            aligned pixels, `(2, 3)`. They are left out, which saves the time to fit them.
 
     Returns:
-        The faces.
+        The other faces.
     """
-    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame)]
+    points = [_place_in_frame(face, transform) for face, transform in known]
+    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame, points)]
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:
@@ -82,8 +88,13 @@ def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: 
     Returns:
         The face, or None if there is no face.
     """
-    landmarks = follow_landmarks(frame, transform_points(invert_similarity(transform), face.points))
+    landmarks = follow_landmarks(frame, _place_in_frame(face, transform))
     return None if landmarks is None else _place(landmarks, size_px)
+
+
+def _place_in_frame(face: PlacedFace, transform: FloatArray) -> FloatArray:
+    """Return the landmarks of a face in px of a frame, `(468, 2)`."""
+    return transform_points(invert_similarity(transform), face.points)
 
 
 def _place(landmarks: Landmarks, size_px: int) -> PlacedFace:
@@ -190,5 +201,9 @@ def covered_pixels(frame: Image, transform: FloatArray, size_px: int) -> NDArray
     Returns:
         `(size_px, size_px)` bool.
     """
+    ends = (-1.0, float(size_px))  # just outside of the square
+    corners = transform_points(invert_similarity(transform), np.stack(np.meshgrid(ends, ends), axis=-1))
+    if corners.min() >= 0 and (corners <= np.array(frame.shape[1::-1]) - 1.0).all():
+        return np.ones((size_px, size_px), np.bool_)
     ones = np.ones(frame.shape[:2], np.uint8)
     return cv2.warpAffine(ones, transform, (size_px, size_px), flags=cv2.INTER_NEAREST).astype(np.bool_)

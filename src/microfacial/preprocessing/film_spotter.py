@@ -171,7 +171,8 @@ class FilmSpotter:
 
     def _find_people(self, frame: TimedFrame, seconds: float) -> None:
         """Search the whole frame, and start runs at faces that are not followed."""
-        faces = place_all_faces(frame.image, RUN_SIZE_PX)
+        known = [(person.run.face, person.run.transform) for person in self.people if person.run is not None]
+        faces = place_all_faces(frame.image, RUN_SIZE_PX, known)
         for face in sorted(faces, key=lambda face: _locate(face.transform)[0][0]):
             middle, side = _locate(face.transform)
             if not any(person.run is not None and _is_near(person, middle, side) for person in self.people):

@@ -31,8 +31,10 @@ from microfacial.records import FloatArray, Image
 
 RUN_SIZE_PX = FacesConfig().size_px
 _POINT_STEP_PX = 10  # distance of the points that are followed
+_PYRAMID_LEVELS = (1, 3)  # coarsest levels, tried in turn; the first is quick and enough unless the head jumps
 _LEAST_POINTS = 12  # that optical flow must follow in a frame
 _BAND_PX = (2.0, 8.0)  # the fine structure of a frame is the difference of two Gaussians
+_BAND_STEP_PX = 2  # these structures are coarse, so half of the pixels in each direction are enough
 _LEAST_LIKENESS = 0.6  # correlation of the skin with that of the first frame; below, the face is lost
 _LEAST_COVERED = 0.95  # share of the skin that must lie in the frame
 _JUMP = 0.08  # of the square's side: the networks find the face this far from where it was followed
@@ -91,12 +93,11 @@ def follow_run(run: HeadRun, frame: Image, *, confirm: bool) -> Image | None:
     Returns:
         The frame on the aligned square, `(S, S)` uint8, or None if the face is not there.
     """
-    transform = _register(run, frame)
-    if transform is None:
+    attempts = (_align(run, frame, level) for level in _PYRAMID_LEVELS)
+    followed = next((attempt for attempt in attempts if attempt is not None), None)
+    if followed is None:
         return None
-    covered, aligned = covered_pixels(frame, transform, RUN_SIZE_PX), warp_to_grey(frame, transform, RUN_SIZE_PX)
-    if covered[run.skin].mean() < _LEAST_COVERED or skin_likeness(run, aligned) < _LEAST_LIKENESS:
-        return None
+    transform, covered, aligned = followed
     if confirm:
         face = follow_face(frame, run.face, transform, RUN_SIZE_PX)
         if face is None or place_distance(transform, face.transform, RUN_SIZE_PX) > _JUMP * RUN_SIZE_PX:
@@ -106,15 +107,36 @@ def follow_run(run: HeadRun, frame: Image, *, confirm: bool) -> Image | None:
     return aligned
 
 
+def _align(run: HeadRun, frame: Image, level: int) -> tuple[FloatArray, NDArray[np.bool_], Image] | None:
+    """Align a frame to the first frame of a run.
+
+    Args:
+        run: the run.
+        frame: `(H, W, 3)` uint8 BGR.
+        level: coarsest level of the pyramid on which points are followed.
+
+    Returns:
+        The similarity from the frame to the aligned square, `(2, 3)`, the pixels of the square that show the frame, and
+        the frame on the square, both `(S, S)`; or None if the face is not there.
+    """
+    transform = _register(run, frame, level)
+    if transform is None:
+        return None
+    covered, aligned = covered_pixels(frame, transform, RUN_SIZE_PX), warp_to_grey(frame, transform, RUN_SIZE_PX)
+    if covered[run.skin].mean() < _LEAST_COVERED or skin_likeness(run, aligned) < _LEAST_LIKENESS:
+        return None
+    return transform, covered, aligned
+
+
 @portable_opencv()
-def _register(run: HeadRun, frame: Image) -> FloatArray | None:
+def _register(run: HeadRun, frame: Image, level: int) -> FloatArray | None:
     """Return the similarity that aligns a frame to the first frame of a run. Return None if too few points agree."""
     rows, columns = np.mgrid[0:RUN_SIZE_PX:_POINT_STEP_PX, 0:RUN_SIZE_PX:_POINT_STEP_PX]
     used = run.skin[rows, columns]
     points = np.stack([columns[used], rows[used]], axis=-1).astype(np.float32)
     last = run.transform
     moved, status, _ = cv2.calcOpticalFlowPyrLK(
-        run.first, warp_to_grey(frame, last, RUN_SIZE_PX), points, np.empty_like(points)
+        run.first, warp_to_grey(frame, last, RUN_SIZE_PX), points, np.empty_like(points), maxLevel=level
     )
     followed = status.ravel() > 0
     if followed.sum() < max(_LEAST_POINTS, 0.5 * len(points)):
@@ -132,19 +154,20 @@ def skin_likeness(run: HeadRun, frame: Image, band_px: tuple[float, float] = _BA
         frame: a frame on the aligned square, `(S, S)` uint8, grey.
         band_px: standard deviations of two Gaussians. The difference of the pictures that they blur is compared.
     """
+    skin = run.skin[::_BAND_STEP_PX, ::_BAND_STEP_PX]
     if band_px not in run.structure:
-        run.structure[band_px] = _filter_band(run.first, band_px)[run.skin]
-    first, second = run.structure[band_px], _filter_band(frame, band_px)[run.skin]
+        run.structure[band_px] = _filter_band(run.first, band_px)[skin]
+    first, second = run.structure[band_px], _filter_band(frame, band_px)[skin]
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / norm if norm else 0.0
 
 
 def _filter_band(grey: Image, band_px: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the structures of a picture whose size lies in a band, `(S, S)`."""
-    picture = grey.astype(np.float32)
-    band: NDArray[np.float32] = cv2.GaussianBlur(picture, (0, 0), band_px[0])
-    band -= cv2.GaussianBlur(picture, (0, 0), band_px[1])
-    return band
+    """Return the structures of a picture whose size lies in a band, at half of its size."""
+    size = (grey.shape[1] // _BAND_STEP_PX, grey.shape[0] // _BAND_STEP_PX)
+    picture = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine, coarse = (cv2.GaussianBlur(picture, (0, 0), sigma / _BAND_STEP_PX) for sigma in band_px)
+    return np.asarray(fine - coarse, np.float32)
 
 
 def fill_depth(face: PlacedFace) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ face that is small in the image vanishes when the image is scaled to the input o
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -65,23 +65,26 @@ def find_landmarks(image: Image) -> Landmarks | None:
 
 
 @portable_opencv()
-def find_all_landmarks(image: Image) -> list[Landmarks]:
+def find_all_landmarks(image: Image, known: Sequence[FloatArray] = ()) -> list[Landmarks]:
     """Find the points of all faces in an image.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
+        known: points of faces whose place is known, each `(468, 2)` in px. They are not fitted again.
 
     Returns:
-        The landmarks of each face.
+        The landmarks of each face that is not known.
 
     Raises:
         StorageError: The networks' weights are missing or damaged.
     """
+    places = [enclose_points(points) for points in known]
     # The border can make a small face too small. The first result for a face is used.
-    faces = _fit_all(image, detect_faces(image, _BORDER) + detect_faces(image, 0.0))
+    detections = detect_faces(image, _BORDER) + detect_faces(image, 0.0)
+    faces = _fit_all(image, (found for found in detections if not any(_is_near(found[0], place) for place in places)))
     side = min(image.shape[:2])
     for _ in range(_TILE_LEVELS):
-        if faces or side < _LEAST_TILE_PX:
+        if faces or places or side < _LEAST_TILE_PX:
             break
         faces = _fit_all(image, _detect_in_tiles(image, side))
         side //= 2
@@ -91,6 +94,8 @@ def find_all_landmarks(image: Image) -> list[Landmarks]:
 @portable_opencv()
 def follow_landmarks(image: Image, points: FloatArray) -> Landmarks | None:
     """Find the points of a face near the place where it was in an earlier image.
+
+    One pass of the mesh is enough, because the expected points are as good as those of an earlier pass.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
@@ -102,7 +107,7 @@ def follow_landmarks(image: Image, points: FloatArray) -> Landmarks | None:
     Raises:
         StorageError: The networks' weights are missing or damaged.
     """
-    return _fit_landmarks(image, enclose_points(points), 1.0)
+    return _fit_landmarks(image, enclose_points(points), 1.0, passes=1)
 
 
 def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> list[Landmarks]:
@@ -115,9 +120,9 @@ def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> li
     return faces
 
 
-def _fit_landmarks(image: Image, square: FaceSquare, confidence: float) -> Landmarks | None:
+def _fit_landmarks(image: Image, square: FaceSquare, confidence: float, passes: int = _MESH_PASSES) -> Landmarks | None:
     """Fit the mesh to the face in a square. Return None if the square contains no face."""
-    for _ in range(_MESH_PASSES):
+    for _ in range(passes):
         points, depth, presence = fit_mesh(image, square)
         if presence < MINIMUM_CONFIDENCE:
             return None
@@ -126,9 +131,13 @@ def _fit_landmarks(image: Image, square: FaceSquare, confidence: float) -> Landm
 
 
 def _is_same(first: Landmarks, second: Landmarks) -> bool:
-    squares = enclose_points(first.points), enclose_points(second.points)
-    distance = np.hypot(*(squares[0].middle - squares[1].middle))
-    return bool(distance < 0.5 * max(square.side for square in squares))
+    return _is_near(enclose_points(first.points), enclose_points(second.points))
+
+
+def _is_near(first: FaceSquare, second: FaceSquare) -> bool:
+    """Return whether two squares are around the same face."""
+    distance = np.hypot(*(first.middle - second.middle))
+    return bool(distance < 0.5 * max(first.side, second.side))
 
 
 def _choose(faces: list[Landmarks], image: Image) -> Landmarks | None:
