@@ -127,12 +127,14 @@ def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
 def find_installed(name: str) -> tuple[str, str] | None:
     """Return the name and the version of an installed package, or None if it is not installed.
 
+    The version has no local label such as `+cpu`, which names a build of the same release.
+
     Args:
         name: name of the package. Any build of OpenCV counts as `OPENCV`.
     """
     for build in _OPENCV_BUILDS if name == OPENCV else (name,):
         try:
-            return build, metadata.version(build)
+            return build, metadata.version(build).partition("+")[0]
         except metadata.PackageNotFoundError:
             continue
     return None

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from microfacial.evaluation.comparison import describe_difference
-from microfacial.records import Comparison
+from microfacial.records import Comparison, UnitComparison
 
 BETTER = Comparison(
     model="roi_cnn",
@@ -37,3 +37,16 @@ def test_an_unclear_difference_is_not_claimed(comparison: Comparison) -> None:
     text = describe_difference(comparison)
     assert "cannot be told from zero" in text
     assert str(comparison.subjects) in text
+
+
+def test_models_of_clips_in_which_no_unit_moves_are_not_compared() -> None:
+    comparison = UnitComparison(
+        model="mlp",
+        baseline="linear_svm",
+        f1_difference=None,
+        f1_interval=None,
+        roc_difference=None,
+        roc_interval=None,
+        subjects=40,
+    )
+    assert "Nothing to compare" in describe_difference(comparison)

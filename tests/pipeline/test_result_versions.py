@@ -37,7 +37,7 @@ def test_without_pins_the_versions_are_the_installed_ones_without_local_labels(
 
 
 def test_any_build_of_opencv_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = {"opencv-contrib-python": "4.12.0"}
+    installed = {"opencv-contrib-python": "4.12.0+contrib"}
 
     def version(name: str) -> str:
         if name not in installed:

@@ -62,7 +62,7 @@ def check_worker(expected: Expected) -> None:
 @cache
 def _own_versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     installed = {name: find_installed(name) for name in packages}
-    versions = {name: entry[1].partition("+")[0] if entry else "none" for name, entry in installed.items()}
+    versions = {name: entry[1] if entry else "none" for name, entry in installed.items()}
     return (("python", ".".join(platform.python_version_tuple()[:2])), *versions.items())
 
 

@@ -73,6 +73,8 @@ def describe_difference(comparison: Comparison | UnitComparison) -> str:
         score, difference = "the mean F1 of action units", comparison.f1_difference or 0.0
     else:
         score, difference = "UF1", comparison.uf1_difference
+    if isinstance(comparison, UnitComparison) and comparison.f1_difference is None:
+        return "Nothing to compare: no action unit moves in these clips, so none has an F1."
     if not comparison.tells_apart:
         return (
             f"The difference in {score} cannot be told from zero on {comparison.subjects} subjects. "

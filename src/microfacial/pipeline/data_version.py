@@ -105,7 +105,8 @@ def check_data(root: Path = DATA) -> str:
 
 
 def _compare(file: Path, proven_at: float) -> dict[str, Any]:
-    done = run_module("microfacial.pipeline.data_digest", str(file), str(proven_at), capture_output=True)
+    step = f"comparing {file.with_suffix('')}/ with {file}"
+    done = run_module("microfacial.pipeline.data_digest", str(file), str(proven_at), step=step, capture_output=True)
     try:
         if done.returncode == 0:
             return {"equal": None, **json.loads(done.stdout)}

@@ -32,7 +32,7 @@ def run_git(*arguments: str) -> Completed:
     return _run(["git", *arguments], "git", "Install it with your system's package manager", capture_output=True)
 
 
-def run_module(module: str, *arguments: str, **options: Any) -> Completed:
+def run_module(module: str, *arguments: str, step: str = "", **options: Any) -> Completed:
     """Run a Python module of this environment, such as `dvc`.
 
     The stages that DVC starts find the `python` of this environment first on their path.
@@ -40,6 +40,7 @@ def run_module(module: str, *arguments: str, **options: Any) -> Completed:
     Args:
         module: name of the module.
         arguments: arguments of the module.
+        step: what the module does, for the line about a long wait. The default is the command.
         options: options of `subprocess.run`.
 
     Raises:
@@ -48,7 +49,9 @@ def run_module(module: str, *arguments: str, **options: Any) -> Completed:
     """
     if module in EXTRAS:
         require_extras(module)
-    return _run([sys.executable, "-m", module, *arguments], module, _NO_PYTHON, env=_stage_environment(), **options)
+    return _run(
+        [sys.executable, "-m", module, *arguments], module, _NO_PYTHON, step, env=_stage_environment(), **options
+    )
 
 
 def start_module(
@@ -92,9 +95,9 @@ def reason(output: str) -> str:
     return re.sub(r"^(fatal|error|ERROR|[\w.]+(Error|Exception)): ", "", lines[-1]) if lines else "no message"
 
 
-def _run(command: Sequence[str], name: str, remedy: str, **options: Any) -> Completed:
+def _run(command: Sequence[str], name: str, remedy: str, step: str = "", **options: Any) -> Completed:
     prints_itself = not options.get("capture_output", False)
-    _LOG.debug("running %s", shlex.join([name, *command[-2:]]), extra={"prints_itself": prints_itself})
+    _LOG.debug("%s", step or f"running {shlex.join([name, *command[-2:]])}", extra={"prints_itself": prints_itself})
     try:
         return subprocess.run(command, check=False, text=True, errors="replace", **options)
     except OSError as error:

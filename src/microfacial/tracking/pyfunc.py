@@ -58,7 +58,7 @@ def save_model(folder: Path, bundle: Path, classes: Sequence[str], example: Mapp
 def requirements() -> list[str]:
     """Return the pinned packages that a bundle needs, without local version labels such as `+cpu`."""
     installed = filter(None, map(find_installed, _NEEDED))
-    return [f"{name}=={version.partition('+')[0]}" for name, version in installed]
+    return [f"{name}=={version}" for name, version in installed]
 
 
 def make_signature(classes: Sequence[str]) -> ModelSignature:
