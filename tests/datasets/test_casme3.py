@@ -6,6 +6,7 @@ from openpyxl import Workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
+from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 
 HEADER = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
@@ -113,3 +114,25 @@ def test_the_second_clip_with_the_same_onset_is_named_after_its_offset_too(write
     first, second = read(root).clips
     assert (first.name, second.name) == ("a_120", "a_120_135")
     assert first.frames == second.frames == "casme3/part_A/spNO.1/a/color/{}.jpg"
+
+
+def test_films_of_several_subjects_are_several_videos(write_casme3: WriteCasme3) -> None:
+    folder = write_casme3([("spNO.1", "a", 3, 5, 9, "happy"), ("spNO.2", "a", 3, 5, 9, "sad")])
+    videos = [event.video for event in list_annotated_events("casme3", folder)]
+    assert videos == ["part_A/spNO.1/a/color", "part_A/spNO.2/a/color"]
+
+
+@pytest.mark.parametrize("scheme", [None, "casme3-4"])
+def test_the_truth_for_spotting_is_corrected(write_casme3: WriteCasme3, scheme: str | None) -> None:
+    folder = write_casme3([("spNO.40", "e", 1812, 1830, 0, "happy")])
+    (event,) = list_annotated_events("casme3", folder, scheme)
+    assert (event.onset, event.apex, event.offset) == (1812, 1830, 1845)
+
+
+def test_rows_that_repeat_others_or_end_before_they_start_are_left_out(
+    write_casme3: WriteCasme3, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = ("spNO.1", "a", 3, 5, 9, "happy")
+    folder = write_casme3([row, row, ("spNO.1", "a", 30, 31, 12, "happy")])
+    assert len(list_annotated_events("casme3", folder)) == 1
+    assert "2 rows" in caplog.text

@@ -14,6 +14,7 @@ from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.datasets.validation import find_releases
 from microfacial.errors import DatasetError
 
+VIDEO = "rawpic/s15/15_0401girlcrashing"
 Row = Sequence[Any]
 WriteCasmeSq = Callable[..., Path]
 MICRO = "micro-expression"
@@ -139,7 +140,7 @@ def test_a_video_replaces_the_folder_of_frames_and_other_files_do_not(write_casm
         (root / "rawpic/s15" / name).touch()
     (annotation,) = open_casme_sq(root).rows
     assert isinstance(annotation, Annotation)
-    assert find_video(root / "rawpic/s15/15_0401girlcrashing") == root / "rawpic/s15/15_0401girlcrashing.avi"
+    assert find_video(root / VIDEO) == root / "rawpic/s15/15_0401girlcrashing.avi"
     with pytest.raises(DatasetError, match=r"15_0401girlcrashing\.avi"):  # it is no video, but it is read as one
         read(root)
 
@@ -147,5 +148,5 @@ def test_a_video_replaces_the_folder_of_frames_and_other_files_do_not(write_casm
 def test_both_kinds_of_expressions_are_the_truth_for_spotting(write_casme_sq: WriteCasmeSq) -> None:
     folder = write_casme_sq([row(), row(video="anger1_3", offset=0, kind="macro-expression")])
     micro, macro = list_annotated_events("casme_sq", folder)
-    assert (micro.video, micro.kind, micro.label, micro.person) == ("15_0401girlcrashing", "micro", "others", "s15")
-    assert (macro.video, macro.kind, macro.onset, macro.offset) == ("15_0401girlcrashing", "macro", 5, 9)
+    assert (micro.video, micro.kind, micro.label, micro.person) == (VIDEO, "micro", "others", "s15")
+    assert (macro.video, macro.kind, macro.onset, macro.offset) == (VIDEO, "macro", 5, 9)

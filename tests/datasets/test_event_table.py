@@ -1,9 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from microfacial.datasets.event_table import VideoEvent, read_events, write_events
+from microfacial.datasets.event_table import VideoEvent, name_video, read_events, write_events
 from microfacial.errors import StorageError
 
 EVENTS = (
@@ -38,6 +39,25 @@ def test_the_lines_of_predict_are_read(tmp_path: Path) -> None:
     quiet = {"clip": "films/b.mp4", "label": None, "reason": "nothing moves"}
     (tmp_path / "events.json").write_text("\n".join(json.dumps(row) for row in (line, quiet)))
     (tmp_path / "events.csv").write_text(",".join(line) + "\n" + ",".join(map(str, line.values())) + "\n")
-    expected = (EVENTS[0].in_video("a"),)
+    expected = (EVENTS[0].in_video("films/a"),)
     assert read_events(tmp_path / "events.json") == expected
     assert read_events(tmp_path / "events.csv") == expected
+
+
+def test_a_byte_order_mark_hides_no_column(tmp_path: Path) -> None:
+    rows = "clip,person,onset,apex,offset,label,kind\na.mp4,1,3,7,12,positive,micro\n"
+    (tmp_path / "events.csv").write_text(rows, encoding="utf-8-sig")
+    assert [event.video for event in read_events(tmp_path / "events.csv")] == ["a"]
+    (tmp_path / "events.json").write_text(json.dumps({"source": "a.mp4", "events": []}), encoding="utf-8-sig")
+    assert read_events(tmp_path / "events.json") == ()
+
+
+@pytest.mark.parametrize(("path", "name"), [("v.1", "v.1"), ("a/v.1.MP4", "a/v.1"), ("./a/b/", "a/b"), ("", "")])
+def test_only_the_extension_of_a_video_is_removed(path: str, name: str) -> None:
+    assert name_video(path) == name
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.csv")
+    with pytest.raises(StorageError, match="pipe"):
+        read_events(tmp_path / "events.csv")

@@ -15,6 +15,7 @@ from microfacial.errors import AbsentError, DatasetError
 HEADER = ["Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type", "Action Units"]
 SAMM = ["Subject", "Filename", "Onset Frame", "Apex Frame", "Offset Frame", "Action Units", "Estimated Emotion"]
 MICRO = "Micro - 1/2"
+VIDEO = "SAMM_longvideos/006_1"
 Row = tuple[str, float, float, float, str]
 WriteSammLv = Callable[..., Path]
 
@@ -112,5 +113,5 @@ def test_both_kinds_of_expressions_are_the_truth_for_spotting(write_samm_lv: Wri
         [("006_1_2", 3, 5, 9, MICRO), ("006_1_9", 2, 4, 30, "Macro"), ("006_1_8", 1, 0.5, 2, "Macro")]
     )
     micro, macro = list_annotated_events("samm_lv", folder, "samm-5")
-    assert (micro.video, micro.kind, micro.label, micro.onset, micro.offset) == ("006_1", "micro", "anger", 3, 9)
-    assert (macro.video, macro.kind, macro.label, macro.onset, macro.offset) == ("006_1", "macro", "", 2, 30)
+    assert (micro.video, micro.kind, micro.label, micro.onset, micro.offset) == (VIDEO, "micro", "anger", 3, 9)
+    assert (macro.video, macro.kind, macro.label, macro.onset, macro.offset) == (VIDEO, "macro", "", 2, 30)

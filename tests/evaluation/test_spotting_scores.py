@@ -4,7 +4,7 @@ import pytest
 
 from microfacial.datasets.event_table import VideoEvent
 from microfacial.errors import DatasetError
-from microfacial.evaluation.spotting_scores import check_videos, match_events, overlap, score_spotting
+from microfacial.evaluation.spotting_scores import match_events, match_videos, overlap, score_spotting
 
 
 def event(
@@ -82,6 +82,25 @@ def test_without_classes_or_events_there_is_no_strs() -> None:
     assert (empty.all.precision, empty.all.recall, empty.all.f1, empty.strs) == (0.0, 0.0, 0.0, None)
 
 
-def test_a_video_without_annotation_is_refused_by_its_name() -> None:
-    with pytest.raises(DatasetError, match="'b'"):
-        check_videos([event(1, 10, video="b")], [event(1, 10, video="a")])
+@pytest.mark.parametrize(
+    ("spotted", "known", "name"),
+    [
+        ("films/a/s", ["films/a/s", "films/b/s"], "films/a/s"),
+        ("/home/me/films/b/s", ["films/a/s", "films/b/s"], "films/b/s"),
+        ("cropped/s15/15_0101", ["rawpic/s15/15_0101", "rawpic/s16/15_0101"], "rawpic/s15/15_0101"),
+        ("s", ["a/s", "s"], "s"),
+        ("s", ["a/s", "b/t"], "a/s"),
+    ],
+)
+def test_a_video_gets_the_annotated_name_with_most_in_common(spotted: str, known: list[str], name: str) -> None:
+    assert match_videos([event(1, 10, video=spotted)], known) == [event(1, 10, video=name)]
+
+
+@pytest.mark.parametrize(
+    ("spotted", "known", "named"),
+    [(["b"], ["a"], "'b'"), (["s"], ["a/s", "b/s"], "'a/s' or 'b/s'"), (["a/s", "b/s"], ["s"], "'a/s' .* 's'")],
+    ids=["unknown", "ambiguous", "two for one"],
+)
+def test_a_video_without_a_clear_annotation_is_refused(spotted: list[str], known: list[str], named: str) -> None:
+    with pytest.raises(DatasetError, match=named):
+        match_videos([event(1, 10, video=video) for video in spotted], known)

@@ -26,6 +26,9 @@ Identify = Callable[["pd.Series[str]", str], tuple[str, str]]
 FrameRate = Callable[["pd.Series[str]", str], float]
 """Function from the cells of a row and its place (for messages) to the frames per second of its clip."""
 
+MACRO = "macro-expression"
+"""Reason of a row that data sets of micro-expressions leave out."""
+
 _EMPTY_CELLS = ("/", "\\", "")
 
 
@@ -197,7 +200,7 @@ def skip_macro(corpus: str, subject: str, name: str, annotate: Callable[[], Anno
         macro = annotate()
     except DatasetError:
         macro = None
-    return SkippedRow(id=clip_id(corpus, subject, name), reason="macro-expression", macro=macro)
+    return SkippedRow(id=clip_id(corpus, subject, name), reason=MACRO, macro=macro)
 
 
 def read_rows(

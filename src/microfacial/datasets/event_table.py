@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, cast
 
+from microfacial.datasets.video import VIDEO_EXTENSIONS
+from microfacial.disk import read_content
 from microfacial.errors import DamagedError
 from microfacial.files import read_csv, refuse_damaged, write_csv
 from microfacial.formats import parse_json, parse_whole
@@ -27,7 +29,8 @@ class VideoEvent:
         offset: frame number.
         label: class of the expression; empty if it is unknown.
         kind: micro or macro.
-        video: name of the video; empty if the table is about a single video.
+        video: path of the video or of its folder of frames, as the table gives it, without the extension of a video;
+            empty if the table is about a single video.
     """
 
     person: str
@@ -76,7 +79,7 @@ def read_events(path: Path) -> tuple[VideoEvent, ...]:
         places: Iterable[tuple[str, dict[str, str]]] = ((f"line {line}", row) for line, row in enumerate(rows, 2))
     else:
         with refuse_damaged(path, _REMEDY):
-            places = list(_list_answers(path.read_bytes()))
+            places = list(_list_answers(read_content(path)))
     with refuse_damaged(path, _REMEDY):
         return tuple(parse_event(row, where) for where, row in places if any(row[moment] for moment in _MOMENTS))
 
@@ -132,5 +135,17 @@ def parse_event(cells: dict[str, str], where: str) -> VideoEvent:
         offset=offset,
         label=cells.get("class") or cells.get("label") or "",
         kind=cast(Literal["micro", "macro"], cells["kind"]),
-        video=Path(cells.get("video") or cells.get("source") or cells.get("clip") or "").stem,
+        video=name_video(cells.get("video") or cells.get("source") or cells.get("clip") or ""),
     )
+
+
+def name_video(path: str) -> str:
+    """Return the path of a video without its extension, or the path of a folder of frames as it is.
+
+    Args:
+        path: the path; empty if it is unknown.
+    """
+    video = PurePath(path)
+    if not path:
+        return ""
+    return str(video.with_suffix("") if video.suffix.lower() in VIDEO_EXTENSIONS else video)

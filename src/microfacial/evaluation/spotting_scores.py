@@ -12,6 +12,8 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import PurePath
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -149,23 +151,54 @@ def overlap(first: VideoEvent, second: VideoEvent) -> float:
     return max(0, shared) / union
 
 
-def check_videos(spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]) -> None:
-    """Refuse spotted movements in videos that have no annotation, because all of them would count as wrong.
+def match_videos(spotted: Sequence[VideoEvent], known: Iterable[str]) -> list[VideoEvent]:
+    """Return spotted movements with the names of the annotated videos.
+
+    Paths of one video can differ at their start, because tables were written in different folders. A video gets the
+    annotated name that has most folders and the name of the file in common with it, counted from the end.
 
     Args:
         spotted: movements in all videos.
-        annotated: annotated movements of all videos.
+        known: names of all annotated videos, also of those without a movement.
 
     Raises:
-        DatasetError: a video has no annotation.
+        DatasetError: a video has no annotation, so all movements in it would count as wrong, or it is not clear which
+            of several videos is meant.
     """
-    known = {event.video for event in annotated}
-    unknown = sorted({event.video for event in spotted} - known)
-    if unknown:
+    names = sorted(set(known))
+    matches = {video: _find_video(video, names) for video in sorted({event.video for event in spotted})}
+    owners = {name: video for video, name in matches.items()}
+    for video, name in matches.items():
+        if owners[name] != video:
+            raise DatasetError(
+                f"both {video!r} and {owners[name]!r} match the annotated video {name!r}. "
+                "Give full paths in both tables"
+            )
+    return [event.in_video(matches[event.video]) for event in spotted]
+
+
+def _find_video(video: str, known: Sequence[str]) -> str:
+    common = {name: _count_common_ends(video, name) for name in known}
+    most = max(common.values(), default=0)
+    best = [name for name in known if common[name] == most]
+    if video in known:
+        return video
+    if not most:
         raise DatasetError(
-            f"no annotation names the video {unknown[0]!r}; annotated are {', '.join(map(repr, sorted(known)[:3]))}. "
+            f"no annotation names the video {video!r}; annotated are {', '.join(map(repr, known[:3]))}. "
             "Give the table of its events too, or correct the name"
         )
+    if len(best) > 1:
+        raise DatasetError(
+            f"the video {video!r} can be {' or '.join(map(repr, best[:3]))}. Give full paths in both tables"
+        )
+    return best[0]
+
+
+def _count_common_ends(first: str, second: str) -> int:
+    """Return how many parts of two paths are equal, counted from the end."""
+    pairs = zip(reversed(PurePath(first).parts), reversed(PurePath(second).parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, ...], list[VideoEvent]]:

@@ -97,3 +97,14 @@ def test_a_missing_truth_is_refused_by_its_name(
     (folder / "empty.csv").write_text(HEADER)
     assert run(monkeypatch, "spot-eval", "clip.csv", "--truth", "empty.csv") == 2
     assert "empty.csv" in capsys.readouterr().err
+
+
+def test_a_video_without_annotated_movements_counts_its_false_alarms(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "quiet.csv").write_text(HEADER)
+    table = "source,person,onset,apex,offset,label,kind\na/clip.mp4,1,1,5,10,,micro\nquiet.mp4,1,40,45,52,,micro\n"
+    (folder / "spotted.csv").write_text(table)
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--truth", "quiet.csv", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["micro"]["annotated"], scores["micro"]["spotted"], scores["micro"]["matched"]) == (2, 2, 1)

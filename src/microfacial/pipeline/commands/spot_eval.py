@@ -8,7 +8,7 @@ import click
 from microfacial.datasets.event_table import VideoEvent, read_events
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
-from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, check_videos, score_spotting
+from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, match_videos, score_spotting
 from microfacial.pipeline.messages import print_json
 
 _KINDS = ("micro", "macro", "all")
@@ -38,15 +38,18 @@ def run_spot_eval(
         ConfigError: there is no such corpus or scheme.
     """
     if corpus is None:
-        annotated = [event for path in truth for event in _name_video(read_events(path), path.stem)]
+        tables = {path: read_events(path) for path in truth}
+        annotated = [event for path, events in tables.items() for event in _name_videos(events, path.stem)]
+        empty = [path.stem for path, events in tables.items() if not events]
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
-    videos = {event.video for event in annotated}
-    if not videos:
+        empty = []
+    if not annotated:
         raise DatasetError(f"{truth[0]} has no annotated movement, so there is nothing to score. Give another table")
-    alone = videos.pop() if len(videos) == 1 else None
-    movements = [event for path in spotted for event in _name_video(read_events(path), alone or path.stem)]
-    check_videos(movements, annotated)
+    videos = {event.video for event in annotated} | set(empty)
+    alone = next(iter(videos)) if len(videos) == 1 else None
+    movements = [event for path in spotted for event in _name_videos(read_events(path), alone or path.stem)]
+    movements = match_videos(movements, videos)
     scores = score_spotting(movements, annotated)
     if as_json:
         print_json({"protocol": _NOTE, **_as_dict(scores)})
@@ -55,7 +58,7 @@ def run_spot_eval(
         click.echo(line)
 
 
-def _name_video(events: Sequence[VideoEvent], name: str) -> list[VideoEvent]:
+def _name_videos(events: Sequence[VideoEvent], name: str) -> list[VideoEvent]:
     """Return events whose video is known. A table without videos is about the video that it is named after."""
     return [event if event.video else event.in_video(name) for event in events]
 
