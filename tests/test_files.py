@@ -1,10 +1,20 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
-from microfacial.files import atomic_write, digest, read_json, write_arrays, write_image, write_json
+from microfacial.files import (
+    atomic_write,
+    digest,
+    read_json,
+    write_arrays,
+    write_csv,
+    write_image,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_scratch_file(tmp_path: Path) -> None:
@@ -44,6 +54,31 @@ def test_a_write_deletes_the_remains_of_a_killed_write(tmp_path: Path) -> None:
     (remains / "a.json").write_text("half")
     write_json(tmp_path / "a.json", 1)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_write_keeps_the_scratch_folder_of_another_process(tmp_path: Path) -> None:
+    other = tmp_path / f".scratch-a.json-{os.getppid()}-xyz"
+    other.mkdir()
+    write_json(tmp_path / "a.json", 1)
+    assert other.is_dir()
+    own = tmp_path / f".scratch-a.json-{os.getpid()}-xyz"
+    own.mkdir()
+    write_json(tmp_path / "a.json", 1)
+    assert not own.exists()
+
+
+def test_a_name_that_is_not_utf_8_is_written_as_an_escape(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [{"clip": "bad\udcff.mp4"}], ["clip"])
+    write_text(tmp_path / "a.txt", "bad\udcff.mp4")
+    assert r"bad\udcff.mp4" in (tmp_path / "a.csv").read_text()
+    assert (tmp_path / "a.txt").read_text() == r"bad\udcff.mp4"
+
+
+def test_a_file_that_is_far_too_large_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "a.json").open("wb") as stream:
+        stream.truncate(300 * 10**9)
+    with pytest.raises(StorageError, match=r"a\.json .*300\.0 GB"):
+        read_json(tmp_path / "a.json")
 
 
 def test_an_image_with_an_unknown_extension_is_refused(tmp_path: Path) -> None:

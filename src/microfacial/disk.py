@@ -1,4 +1,4 @@
-"""Space on disk: reserve it before it is written, and explain a full disk.
+"""Files on disk: reserve space before it is written, explain a full disk, and read only what has an end.
 
 A memory map of a file without reserved space ends the process with SIGBUS, without a message, when the disk is full.
 """
@@ -6,16 +6,19 @@ A memory map of a file without reserved space ends the process with SIGBUS, with
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import DTypeLike
 
-from microfacial.errors import StorageError
+from microfacial.errors import DamagedError, StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LARGEST_BYTES = 2_000_000_000  # of a file that is read as a whole; predictions of a million clips have .1 GB
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # answers of file systems that cannot reserve space
 
 
@@ -102,6 +105,34 @@ def is_writable(path: Path) -> bool:
         path: a file or folder.
     """
     return os.access(existing_parent(path), os.W_OK)
+
+
+def is_in_use(scratch: Path) -> bool:
+    """Return whether another process still writes into a scratch folder.
+
+    Args:
+        scratch: the folder. The number of the process is the last but one part of its name.
+    """
+    number = scratch.name.split("-")[-2]
+    return number.isdecimal() and int(number) != os.getpid() and psutil.pid_exists(int(number))
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of a file that is read as a whole, such as a table.
+
+    Args:
+        path: file to read.
+
+    Raises:
+        DamagedError: the path is a pipe or a device, which may have no end, or the file is far too large.
+        OSError: the file is missing or cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise DamagedError("it is a pipe or a device, not a file")
+    if status.st_size > _LARGEST_BYTES:
+        raise DamagedError(f"it has {status.st_size / 1e9:.1f} GB, and at most {_LARGEST_BYTES / 1e9:.0f} GB are read")
+    return path.read_bytes()
 
 
 def _megabytes(size: int) -> str:

@@ -4,9 +4,11 @@ Every write is atomic: a file is complete, or it does not exist. Every reader ch
 and disks damage files. It then raises a `StorageError` with the file, the reason and a remedy.
 """
 
+import glob
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,15 +20,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.disk import explain_full_disk
+from microfacial.disk import explain_full_disk, is_in_use, read_content
 from microfacial.errors import ConfigError, DamagedError, StorageError
 from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
 
 _LOG = logging.getLogger(__name__)
-
 _T = TypeVar("_T")
+
 _SCRATCH = ".scratch-"
+_ESCAPE = "backslashreplace"  # of the bytes of names that are not UTF-8
 
 REPAIR = "Delete it and run `dvc repro`"
 """Remedy for a damaged file of a stage or of a cache."""
@@ -103,9 +106,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
         _LOG.debug("writing %s", path, extra={"prints_itself": hidden})  # hidden files belong to a step with progress
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f"{_SCRATCH}{path.name}-"  # .dvcignore has it too: DVC must not count the remains of a killed write
-    for remains in path.parent.glob(f"{prefix}*"):
-        shutil.rmtree(remains)
-    with explain_full_disk(path), tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
+    for remains in path.parent.glob(f"{glob.escape(prefix)}*"):
+        if not is_in_use(remains):
+            shutil.rmtree(remains)
+    own = f"{prefix}{os.getpid()}-"
+    with explain_full_disk(path), tempfile.TemporaryDirectory(prefix=own, dir=path.parent) as folder:
         scratch = Path(folder) / path.name
         yield scratch
         if scratch.is_dir() and path.exists():
@@ -126,12 +131,14 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, completely or not at all. An existing file is replaced.
 
+    Bytes of a file's name that are not UTF-8 are written as escapes.
+
     Args:
         path: file to write.
         text: text to write.
     """
     with atomic_write(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_text(text, encoding="utf-8", errors=_ESCAPE)
 
 
 @overload
@@ -151,12 +158,12 @@ def read_json(path: Path, kind: Any = None, remedy: str = REPAIR) -> Any:
             place in the file.
     """
     with refuse_damaged(path, remedy):
-        content = path.read_bytes()
+        content = read_content(path)
         return parse_json(content) if kind is None else parse_record(content, kind)
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write a CSV file. Floats have six decimals.
+    """Write a CSV file. Floats have six decimals. See `write_text` for names that are not UTF-8.
 
     Args:
         path: file to write.
@@ -165,8 +172,12 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]
     """
     import pandas as pd  # importing it takes half a second, and most commands write no table
 
+    cells = [
+        {name: cell.encode(errors=_ESCAPE).decode() if isinstance(cell, str) else cell for name, cell in row.items()}
+        for row in rows
+    ]
     with atomic_write(path) as scratch:
-        pd.DataFrame(list(rows), columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
+        pd.DataFrame(cells, columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
 
 
 def read_csv(path: Path, columns: Iterable[str] = (), remedy: str = REPAIR) -> list[dict[str, str]]:
@@ -184,7 +195,7 @@ def read_csv(path: Path, columns: Iterable[str] = (), remedy: str = REPAIR) -> l
         StorageError: the file is missing, is not UTF-8, is cut off, or lacks a column. The message names the line.
     """
     with refuse_damaged(path, remedy):
-        return parse_csv(path.read_bytes(), columns)
+        return parse_csv(read_content(path), columns)
 
 
 def digest(paths: Iterable[Path], *facts: Any) -> str:

@@ -3,6 +3,7 @@
 Nothing here unpickles. `files` opens files with these functions and adds the name of the file and a remedy.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -62,6 +63,7 @@ def parse_json(content: bytes) -> Any:
             without a line end, as a number has whose last digits were cut off.
     """
     try:
+        content = content.removeprefix(codecs.BOM_UTF8)  # editors write it
         value = from_json(content, allow_inf_nan=False)  # json.loads accepts control characters and deeper nesting
         json.loads(content, object_pairs_hook=_refuse_repeated_keys)
     except DamagedError:
@@ -103,6 +105,7 @@ def parse_record(content: bytes, kind: type[_T]) -> _T:
     Raises:
         DamagedError: the content is not JSON in UTF-8, or is not such a record. The message names the place.
     """
+    content = content.removeprefix(codecs.BOM_UTF8)
     parse_json(content)  # has the better messages for content that is not JSON
     try:
         return TypeAdapter(kind).validate_json(content, strict=True, extra="forbid")
@@ -129,7 +132,7 @@ def parse_csv(content: bytes, columns: Iterable[str]) -> list[dict[str, str]]:
             header, or a column is missing or appears twice. The message names the line.
     """
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = next(reader, [])
         missing = [column for column in columns if column not in header]

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from fake_bundles import Settings, write_fitted_bundle
 from microfacial.errors import MicrofacialError, StorageError
 from microfacial.evaluation.experiment import Data
-from microfacial.inference.bundle import BUNDLE, find_bundle, measure_weights, read_bundle
+from microfacial.inference.bundle import BUNDLE, find_bundle, measure_weights, read_bundle, write_bundle
 from microfacial.inference.cost import measure_costs
 from microfacial.inference.example_input import make_example_map
 from microfacial.inference.request import open_requested_clip
@@ -162,14 +162,27 @@ def test_facts_that_do_not_describe_the_weights_are_refused(
         read_bundle(folder)
 
 
-def test_predictions_that_are_not_finite_are_refused(bundle: Path, data: Data, folder: Path) -> None:
+def test_a_bundle_whose_predictions_are_no_probabilities_is_damaged(
+    tmp_path: Path,
+) -> None:
+    checkpoint = {"frequencies": np.array([0.3, -70.0]), "shape": np.array([0])}
+    sections: dict[str, Any] = {"faces": {}, "flow": {}, "models": {"majority": {}}}
+    write_bundle(tmp_path / "bundle", sections, ("x", "y"), [checkpoint])
+    with pytest.raises(StorageError, match="no probabilities"):
+        read_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("values", [[np.nan, np.nan], [0.5, np.inf], [0.3, -70.0], [3.0, 7.0], [-5.0, 6.0]])
+def test_predictions_that_are_no_probabilities_are_refused(
+    bundle: Path, data: Data, folder: Path, values: list[float]
+) -> None:
     model = read_bundle(bundle)
 
     class Broken:
         chosen, history = "", History()
 
         def predict(self, inputs: NDArray[np.float32]) -> FloatArray:
-            return np.full((len(inputs), 2), np.nan)
+            return np.array([values] * len(inputs))
 
         def checkpoint(self) -> dict[str, NDArray[Any]]:
             return {}

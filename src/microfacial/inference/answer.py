@@ -106,7 +106,7 @@ def answer_clip(
 
     Raises:
         DatasetError: the clip cannot be read; see `read_clip`.
-        StorageError: the predictions are not finite.
+        StorageError: the predictions are no probabilities.
     """
     store, clip, times = read_moments(path, onset, apex, offset, fps=fps, faces=model.faces, flow=model.flow)
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from microfacial.datasets import find_scheme
 from microfacial.errors import StorageError
 from microfacial.inference.film_answer import MISUSE, ModelNote
-from microfacial.inference.temperature import apply_temperature
+from microfacial.inference.temperature import apply_temperature, are_probabilities
 from microfacial.models.inputs import portrait
 from microfacial.models.prior import INPUT_PX, PRIOR_SHA256, emotion_shares, load_prior
 from microfacial.models.unit_description import MovedUnit, describe_units
@@ -73,12 +73,13 @@ class AnsweringModel:
 
         Raises:
             DatasetError: the store does not have the windows that the model needs.
-            StorageError: the predictions are not finite.
+            StorageError: the predictions are no probabilities.
         """
         values = self.recognise(store)
-        if not np.isfinite(values).all():
+        if not are_probabilities(values):
             raise StorageError(
-                f"the predictions of {self.note.name} are not finite, so its weights are damaged. Register it again"
+                f"the predictions of {self.note.name} are no probabilities, so its weights are damaged. "
+                "Register it again"
             )
         if calibrated:
             values = apply_temperature(values, self.temperature)

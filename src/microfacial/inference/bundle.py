@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from safetensors.numpy import save_file
 
+from microfacial.disk import read_content
 from microfacial.errors import DamagedError, StorageError
 from microfacial.files import atomic_write, read_json, refuse_damaged, write_json, write_text
 from microfacial.formats import parse_weights
@@ -109,7 +110,7 @@ def read_bundle(folder: Path) -> TrainedModel:
     weights = folder / _WEIGHTS
     _check_digest(weights, digests)
     with refuse_damaged(weights, _REMEDY):
-        named = parse_weights(weights.read_bytes())
+        named = parse_weights(read_content(weights))
     named |= {name: np.array(value, dtype=np.str_) for name, value in facts.text.items()}
     written = len({name.partition("/")[0] for name in named})
     if written != facts.count:
@@ -129,7 +130,7 @@ def _read_digests(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     with refuse_damaged(path, _REMEDY):
-        *lines, rest = path.read_bytes().decode("ascii", errors="replace").split("\n")
+        *lines, rest = read_content(path).decode("ascii", errors="replace").split("\n")
         digests = {name: value for value, _, name in (line.partition("  ") for line in lines)}
         if digests.keys() != {_FACTS, _WEIGHTS} or rest:
             raise DamagedError(f"it does not list {_FACTS} and {_WEIGHTS}")
@@ -139,7 +140,7 @@ def _read_digests(path: Path) -> dict[str, str]:
 def _check_digest(path: Path, digests: Mapping[str, str]) -> None:
     if digests:
         with refuse_damaged(path, _REMEDY):
-            if _digest(path.read_bytes()) != digests.get(path.name):
+            if _digest(read_content(path)) != digests.get(path.name):
                 raise DamagedError(f"its digest is not the one in {_DIGESTS}")
 
 

@@ -12,6 +12,7 @@ from microfacial.errors import ConfigError, DamagedError, DatasetError, Microfac
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
 from microfacial.files import REPAIR, as_path, read_arrays, refuse_damaged
 from microfacial.inference.read import read_moments
+from microfacial.inference.temperature import are_probabilities
 from microfacial.models.lookup import find_model, list_models
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
@@ -86,7 +87,7 @@ class TrainedModel:
 
         Raises:
             DatasetError: the clip cannot be read (see `read_clip`), or its inputs have another shape than in training.
-            StorageError: the predictions are not finite.
+            StorageError: the predictions are no probabilities.
         """
         store = read_moments(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow).store
         try:
@@ -106,7 +107,7 @@ class TrainedModel:
 
         Raises:
             DatasetError: the inputs have another shape than in training.
-            StorageError: the predictions are not finite.
+            StorageError: the predictions are no probabilities.
         """
         inputs = find_model(self.model).make_inputs(store, self.settings).values
         if inputs.shape[1:] != self.shape:
@@ -115,8 +116,8 @@ class TrainedModel:
                 "onset and apex only, give the offset too: without it, only the motion of onset→apex is known"
             )
         probabilities: FloatArray = np.mean([fitted.predict(inputs)[0] for fitted in self.fitted], axis=0)
-        if not np.isfinite(probabilities).all():
-            raise StorageError(f"the predictions of {self.model} are not finite, so its weights are damaged")
+        if not are_probabilities(probabilities):
+            raise StorageError(f"the predictions of {self.model} are no probabilities, so its weights are damaged")
         return probabilities
 
     def weigh_regions(self, store: FaceStore) -> dict[str, float]:
@@ -211,11 +212,13 @@ def restore_model(
         try:
             fitted = tuple(restore(model, settings, checkpoint) for checkpoint in checkpoints)
             shape = tuple(int(size) for size in checkpoints[0]["shape"])
-            outputs = {fitted_model.predict(np.zeros((1, *shape), np.float32)).shape for fitted_model in fitted}
+            outputs = [fitted_model.predict(np.zeros((1, *shape), np.float32)) for fitted_model in fitted]
         except _RESTORE_ERRORS as error:
             raise DamagedError(f"its weights do not fit its settings: {' '.join(str(error).split())}") from None
-        if outputs != {(1, len(classes))}:
+        if {output.shape for output in outputs} != {(1, len(classes))}:
             raise DamagedError(f"its weights are not those of a model of {len(classes)} classes")
+        if not all(are_probabilities(output[0]) for output in outputs):
+            raise DamagedError("its predictions are no probabilities")
     return TrainedModel(
         model=model, classes=classes, settings=settings, faces=faces, flow=flow, shape=shape, fitted=fitted
     )

@@ -43,7 +43,7 @@ def answer_served_clip(job: FilmJob, model: AnsweringModel) -> list[dict[str, An
 
     Raises:
         DatasetError: the clip cannot be read.
-        StorageError: the predictions are not finite.
+        StorageError: the predictions are no probabilities.
     """
     if has_known_moments(model, job.moments):
         moments = (job.moments.get(name) for name in ("onset", "apex", "offset"))

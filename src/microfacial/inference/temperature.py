@@ -14,6 +14,7 @@ from microfacial.records import FloatArray, Predictions
 LIMITS = (0.2, 5.0)
 """Least and greatest temperature. Few clips that are all predicted correctly would give the temperature 0."""
 
+_SUM_TOLERANCE = 1e-3
 _LEAST = 1e-6  # least probability of the true class; one clip with the probability 0 would decide the fit alone
 
 
@@ -95,3 +96,12 @@ def log_loss(temperature: float, probabilities: FloatArray, truth: NDArray[np.in
     """
     calibrated = apply_temperature(probabilities, temperature)[np.arange(len(truth)), truth]
     return float(-np.log(np.maximum(calibrated, _LEAST)).mean())
+
+
+def are_probabilities(values: FloatArray) -> bool:
+    """Return whether values are probabilities of classes that exclude each other.
+
+    Args:
+        values: `(…, K)`.
+    """
+    return bool((values >= 0).all() and (np.abs(values.sum(axis=-1) - 1) <= _SUM_TOLERANCE).all())  # False for NaN

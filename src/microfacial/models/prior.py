@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS, emotions_of_class
+from microfacial.disk import read_content
 from microfacial.errors import ConfigError, DamagedError
 from microfacial.files import refuse_damaged
 from microfacial.formats import parse_weights
@@ -75,7 +76,7 @@ class MotionPrior:
             StorageError: the file is missing or damaged, or has another digest or other arrays.
         """
         with refuse_damaged(path, "Install MicroFacial again, or run `microfacial pretrain`"):
-            content = path.read_bytes()
+            content = read_content(path)
             if sha256 and hashlib.sha256(content).hexdigest() != sha256:
                 raise DamagedError("its digest differs from that of this version of MicroFacial")
             arrays = parse_weights(content)
