@@ -1,6 +1,7 @@
 """Frames in folders: list a folder, and find the frames by the numbers in their names."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,25 @@ def translate_os_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read: {error.strerror or error}. Correct its permissions or copy it again"
+        ) from None
+
+
+def require_unicode(path: Path) -> None:
+    """Refuse a path whose bytes are not text, because OpenCV crashes when it gets such a path.
+
+    Args:
+        path: file of a video.
+
+    Raises:
+        DatasetError: a byte of the path is not text in the encoding of the file system.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        raise DatasetError(
+            f"{path}: the bytes of this name are not text in {encoding}, so it cannot be opened as a video. "
+            "Rename it, or set PYTHONUTF8=1 if the name is in UTF-8"
         ) from None
 
 

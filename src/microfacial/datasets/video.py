@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
-from microfacial.datasets.folders import translate_os_errors
+from microfacial.datasets.folders import require_unicode, translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
 from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
 from microfacial.datasets.video_headers import find_frame_size
@@ -237,6 +237,7 @@ def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
     Raises:
         DatasetError: the file is missing, truncated or not a video, or its frames are too large.
     """
+    require_unicode(path)
     with translate_os_errors(path):
         if path.is_dir():
             raise DatasetError(f"{path} is a folder, not a video. Rename it, or give the path of the video in it")

@@ -1,6 +1,7 @@
 """Find the films that a user names: files, folders of frames, folders of films, and patterns such as `films/*.mp4`."""
 
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def _find(name: str) -> Iterator[Path]:
 
 
 def _films_in(path: Path) -> list[Path]:
-    """Return the films in a folder: the folder itself if it has frames, else its videos and the films in subfolders."""
+    """Return the films in a folder: the folder itself if it has frames, else its videos and the films in subfolders.
+
+    A subfolder that cannot be read is returned itself, so that reading it gives the reason.
+    """
     if not path.is_dir():
         return [path]
     entries = [entry for entry in sorted(list_folder(path)) if not entry.name.startswith(".")]
@@ -43,4 +47,6 @@ def _films_in(path: Path) -> list[Path]:
     if not videos and any(entry.suffix.lower() in FRAME_EXTENSIONS and entry.is_file() for entry in entries):
         return [path]
     folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-    return sorted([*videos, *(film for folder in folders for film in _films_in(folder))])
+    unreadable = [folder for folder in folders if not os.access(folder, os.R_OK | os.X_OK)]
+    readable = (folder for folder in folders if folder not in unreadable)
+    return sorted([*videos, *unreadable, *(film for folder in readable for film in _films_in(folder))])

@@ -1,14 +1,13 @@
 """Write a film as a video with faces, regions and events drawn in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 
 from microfacial.datasets.film import open_film
-from microfacial.errors import ConfigError, StorageError
+from microfacial.datasets.film_writer import FilmWriter, check_render_path
 from microfacial.files import atomic_write
 from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer
 from microfacial.preprocessing.alignment import mean_face
@@ -17,9 +16,6 @@ from microfacial.preprocessing.regions import face_boxes
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
 
-CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
-"""Codec of a rendered video by the extension of its file."""
-
 RECOGNISED, ABSTAINED = (80, 200, 80), (60, 160, 240)
 """Colours of movements with a class and without a class, BGR."""
 
@@ -27,19 +23,6 @@ _REST = (180, 180, 180)  # colour of a face without a movement, BGR
 _STRIP_PX = 24  # height of the strip with the events, below the frame
 _DEFAULT_FPS = 30.0
 _LETTERS = 0.45  # size, as a factor of OpenCV's letters
-
-
-def check_render_path(path: Path) -> None:
-    """Refuse a file that is not one of the video formats that can be written.
-
-    Args:
-        path: file of the rendered video.
-
-    Raises:
-        ConfigError: the extension is another one.
-    """
-    if path.suffix.lower() not in CODECS:
-        raise ConfigError(f"{path}: a rendered video needs one of the extensions {', '.join(CODECS)}. Rename it")
 
 
 def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
@@ -58,37 +41,9 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
     check_render_path(path)
     rate, boxes = answer.fps or _DEFAULT_FPS, region_corners()
     source = open_film(film, rate)
-    with atomic_write(path) as scratch:
-        video: cv2.VideoWriter | None = None
-        try:
-            for number, _, image in source.frames():
-                drawn = _draw(image, number, answer, boxes)
-                if video is None:
-                    video = open_writer(path, scratch, rate, (drawn.shape[1], drawn.shape[0]))
-                video.write(drawn)
-        finally:
-            if video is not None:
-                video.release()
-
-
-def open_writer(path: Path, scratch: Path, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """Open a video for writing.
-
-    Args:
-        path: file of the video, whose extension is a key of `CODECS`.
-        scratch: file to write until it is complete; see `atomic_write`.
-        fps: frames per second.
-        size: width and height of the frames in px, both even.
-
-    Raises:
-        StorageError: the video cannot be written.
-    """
-    video = cv2.VideoWriter(str(scratch), cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()]), fps, size)
-    if not video.isOpened():
-        raise StorageError(
-            f"{path} cannot be written as a video of {size[0]}×{size[1]} px. Use the extension .avi, or smaller frames"
-        )
-    return video
+    with atomic_write(path) as scratch, FilmWriter(path, scratch, rate) as video:
+        for number, _, image in source.frames():
+            video.write(_draw(image, number, answer, boxes))
 
 
 def region_corners() -> list[FloatArray]:

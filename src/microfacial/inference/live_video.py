@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
+from microfacial.datasets.film_writer import FilmWriter, check_render_path
 from microfacial.files import atomic_write
-from microfacial.inference.film_render import check_render_path, open_writer
 from microfacial.records import Image
 
 _FPS = 30.0
@@ -16,17 +14,14 @@ _FPS = 30.0
 class LiveVideo:
     """A video with a fixed frame rate. A picture is repeated or left out, so the video is as long as the recording."""
 
-    def __init__(self, path: Path, scratch: Path) -> None:
+    def __init__(self, video: FilmWriter) -> None:
         """Start without pictures.
 
         Args:
-            path: file of the video, for its extension and for messages.
-            scratch: file to write until it is complete.
+            video: the video with the frame rate `_FPS`.
         """
-        self._path, self._scratch = path, scratch
-        self._video: cv2.VideoWriter | None = None
+        self._video = video
         self._last: Image | None = None
-        self._count = 0
 
     def write(self, picture: Image, seconds: float) -> None:
         """Write the next picture. The picture before it lasts until its time.
@@ -42,21 +37,14 @@ class LiveVideo:
         self._last = picture
 
     def close(self) -> None:
-        """Write the last picture, and complete the video."""
-        self._repeat(self._count + 1)
-        if self._video is not None:
-            self._video.release()
+        """Write the last picture."""
+        self._repeat(self._video.count + 1)
 
     def _repeat(self, count: int) -> None:
         """Write the last picture until the video has a number of frames."""
-        if self._last is None:
-            return
-        if self._video is None:
-            size = (self._last.shape[1], self._last.shape[0])
-            self._video = open_writer(self._path, self._scratch, _FPS, size)
-        for _ in range(count - self._count):
-            self._video.write(self._last)
-            self._count += 1
+        if self._last is not None:
+            for _ in range(count - self._video.count):
+                self._video.write(self._last)
 
 
 @contextmanager
@@ -77,8 +65,8 @@ def write_live_video(path: Path | None) -> Iterator[LiveVideo | None]:
         yield None
         return
     check_render_path(path)
-    with atomic_write(path) as scratch:
-        video = LiveVideo(path, scratch)
+    with atomic_write(path) as scratch, FilmWriter(path, scratch, _FPS) as film:
+        video = LiveVideo(film)
         try:
             yield video
         finally:

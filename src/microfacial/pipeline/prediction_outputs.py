@@ -55,8 +55,31 @@ def check_outputs(outputs: Outputs, films: Sequence[Path] = ()) -> None:
         parent = existing_parent(path)
         if not path.exists() and not parent.is_dir():
             raise ConfigError(f"{option} {path}: {parent} is not a folder. Give another place")
-        if not is_writable(path):
-            raise ConfigError(f"{option} {path}: {parent} cannot be changed by this user. Give another place")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ConfigError(f"{option} {path} is a pipe or a device, which would be replaced. Give a file")
+        if option == "--csv" and path.is_dir():
+            raise ConfigError(f"--csv {path} is a folder. Give a file in it, such as {path / 'movements.csv'}")
+        changed = path if path.is_dir() else path.absolute().parent  # a file is replaced, so its folder changes
+        if not is_writable(changed):
+            folder = existing_parent(changed)
+            raise ConfigError(f"{option} {path}: {folder} cannot be changed by this user. Give another place")
+
+
+def check_targets(outputs: Outputs, targets: Iterable[Path]) -> None:
+    """Refuse outputs of which one would replace another.
+
+    Args:
+        outputs: the outputs.
+        targets: pages and videos that will be written.
+
+    Raises:
+        ConfigError: two outputs are the same file.
+    """
+    taken = set() if outputs.csv is None else {outputs.csv.resolve()}
+    for target in targets:
+        if target.resolve() in taken:
+            raise ConfigError(f"two outputs would be written to {target}. Give another file or folder to one of them")
+        taken.add(target.resolve())
 
 
 def print_head(note: ModelNote, outputs: Outputs) -> None:

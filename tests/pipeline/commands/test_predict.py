@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,18 +80,50 @@ def test_a_film_is_not_replaced_by_its_rendering(predict: Predict, capsys: pytes
         ("noise.avi", "--csv", "same.mp4", "--render", "same.mp4"),
         ("noise.avi", "--csv", "notes.mp4/table.csv"),
         ("noise.avi", "--html", "notes.mp4/pages"),
+        ("noise.avi", "--html", "pages", "--csv", "pages/noise.html"),
+        ("noise.avi", "face.avi", "--render", "drawn", "--csv", "drawn/face.mp4"),
+        ("noise.avi", "--csv", "frames"),
+        ("noise.avi", "--csv", "pipe"),
     ],
 )
 def test_an_output_that_would_replace_something_is_refused(
     predict: Predict, capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     write_film(tmp_path / "frames", [FACE] * 2)
+    os.mkfifo(tmp_path / "pipe")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert predict(*options) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("microfacial: ")]
     assert len(errors) == 1
     assert options[-1].removeprefix("./") in errors[0]
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_an_output_that_cannot_be_written_loses_no_answer(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "more.avi", make_noise(5, 64), FPS)
+    (tmp_path / "out" / "noise.mp4").mkdir(parents=True)
+    arguments = ("noise.avi", "more.avi", "--render", "out", "--html", "pages", "--csv", "table.csv")
+    assert predict(*arguments) == 2
+    assert "noise.mp4" in capsys.readouterr().err
+    assert len(Path("table.csv").read_text().splitlines()) == 3
+    assert sorted(path.name for path in Path("pages").iterdir()) == ["more.html", "noise.html"]
+    assert (tmp_path / "out" / "more.mp4").is_file()
+
+
+def test_a_video_whose_name_is_not_text_is_refused_and_the_others_continue(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "films").mkdir()
+    for name in ("a.avi", "bad\udcff.avi"):
+        write_video(tmp_path / "film.avi", make_noise(5, 64), FPS).rename(tmp_path / "films" / name)
+    assert predict("films", "--csv", "table.csv", "--html", "pages") == 2
+    assert "UTF" in capsys.readouterr().err.upper()
+    with Path("table.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+    assert predict("noise.avi", "--render", "bad\udcff.mp4") == 2
 
 
 def test_a_table_can_be_written_next_to_frames_again(predict: Predict, tmp_path: Path) -> None:

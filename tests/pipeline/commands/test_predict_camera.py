@@ -93,6 +93,26 @@ def test_a_video_that_cannot_be_completed_does_not_lose_the_answer(
     assert not Path("drawn.avi").exists()
 
 
+def test_a_recording_into_a_folder_replaces_no_earlier_one(watch: Watch, frames: list[Frame], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for _ in range(2):
+        assert watch(frames[:20], "--html", "out", "--render", "out") == 2
+    names = ["camera-0-2.html", "camera-0-2.mp4", "camera-0.html", "camera-0.mp4"]
+    assert sorted(path.name for path in Path("out").iterdir()) == names
+
+
+def test_a_video_whose_folder_is_deleted_does_not_lose_the_answer(
+    watch: Watch, frames: list[Frame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lose_folder(video: LiveVideo) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(LiveVideo, "close", lose_folder)
+    assert watch(frames, "--csv", "events.csv", "--render", "drawn.avi") == 2
+    assert "drawn.avi" in capsys.readouterr().err.splitlines()[-1]
+    assert Path("events.csv").exists()
+
+
 def test_nothing_is_stored_without_an_output(watch: Watch, frames: list[Frame], tmp_path: Path) -> None:
     assert watch(frames[:20]) == 2
     assert list(tmp_path.iterdir()) == []
@@ -221,6 +241,7 @@ def test_no_window_and_no_camera_are_one_line(
         (("--camera", "--csv", "film.mp4/table.csv", "--no-window"), "--csv"),
         (("--camera", "--html", "film.mp4/pages", "--no-window"), "--html"),
         (("--camera", "--csv", "same.avi", "--render", "same.avi"), "same.avi"),
+        (("--camera", "--csv", "pages/camera-0.html", "--html", "pages"), "camera-0.html"),
         (("film.mp4", "--seconds", "3"), "--seconds"),
         (("film.mp4", "--no-window"), "--no-window"),
         ((), "VIDEO"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from microfacial.datasets.event_table import VideoEvent, write_events
+from microfacial.datasets.film_writer import FilmWriter
 from microfacial.datasets.synthetic.camera import View, locate_pixels, make_room_view
 from microfacial.datasets.synthetic.expressions import ACTION_UNITS, place_on_face
 from microfacial.datasets.synthetic.faces import build_face
@@ -46,7 +47,9 @@ def write_film(path: Path, seconds: float, seed: int) -> Path:
         The file of the table.
 
     Raises:
-        DatasetError: one of the files exists, or the video cannot be written.
+        DatasetError: one of the files exists, or its name is not text.
+        ConfigError: the extension is not that of a video that can be written.
+        StorageError: the video cannot be written.
     """
     table = path.with_suffix(".csv")
     for file in (path, table):
@@ -54,16 +57,9 @@ def write_film(path: Path, seconds: float, seed: int) -> Path:
             raise DatasetError(f"{file} already exists. It is not overwritten. Delete it or choose another name")
     people = plan_film(seconds, seed)
     with atomic_write(path) as scratch:
-        writer = cv2.VideoWriter(str(scratch), cv2.VideoWriter.fourcc(*"mp4v"), FILM_FPS, FILM_SIZE)
-        if not writer.isOpened():
-            raise DatasetError(
-                f"{path} cannot be written as a video. Choose a name that ends with .mp4 in a folder of yours"
-            )
-        try:
+        with FilmWriter(path, scratch, FILM_FPS) as writer:
             for frame in tqdm(draw_film(people, seconds, seed), desc="video", unit="frame", total=_count(seconds)):
                 writer.write(frame)
-        finally:
-            writer.release()
         write_events(table, true_events(people))
     return table
 

@@ -5,6 +5,7 @@ neither.
 """
 
 import gc
+import io
 import os
 import sys
 import tempfile
@@ -73,6 +74,9 @@ def run_command_line() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller has closed it, and libraries write to it all the same
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 – open until the process ends
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be text in the encoding of the terminal
+            stream.reconfigure(errors="backslashreplace")
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     try:
         start_logging()

@@ -1,6 +1,6 @@
 """Command `predict`: find and recognise the movements in films."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -20,6 +20,7 @@ from microfacial.pipeline.extras import explain_missing_extras
 from microfacial.pipeline.prediction_outputs import (
     Outputs,
     check_outputs,
+    check_targets,
     print_answer,
     print_head,
     write_answer_table,
@@ -142,11 +143,11 @@ def run_predict(
         outputs: the outputs.
 
     Returns:
-        Whether all films could be read.
+        Whether all films could be read, and all pages and videos written.
 
     Raises:
         ConfigError: the outputs do not fit the films.
-        StorageError: an output cannot be written.
+        StorageError: the table cannot be written.
     """
     films = find_films(names)
     check_outputs(outputs, films)
@@ -158,10 +159,12 @@ def run_predict(
     rows: list[dict[str, str]] = []
     failed = False
     for film in films:
-        answer = _answer(film, model, moments, fps, targets[film])
+        answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
         failed |= answer.error is not None
         rows += csv_rows(answer)
         print_answer(answer, as_json=outputs.as_json)
+        if answer.error is None:
+            failed |= not _write_targets(answer, film, targets[film])
     if outputs.csv is not None:
         write_answer_table(rows, note, outputs.csv)
     return not failed
@@ -184,7 +187,7 @@ def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Target
     """Return the files to write for each film. Films of one name in several folders get numbers."""
     render, single = outputs.render, len(films) == 1 and not (outputs.render and outputs.render.is_dir())
     if render is not None and single:
-        from microfacial.inference.film_render import check_render_path
+        from microfacial.datasets.film_writer import check_render_path
 
         check_render_path(render)
     targets: dict[Path, _Targets] = {}
@@ -201,14 +204,15 @@ def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Target
     overwritten = [film for film in films if film.resolve() in written]
     if overwritten:
         raise ConfigError(f"--render would replace the film {overwritten[0]}. Give another file or folder")
+    planned = (path for target in targets.values() for path in (target.page, target.video) if path is not None)
+    check_targets(outputs, planned)
     return targets
 
 
 def _answer(
-    film: Path, model: AnsweringModel, moments: Mapping[str, int | None], fps: float | None, targets: _Targets
+    film: Path, model: AnsweringModel, moments: Mapping[str, int | None], fps: float | None, *, pictures: bool
 ) -> FilmAnswer:
-    """Return the answer about a film, and write its page and video. If it cannot be read, the answer has the error."""
-    pictures = targets.page is not None
+    """Return the answer about a film. If it cannot be read, the answer has the error."""
     try:
         if has_known_moments(model, moments):
             answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
@@ -218,13 +222,32 @@ def _answer(
     except MicrofacialError as error:
         reason = str(error) if str(film) in str(error) else f"{film}: {error}"
         return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
+    return answer
+
+
+def _write_targets(answer: FilmAnswer, film: Path, targets: _Targets) -> bool:
+    """Write the video and the page of a film. Return whether both could be written."""
+    written = True
     if targets.video is not None:
         from microfacial.inference.film_render import render_film
 
-        render_film(answer, film, targets.video)
+        written &= _attempt(targets.video, partial(render_film, answer, film))
     if targets.page is not None:
-        write_page(answer, targets.page)
-    return answer
+        written &= _attempt(targets.page, partial(write_page, answer))
+    return written
+
+
+def _attempt(path: Path, write: Callable[[Path], None]) -> bool:
+    """Write a file. Print an error, and return False, if it cannot be written: the other films are still predicted."""
+    try:
+        write(path)
+    except MicrofacialError as error:
+        click.echo(f"microfacial: {error}", err=True)
+        return False
+    except OSError as error:
+        click.echo(f"microfacial: {path} cannot be written ({error.strerror or error}). Give another place", err=True)
+        return False
+    return True
 
 
 def _show_progress(bar: "tqdm[NoReturn]", done: int, count: int | None) -> None:

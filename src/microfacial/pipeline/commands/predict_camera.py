@@ -5,17 +5,19 @@ import logging
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain, count
+from pathlib import Path
 from threading import Event as Flag
 
 import click
 
+from microfacial.datasets.film_writer import check_render_path
 from microfacial.datasets.frames import TimedFrame
 from microfacial.datasets.live_camera import CameraReader, camera_name, open_camera
 from microfacial.errors import ConfigError, DatasetError, MicrofacialError, StorageError
 from microfacial.inference.answer_table import csv_rows, event_rows, format_event
 from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.film_answer import FilmAnswer
-from microfacial.inference.film_render import check_render_path
 from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
@@ -24,6 +26,7 @@ from microfacial.pipeline.messages import is_quiet
 from microfacial.pipeline.prediction_outputs import (
     Outputs,
     check_outputs,
+    check_targets,
     print_answer,
     print_head,
     write_answer_table,
@@ -59,11 +62,7 @@ def run_predict_camera(
     name = camera_name(index)
     if model.faces.method == "whole":
         raise ConfigError(f"{name} gives frames, but this model reads maps. Leave out --model, or choose another model")
-    stem = name.replace(" ", "-")
-    render = outputs.render / f"{stem}.mp4" if outputs.render and outputs.render.is_dir() else outputs.render
-    if render is not None:
-        check_render_path(render)
-    check_outputs(outputs)
+    page, render = _plan_outputs(name.replace(" ", "-"), outputs)
     print_head(model.note, outputs)
     live = LiveAnswer(name, model, pictures=outputs.html is not None)
     printer = _EventPrinter(name, model, live, as_json=outputs.as_json, at_once=outputs.as_json or not window)
@@ -80,21 +79,42 @@ def run_predict_camera(
             fault = _record(reader, live, limit_s, screen, printer, ended)
             if not live.count:
                 raise fault or DatasetError(f"{name}: the recording ended before the first frame. Try again")
-    except StorageError as error:  # the disk is full, for example: the video is lost, the answer is not
+    except (StorageError, OSError) as error:  # the disk is full, for example: the video is lost, the answer is not
         if not live.count:
             raise
-        fault = error
+        fault = error if isinstance(error, StorageError) else StorageError(f"{render}: {error.strerror or error}")
     answer = live.finish()
     printer.print_new()
     if not outputs.as_json or not answer.events:
         print_answer(answer, as_json=outputs.as_json)
     if outputs.csv is not None:
         write_answer_table(csv_rows(answer), model.note, outputs.csv)
-    if outputs.html is not None:
-        write_page(answer, outputs.html / f"{stem}.html")
+    if page is not None:
+        write_page(answer, page)
     if fault is not None:
         click.echo(f"microfacial: {fault}. The answer is about the frames before", err=True)
     return fault is None
+
+
+def _plan_outputs(name: str, outputs: Outputs) -> tuple[Path | None, Path | None]:
+    """Return the page and the video to write. In folders, no earlier recording is replaced."""
+
+    def place(stem: str) -> tuple[Path | None, Path | None]:
+        page = None if outputs.html is None else outputs.html / f"{stem}.html"
+        in_folder = outputs.render is not None and outputs.render.is_dir()
+        return page, outputs.render / f"{stem}.mp4" if outputs.render and in_folder else outputs.render
+
+    check_outputs(outputs)
+    stems = chain([name], (f"{name}-{number}" for number in count(2)))
+    page, render = next(
+        (page, render)
+        for page, render in map(place, stems)
+        if not (page and page.exists()) and not (render and render != outputs.render and render.exists())
+    )
+    if render is not None:
+        check_render_path(render)
+    check_targets(outputs, filter(None, (page, render)))
+    return page, render
 
 
 class _Screen:

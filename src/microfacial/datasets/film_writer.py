@@ -1,0 +1,100 @@
+"""Write a video, and check that it is complete. OpenCV does not report frames that it could not write."""
+
+import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+import cv2
+
+from microfacial.datasets.decoders import call_decoder
+from microfacial.datasets.folders import require_unicode
+from microfacial.disk import existing_parent
+from microfacial.errors import ConfigError, StorageError
+from microfacial.records import Image
+
+CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
+"""Codec of a written video by the extension of its file."""
+
+
+def check_render_path(path: Path) -> None:
+    """Refuse a file that is not one of the video formats that can be written.
+
+    Args:
+        path: file of the video.
+
+    Raises:
+        ConfigError: the extension is another one.
+        DatasetError: OpenCV cannot open a file of this name.
+    """
+    if path.suffix.lower() not in CODECS:
+        raise ConfigError(f"{path}: a rendered video needs one of the extensions {', '.join(CODECS)}. Rename it")
+    require_unicode(path)
+
+
+class FilmWriter(AbstractContextManager["FilmWriter"]):
+    """A video that is written frame by frame. Use it as a context manager, which completes the video."""
+
+    def __init__(self, path: Path, scratch: Path, fps: float) -> None:
+        """Start without frames.
+
+        Args:
+            path: file of the video, whose extension is a key of `CODECS`.
+            scratch: file to write until it is complete; see `atomic_write`.
+            fps: frames per second.
+
+        Raises:
+            ConfigError: the extension is another one.
+            DatasetError: OpenCV cannot open a file of this name.
+        """
+        check_render_path(path)
+        self._path, self._scratch, self._fps = path, scratch, fps
+        self._writer: cv2.VideoWriter | None = None
+        self.count = 0
+
+    def write(self, frame: Image) -> None:
+        """Add a frame.
+
+        Args:
+            frame: `(H, W, 3)` uint8, BGR. All frames have one size, and for MP4 the sides are even.
+
+        Raises:
+            StorageError: the video cannot be written.
+        """
+        if self._writer is None:
+            self._writer = self._open((frame.shape[1], frame.shape[0]))
+        self._writer.write(frame)
+        self.count += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the video. Raise a StorageError if frames are missing in it."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        if kind is None:
+            self._check()
+
+    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
+        codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._scratch), codec, self._fps, size)
+        if not writer.isOpened():
+            raise StorageError(
+                f"{self._path} cannot be written as a video of {size[0]}×{size[1]} px at {self._fps:g} frames per "
+                "second. Use the extension .avi, smaller frames or another frame rate"
+            )
+        return writer
+
+    def _check(self) -> None:
+        name = str(self._scratch.absolute())
+        capture, _ = call_decoder(self._path, lambda: cv2.VideoCapture(name, cv2.CAP_FFMPEG))
+        written = max(0, round(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        capture.release()
+        if written < self.count:
+            free = shutil.disk_usage(existing_parent(self._path)).free / 1e6
+            raise StorageError(
+                f"{self._path} could not be written completely: {written} of {self.count} frames are in the file, and "
+                f"its file system has {free:,.1f} MB free. Make room or raise the limit, then run the command again"
+            )
