@@ -10,6 +10,7 @@ from skimage import data
 from fakes import TINY_PARAMS, make_clip, texture
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.datasets.clip_table import read_clips, write_clips
+from microfacial.datasets.frames import digest_frames
 from microfacial.datasets.image_files import read_image
 from microfacial.errors import ConfigError, DatasetError, NoFaceError
 from microfacial.pipeline.project import open_project
@@ -39,9 +40,13 @@ def list_demo(folder: Path) -> tuple[Clip, ...]:
 
 
 def hide_faces(names: list[str]) -> None:
+    """Replace the frames of clips, and write their digests to clips.csv."""
     for name in names:
         for frame in Path(f"data/demo/Cropped/{name}").iterdir():
             cv2.imwrite(str(frame), texture(85, 70))
+    table = Path("results/tiny/clips.csv")
+    clips = read_clips(table)
+    write_clips(table, [replace(clip, digest=digest_frames(clip, Path("data"))) for clip in clips])
 
 
 def write_clips_table(*, cropped: bool) -> list[str]:

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fakes import make_clip, texture
+from microfacial.datasets.frames import digest_frames
 from microfacial.errors import DatasetError, StorageError
 from microfacial.files import write_image
 from microfacial.preprocessing import clip_cache
@@ -16,7 +18,7 @@ from microfacial.preprocessing.flow import FlowConfig
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.records import Clip, Face
 
-CLIPS = [make_clip(name=name, digest=name, frames=f"{name}{{}}.png") for name in ("a", "b")]
+CLIPS = [make_clip(name=name, frames=f"{name}{{}}.png") for name in ("a", "b")]
 CONFIG = FlowConfig(method="farneback", head_motion="off")
 
 
@@ -76,7 +78,6 @@ def test_an_interrupted_run_continues_with_the_missing_clip(root: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"digest": "changed"},
         {"apex": 3},
         {"onset": 3},
         {"offset": 7},
@@ -108,6 +109,23 @@ def test_flow_of_other_libraries_is_not_reused(root: Path, monkeypatch: pytest.M
     compute(root)
     monkeypatch.setattr(clip_cache, "find_installed", lambda name: (name, "99"))
     assert compute(root)[1][0] == (0, 2)
+
+
+def test_clips_whose_frames_have_changed_are_refused_and_not_stored(root: Path) -> None:
+    clips = [replace(clip, digest=digest_frames(clip, root)) for clip in CLIPS]
+    expected, _ = compute(root, clips)
+    shutil.rmtree(root.parent / "state")
+    path = root / clips[0].frame(clips[0].apex)
+    content = path.read_bytes()
+    path.write_bytes((root / clips[1].frame(clips[1].apex)).read_bytes())
+    with pytest.raises(DatasetError, match=clips[0].id):
+        compute(root, clips)
+    listed = [replace(clip, digest=digest_frames(clip, root)) for clip in clips]
+    assert compute(root, listed)[1] == [(0, 2), (1, 2), (2, 2)]
+    path.write_bytes(content)
+    again, calls = compute(root, clips)
+    assert calls == [(1, 2), (2, 2)]
+    assert np.array_equal(again, expected)
 
 
 def test_flow_of_another_shape_is_refused(root: Path) -> None:

@@ -20,7 +20,7 @@ from microfacial.datasets.missing_frames import require_frame
 from microfacial.datasets.video import VIDEO_EXTENSIONS, read_video, scan_video
 from microfacial.errors import DatasetError
 from microfacial.files import digest
-from microfacial.records import FRAME_NUMBER, Image, frame_path
+from microfacial.records import FRAME_NUMBER, Clip, Image, frame_path
 
 
 class Footage(Protocol):
@@ -203,6 +203,31 @@ def digest_frames(clip: Footage, root: Path) -> str:
         DatasetError: a file is missing.
     """
     return digest(frame_files(clip, root, clip.numbers))
+
+
+def read_listed_frames(clip: Clip, root: Path, numbers: Iterable[int]) -> dict[int, Image]:
+    """Read frames of a clip that the stage `clips` has listed, and check that the clip is still the listed one.
+
+    Results that are stored under the digest of the clip would otherwise come from other frames.
+
+    Args:
+        clip: clip with the digest of its frames. Without a digest, nothing is checked.
+        root: folder that the path in `clip.frames` starts from.
+        numbers: numbers of the frames, in any order.
+
+    Returns:
+        Frames by number; see `read_frames`.
+
+    Raises:
+        DatasetError: a frame cannot be read, or the frames have changed since the clips were listed.
+    """
+    frames = read_frames(clip, root, numbers)
+    if clip.digest and digest_frames(clip, root) != clip.digest:
+        raise DatasetError(
+            f"{clip.id}: its frames have changed since the stage clips read them. Run `microfacial repro`, or list the "
+            "clips again"
+        )
+    return frames
 
 
 def open_clip(path: Path) -> Recording:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.datasets.frames import read_frames
+from microfacial.datasets.frames import read_listed_frames
 from microfacial.errors import DamagedError, DatasetError, NoFaceError
 from microfacial.files import refuse_damaged
 from microfacial.preprocessing.clip_cache import ClipCache, clip_key
@@ -72,7 +72,7 @@ def locate_faces(
 
 
 def _locate(clip: Clip, frames_root: Path, config: FacesConfig) -> tuple[Face, Image]:
-    frames = read_frames(clip, frames_root, (clip.onset, clip.apex))
+    frames = read_listed_frames(clip, frames_root, (clip.onset, clip.apex))
     face = locate(clip, frames[clip.onset], config)
     return face, np.stack([align(frames[number], face, config.size_px) for number in (clip.onset, clip.apex)])
 

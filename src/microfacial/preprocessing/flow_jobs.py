@@ -8,7 +8,7 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 
-from microfacial.datasets.frames import read_frames
+from microfacial.datasets.frames import read_listed_frames
 from microfacial.errors import DamagedError
 from microfacial.files import refuse_damaged
 from microfacial.preprocessing.clip_cache import ClipCache, clip_key
@@ -74,7 +74,8 @@ def compute_flow_of_clips(
 def _compute(clip: Clip, face: Face, root: Path, size_px: int, config: FlowConfig) -> FlowSequence:
     """Read the key frames of one clip and compute its flow in one thread, since clips run in parallel."""
     cv2.setNumThreads(1)
-    return compute_clip_flow(clip, face, read_frames(clip, root, key_frames(clip)), size_px, config)
+    frames = read_listed_frames(clip, root, key_frames(clip))
+    return compute_clip_flow(clip, face, frames, size_px, config)
 
 
 def _read(cache: ClipCache, key: str, size_px: int, config: FlowConfig) -> NDArray[np.float16]:
