@@ -21,6 +21,7 @@ from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
 from microfacial.preprocessing.published_maps import check_published_maps
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_faces_of, read_features, read_store, write_faces, write_flow
 from microfacial.records import Clip, FaceStore
 from microfacial.settings import Section, check, read_section
@@ -149,8 +150,8 @@ def load_features(project: Folder = ".") -> Features:
         The features of the data set that params.yaml names.
 
     Raises:
-        ConfigError: params.yaml is missing, or its section `clips` is wrong.
-        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips.
+        ConfigError: params.yaml is missing, or its section `clips`, `faces` or `flow` is wrong.
+        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips or settings.
 
     Example:
         >>> features = mf.load_features()
@@ -158,6 +159,7 @@ def load_features(project: Folder = ".") -> Features:
     root = files.as_path(project, "load_features: project")
     config = read_section(root / "params.yaml", "clips", ClipsConfig)
     folder = root / "results" / config.name
+    require_stage_settings(folder, root / "params.yaml")
     store, listed = read_features(folder)
     clips = Clips(
         clips=listed,

@@ -19,6 +19,7 @@ from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import pool
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
 from microfacial.settings import check, read_section, read_sections
@@ -55,12 +56,14 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
 
     Raises:
         ConfigError: params.yaml is missing, or a key is wrong.
-        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips.
+        StorageError: a stage up to `flow` has not been run, or its output belongs to other clips or settings.
     """
     params = Path(project) / _PARAMS
     clips_config = read_section(params, "clips", ClipsConfig)
     train = read_sections(params).get("train", {})
-    store, clips = read_features(Path(project) / "results" / clips_config.name)
+    results = Path(project) / "results" / clips_config.name
+    require_stage_settings(results, params)
+    store, clips = read_features(results)
     return Data(
         store=store,
         clips=clips,

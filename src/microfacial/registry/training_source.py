@@ -1,6 +1,6 @@
 """Describe a finished training in `results/`, and check that params.yaml still describes it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from microfacial.evaluation.result_files import read_evaluation, read_trained_se
 from microfacial.files import read_csv
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.stage_settings import differences, require_stage_settings
 from microfacial.records import Clip
 from microfacial.settings import Section
 from microfacial.tracking.fold_records import read_folds
@@ -85,6 +86,7 @@ def require_current(source: TrainingSource) -> None:
         ConfigError: a setting differs, or a tuned subject is not in the data. The message names the key.
         StorageError: the clips or the flow have changed since the training.
     """
+    require_stage_settings(source.results, source.params)
     for key, current, used in _find_changed_settings(source):
         raise ConfigError(
             f"{source.params}: {key} is {current!r}, but {source.folder} was made with {used!r}. Run `dvc repro`"
@@ -114,7 +116,7 @@ def require_current(source: TrainingSource) -> None:
 
 def _find_changed_settings(source: TrainingSource) -> Iterator[tuple[str, Any, Any]]:
     """Yield each setting that has changed since the training: key, value in params.yaml, value in the training."""
-    yield from _differences(source.sections, read_trained_settings(source.folder, source.model))
+    yield from differences(source.sections, read_trained_settings(source.folder, source.model))
     evaluation = read_evaluation(source.folder)
     seed = min(fold.repeat for fold in read_folds(source.folder))
     for key, current, used in (
@@ -125,15 +127,3 @@ def _find_changed_settings(source: TrainingSource) -> Iterator[tuple[str, Any, A
     ):
         if current != used:
             yield key, current, used
-
-
-def _differences(current: Any, used: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Return the keys whose values differ between two nested mappings, each with both values."""
-    if not (isinstance(current, Mapping) and isinstance(used, Mapping)):
-        return [] if current == used else [(key, current, used)]
-    names = [*current, *(name for name in used if name not in current)]
-    return [
-        difference
-        for name in names
-        for difference in _differences(current.get(name), used.get(name), f"{key}.{name}".lstrip("."))
-    ]

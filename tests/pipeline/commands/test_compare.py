@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command_line import run, set_params, train
+from fakes import replace_flow
 from microfacial.pipeline.commands.compare import explain_missing
 from microfacial.records import SYNTHETIC
 
@@ -52,6 +54,19 @@ def test_two_trained_models_are_compared(
     assert "majority" in message
     assert "linear_svm" in message
     assert "protocol" in message
+
+
+def test_models_trained_on_different_flow_are_not_compared(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(monkeypatch, "majority", "linear_svm")
+    path = Path("results/tiny/flow/flow.npy")
+    replace_flow(path, np.load(path) * 2)
+    train(monkeypatch, "majority")
+    capsys.readouterr()
+    assert run(monkeypatch, "compare", "majority", "linear_svm") == 2
+    message = capsys.readouterr().err
+    assert all(word in message for word in ("majority", "linear_svm", "flow"))
 
 
 @pytest.mark.parametrize(

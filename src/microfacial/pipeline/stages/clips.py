@@ -11,6 +11,7 @@ from microfacial.pipeline.message_groups import SHOWN, group_messages, list_grou
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import Project
 from microfacial.preprocessing.clip_jobs import complete_clip
+from microfacial.preprocessing.stage_settings import write_stage_settings
 
 
 def run_clips(project: Project) -> None:
@@ -29,6 +30,7 @@ def run_clips(project: Project) -> None:
     with progress_bar(listing.clips, "clips") as bar:
         clips = [complete_clip(clip, project.frames, spots=project.clips.spots) for clip in bar]
     write_clips(project.results / "clips.csv", clips)
+    write_stage_settings(project.results, "clips", project.clips)
     notes = ((clip.id, note) for clip in clips for note in filter(None, clip.notes.split("; ")))
     for group in group_messages(notes):
         for line in list_group(group, SHOWN, "all are in clips.csv"):

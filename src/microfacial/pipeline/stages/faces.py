@@ -12,6 +12,7 @@ from microfacial.pipeline.suspicious_clips import find_suspicious_faces
 from microfacial.preprocessing.clip_cache import ClipCache
 from microfacial.preprocessing.face_jobs import locate_faces
 from microfacial.preprocessing.faces import FacesConfig, region_names
+from microfacial.preprocessing.stage_settings import write_stage_settings
 from microfacial.preprocessing.store import read_crops, read_faces, write_faces
 from microfacial.records import Face
 from microfacial.settings import read_section
@@ -42,6 +43,7 @@ def run_faces(project: Project) -> None:
             report=report,
         )
         write_faces(project.results / "faces", len(clips), located, regions, config.size_px)
+    write_stage_settings(project.results, "faces", config)
     folder = project.results / "faces"
     faces, _, size_px = read_faces(folder)
     click.echo(f"faces: {_summarise(faces)}")

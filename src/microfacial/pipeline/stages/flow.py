@@ -9,6 +9,7 @@ from microfacial.pipeline.suspicious_clips import find_suspicious_flow
 from microfacial.preprocessing.clip_cache import ClipCache
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
 from microfacial.preprocessing.flow_jobs import compute_flow_of_clips
+from microfacial.preprocessing.stage_settings import write_stage_settings
 from microfacial.preprocessing.store import read_faces_of, read_flow, write_flow
 from microfacial.settings import read_section
 from microfacial.source_code import code_digest
@@ -43,6 +44,7 @@ def run_flow(project: Project, processes: int) -> None:
             report=report,
         )
         write_flow(folder, ids, flows, layout, size_px)
+    write_stage_settings(project.results, "flow", config)
     suspicious = find_suspicious_flow(ids, read_flow(folder, size_px)[1])
     click.echo(f"flow: {len(clips)} clips, {len(layout[0])} windows each, {config.method}")
     for line in suspicious:

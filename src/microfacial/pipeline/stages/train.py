@@ -24,6 +24,7 @@ from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
 from microfacial.pipeline.provenance import dvc_hash, file_hash, git_tags
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import features_digest, read_features
 from microfacial.records import ORACLE, FaceStore, FoldPlan, FoldResult, Samples
 from microfacial.source_code import code_digest
@@ -53,6 +54,7 @@ def run_train(project: Project, model: str, processes: int) -> None:
             f"{PARAMS}: models has no {model!r}. It has {', '.join(config.models)}{suggest(model, config.models)}"
         )
     settings = config.models[model]
+    require_stage_settings(project.results, PARAMS)
     store, clips = read_features(project.results)
     planned = plan_training(
         model, settings, config.train, store, clips, classes=find_scheme(project.clips.scheme).classes
