@@ -14,7 +14,8 @@ from microfacial.records import FloatArray
 Counts = NDArray[np.int64]
 """Counts of clips, `(…, K, K)`. Rows are annotated classes, columns are predicted classes."""
 
-_CONFIDENCE_BINS = 15
+CONFIDENCE_BINS = 15
+"""Number of bins of the calibration error."""
 
 
 def confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Counts:
@@ -111,7 +112,7 @@ def calibration_error(probabilities: FloatArray, truth: NDArray[np.int64]) -> fl
         The error, 0 to 1.
     """
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)[1:-1]
+    edges = np.linspace(0, 1, CONFIDENCE_BINS + 1)[1:-1]
     excess = np.bincount(np.digitize(confidence, edges, right=True), weights=confidence - correct)
     return float(np.abs(excess).sum() / len(truth))
 

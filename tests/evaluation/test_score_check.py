@@ -1,5 +1,7 @@
+import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,13 @@ from microfacial.evaluation.result_files import read_evaluation, read_prediction
 from microfacial.evaluation.scoring import pool
 from microfacial.models.presets import resolve
 from microfacial.records import DEMO_CORPUS, PRIOR_ON_DRAWN, SYNTHETIC, FoldResult, History, Samples
+from microfacial.settings import check
 
 CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
 
 
-@pytest.fixture(params=[1, 2])
-def folder(request: pytest.FixtureRequest, tmp_path: Path, samples: Samples) -> Path:
-    """Write a training with random predictions and one or two repetitions. Return its folder."""
-    config = CONFIG.model_copy(update={"repeats": request.param})
+def write_random_training(folder: Path, samples: Samples, config: TrainConfig) -> None:
+    """Write a training with random predictions."""
     random = np.random.default_rng(0)
     folds = [
         FoldResult(
@@ -32,7 +33,13 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, samples: Samples) -> 
         )
         for plan in plan_folds(samples, config)
     ]
-    write_training(tmp_path / "m", samples, folds, pool("m", samples, folds, config))
+    write_training(folder, samples, folds, pool("m", samples, folds, config))
+
+
+@pytest.fixture(params=[1, 2])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, samples: Samples) -> Path:
+    """Return the folder of a training with random predictions and one or two repetitions."""
+    write_random_training(tmp_path / "m", samples, CONFIG.model_copy(update={"repeats": request.param}))
     return tmp_path / "m"
 
 
@@ -48,6 +55,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no subjects": (lambda content: content["overall"].update(subjects=0), "0 subjects"),
     "uf1 of a corpus": (lambda content: content["corpora"]["a"].update(uf1=0.99), "a.uf1"),
     "deviation": (lambda content: content.update(uf1_sd=0.9), "uf1_sd"),
+    "calibration": (lambda content: content.update(ece=0.0), "ece"),
+    "mean over folds": (lambda content: content.update(mean_over_folds_uf1=0.99), "mean_over_folds_uf1"),
     "interval": (lambda content: swap(content, "uar_interval"), "uar_interval"),
     "no corpora": (lambda content: content.update(corpora={}), "corpora"),
     "one corpus": (lambda content: content["corpora"].pop("a"), "corpora"),
@@ -65,6 +74,40 @@ def test_scores_that_contradict_the_predictions_are_refused(folder: Path, change
     path.write_text(json.dumps(content))
     with pytest.raises(StorageError, match=place):
         read_predictions(folder)
+
+
+@pytest.mark.parametrize("metric", ["uf1", "uar"])
+def test_intervals_that_the_draws_do_not_give_are_refused(folder: Path, metric: str) -> None:
+    settings = {"train": CONFIG.model_dump(mode="json")}
+    (folder / "run.json").write_text(json.dumps({"settings": settings}))
+    read_predictions(folder)
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    content[f"{metric}_interval"] = [0.95, 0.99]
+    path.write_text(json.dumps(content))
+    with pytest.raises(StorageError, match=f"{metric}_interval.0 is 0.95"):
+        read_predictions(folder)
+
+
+def test_probabilities_that_contradict_the_calibration_are_refused(folder: Path) -> None:
+    path = folder / "predictions.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    for row in rows:
+        row |= {f"p_{label}": "1.000000" if label == row["predicted"] else "0.000000" for label in "xyz"}
+    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+    with pytest.raises(StorageError, match="ece"):
+        read_predictions(folder)
+
+
+@pytest.mark.parametrize("protocol", ["loso", "composite", "leave-one-dataset-out", "holdout"])
+def test_the_scores_of_every_protocol_are_accepted(tmp_path: Path, samples: Samples, protocol: str) -> None:
+    subjects = np.array([f"{'ab'[row // 4 > 2]}/{row // 4}" for row in range(len(samples.labels))])
+    clips = np.array([f"{subject}/{row}" for row, subject in enumerate(subjects)])
+    corpora = np.array([subject[0] for subject in subjects])
+    data = replace(samples, subjects=subjects, corpora=corpora, clips=clips)
+    settings = {"protocol": protocol, "holdout": ["a/0", "b/4"] if protocol == "holdout" else []}
+    write_random_training(tmp_path / "m", data, check({**settings, "repeats": 2}, TrainConfig, "train"))
+    assert read_predictions(tmp_path / "m").protocol == protocol
 
 
 def test_a_clip_of_another_subject_is_refused(folder: Path) -> None:

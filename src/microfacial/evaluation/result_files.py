@@ -175,8 +175,19 @@ def read_predictions(folder: Path, remedy: str = REPAIR, model: str | None = Non
     rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
     with refuse_damaged(path, remedy):
         predictions = to_predictions(rows, evaluation)
-        check_scores(evaluation, predictions)
+        check_scores(evaluation, predictions, _read_bootstrap(folder, remedy))
     return predictions
+
+
+def _read_bootstrap(folder: Path, remedy: str) -> tuple[int, int] | None:
+    """Return the number of bootstrap draws and their seed, which run.json has. None without run.json."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    settings = read_json(path, dict[str, Any], remedy).get("settings")
+    train = settings.get("train") if isinstance(settings, dict) else None
+    draws, seed = (train.get(name) for name in ("bootstrap_draws", "seed")) if isinstance(train, dict) else (None, None)
+    return (draws, seed) if isinstance(draws, int) and isinstance(seed, int) else None
 
 
 def gather_importances(samples: Samples, folds: Sequence[FoldResult]) -> Importances:

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from microfacial.errors import DamagedError
 from microfacial.evaluation.scoring import describe_limits, deviation, score_clips
-from microfacial.metrics import Counts, accuracy, confusion, uar, uf1
+from microfacial.evaluation.significance import bootstrap_intervals, count_by_subject
+from microfacial.metrics import CONFIDENCE_BINS, Counts, accuracy, calibration_error, confusion, uar, uf1
 from microfacial.records import PROTOCOL_NAMES, Evaluation, Predictions, Score, UnitEvaluation
 
 _METRICS = ("uf1", "uar", "accuracy")
 _TOLERANCE = 1e-9  # between machines, which round sums differently
+_ROUNDING = 1e-6  # of stored probabilities, which have six decimals
 
 
 def check_evaluation(evaluation: Evaluation) -> None:
@@ -91,12 +93,13 @@ def _check_score(name: str, score: Score, classes: int, repeats: int) -> None:
         require_equal_score(f"{name}.{metric}", getattr(score, metric), float(value), "its confusion matrix")
 
 
-def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
+def check_scores(evaluation: Evaluation, predictions: Predictions, bootstrap: tuple[int, int] | None = None) -> None:
     """Check that scores are those of the predictions of the same training.
 
     Args:
         evaluation: the content of evaluation.json.
         predictions: the content of predictions.csv.
+        bootstrap: number of draws and seed of the intervals. None if they are unknown; then intervals are not checked.
 
     Raises:
         DamagedError: a score differs. The message names the attribute.
@@ -118,8 +121,15 @@ def check_scores(evaluation: Evaluation, predictions: Predictions) -> None:
             )
         if (score.confusion, score.subjects) != (expected.confusion, expected.subjects):
             raise DamagedError(f"{name} in evaluation.json counts other clips than the predictions")
-    for metric, value in _deviations(predictions):
+    for metric, value in (*_deviations(predictions), *_means_over_folds(predictions, corpora)):
         require_equal_score(metric, getattr(evaluation, metric), value, "the predictions")
+    _check_calibration(evaluation.ece, predictions)
+    if bootstrap is not None:
+        intervals = bootstrap_intervals(count_by_subject(predictions), *bootstrap)
+        for metric, interval in zip(("uf1_interval", "uar_interval"), intervals, strict=True):
+            for end, value in enumerate(interval):
+                stored = getattr(evaluation, metric)[end]
+                require_equal_score(f"{metric}.{end}", stored, value, "the predictions")
 
 
 def require_own_clips(clips: NDArray[np.str_], subjects: NDArray[np.str_]) -> None:
@@ -142,6 +152,32 @@ def _deviations(predictions: Predictions) -> Iterator[tuple[str, float]]:
     counts = np.stack([confusion(predictions.truth, predicted, classes) for predicted in predictions.predicted])
     yield "uf1_sd", deviation(uf1(counts))
     yield "uar_sd", deviation(uar(counts))
+
+
+def _means_over_folds(predictions: Predictions, corpora: NDArray[np.str_]) -> Iterator[tuple[str, float]]:
+    """Yield the mean scores of single folds. The protocol says which clips each fold tests."""
+    tested = {"leave-one-dataset-out": corpora, "holdout": np.full(len(corpora), "holdout")}
+    folds = tested.get(predictions.protocol, predictions.subjects)
+    counts = np.stack(
+        [
+            confusion(predictions.truth[folds == fold], predicted[folds == fold], len(predictions.classes))
+            for predicted in predictions.predicted
+            for fold in np.unique(folds)
+        ]
+    )
+    for metric, score in (("uf1", uf1), ("uar", uar), ("accuracy", accuracy)):
+        yield f"mean_over_folds_{metric}", float(np.mean(score(counts)))
+
+
+def _check_calibration(stored: float, predictions: Predictions) -> None:
+    """Check the calibration error. Stored probabilities are rounded, which can move some of them into other bins."""
+    probabilities = predictions.probabilities.reshape(-1, len(predictions.classes))
+    expected = calibration_error(probabilities, np.tile(predictions.truth, len(predictions.probabilities)))
+    places = probabilities.max(axis=1) * CONFIDENCE_BINS
+    edges = np.clip(np.rint(places), 1, CONFIDENCE_BINS - 1)
+    movable = float(np.mean(np.abs(places - edges) <= CONFIDENCE_BINS * _ROUNDING))
+    if abs(stored - expected) > 2 * movable + _ROUNDING:
+        raise DamagedError(f"ece is {stored}, but the predictions give {expected:.6f}")
 
 
 def require_equal_score(name: str, stored: float, expected: float, source: str) -> None:

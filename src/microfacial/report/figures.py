@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from microfacial.metrics import CONFIDENCE_BINS
 from microfacial.records import Comparison, Evaluation, FloatArray, History, Predictions
 from microfacial.report.figure_style import (
     FAINT,
@@ -24,7 +25,6 @@ from microfacial.report.figure_style import (
 )
 
 _NOTE_WIDTH = 48  # characters in a line of the note above a matrix
-_CONFIDENCE_BINS = 15  # the same number as in `metrics.calibration_error`
 
 
 @use_figure_style
@@ -166,7 +166,7 @@ def bin_confidence(predictions: Predictions) -> tuple[FloatArray, FloatArray, ND
     probabilities = predictions.probabilities
     confidence = probabilities.max(axis=-1).ravel()
     right = (probabilities.argmax(axis=-1) == predictions.truth).ravel()
-    edges = np.linspace(0, 1, _CONFIDENCE_BINS + 1)[1:-1]
+    edges = np.linspace(0, 1, CONFIDENCE_BINS + 1)[1:-1]
     place = np.digitize(confidence, edges, right=True)
     count = np.bincount(place)
     filled = count > 0
