@@ -20,6 +20,7 @@ SIGKILL = -9
 def template(finished_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with three trained models. Each test works in a copy with the same path."""
     root = Path(shutil.copytree(finished_template, tmp_path_factory.mktemp("template") / "project", symlinks=True))
+    shutil.rmtree(root / "src")  # the commands run the installed package, and each kill copies the project
     with (root / "params.yaml").open("a") as params:
         params.write("registry: {min_subjects: 2, latency_ratio: 100}\n")
     connect(root)  # the addresses of artifacts follow the copy
