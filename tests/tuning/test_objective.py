@@ -44,6 +44,19 @@ def test_inner_folds_share_no_subject_and_test_every_clip_once_per_repetition(ma
         assert np.array_equal(np.sort(tested), np.arange(len(subjects)))
 
 
+@pytest.mark.parametrize("protocol", ["loso", "composite", "leave-one-dataset-out", "holdout"])
+def test_inner_folds_predict_all_clips_of_the_tuning_subjects_under_every_protocol(
+    make_inner_folds: MakeInnerFolds, protocol: str
+) -> None:
+    inner_folds = make_inner_folds(**SETUP)
+    data = inner_folds.trainer.data
+    config = data.protocol.model_copy(update={"protocol": protocol, "holdout": ("c/s01", "c/s03")})
+    inner_folds = replace(inner_folds, trainer=replace(inner_folds.trainer, data=replace(data, protocol=config)))
+    predictions = inner_folds.gather("mlp", train(inner_folds))
+    assert sorted(set(predictions.subjects)) == list(inner_folds.subjects)
+    assert len(predictions.clips) == len(inner_folds.rows)
+
+
 @pytest.mark.slow
 def test_results_do_not_depend_on_the_order_of_folds_or_the_number_of_processes(
     make_inner_folds: MakeInnerFolds, tmp_path: Path

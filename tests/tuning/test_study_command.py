@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from command_line import set_params
 from fakes import replace_flow
 from microfacial.errors import ConfigError, PipelineError, ProtocolError
 from microfacial.files import write_json
@@ -162,6 +163,22 @@ def test_additional_workers_do_not_score_the_best_settings(
     assert "never seen by tuning" not in study("mlp", "--no-conclusion")
     assert len(latest_study().trials) == 4
     assert latest_study().conclusion is None
+
+
+def test_under_holdout_a_study_tunes_on_the_other_subjects_and_scores_the_held_out_ones(
+    study: RunStudy, set_study: SetStudy, latest_study: LatestStudy, let_win: LetWin
+) -> None:
+    let_win(1)
+    set_params("train", protocol="holdout", holdout=["demo/sub04"], validation_folds=2)
+    set_study(tuning_subjects=["demo/sub03", "demo/sub04"], trials=2)
+    with pytest.raises(ConfigError, match=r"study\.tuning_subjects: demo/sub04 "):
+        study("mlp")
+    set_study(tuning_subjects=[])
+    output = study("mlp")
+    assert latest_study().facts["subjects"] == ["demo/sub01", "demo/sub02", "demo/sub03"]
+    assert "inner folds of the tuning subjects, 3 subjects, 9 clips: UF1" in output
+    assert "never seen by tuning, 1 subjects, 3 clips: UF1" in output
+    assert "tuned on, " not in output
 
 
 def test_a_nested_study_predicts_all_subjects_with_settings_tuned_without_them(

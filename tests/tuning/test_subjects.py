@@ -19,6 +19,21 @@ def test_under_holdout_a_study_tunes_on_all_subjects_that_are_not_held_out() -> 
     assert choose_tuning_subjects(data, ()) == ("c/s00", "c/s01", "c/s03")
 
 
+def test_held_out_subjects_are_refused_as_tuning_subjects() -> None:
+    data = make_data(4, protocol="holdout", holdout=("c/s02",))
+    assert choose_tuning_subjects(data, ("c/s00", "c/s01")) == ("c/s00", "c/s01")
+    with pytest.raises(ConfigError, match=r"study\.tuning_subjects: c/s02 .*train\.holdout"):
+        choose_tuning_subjects(data, ("c/s00", "c/s02"))
+    everyone = make_data(4, protocol="loso", holdout=("c/s02",))  # `loso` ignores the list
+    assert choose_tuning_subjects(everyone, ("c/s00", "c/s02")) == ("c/s00", "c/s02")
+
+
+@pytest.mark.parametrize(("held_out", "named"), [((), "empty"), (("c/s7",), "c/s7.*c/s00")])
+def test_a_wrong_holdout_is_refused_before_the_search(held_out: tuple[str, ...], named: str) -> None:
+    with pytest.raises(ProtocolError, match=rf"train\.holdout.*{named}"):
+        choose_tuning_subjects(make_data(4, protocol="holdout", holdout=held_out), ("c/s00", "c/s01"))
+
+
 def test_unknown_subjects_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"study\.tuning_subjects: .*c/s7.*c/s00"):
         choose_tuning_subjects(make_data(3), ("c/s7",))

@@ -14,7 +14,7 @@ the settings alone.
 
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -153,6 +153,30 @@ def scored_rows(samples: Samples, config: TrainConfig) -> NDArray[np.int64]:
     return np.arange(len(samples.subjects))
 
 
+def find_held_out(subjects: Collection[str], config: TrainConfig) -> frozenset[str]:
+    """Return the test subjects of the protocol `holdout`.
+
+    Args:
+        subjects: names of all subjects of the data set.
+        config: the protocol.
+
+    Returns:
+        Names of subjects.
+
+    Raises:
+        ProtocolError: `train.holdout` is empty, or it names a subject that does not exist.
+    """
+    if not config.holdout:
+        raise ProtocolError("train.holdout is empty. List the test subjects, such as casme2/sub03")
+    unknown = sorted(set(config.holdout) - set(subjects))
+    if unknown:
+        raise ProtocolError(
+            f"train.holdout: no clip belongs to {', '.join(unknown)}. Subjects are named <corpus>/<subject>, such as "
+            f"{next(iter(subjects))}. clips.csv lists them{suggest(unknown[0], subjects)}"
+        )
+    return frozenset(config.holdout)
+
+
 def divide_subjects(labels: NDArray[np.int64], subjects: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
     """Divide rows into folds. Rows of a subject stay together, and each fold has about the same mixture of classes.
 
@@ -218,15 +242,7 @@ def _leave_one_dataset_out(samples: Samples, config: TrainConfig) -> _Folds:
 
 
 def _hold_out_listed_subjects(samples: Samples, config: TrainConfig) -> _Folds:
-    if not config.holdout:
-        raise ProtocolError("train.holdout is empty. List the test subjects, such as casme2/sub03")
-    unknown = sorted(set(config.holdout) - set(samples.subjects.tolist()))
-    if unknown:
-        raise ProtocolError(
-            f"train.holdout: no clip belongs to {', '.join(unknown)}. Subjects are named <corpus>/<subject>, such as "
-            f"{samples.subjects[0]}. clips.csv lists them{suggest(unknown[0], samples.subjects.tolist())}"
-        )
-    test = np.isin(samples.subjects, config.holdout)
+    test = np.isin(samples.subjects, list(find_held_out(samples.subjects.tolist(), config)))
     _require_subjects(samples, ~test, "holdout")
     return {"holdout": (test, ~test)}
 

@@ -8,6 +8,7 @@ A candidate is trained and tested on clips of the tuning subjects only.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,15 @@ class InnerFolds:
 
     @cached_property
     def protocol(self) -> TrainConfig:
-        """The protocol of the `train` section with the seed and the repetitions of the study."""
-        changes = {"seed": self.config.seed, "repeats": self.config.repeats}
-        return self.trainer.data.protocol.model_copy(update=changes)
+        """The protocol of the `train` section with the seed and the repetitions of the study.
+
+        No tuning subject is held out under `holdout`, so its inner folds are those of `composite`.
+        """
+        protocol = self.trainer.data.protocol
+        changes: dict[str, Any] = {"seed": self.config.seed, "repeats": self.config.repeats}
+        if protocol.protocol == "holdout":
+            changes |= {"protocol": "composite", "holdout": ()}
+        return protocol.model_copy(update=changes)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:

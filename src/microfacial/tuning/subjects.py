@@ -6,7 +6,7 @@ import numpy as np
 
 from microfacial.errors import ConfigError, ProtocolError, suggest
 from microfacial.evaluation.experiment import Data
-from microfacial.evaluation.protocols import divide_subjects
+from microfacial.evaluation.protocols import divide_subjects, find_held_out
 
 
 def choose_tuning_subjects(data: Data, listed: Sequence[str]) -> tuple[str, ...]:
@@ -23,7 +23,8 @@ def choose_tuning_subjects(data: Data, listed: Sequence[str]) -> tuple[str, ...]
         Names of subjects.
 
     Raises:
-        ConfigError: a listed subject does not exist, or no subject remains to score the settings on.
+        ConfigError: a listed subject does not exist or is held out, or no subject remains to score the settings on.
+        ProtocolError: the protocol is `holdout`, and `train.holdout` is empty or names a subject that does not exist.
     """
     subjects = sorted({clip.person for clip in data.clips})
     unknown = [name for name in listed if name not in subjects]
@@ -33,10 +34,17 @@ def choose_tuning_subjects(data: Data, listed: Sequence[str]) -> tuple[str, ...]
             f"Subjects are named <corpus>/<subject>, such as {subjects[0]}. clips.csv lists them"
             f"{suggest(unknown[0], subjects)}"
         )
+    held_out = find_held_out(subjects, data.protocol) if data.protocol.protocol == "holdout" else frozenset()
+    tested = sorted(held_out & set(listed))
+    if tested:
+        raise ConfigError(
+            f"params.yaml: study.tuning_subjects: {', '.join(tested)} is in train.holdout, so settings must not be "
+            "tuned on it. List other subjects, or leave the list empty to tune on all subjects that are not held out"
+        )
     if listed:
         chosen = sorted(set(listed))
-    elif data.protocol.protocol == "holdout":
-        chosen = sorted(set(subjects) - set(data.protocol.holdout))
+    elif held_out:
+        chosen = sorted(set(subjects) - held_out)
     else:
         corpora = sorted({clip.corpus for clip in data.clips})
         by_corpus = [[name for name in subjects if name.rpartition("/")[0] == corpus] for corpus in corpora]
