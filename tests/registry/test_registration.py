@@ -94,6 +94,34 @@ def test_an_ensemble_without_checkpoints_is_refused(place: Path, run: Run, capsy
     assert "train.checkpoints: true" in capsys.readouterr().err
 
 
+def test_an_ensemble_of_the_models_of_other_folds_is_refused(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = sorted(Path("results/tiny/train/roi_cnn/checkpoints").iterdir())
+    shutil.copy(first, others[-1])
+    change("registry", bundle="ensemble")
+    assert run("register", "roi_cnn") == 2
+    assert re.search(rf"{re.escape(str(others[-1]))} is damaged.*dvc repro", capsys.readouterr().err)
+    assert open_registry(place).find("challenger") is None
+
+
+def test_an_ensemble_with_a_checkpoint_of_another_model_is_refused(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = Path("results/tiny/train")
+    first = sorted((train / "roi_cnn/checkpoints").iterdir())[0]
+    shutil.copy(train / "linear_svm/checkpoints" / first.name, first)
+    change("registry", bundle="ensemble")
+    assert run("register", "roi_cnn") == 2
+    assert str(first) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["linear_svm", "majority"])
+def test_the_folds_of_every_kind_of_model_are_accepted_as_an_ensemble(place: Path, run: Run, model: str) -> None:
+    change("registry", bundle="ensemble")
+    assert run("register", model) == 0
+
+
 def test_registering_the_same_training_twice_gives_equal_bytes(roi_cnn_place: Path, run: Run) -> None:
     assert run("register", "roi_cnn") == 0
     first, second = (folder_of(roi_cnn_place, version) / BUNDLE for version in (1, 2))

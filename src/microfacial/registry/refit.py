@@ -8,20 +8,24 @@ Convention: the seed is computed as for a fold, from the seed of the first repet
 import logging
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
-from microfacial.errors import StorageError
-from microfacial.files import as_file_name, read_arrays, read_csv
-from microfacial.inference.predict import Checkpoint
+from microfacial.errors import DamagedError, StorageError
+from microfacial.evaluation.fold_tables import split_by_fold
+from microfacial.files import as_file_name, read_arrays, read_csv, refuse_damaged
+from microfacial.formats import parse_decimal
+from microfacial.inference.predict import Checkpoint, load_fold
 from microfacial.models.inputs import make_samples
 from microfacial.models.lookup import find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.store import read_features
-from microfacial.records import Fitted, Samples, TrainingData
+from microfacial.records import Fitted, FloatArray, Samples, TrainingData
 from microfacial.registry.training_source import TrainingSource
 from microfacial.settings import Section
 from microfacial.training.fit import fit
@@ -56,7 +60,7 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
 
 
 def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
-    """Read the models of all folds of a training.
+    """Read the models of all folds of a training, and check that each is the model that predicted its held-out clips.
 
     Args:
         source: the training.
@@ -65,9 +69,10 @@ def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
         One checkpoint for each fold.
 
     Raises:
-        StorageError: the training did not write checkpoints.
+        StorageError: the training did not write checkpoints, or a checkpoint is damaged or belongs to another fold or
+            training.
     """
-    rows = read_csv(source.folder / "folds.csv", ("held_out", "repeat"))
+    rows = read_csv(source.folder / "folds.csv", ("held_out", "repeat", "held_out_subjects", "held_out_clips"))
     keys = [f"{row['held_out']}#{row['repeat']}" for row in rows]
     paths = [source.folder / "checkpoints" / f"{as_file_name(key)}.npz" for key in keys]
     if not all(path.exists() for path in paths):
@@ -75,7 +80,40 @@ def read_fold_checkpoints(source: TrainingSource) -> list[Checkpoint]:
             f"{source.folder} has no checkpoints of its folds, but registry.bundle is ensemble. Set "
             "train.checkpoints: true and run `dvc repro`, or set registry.bundle: refit"
         )
+    for path, (inputs, probabilities) in zip(paths, _read_held_out(source, rows), strict=True):
+        _require_predictions(path, inputs, probabilities, _tolerance(source.settings))
     return [read_arrays(path, ["shape"]) for path in paths]
+
+
+def _read_held_out(
+    source: TrainingSource, folds: Sequence[Mapping[str, str]]
+) -> Iterator[tuple[NDArray[np.float32], FloatArray]]:
+    """Yield the inputs of the held-out clips of each fold, `(n, …)`, and their probabilities in predictions.csv."""
+    store, clips = read_features(source.results)
+    inputs = find_model(source.model).make_inputs(store, source.settings).values
+    rows_by_clip = {clip.id: row for row, clip in enumerate(clips)}
+    path, columns = source.folder / "predictions.csv", [f"p_{label}" for label in source.classes]
+    predictions = read_csv(path, ("clip", *columns))
+    with refuse_damaged(path):
+        parts = split_by_fold(predictions, folds)
+        probabilities = [np.array([[parse_decimal(row[name]) for name in columns] for row in part]) for part in parts]
+    for part, stored in zip(parts, probabilities, strict=True):
+        yield inputs[[rows_by_clip[row["clip"]] for row in part]], stored
+
+
+def _require_predictions(path: Path, inputs: NDArray[np.float32], probabilities: FloatArray, tolerance: float) -> None:
+    """Raise a StorageError unless a checkpoint predicts the stored probabilities."""
+    model = load_fold(path)
+    with refuse_damaged(path, "Delete the folder of this training and run `dvc repro`"), one_thread():
+        same_shape = model.shape == inputs.shape[1:]
+        if not (same_shape and np.allclose(model.fitted[0].predict(inputs), probabilities, rtol=0, atol=tolerance)):
+            raise DamagedError("it is not the model that made the predictions of its fold in predictions.csv")
+
+
+def _tolerance(settings: Section) -> float:
+    """Return by how much a probability may differ, because another processor or device may have trained the model."""
+    exact = not isinstance(settings, OptimiserSettings) or settings.precision == "float32"
+    return 1e-3 if exact else 0.05
 
 
 def fit_all_rows(samples: Samples, model: str, settings: Section, seed: int, device: str = "cpu") -> Fitted:
