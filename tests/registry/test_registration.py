@@ -19,6 +19,7 @@ from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.temperature import choose_temperature
 from microfacial.source_code import OPENCV, find_installed
 from microfacial.tracking.pyfunc import requirements
+from microfacial.tracking.run_records import read_identity
 from microfacial.tracking.store import connect
 
 
@@ -77,6 +78,26 @@ def test_a_version_stores_its_settings_and_its_origin(
     assert (stored["version"], stored["model"], stored["aliases"]) == (1, "roi_cnn", ["challenger"])
     assert stored["origin"] == dict(version.origin)
     assert fields["decisions"] == []
+
+
+def test_a_version_links_to_the_run_of_its_training_and_not_to_another_one_with_the_same_score(
+    place: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, key = connect(place), read_identity(Path("results/tiny/train/roi_cnn")).key
+    experiment = client.get_experiment_by_name("tiny · casme2-4")
+    assert experiment is not None
+    named = "tags.`microfacial.role` = 'model' and tags.`microfacial.model` = 'roi_cnn'"
+    (trained,) = client.search_runs([experiment.experiment_id], named)
+    tags = {**trained.data.tags, "microfacial.key": "0" * len(key)}
+    other = client.create_run(experiment.experiment_id, tags=tags)
+    client.log_metric(other.info.run_id, "uf1", trained.data.metrics["uf1"])
+    client.set_terminated(other.info.run_id)
+    assert run("register", "roi_cnn") == 0
+    assert open_registry(place).get(1).run_id == trained.info.run_id
+    client.set_tag(trained.info.run_id, "microfacial.key", "1" * len(key))
+    assert run("register", "roi_cnn") == 0
+    assert open_registry(place).get(2).run_id == ""
+    assert "MLflow has no run of this training" in caplog.text
 
 
 def test_an_ensemble_has_the_models_of_all_folds(place: Path, run: Run) -> None:

@@ -23,6 +23,7 @@ from microfacial.registry.refit import read_fold_checkpoints, refit
 from microfacial.registry.training_source import TrainingSource
 from microfacial.tracking.model_versions import ModelVersionRecord, Registry, find_training, registered_name
 from microfacial.tracking.pyfunc import requirements, save_model
+from microfacial.tracking.run_records import read_identity
 from microfacial.tracking.store import connect
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +77,6 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
     source = request.source
     client = connect(root)
     registry = Registry(client, registered_name(source.dataset, source.scheme))
-    uf1 = read_evaluation(source.folder).overall.uf1
     evidence = gather_evidence(source)
     record = ModelVersionRecord(
         name=registry.name,
@@ -87,7 +87,7 @@ def register_training(request: RegistrationRequest, scratch: Path, root: Path) -
         scheme=source.scheme,
         protocol=source.train.protocol,
         tuned_on=source.tuned_on,
-        run_id=find_training(client, source.dataset, source.scheme, source.model, uf1),
+        run_id=find_training(client, read_identity(source.folder)),
         origin=_describe_origin(request, evidence),
     )
     if not record.run_id:

@@ -20,7 +20,7 @@ from microfacial.errors import PipelineError
 from microfacial.tracking.experiments import ensure_experiment, find_experiment, require_active
 from microfacial.tracking.failures import is_missing
 from microfacial.tracking.location import is_served
-from microfacial.tracking.run_records import experiment_name
+from microfacial.tracking.run_records import RunIdentity, experiment_name
 from microfacial.tracking.version_files import fetch_files, find_missing_files
 
 _LOG = logging.getLogger(__name__)
@@ -138,26 +138,23 @@ def read_version(version: ModelVersion) -> ModelVersionRecord:
     )
 
 
-def find_training(client: MlflowClient, dataset: str, scheme: str, model: str, uf1: float) -> str:
-    """Return the id of the latest finished run of a model with a given score, or an empty text.
+def find_training(client: MlflowClient, identity: RunIdentity) -> str:
+    """Return the id of the latest finished run of a training, or an empty text.
 
     Args:
         client: client of the store.
-        dataset: name of the data set.
-        scheme: label scheme.
-        model: name of the variant.
-        uf1: pooled UF1 of the run.
+        identity: identity of the training. Runs of other data, settings or code have another key.
 
     Raises:
         PipelineError: the experiment was deleted.
     """
-    experiment = find_experiment(client, experiment_name(dataset, scheme))
+    experiment = find_experiment(client, identity.experiment)
     if experiment is None:
         return ""
-    require_active(client, experiment, experiment_name(dataset, scheme))
-    wanted = f"tags.`microfacial.role` = 'model' and tags.`microfacial.model` = '{model}' and status = 'FINISHED'"
+    require_active(client, experiment, identity.experiment)
+    wanted = f"tags.`microfacial.role` = 'model' and tags.`microfacial.key` = '{identity.key}' and status = 'FINISHED'"
     runs = client.search_runs([experiment.experiment_id], wanted, order_by=["attributes.start_time DESC"])
-    return next((str(run.info.run_id) for run in runs if run.data.metrics.get("uf1") == uf1), "")
+    return next((str(run.info.run_id) for run in runs), "")
 
 
 class Registry:
