@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def test_predictions_for_other_clips_are_refused(place: Path, run: Run, capsys: 
     path.write_text(path.read_text().replace(last["clip"], f"{last['clip']}x"))
     assert run("register", "roi_cnn") == 2
     assert re.search(r"train/roi_cnn: .*clips\.csv.*dvc repro", capsys.readouterr().err)
+
+
+def test_the_run_file_of_another_model_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("results/tiny/train/linear_svm/run.json", "results/tiny/train/roi_cnn/run.json")
+    assert run("register", "roi_cnn") == 2
+    assert re.search(r"train/roi_cnn/run\.json .*linear_svm.*dvc repro", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", ["clips.csv", "flow"])

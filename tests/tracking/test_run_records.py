@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,16 +62,17 @@ def test_the_digest_of_the_motion_prior_is_a_fact_of_a_model_that_uses_it(tmp_pa
     assert "motion_prior" not in without.facts
     assert identity.facts == {**without.facts, "motion_prior": "ab" * 32}
     assert identity.params["motion_prior"] == "ab" * 32
-    write_identity(tmp_path, identity)
-    assert read_identity(tmp_path).motion_prior == "ab" * 32
+    write_identity(tmp_path / "mlp", identity)
+    assert read_identity(tmp_path / "mlp").motion_prior == "ab" * 32
 
 
 def test_an_identity_of_an_earlier_version_has_no_motion_prior(tmp_path: Path) -> None:
-    write_identity(tmp_path, make_identity("mlp"))
-    content = files.read_json(tmp_path / "run.json")
+    folder = tmp_path / "mlp"
+    write_identity(folder, make_identity("mlp"))
+    content = files.read_json(folder / "run.json")
     del content["motion_prior"]
-    files.write_json(tmp_path / "run.json", content)
-    assert read_identity(tmp_path).motion_prior == ""
+    files.write_json(folder / "run.json", content)
+    assert read_identity(folder).motion_prior == ""
 
 
 def test_only_the_settings_of_the_chosen_flow_method_are_parameters() -> None:
@@ -90,17 +92,26 @@ def test_a_parameter_longer_than_the_limit_of_mlflow_is_cut() -> None:
 
 def test_an_identity_is_read_as_it_was_written(tmp_path: Path) -> None:
     identity = make_identity("hybrid")
-    write_identity(tmp_path, identity)
-    assert read_identity(tmp_path) == identity
-    assert files.read_json(tmp_path / "settings.json")["models"] == {"hybrid": identity.settings["model"]}
+    write_identity(tmp_path / "hybrid", identity)
+    assert read_identity(tmp_path / "hybrid") == identity
+    assert files.read_json(tmp_path / "hybrid" / "settings.json")["models"] == {"hybrid": identity.settings["model"]}
 
 
 @pytest.mark.parametrize("content", [{}, {"model": "majority"}, {"model": "majority", "flow": {"units": "px"}}])
 def test_the_error_for_a_damaged_identity_names_its_folder(tmp_path: Path, content: dict[str, Any]) -> None:
-    write_identity(tmp_path, make_identity("majority"))
-    files.write_json(tmp_path / "run.json", content)
-    with pytest.raises(StorageError, match=rf"{re.escape(str(tmp_path))}.*run\.json.*dvc repro"):
-        read_identity(tmp_path)
+    folder = tmp_path / "majority"
+    write_identity(folder, make_identity("majority"))
+    files.write_json(folder / "run.json", content)
+    with pytest.raises(StorageError, match=rf"{re.escape(str(folder))}.*run\.json.*dvc repro"):
+        read_identity(folder)
+
+
+def test_an_identity_of_another_model_is_refused_by_the_name_of_its_file(tmp_path: Path) -> None:
+    for model in ("majority", "mlp"):
+        write_identity(tmp_path / model, make_identity(model))
+    path = Path(shutil.copy(tmp_path / "mlp" / "run.json", tmp_path / "majority"))
+    with pytest.raises(StorageError, match=rf"{re.escape(str(path))}.*mlp.*majority"):
+        read_identity(tmp_path / "majority")
 
 
 def test_metadata_of_other_results_is_unknown(tmp_path: Path) -> None:

@@ -172,11 +172,13 @@ def read_identity(folder: Path) -> RunIdentity:
         folder: results/<data set>/train/<model>.
 
     Raises:
-        StorageError: a file is missing or damaged.
+        StorageError: a file is missing or damaged, or run.json belongs to another model than the folder.
     """
     path = folder / _IDENTITY
     identity = files.read_json(path, RunIdentity)
     with files.refuse_damaged(path):
+        if identity.model != folder.name:
+            raise DamagedError(f"it is the run of {identity.model}, not of {folder.name}")
         train = identity.settings.get("train", {})
         if not {"protocol", "seed"} <= train.keys():
             raise DamagedError("settings.train has no protocol or no seed")

@@ -64,3 +64,16 @@ def test_training_continues_without_mlflow_and_names_the_remedy(
     assert len(read_rows(project_with_flow / "results/tiny/train/majority/predictions.csv")) == 12
     assert run(monkeypatch, "sync") == 0
     assert len(read_run_contents(project_with_flow)) == 1 + 4
+
+
+def test_the_run_file_of_another_model_is_refused_by_its_name(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(monkeypatch, "majority", "roi_cnn")
+    results = project_with_flow / "results/tiny/train"
+    shutil.copy(results / "roi_cnn/run.json", results / "majority")
+    capsys.readouterr()
+    assert run(monkeypatch, "sync") == 2
+    printed = capsys.readouterr()
+    assert "majority/run.json is damaged" in printed.err.splitlines()[-1]
+    assert "settings.json" not in printed.err
