@@ -198,7 +198,7 @@ def damages_of_npz(content: bytes) -> Iterator[tuple[str, bytes]]:
 DAMAGES = {".json": damages_of_json, ".csv": damages_of_csv, ".npy": damages_of_npy, ".npz": damages_of_npz}
 VALID = {  # changes that leave a valid file: `load_fold` checks the keys of faces, and metadata can be unknown
     f"{TRAIN}/settings.json": {"faces {'a': None}"},
-    f"{TRAIN}/run.json": {"without motion_prior"},  # earlier versions did not write it
+    f"{TRAIN}/run.json": {"without motion_prior", "without faces"},  # earlier versions did not write them
     f"{STATE}/runs/{MODEL}/*.json": {
         "started_ms None",
         "ended_ms None",

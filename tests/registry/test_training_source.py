@@ -1,4 +1,4 @@
-"""A training is refused if params.yaml, the clips or the flow have changed since."""
+"""A training is refused if params.yaml, the clips, the faces or the flow have changed since."""
 
 import csv
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from fake_versions import Run, change
 from fakes import replace_flow
-from microfacial.files import read_csv
+from microfacial.files import read_csv, read_json, write_json
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,26 @@ def test_changed_inputs_of_the_training_are_refused(
             csv.writer(stream).writerows([rows[0], *moved])
     assert run("register", "roi_cnn") == 2
     assert re.search(rf"train/roi_cnn: {re.escape(name)} .*dvc repro", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("bundle", ["refit", "ensemble"])
+def test_changed_faces_are_refused_although_the_flow_is_the_same(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str], bundle: str
+) -> None:
+    change("registry", bundle=bundle)
+    change("faces", regions="facs-8")
+    assert run("faces") == 0
+    change("faces", regions="mission")
+    assert run("register", "roi_cnn") == 2
+    assert re.search(r"train/roi_cnn: faces .*dvc repro", capsys.readouterr().err)
+
+
+def test_a_training_of_an_earlier_version_that_did_not_record_its_faces_is_accepted(place: Path, run: Run) -> None:
+    path = Path("results/tiny/train/majority/run.json")
+    content = read_json(path)
+    del content["faces"]
+    write_json(path, content)
+    assert run("register", "majority") == 0
 
 
 def test_a_tuned_subject_without_clips_is_refused(place: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:

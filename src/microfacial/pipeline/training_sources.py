@@ -20,7 +20,8 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
     Raises:
         ConfigError: params.yaml does not have the model, its task is not `classes`, a setting differs from the
             training, or a tuned subject has no clip.
-        StorageError: the model is not trained, or the clips, the flow or another setting of `train` have changed since.
+        StorageError: the model is not trained, or the clips, the faces, the flow or another setting of `train` have
+            changed since.
     """
     if model not in config.models:
         hint, trained = suggest(model, config.models), ", ".join(config.models)
@@ -45,6 +46,7 @@ def open_training(project: Project, config: Config, model: str) -> TrainingSourc
         train=protocol_of(model, config.train),
         tuned_on=tuned.subjects if tuned else (),
         clips_hash=file_hash(project.results / "clips.csv"),
+        faces_hash=dvc_hash(project.results / "faces"),
         flow_hash=dvc_hash(project.results / "flow"),
     )
     require_current(source)

@@ -36,6 +36,7 @@ class TrainingSource:
         train: the section `train` of params.yaml, with the number of repetitions of this model.
         tuned_on: subjects whose clips a study used to choose the settings, such as casme2/sub03. Empty without a study.
         clips_hash: MD5 of clips.csv.
+        faces_hash: DVC's hash of the folder `faces`.
         flow_hash: DVC's hash of the folder `flow`.
     """
 
@@ -50,6 +51,7 @@ class TrainingSource:
     train: TrainConfig
     tuned_on: tuple[str, ...]
     clips_hash: str
+    faces_hash: str
     flow_hash: str
 
     @property
@@ -77,14 +79,16 @@ class TrainingSource:
 
 
 def require_current(source: TrainingSource) -> None:
-    """Check that a training was made with the present settings, clips and flow.
+    """Check that a training was made with the present settings, clips, faces and flow.
+
+    Trainings of earlier versions did not record their faces, so their faces are not checked.
 
     Args:
         source: the training to check.
 
     Raises:
         ConfigError: a setting differs, or a tuned subject is not in the data. The message names the key.
-        StorageError: the clips or the flow have changed since the training.
+        StorageError: the clips, the faces or the flow have changed since the training.
     """
     require_stage_settings(source.results, source.params)
     for key, current, used in _find_changed_settings(source):
@@ -94,6 +98,7 @@ def require_current(source: TrainingSource) -> None:
     identity = read_identity(source.folder)
     for name, current, used in (
         ("clips.csv", source.clips_hash, identity.clips),
+        ("faces", source.faces_hash, identity.faces or source.faces_hash),
         ("flow", source.flow_hash, identity.flow.digest),
         ("train", source.train.model_dump(mode="json"), identity.settings["train"]),
     ):

@@ -76,6 +76,7 @@ class RunIdentity:
         settings: the sections `train`, `faces` and `flow` of params.yaml, and the resolved settings of the model as
             `model`.
         motion_prior: SHA-256 of the weights of the motion prior. It is empty for a model that does not use them.
+        faces: DVC's hash of the folder of faces. It is empty in runs of earlier versions.
     """
 
     key: str
@@ -87,6 +88,7 @@ class RunIdentity:
     flow: FlowDigest
     settings: Mapping[str, Mapping[str, Any]]
     motion_prior: str = ""
+    faces: str = ""
 
     @property
     def task(self) -> LearningTask:

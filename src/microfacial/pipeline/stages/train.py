@@ -121,6 +121,7 @@ def _identify(
         flow=FlowDigest(digest=dvc_hash(project.results / "flow"), shape=store.flow.shape, unit=store.unit),
         settings={name: section.model_dump(mode="json") for name, section in sections.items()},
         motion_prior=PRIOR_SHA256 if uses_prior(model, config.models[model]) else "",
+        faces=dvc_hash(project.results / "faces"),
     )
 
 
