@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
+from sklearn.feature_selection import SelectFromModel
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import GridSearchCV, GroupKFold, TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
@@ -219,6 +222,53 @@ class Careless(BaseEstimator):  # type: ignore[misc]
 def test_a_classifier_that_fails_gives_one_clear_error(features: Features, returned: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=f"Careless.*{named}"):
         run(Careless(returned), features, settings={"input_px": 8})
+
+
+@pytest.mark.parametrize("error", [ValueError, IndexError, TypeError])
+@pytest.mark.parametrize("method", ["fit", "predict_proba"])
+def test_a_classifier_that_raises_an_error_gives_one_line(
+    features: Features, monkeypatch: pytest.MonkeyPatch, method: str, error: type[Exception]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error("wrong\nrows")
+
+    monkeypatch.setattr(Careless, method, fail)
+    with pytest.raises(ConfigError, match=r"Careless.*wrong rows$"):
+        run(Careless("0.25"), features, settings={"input_px": 8})
+
+
+ROWS = np.random.default_rng(0).normal(size=(12, 192))
+SCALER = StandardScaler().fit(ROWS)
+FITTED = LogisticRegression().fit(ROWS, np.arange(12) % 3)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "named"),
+    [
+        (FrozenEstimator(FITTED), "FrozenEstimator"),
+        (make_pipeline(FrozenEstimator(SCALER), LogisticRegression()), "FrozenEstimator"),
+        (CalibratedClassifierCV(FrozenEstimator(FITTED)), "FrozenEstimator"),
+        (VotingClassifier([("a", make_pipeline(FrozenEstimator(SCALER), FITTED))], voting="soft"), "FrozenEstimator"),
+        (
+            GridSearchCV(make_pipeline(StandardScaler(), FITTED), {"standardscaler": [FrozenEstimator(SCALER)]}),
+            "FrozenEstimator",
+        ),
+        (make_pipeline(FunctionTransformer(SCALER.transform), FITTED), "StandardScaler"),
+        (TunedThresholdClassifierCV(FITTED, cv="prefit", refit=False), "cv"),
+        (make_pipeline(SelectFromModel(FITTED, prefit=True), LogisticRegression()), "prefit"),
+    ],
+)
+def test_a_part_that_stays_fitted_is_refused(features: Features, classifier: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=named) as raised:
+        run(classifier, features, settings={"input_px": 8})
+    assert "fitted" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_fitted_classifier_and_steps_that_need_no_fit_are_accepted(features: Features) -> None:
+    steps = make_union(Normalizer(), FunctionTransformer(np.abs))
+    for classifier in (FITTED, make_pipeline(SCALER, steps, FITTED), VotingClassifier([("a", FITTED)], voting="soft")):
+        assert run(classifier, features, settings={"input_px": 8}).folds
 
 
 @pytest.mark.parametrize(

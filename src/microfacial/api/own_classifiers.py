@@ -1,13 +1,15 @@
 """Make a model variant of a scikit-learn classifier, and check what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -46,10 +48,11 @@ class FittedClassifier:
             Probabilities, `(n, K)`.
 
         Raises:
-            ConfigError: the classifier returns another shape, or numbers that are no probabilities.
+            ConfigError: the classifier fails, or returns another shape or numbers that are no probabilities.
         """
-        returned = np.asarray(self.classifier.predict_proba(_flatten(inputs)), dtype=np.float64)
         name, present = _name_classifier(self.classifier), self.classifier.classes_
+        with _faults_as_config_errors(f"{name} cannot predict"):
+            returned = np.asarray(self.classifier.predict_proba(_flatten(inputs)), dtype=np.float64)
         if returned.shape != (len(inputs), len(present)):
             raise ConfigError(
                 f"{name}.predict_proba returned {returned.shape} instead of {(len(inputs), len(present))}"
@@ -75,7 +78,7 @@ def make_classifier(model: Any) -> tuple[str, Variant]:
         A name for the model, and its variant.
 
     Raises:
-        ConfigError: the object is a class, or it has no `predict_proba`.
+        ConfigError: the object is a class, it has no `predict_proba`, or a part of it would stay fitted.
     """
     if isinstance(model, type):
         raise ConfigError(f"evaluate needs an instance of {model.__name__}, not the class. Pass {model.__name__}()")
@@ -85,6 +88,7 @@ def make_classifier(model: Any) -> tuple[str, Variant]:
             f"{name} has no predict_proba in its present form. Wrap it: "
             f"sklearn.calibration.CalibratedClassifierCV({name}(…))"
         )
+    _refuse_fitted_parts(name, model)
     return name, Estimator(
         settings=InputSettings,
         presets={"default": {}},
@@ -112,15 +116,57 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
     fresh.set_params(**dict.fromkeys(_unset_seeds(fresh), data.seed % 2**32))
     groups = {"groups": samples.subjects} if isinstance(fresh, _SEARCHES) else {}
     name = _name_classifier(fresh)
-    try:
+    with _faults_as_config_errors(f"{name} cannot be fitted"):
         fresh.fit(_flatten(samples.inputs), samples.labels, **groups)
-    except ValueError as error:
-        raise ConfigError(f"{name} cannot be fitted: {' '.join(str(error).split())}") from error
     present = getattr(fresh, "classes_", None)
     if present is None or not set(np.asarray(present).tolist()) <= set(samples.labels.tolist()):
         raise ConfigError(f"{name} has no classes_ of the training rows after fit. Pass a classifier")
     chosen = getattr(fresh, "best_params_", {})
     return FittedClassifier(fresh, len(samples.classes), ", ".join(f"{key}={value}" for key, value in chosen.items()))
+
+
+@contextmanager
+def _faults_as_config_errors(failure: str) -> Iterator[None]:
+    try:
+        yield
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{failure}: {' '.join(str(error).split())}") from error
+
+
+def _refuse_fitted_parts(name: str, model: Any) -> None:
+    """Refuse a classifier with a part that stays fitted in a copy. It may have been fitted on held-out subjects."""
+    for key, value in _walk("", clone(model)):
+        if (isinstance(value, str) and value == "prefit") or (key == "prefit" and value is True):
+            raise ConfigError(
+                f"{name}: {key}={value!r} is for parts that are already fitted. Choose another value, so that each "
+                "fold fits them on its training rows"
+            )
+        if isinstance(value, BaseEstimator) and (_learned_attributes(value) or clone(value) is value):
+            raise ConfigError(
+                f"{name}: {type(value).__name__} is already fitted and would stay so in every fold, perhaps with rows "
+                "of held-out subjects. Pass the unfitted object"
+            )
+
+
+def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a parameter with its name, and everything in it: items, parameters of estimators, owners of methods."""
+    yield key, value
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = ((key, item) for item in value)
+    elif isinstance(value, MethodType):
+        inner = [(key, value.__self__)]
+    elif isinstance(value, BaseEstimator):
+        inner = value.get_params(deep=False).items()
+    for name, item in inner:
+        yield from _walk(name, item)
+
+
+def _learned_attributes(estimator: Any) -> set[str]:
+    """Return the names of attributes that end in `_`, which `fit` sets by scikit-learn's convention."""
+    return {name for name in vars(estimator) if name.endswith("_")} - estimator.get_params(deep=False).keys()
 
 
 def _unset_seeds(classifier: Any) -> list[str]:
