@@ -16,13 +16,15 @@ from sklearn.metrics import roc_auc_score
 from microfacial.datasets.drawn_motion.draw import draw_motion
 from microfacial.datasets.drawn_motion.emotions import EMOTIONS
 from microfacial.datasets.drawn_motion.skin import UNITS
-from microfacial.errors import ConfigError
-from microfacial.files import atomic_write, write_text
-from microfacial.models.prior import INPUT_PX, MotionPrior, emotion_shares
+from microfacial.errors import ConfigError, DamagedError
+from microfacial.files import atomic_write, refuse_damaged, write_text
+from microfacial.formats import parse_weights
+from microfacial.models.prior import INPUT_PX, PRIOR_ARRAYS, MotionPrior, emotion_shares
 from microfacial.training.one_thread import one_thread
 from microfacial.training.pretraining import Pretraining, drawn_shares
 
 _TEST_CLIPS = 4096
+_OTHER_OUTPUT = "Choose another --output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +96,33 @@ def score_prior(prior: MotionPrior, plan: Pretraining) -> DrawnScores:
 
 
 def check_output(path: Path) -> None:
-    """Refuse a file of weights that does not end in .safetensors.
+    """Refuse a file of weights that does not end in .safetensors, and files that are not those of an earlier prior.
 
     Args:
-        path: file of the weights.
+        path: file of the weights. The card is written next to it.
 
     Raises:
-        ConfigError: the path has another extension.
+        ConfigError: the path has another extension, or the weights or the card would replace a file of another kind.
+        StorageError: an existing file cannot be read.
     """
     if path.suffix != ".safetensors":
         raise ConfigError(f"{path}: the weights are written as safetensors. Use a name that ends in .safetensors")
+    for file, is_ours in ((path, _is_prior), (path.with_suffix(".md"), _is_card)):
+        if file.exists() and not is_ours(file):
+            raise ConfigError(f"{file} exists, and `microfacial pretrain` did not write it. {_OTHER_OUTPUT}")
+
+
+def _is_prior(path: Path) -> bool:
+    with refuse_damaged(path, _OTHER_OUTPUT):
+        try:
+            return sorted(parse_weights(path.read_bytes())) == sorted(PRIOR_ARRAYS)
+        except DamagedError:
+            return False
+
+
+def _is_card(path: Path) -> bool:
+    with refuse_damaged(path, _OTHER_OUTPUT):
+        return path.read_bytes().startswith(f"{_PARAGRAPHS[0]}\n".encode())
 
 
 def write_prior(
@@ -122,8 +141,8 @@ def write_prior(
         SHA-256 of the weights.
 
     Raises:
-        ConfigError: the path has another extension.
-        StorageError: the disk is full.
+        ConfigError: see `check_output`.
+        StorageError: the disk is full, or an existing file cannot be read.
     """
     check_output(path)
     content = save({name: np.ascontiguousarray(array) for name, array in sorted(prior.arrays.items())})

@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from command_line import run
 from fakes import TINY_PARAMS
@@ -51,6 +53,46 @@ def test_weights_are_written_although_mlflow_fails(
     printed = capsys.readouterr()
     assert "MLflow failed" in printed.err
     assert MotionPrior.read(Path("mine.safetensors"), printed.out.split()[-1]).units
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.md", b"# My project\n"),
+        ("mine.md", b"# Model card: hybrid\n"),
+        ("mine.md", b"\xff\xfe"),
+        ("mine.md", b""),
+        ("mine.safetensors", save({"a": np.zeros(3, np.float32)})),
+        ("mine.safetensors", b"not weights"),
+        ("mine.safetensors", b""),
+    ],
+)
+def test_a_file_of_another_kind_is_not_replaced(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("microfacial.pipeline.commands.pretrain.pretrain", None)  # a refusal comes before the training
+    Path(name).write_bytes(content)
+    assert run(monkeypatch, "pretrain", "--steps", "1", "--output", "mine.safetensors") == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"microfacial: {name} ")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert Path(name).read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_a_file_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.md").mkdir()
+    assert run(monkeypatch, "pretrain", "--steps", "1", "--output", "mine.safetensors") == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("microfacial: mine.md ")
+
+
+def test_an_earlier_prior_and_its_card_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in ("0", "1"):
+        assert run(monkeypatch, "pretrain", "--steps", "1", "--seed", seed, "--output", "mine.safetensors") == 0
+    assert "| seed | 1 |" in Path("mine.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ def run_pretrain(output: Path, device: str, plan: Pretraining, *, elsewhere: boo
         elsewhere: whether a worker of joblib's backend trains the prior. Then there is no progress bar.
 
     Raises:
-        ConfigError: this machine does not have the device, or the file has another extension than .safetensors.
-        StorageError: the disk is full.
+        ConfigError: this machine does not have the device, the file has another extension than .safetensors, or the
+            weights or the card would replace a file that this command did not write.
+        StorageError: the disk is full, or an existing file cannot be read.
     """
     check_output(output)
     device = find_device(device, "--device")
