@@ -277,6 +277,8 @@ def test_a_fitted_classifier_and_steps_that_need_no_fit_are_accepted(features: F
         ({"model": "hybird"}, ConfigError, "hybird.*hybrid"),
         ({"protocol": "kfold"}, ConfigError, r"protocol.*loso.*kfold"),
         ({"protocol": "holdout", "holdout": ["demo/x"]}, ProtocolError, "demo/x"),
+        ({"holdout": ["demo/sub01"]}, ConfigError, r"holdout.*demo/sub01.*loso"),
+        ({"protocol": "composite", "holdout": ["demo/sub01"]}, ConfigError, r"holdout.*composite"),
         ({"repeats": 0}, ConfigError, "repeats"),
         ({"settings": {"epoch": 3}}, ConfigError, r"mlp\.epoch"),
         ({"settings": {"preset": "x"}}, ConfigError, r"mlp\.preset"),

@@ -128,6 +128,8 @@ def test_wrong_arguments_of_extract_are_named(clips: mf.Clips, tmp_path: Path) -
         mf.extract(clips, cache=tmp_path, flow="dis")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="published"):
         mf.extract(clips, cache=tmp_path, flow={"method": "published"})
+    with pytest.raises(ConfigError, match=r"flow\.tvl1 .*variational"):
+        mf.extract(clips, cache=tmp_path, flow={"tvl1": {"warps": 3}})
     with pytest.raises(ConfigError, match="processes"):
         mf.extract(clips, cache=tmp_path, processes=0)
     (tmp_path / "file").touch()

@@ -200,6 +200,15 @@ def test_a_nested_study_predicts_all_subjects_with_settings_tuned_without_them(
     assert "all: predicted with settings tuned without them/uf1" in names
 
 
+def test_listed_subjects_that_a_study_would_ignore_are_refused_or_named(study: RunStudy, set_study: SetStudy) -> None:
+    set_study(mode="nested", outer_groups=4, trials=2)
+    with pytest.raises(ConfigError, match=r"study\.tuning_subjects .*demo/sub01.*nested"):
+        study("mlp")
+    set_study(mode="split")
+    set_params("train", holdout=["demo/sub01"])
+    assert study("mlp").count("train.holdout is not used, because train.protocol is loso") == 1
+
+
 def test_a_nested_study_claims_nothing_about_subjects_on_which_trial_0_was_tuned(
     study: RunStudy, set_study: SetStudy
 ) -> None:

@@ -52,7 +52,7 @@ def evaluate(
         repeats: repetitions of the protocol with the seeds `seed`, `seed` + 1, …. A model that ignores the seed is
             fitted once.
         seed: seed of the first repetition.
-        holdout: test subjects of the protocol `holdout`, such as `casme2/sub03`.
+        holdout: test subjects of the protocol `holdout`, such as `casme2/sub03`. Other protocols need an empty list.
         validation_folds: number of groups that the training subjects are divided into.
         bootstrap_draws: number of draws of subjects for confidence intervals.
         settings: settings of the model: the keys of `models.<name>` in params.yaml, with `preset`. A function has the
@@ -92,6 +92,11 @@ def evaluate(
         TrainConfig,
         "evaluate",
     )
+    if config.ignores_holdout:
+        raise ConfigError(
+            f"evaluate: holdout lists {config.holdout[0]}, but the protocol {config.protocol} tests all subjects. Pass "
+            'protocol="holdout", or leave holdout out'
+        )
     count = check_processes(processes)
     planned = _plan(model, features, config, settings, name)
     with tqdm(total=len(planned.plans), desc=planned.name, unit="fold", disable=not progress) as bar:

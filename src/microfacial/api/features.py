@@ -89,7 +89,7 @@ def extract(
         clips: the result of `load_corpus`.
         cache: folder of the results. It is created if it is missing.
         faces: keys of the section `faces` of params.yaml. Missing keys have their defaults.
-        flow: keys of the section `flow` of params.yaml.
+        flow: keys of the section `flow` of params.yaml. Settings of a method need `method`, unless it is the default.
         processes: number of processes. None uses all cores.
         progress: whether to show progress bars.
 
@@ -111,6 +111,7 @@ def extract(
     count = check_processes(processes)
     defaults = _MAPS if clips.corpora == ("flow_maps",) else {"faces": {}, "flow": {}}
     faces_config = _as_section(faces, FacesConfig, defaults["faces"], "extract: faces")
+    _refuse_settings_without_method(flow, defaults["flow"].get("method", FlowConfig().method))
     flow_config = _as_section(flow, FlowConfig, defaults["flow"], "extract: flow")
     check_published_maps(clips.corpora, faces_config, flow_config, "extract")
     regions = region_names(faces_config)
@@ -194,6 +195,18 @@ def _as_section(
     if isinstance(settings, kind):
         return settings
     return check({**defaults, **(settings or {})} if isinstance(settings, Mapping | None) else settings, kind, where)
+
+
+def _refuse_settings_without_method(flow: object, default: str) -> None:
+    """Refuse settings of another method of flow than the default one if no method is given."""
+    if not isinstance(flow, Mapping) or "method" in flow:
+        return
+    others = [name for name, value in FlowConfig() if isinstance(value, Section) and name in flow and name != default]
+    if others:
+        raise ConfigError(
+            f"extract: flow.{others[0]} has settings, but no method is given, so {default} would be used. Add "
+            f'"method": "{others[0]}", or leave flow.{others[0]} out'
+        )
 
 
 def _remedy(folder: Path) -> str:

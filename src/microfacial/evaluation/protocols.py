@@ -51,6 +51,11 @@ class TrainConfig(Section):
     device: DeviceName = "cpu"  # that trains networks; auto: the first of cuda, mps and cpu that this machine has
     task: LearningTask = "classes"  # units: recognise action units instead; use clips.scheme units to keep all clips
 
+    @property
+    def ignores_holdout(self) -> bool:
+        """Whether `holdout` lists subjects although the protocol does not hold them out."""
+        return bool(self.holdout) and self.protocol != "holdout"
+
     @field_validator("task")
     @classmethod
     def _check_task(cls, task: LearningTask, fields: ValidationInfo) -> LearningTask:

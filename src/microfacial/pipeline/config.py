@@ -154,6 +154,20 @@ def require_classes(config: Config, path: Path) -> None:
         )
 
 
+def describe_unused_holdout(config: TrainConfig) -> str:
+    """Return a warning if `train.holdout` lists subjects that the protocol does not hold out, or an empty text.
+
+    Args:
+        config: the section `train` of params.yaml.
+    """
+    if not config.ignores_holdout:
+        return ""
+    return (
+        f"train.holdout is not used, because train.protocol is {config.protocol}. Set train.protocol: holdout to hold "
+        "these subjects out, or empty the list"
+    )
+
+
 def _refuse_appearance_models(models: Mapping[str, Section], path: Path) -> None:
     """Refuse models whose input is frames, because published flow maps have none."""
     for name in models:

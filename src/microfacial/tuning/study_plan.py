@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from microfacial.errors import ConfigError
 from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.protocols import ignores_seed
 from microfacial.files import as_file_name, digest
@@ -115,7 +116,8 @@ def plan_study(
         change.
 
     Raises:
-        ConfigError: the model has no parameters to search, or a subject does not exist.
+        ConfigError: the model has no parameters to search, a subject does not exist, or the study is nested and
+            subjects are listed.
         ProtocolError: the study is nested, and the protocol does not test every subject by itself.
     """
     if ignores_seed(base.model) and ignores_seed(reference.candidate.model):
@@ -163,6 +165,11 @@ def _choose_subjects(data: Data, config: StudyConfig) -> dict[str, tuple[str, ..
     """Return the tuning subjects of each part by the name of its outer group."""
     if config.mode == "split":
         return {"": choose_tuning_subjects(data, config.tuning_subjects)}
+    if config.tuning_subjects:
+        raise ConfigError(
+            f"params.yaml: study.tuning_subjects lists {config.tuning_subjects[0]}, but study.mode nested tunes on all "
+            "subjects outside of each group. Empty the list, or set study.mode: split"
+        )
     subjects = sorted({clip.person for clip in data.clips})
     groups = divide_into_outer_groups(data, config.outer_groups, config.seed)
     return {

@@ -115,6 +115,18 @@ def test_checkpoints_and_the_oracle_leave_the_results_unchanged(
         assert "oracle" not in (project_with_flow / "results/tiny/reports" / name).read_text()
 
 
+def test_a_list_of_held_out_subjects_that_the_protocol_ignores_is_named(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_params("train", protocol="holdout", holdout=["demo/sub01"], validation_folds=2)
+    train(monkeypatch, "majority")
+    assert "train.holdout" not in capsys.readouterr().err
+    set_params("train", protocol="loso")
+    train(monkeypatch, "majority")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "train.holdout" in line]
+    assert "loso" in line
+
+
 @pytest.mark.parametrize(
     ("settings", "values"),
     [

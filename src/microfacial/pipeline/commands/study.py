@@ -20,7 +20,7 @@ from microfacial.evaluation.experiment import load_data
 from microfacial.locks import exclusive_lock
 from microfacial.models.lookup import find_model, list_models
 from microfacial.models.presets import resolve
-from microfacial.pipeline.config import Config, load_for_classes
+from microfacial.pipeline.config import Config, describe_unused_holdout, load_for_classes
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import format_duration, progress_bar
 from microfacial.pipeline.project import PARAMS, Project
@@ -67,6 +67,9 @@ def run_study(project: Project, model: str, workers: int | None, processes: int,
         click.echo(
             f"study {model}: 1 repetition, not {config.study.repeats}, because the seed does not change this model"
         )
+    warning = describe_unused_holdout(config.train)
+    if warning and conclude:
+        click.echo(f"study {model}: {PARAMS}: {warning}", err=True)
     run = _TrackedStudy(lambda: _open_run(project, config, plan))
 
     def print_part(part: StudyPart) -> None:

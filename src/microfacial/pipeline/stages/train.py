@@ -19,7 +19,7 @@ from microfacial.evaluation.result_files import write_training
 from microfacial.evaluation.unit_files import write_units
 from microfacial.models.lookup import uses_prior
 from microfacial.models.prior import PRIOR_SHA256
-from microfacial.pipeline.config import Config, load
+from microfacial.pipeline.config import Config, describe_unused_holdout, load
 from microfacial.pipeline.data_version import data_version
 from microfacial.pipeline.progress import Countdown
 from microfacial.pipeline.project import PARAMS, STATE, Project
@@ -64,6 +64,8 @@ def run_train(project: Project, model: str, processes: int) -> None:
         click.echo(
             f"train {model}: 1 repetition, not {config.train.repeats}, because the seed does not change this model"
         )
+    if warning := describe_unused_holdout(config.train):
+        click.echo(f"train {model}: {PARAMS}: {warning}", err=True)
     code = code_digest("train", model)
     out = project.results / "train" / model
     key = fold_key(features_digest(project.results), code, protocol, model, settings, samples.classes)
