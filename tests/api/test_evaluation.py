@@ -162,6 +162,13 @@ class Constant(nn.Module):
         return self.output(x)
 
 
+class Uncopied(DummyClassifier):  # type: ignore[misc]
+    """A classifier whose copy has other parameters."""
+
+    def __init__(self, strategy: str = "prior") -> None:
+        super().__init__(strategy=[strategy])
+
+
 class Shared(nn.Module):
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -192,6 +199,7 @@ def frozen(shape: Shape, classes: int) -> nn.Module:
         (nn.Linear(3, 3), "Linear"),
         (LogisticRegression, r"LogisticRegression\(\)"),
         (LinearSVC(), "LinearSVC.*predict_proba"),
+        (Uncopied(), "Uncopied cannot be copied"),
         (3, "int"),
     ],
 )

@@ -135,7 +135,9 @@ def _faults_as_config_errors(failure: str) -> Iterator[None]:
 
 def _refuse_fitted_parts(name: str, model: Any) -> None:
     """Refuse a classifier with a part that stays fitted in a copy. It may have been fitted on held-out subjects."""
-    for key, value in _walk("", clone(model)):
+    with _faults_as_config_errors(f"{name} cannot be copied"):
+        fresh = clone(model)
+    for key, value in _walk("", fresh):
         if (isinstance(value, str) and value == "prefit") or (key == "prefit" and value is True):
             raise ConfigError(
                 f"{name}: {key}={value!r} is for parts that are already fitted. Choose another value, so that each "
