@@ -57,21 +57,26 @@ def test_a_write_deletes_the_remains_of_a_killed_write(tmp_path: Path) -> None:
 
 
 def test_a_write_keeps_the_scratch_folder_of_another_process(tmp_path: Path) -> None:
+    reused = tmp_path / f".scratch-a.json-{os.getppid()}-old"
+    reused.mkdir()
+    os.utime(reused, (0, 0))  # older than the process with this number
     other = tmp_path / f".scratch-a.json-{os.getppid()}-xyz"
     other.mkdir()
     write_json(tmp_path / "a.json", 1)
     assert other.is_dir()
+    assert not reused.exists()
     own = tmp_path / f".scratch-a.json-{os.getpid()}-xyz"
     own.mkdir()
     write_json(tmp_path / "a.json", 1)
     assert not own.exists()
 
 
-def test_a_name_that_is_not_utf_8_is_written_as_an_escape(tmp_path: Path) -> None:
-    write_csv(tmp_path / "a.csv", [{"clip": "bad\udcff.mp4"}], ["clip"])
+def test_a_name_that_is_not_utf_8_is_an_escape_in_text_and_refused_in_a_table(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "bad\udcff.mp4")
-    assert r"bad\udcff.mp4" in (tmp_path / "a.csv").read_text()
     assert (tmp_path / "a.txt").read_text() == r"bad\udcff.mp4"
+    with pytest.raises(StorageError, match=r"a\.csv: .*bad.*udcff\.mp4"):
+        write_csv(tmp_path / "a.csv", [{"clip": "bad\udcff.mp4"}], ["clip"])
+    assert not (tmp_path / "a.csv").exists()
 
 
 def test_a_file_that_is_far_too_large_is_refused(tmp_path: Path) -> None:

@@ -114,20 +114,32 @@ def is_in_use(scratch: Path) -> bool:
         scratch: the folder. The number of the process is the last but one part of its name.
     """
     number = scratch.name.split("-")[-2]
-    return number.isdecimal() and int(number) != os.getpid() and psutil.pid_exists(int(number))
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
+    try:
+        return psutil.Process(int(number)).create_time() <= scratch.stat().st_mtime  # a later process has its number
+    except (psutil.Error, OSError):
+        return False
 
 
-def read_content(path: Path) -> bytes:
+def read_content(path: Path, *, pipes: bool = False) -> bytes:
     """Return the bytes of a file that is read as a whole, such as a table.
 
     Args:
         path: file to read.
+        pipes: whether to read a pipe too, such as /dev/stdin.
 
     Raises:
-        DamagedError: the path is a pipe or a device, which may have no end, or the file is far too large.
+        DamagedError: the path is a pipe or a device, which may have no end, or the content is far too large.
         OSError: the file is missing or cannot be read.
     """
     status = path.stat()
+    if pipes and stat.S_ISFIFO(status.st_mode):
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_BYTES + 1)
+        if len(content) > _LARGEST_BYTES:
+            raise DamagedError(f"it has more than {_LARGEST_BYTES / 1e9:.0f} GB")
+        return content
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise DamagedError("it is a pipe or a device, not a file")
     if status.st_size > _LARGEST_BYTES:

@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 
 from microfacial.disk import explain_full_disk, is_in_use, read_content
 from microfacial.errors import ConfigError, DamagedError, StorageError
-from microfacial.formats import open_npy, open_npz, parse_csv, parse_json, parse_record
+from microfacial.formats import escape_text, open_npy, open_npz, parse_csv, parse_json, parse_record
 from microfacial.records import Image
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _SCRATCH = ".scratch-"
-_ESCAPE = "backslashreplace"  # of the bytes of names that are not UTF-8
 
 REPAIR = "Delete it and run `dvc repro`"
 """Remedy for a damaged file of a stage or of a cache."""
@@ -109,8 +108,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     for remains in path.parent.glob(f"{glob.escape(prefix)}*"):
         if not is_in_use(remains):
             shutil.rmtree(remains)
-    own = f"{prefix}{os.getpid()}-"
-    with explain_full_disk(path), tempfile.TemporaryDirectory(prefix=own, dir=path.parent) as folder:
+    with explain_full_disk(path), tempfile.TemporaryDirectory(None, f"{prefix}{os.getpid()}-", path.parent) as folder:
         scratch = Path(folder) / path.name
         yield scratch
         if scratch.is_dir() and path.exists():
@@ -131,14 +129,14 @@ def write_json(path: Path, content: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, completely or not at all. An existing file is replaced.
 
-    Bytes of a file's name that are not UTF-8 are written as escapes.
+    Bytes of a file's name that are not UTF-8 are written as escapes; see `escape_text`.
 
     Args:
         path: file to write.
         text: text to write.
     """
     with atomic_write(path) as scratch:
-        scratch.write_text(text, encoding="utf-8", errors=_ESCAPE)
+        scratch.write_text(escape_text(text), encoding="utf-8")
 
 
 @overload
@@ -163,21 +161,23 @@ def read_json(path: Path, kind: Any = None, remedy: str = REPAIR) -> Any:
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write a CSV file. Floats have six decimals. See `write_text` for names that are not UTF-8.
+    """Write a CSV file. Floats have six decimals.
 
     Args:
         path: file to write.
         rows: cells of each row by the name of their column. Cells of other columns are not written.
         columns: names of the columns, in the order of the file.
+
+    Raises:
+        StorageError: a cell is not UTF-8, or the disk is full.
     """
     import pandas as pd  # importing it takes half a second, and most commands write no table
 
-    cells = [
-        {name: cell.encode(errors=_ESCAPE).decode() if isinstance(cell, str) else cell for name, cell in row.items()}
-        for row in rows
-    ]
     with atomic_write(path) as scratch:
-        pd.DataFrame(cells, columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
+        try:
+            pd.DataFrame(list(rows), columns=list(columns)).to_csv(scratch, index=False, float_format="%.6f")
+        except UnicodeEncodeError as error:
+            raise StorageError(f"{path}: {error.object!a} is not UTF-8. Rename the file or folder") from None
 
 
 def read_csv(path: Path, columns: Iterable[str] = (), remedy: str = REPAIR) -> list[dict[str, str]]:

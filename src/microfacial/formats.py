@@ -155,6 +155,15 @@ def parse_csv(content: bytes, columns: Iterable[str]) -> list[dict[str, str]]:
     return rows
 
 
+def escape_text(text: str) -> str:
+    """Return text for people, in which bytes of a file's name that are not UTF-8 are escapes.
+
+    Args:
+        text: text that can contain names of files.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def parse_whole(text: str) -> int:
     """Return the whole number in a cell.
 

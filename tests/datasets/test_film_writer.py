@@ -60,3 +60,8 @@ def test_a_name_that_is_not_a_video_or_not_text_is_refused(tmp_path: Path) -> No
         FilmWriter(tmp_path / "film.txt", tmp_path / "film.txt", 25.0)
     with pytest.raises(DatasetError, match="film"):
         FilmWriter(tmp_path / "film\udcff.mp4", tmp_path / "film.mp4", 25.0)
+
+
+def test_an_avi_with_too_many_frames_per_second_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"2000.*\.mp4"):
+        FilmWriter(tmp_path / "film.avi", tmp_path / "film.avi", 2000.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from microfacial.errors import StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
@@ -19,14 +20,19 @@ from microfacial.settings import check
 CONFIG = TrainConfig(protocol="composite", repeats=2, bootstrap_draws=100)
 
 
-def write_random_training(folder: Path, samples: Samples, config: TrainConfig) -> None:
+def write_random_training(
+    folder: Path,
+    samples: Samples,
+    config: TrainConfig,
+    draw: Callable[[Any, int], NDArray[np.float64]] | None = None,
+) -> None:
     """Write a training with random predictions."""
-    random = np.random.default_rng(0)
+    draw = draw or np.random.default_rng(0).dirichlet
     folds = [
         FoldResult(
             plan=plan,
             truth=samples.labels[plan.test_rows],
-            probabilities=random.dirichlet([1, 1, 1], len(plan.test_rows)),
+            probabilities=draw([1, 1, 1], len(plan.test_rows)),
             chosen="",
             history=History(),
             seconds=0.1,
@@ -108,6 +114,18 @@ def test_the_scores_of_every_protocol_are_accepted(tmp_path: Path, samples: Samp
     settings = {"protocol": protocol, "holdout": ["a/0", "b/4"] if protocol == "holdout" else []}
     write_random_training(tmp_path / "m", data, check({**settings, "repeats": 2}, TrainConfig, "train"))
     assert read_predictions(tmp_path / "m").protocol == protocol
+
+
+@pytest.mark.parametrize("step", [1e-7, 1e-6])
+def test_probabilities_that_are_almost_equal_are_accepted(tmp_path: Path, samples: Samples, step: float) -> None:
+    random = np.random.default_rng(0)
+
+    def nearly_uniform(_: object, count: int) -> NDArray[np.float64]:
+        values = 1 / 3 + step * random.permuted(np.tile([-1.0, 0.0, 1.0], (count, 1)), axis=1)
+        return np.asarray(values, np.float64)
+
+    write_random_training(tmp_path / "m", samples, CONFIG, nearly_uniform)
+    read_predictions(tmp_path / "m")
 
 
 def test_a_clip_of_another_subject_is_refused(folder: Path) -> None:

@@ -87,20 +87,32 @@ def test_without_classes_or_events_there_is_no_strs() -> None:
     [
         ("films/a/s", ["films/a/s", "films/b/s"], "films/a/s"),
         ("/home/me/films/b/s", ["films/a/s", "films/b/s"], "films/b/s"),
-        ("cropped/s15/15_0101", ["rawpic/s15/15_0101", "rawpic/s16/15_0101"], "rawpic/s15/15_0101"),
+        ("data/rawpic/s15/15_0101", ["rawpic/s15/15_0101", "rawpic/s16/15_0101"], "rawpic/s15/15_0101"),
         ("s", ["a/s", "s"], "s"),
         ("s", ["a/s", "b/t"], "a/s"),
     ],
 )
-def test_a_video_gets_the_annotated_name_with_most_in_common(spotted: str, known: list[str], name: str) -> None:
+def test_a_video_gets_the_annotated_name_if_one_is_the_end_of_the_other(
+    spotted: str, known: list[str], name: str
+) -> None:
     assert match_videos([event(1, 10, video=spotted)], known) == [event(1, 10, video=name)]
 
 
 @pytest.mark.parametrize(
     ("spotted", "known", "named"),
-    [(["b"], ["a"], "'b'"), (["s"], ["a/s", "b/s"], "'a/s' or 'b/s'"), (["a/s", "b/s"], ["s"], "'a/s' .* 's'")],
-    ids=["unknown", "ambiguous", "two for one"],
+    [
+        (["b"], ["a"], "'b'"),
+        (["s2/01"], ["s1/01"], "'s2/01'"),
+        (["s"], ["a/s", "b/s"], "'a/s' or 'b/s'"),
+        (["a/s", "b/s"], ["s"], "'a/s' .* 's'"),
+    ],
+    ids=["unknown", "other folder", "ambiguous", "two for one"],
 )
 def test_a_video_without_a_clear_annotation_is_refused(spotted: list[str], known: list[str], named: str) -> None:
     with pytest.raises(DatasetError, match=named):
         match_videos([event(1, 10, video=video) for video in spotted], known)
+
+
+def test_a_relative_and_an_absolute_path_are_one_video() -> None:
+    spotted = [event(1, 10, video="films/s"), event(30, 40, video="/home/me/films/s")]
+    assert {found.video for found in match_videos(spotted, ["s"])} == {"s"}

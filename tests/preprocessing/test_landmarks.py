@@ -128,6 +128,16 @@ def test_faces_that_are_known_are_left_out() -> None:
     assert find_all_landmarks(pair, [left, right]) == []
 
 
+def test_a_small_face_is_found_beside_a_known_face_that_is_as_small() -> None:
+    scene = np.full((1080, 1920, 3), 150, np.uint8)
+    for left in (300, 1300):
+        scene[400:600, left : left + 210] = CROP  # the detector sees neither in the whole scene
+    faces = sorted((face.points for face in find_all_landmarks(scene)), key=lambda points: points[0, 0])
+    assert len(faces) == 2
+    (other,) = find_all_landmarks(scene, faces[:1])
+    assert other.points == pytest.approx(faces[1], abs=2)
+
+
 def test_of_three_faces_of_the_same_size_the_one_in_the_middle_is_chosen() -> None:
     face = find_landmarks(np.hstack([CROP] * 3))
     assert face is not None

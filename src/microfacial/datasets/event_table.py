@@ -74,14 +74,37 @@ def read_events(path: Path) -> tuple[VideoEvent, ...]:
     Raises:
         StorageError: the file is missing or a row is faulty. The message names the place.
     """
-    if path.suffix.lower() == ".csv":
-        rows = read_csv(path, _NEEDED, _REMEDY)
-        places: Iterable[tuple[str, dict[str, str]]] = ((f"line {line}", row) for line, row in enumerate(rows, 2))
-    else:
-        with refuse_damaged(path, _REMEDY):
-            places = list(_list_answers(read_content(path)))
+    rows = _read_rows(path)
     with refuse_damaged(path, _REMEDY):
-        return tuple(parse_event(row, where) for where, row in places if any(row[moment] for moment in _MOMENTS))
+        return tuple(parse_event(row, where) for where, row in rows if _has_moments(row))
+
+
+def read_quiet_videos(path: Path) -> tuple[str, ...]:
+    """Read the names of the videos in which nothing moves: those of rows without moments and of answers without events.
+
+    Args:
+        path: see `read_events`.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    return tuple(filter(None, (_find_video(row) for _, row in _read_rows(path) if not _has_moments(row))))
+
+
+def _read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
+    """Return the place and the cells of each row of a table, or of each event in a JSON file."""
+    if path.suffix.lower() == ".csv":
+        return [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, _REMEDY), 2)]
+    with refuse_damaged(path, _REMEDY):
+        return list(_list_answers(read_content(path, pipes=True)))
+
+
+def _has_moments(row: dict[str, str]) -> bool:
+    return any(row.get(moment) for moment in _MOMENTS)
+
+
+def _find_video(row: dict[str, str]) -> str:
+    return name_video(row.get("video") or row.get("source") or row.get("clip") or "")
 
 
 def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
@@ -94,6 +117,9 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
         if not isinstance(answer, dict) or not isinstance(answer.get("events", []), list):
             raise DamagedError(f"answer {number} is not an object with a list of events")
         rows = [answer] if "onset" in answer else answer.get("events", [])
+        source = str(answer.get("video") or answer.get("source") or answer.get("clip") or "")
+        if not rows:
+            yield f"answer {number}", {"source": source}
         for place, event in enumerate(rows, 1):
             where = f"answer {number}, event {place}"
             if not isinstance(event, dict) or not event.keys() >= set(_NEEDED):
@@ -105,7 +131,7 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
                 {
                     **cells,
                     "class": str(label),
-                    "source": str(answer.get("video") or answer.get("source") or answer.get("clip") or ""),
+                    "source": source,
                 },
             )
 
@@ -135,7 +161,7 @@ def parse_event(cells: dict[str, str], where: str) -> VideoEvent:
         offset=offset,
         label=cells.get("class") or cells.get("label") or "",
         kind=cast(Literal["micro", "macro"], cells["kind"]),
-        video=name_video(cells.get("video") or cells.get("source") or cells.get("clip") or ""),
+        video=_find_video(cells),
     )
 
 

@@ -18,7 +18,10 @@ CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".
 """Codec of a written video by the extension of its file."""
 
 
-def check_render_path(path: Path) -> None:
+_MOST_FPS_OF_AVI = 1000
+
+
+def check_video_path(path: Path) -> None:
     """Refuse a file that is not one of the video formats that can be written.
 
     Args:
@@ -29,7 +32,7 @@ def check_render_path(path: Path) -> None:
         DatasetError: OpenCV cannot open a file of this name.
     """
     if path.suffix.lower() not in CODECS:
-        raise ConfigError(f"{path}: a rendered video needs one of the extensions {', '.join(CODECS)}. Rename it")
+        raise ConfigError(f"{path}: a video is written with one of the extensions {', '.join(CODECS)}. Rename it")
     require_unicode(path)
 
 
@@ -45,10 +48,14 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             fps: frames per second.
 
         Raises:
-            ConfigError: the extension is another one.
+            ConfigError: the extension is another one, or does not take this frame rate.
             DatasetError: OpenCV cannot open a file of this name.
         """
-        check_render_path(path)
+        check_video_path(path)
+        if path.suffix.lower() == ".avi" and fps > _MOST_FPS_OF_AVI:
+            raise ConfigError(
+                f"{path}: .avi takes at most {_MOST_FPS_OF_AVI} frames per second, not {fps:g}. Use the extension .mp4"
+            )
         self._path, self._scratch, self._fps = path, scratch, fps
         self._writer: cv2.VideoWriter | None = None
         self.count = 0
@@ -83,7 +90,7 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         if not writer.isOpened():
             raise StorageError(
                 f"{self._path} cannot be written as a video of {size[0]}×{size[1]} px at {self._fps:g} frames per "
-                "second. Use the extension .avi, smaller frames or another frame rate"
+                "second. Use a lower frame rate, smaller frames or, up to 1,000 frames per second, the extension .avi"
             )
         return writer
 

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import combinations
 from pathlib import PurePath
 
 import numpy as np
@@ -154,8 +154,8 @@ def overlap(first: VideoEvent, second: VideoEvent) -> float:
 def match_videos(spotted: Sequence[VideoEvent], known: Iterable[str]) -> list[VideoEvent]:
     """Return spotted movements with the names of the annotated videos.
 
-    Paths of one video can differ at their start, because tables were written in different folders. A video gets the
-    annotated name that has most folders and the name of the file in common with it, counted from the end.
+    Paths of one video can differ at their start, because tables were written in different folders. Two paths name the
+    same video if one of them is the end of the other.
 
     Args:
         spotted: movements in all videos.
@@ -167,38 +167,34 @@ def match_videos(spotted: Sequence[VideoEvent], known: Iterable[str]) -> list[Vi
     """
     names = sorted(set(known))
     matches = {video: _find_video(video, names) for video in sorted({event.video for event in spotted})}
-    owners = {name: video for video, name in matches.items()}
-    for video, name in matches.items():
-        if owners[name] != video:
+    for (first, name), (second, other) in combinations(matches.items(), 2):
+        if name == other and not _is_same_video(first, second):
             raise DatasetError(
-                f"both {video!r} and {owners[name]!r} match the annotated video {name!r}. "
-                "Give full paths in both tables"
+                f"both {first!r} and {second!r} match the annotated video {name!r}. Give longer paths in its table"
             )
     return [event.in_video(matches[event.video]) for event in spotted]
 
 
 def _find_video(video: str, known: Sequence[str]) -> str:
-    common = {name: _count_common_ends(video, name) for name in known}
-    most = max(common.values(), default=0)
-    best = [name for name in known if common[name] == most]
-    if video in known:
-        return video
-    if not most:
+    """Return the only known name of a video."""
+    same = [video] if video in known else [name for name in known if _is_same_video(video, name)]
+    if not same:
         raise DatasetError(
             f"no annotation names the video {video!r}; annotated are {', '.join(map(repr, known[:3]))}. "
             "Give the table of its events too, or correct the name"
         )
-    if len(best) > 1:
+    if len(same) > 1:
         raise DatasetError(
-            f"the video {video!r} can be {' or '.join(map(repr, best[:3]))}. Give full paths in both tables"
+            f"the video {video!r} can be {' or '.join(map(repr, same[:3]))}. Give longer paths in the spotted table"
         )
-    return best[0]
+    return same[0]
 
 
-def _count_common_ends(first: str, second: str) -> int:
-    """Return how many parts of two paths are equal, counted from the end."""
-    pairs = zip(reversed(PurePath(first).parts), reversed(PurePath(second).parts), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def _is_same_video(first: str, second: str) -> bool:
+    """Return whether one path is the end of the other."""
+    parts, others = PurePath(first).parts[::-1], PurePath(second).parts[::-1]
+    common = min(len(parts), len(others))
+    return parts[:common] == others[:common]
 
 
 def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, ...], list[VideoEvent]]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from microfacial.datasets.film import open_film
-from microfacial.datasets.film_writer import FilmWriter, check_render_path
+from microfacial.datasets.film_writer import FilmWriter, check_video_path
 from microfacial.files import atomic_write
 from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer
 from microfacial.preprocessing.alignment import mean_face
@@ -38,7 +38,7 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
         DatasetError: the film cannot be read.
         StorageError: the video cannot be written.
     """
-    check_render_path(path)
+    check_video_path(path)
     rate, boxes = answer.fps or _DEFAULT_FPS, region_corners()
     source = open_film(film, rate)
     with atomic_write(path) as scratch, FilmWriter(path, scratch, rate) as video:

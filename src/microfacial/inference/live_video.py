@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from microfacial.datasets.film_writer import FilmWriter, check_render_path
+from microfacial.datasets.film_writer import FilmWriter, check_video_path
 from microfacial.files import atomic_write
 from microfacial.records import Image
 
@@ -64,7 +64,7 @@ def write_live_video(path: Path | None) -> Iterator[LiveVideo | None]:
     if path is None:
         yield None
         return
-    check_render_path(path)
+    check_video_path(path)
     with atomic_write(path) as scratch, FilmWriter(path, scratch, _FPS) as film:
         video = LiveVideo(film)
         try:

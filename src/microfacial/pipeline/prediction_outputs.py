@@ -1,7 +1,8 @@
 """Print and write answers about films and cameras."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 from microfacial.datasets.folders import FRAME_EXTENSIONS
 from microfacial.disk import existing_parent, is_writable
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, OutputError
 from microfacial.inference.answer_table import csv_columns, event_rows, format_answer, format_probabilities
 from microfacial.inference.film_answer import MISUSE, FilmAnswer, ModelNote
 
@@ -82,6 +83,20 @@ def check_targets(outputs: Outputs, targets: Iterable[Path]) -> None:
         taken.add(target.resolve())
 
 
+@contextmanager
+def hold_faults(outputs: Outputs) -> Iterator[None]:
+    """Let a fault of standard output in the context stop the command only after its files have been written.
+
+    `guard_output` raises the fault again at the end of the command.
+
+    Args:
+        outputs: the outputs. Without files, a fault is not held.
+    """
+    has_files = any((outputs.csv, outputs.html, outputs.render))
+    with suppress(OutputError) if has_files else nullcontext():
+        yield
+
+
 def print_head(note: ModelNote, outputs: Outputs) -> None:
     """Print the note on misuse and the model, before the first answer.
 
@@ -137,5 +152,7 @@ def write_answer_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Pa
         path: file to write.
     """
     from microfacial.files import write_csv
+    from microfacial.formats import escape_text
 
-    write_csv(path, rows, csv_columns(note.classes))
+    shown = ({name: escape_text(cell) for name, cell in row.items()} for row in rows)
+    write_csv(path, shown, csv_columns(note.classes))

@@ -81,14 +81,22 @@ def find_all_landmarks(image: Image, known: Sequence[FloatArray] = ()) -> list[L
     places = [enclose_points(points) for points in known]
     # The border can make a small face too small. The first result for a face is used.
     detections = detect_faces(image, _BORDER) + detect_faces(image, 0.0)
-    faces = _fit_all(image, (found for found in detections if not any(_is_near(found[0], place) for place in places)))
+    unknown = _leave_out(detections, places)
+    faces = _fit_all(image, unknown)
     side = min(image.shape[:2])
     for _ in range(_TILE_LEVELS):
-        if faces or places or side < _LEAST_TILE_PX:
-            break
-        faces = _fit_all(image, _detect_in_tiles(image, side))
+        if faces or len(unknown) < len(detections) or side < _LEAST_TILE_PX:
+            break  # faces as small as the known ones would have been seen in the whole image
+        faces = _fit_all(image, _leave_out(_detect_in_tiles(image, side), places))
         side //= 2
     return faces
+
+
+def _leave_out(
+    detections: Iterable[tuple[FaceSquare, float]], places: Sequence[FaceSquare]
+) -> list[tuple[FaceSquare, float]]:
+    """Return the detections that are at none of the places."""
+    return [detection for detection in detections if not any(_is_near(detection[0], place) for place in places)]
 
 
 @portable_opencv()

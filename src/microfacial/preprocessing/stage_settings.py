@@ -5,13 +5,14 @@ name the wrong ones in what it writes.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from microfacial.datasets import ClipsConfig
 from microfacial.errors import StorageError
-from microfacial.files import read_json, write_json
+from microfacial.files import digest, read_json, write_json
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.settings import Section, read_section
@@ -19,6 +20,28 @@ from microfacial.settings import Section, read_section
 _SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
     {"clips": ClipsConfig, "faces": FacesConfig, "flow": FlowConfig}
 )
+
+
+_RESULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "clips": ("clips.csv",),
+        "faces": ("faces/faces.json", "faces/digests.json"),
+        "flow": ("flow/index.json", "flow/digests.json"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """Content of `settings/<stage>.json`.
+
+    Attributes:
+        results: digest of the results that were computed with the settings.
+        settings: section of params.yaml, with all defaults.
+    """
+
+    results: str
+    settings: dict[str, Any]
 
 
 def write_stage_settings(results: Path, stage: str, settings: Section) -> None:
@@ -29,13 +52,15 @@ def write_stage_settings(results: Path, stage: str, settings: Section) -> None:
         stage: `clips`, `faces` or `flow`.
         settings: section of params.yaml of the same name.
     """
-    write_json(_path(results, stage), settings.model_dump(mode="json"))
+    content = {"results": _digest_results(results, stage), "settings": settings.model_dump(mode="json")}
+    write_json(_path(results, stage), content)
 
 
 def require_stage_settings(results: Path, params: Path) -> None:
     """Check that the results of the stages belong to the present settings.
 
-    Results of earlier versions have no settings. They are not checked.
+    Results of earlier versions have no settings, and DVC can restore results without their settings. They are not
+    checked.
 
     Args:
         results: results folder of the data set.
@@ -49,8 +74,11 @@ def require_stage_settings(results: Path, params: Path) -> None:
         path = _path(results, stage)
         if not path.exists():
             continue
-        current, used = read_section(params, stage, kind).model_dump(mode="json"), read_json(path, dict[str, Any])
-        for key, new, old in differences(current, used, stage):
+        stored = read_json(path, StageSettings)
+        if stored.results != _digest_results(results, stage):
+            continue
+        current = read_section(params, stage, kind).model_dump(mode="json")
+        for key, new, old in differences(current, stored.settings, stage):
             raise StorageError(
                 f"{params}: {key} is {new!r}, but the stage {stage} was run with {old!r}. Run `dvc repro`"
             )
@@ -70,6 +98,10 @@ def differences(current: Any, used: Any, key: str = "") -> Iterator[tuple[str, A
         return
     for name in [*current, *(name for name in used if name not in current)]:
         yield from differences(current.get(name), used.get(name), f"{key}.{name}".lstrip("."))
+
+
+def _digest_results(results: Path, stage: str) -> str:
+    return digest(path for name in _RESULTS[stage] if (path := results / name).exists())
 
 
 def _path(results: Path, stage: str) -> Path:

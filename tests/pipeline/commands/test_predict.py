@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +127,19 @@ def test_a_video_whose_name_is_not_text_is_refused_and_the_others_continue(
     assert predict("noise.avi", "--render", "bad\udcff.mp4") == 2
 
 
+def test_files_are_written_although_standard_output_is_closed(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys.stdout, "write", fail)
+    assert predict("noise.avi", "--csv", "table.csv", "--html", "pages") == 2
+    assert Path("table.csv").exists()
+    assert Path("pages/noise.html").exists()
+    assert predict("noise.avi") == 2
+
+
 def test_a_table_can_be_written_next_to_frames_again(predict: Predict, tmp_path: Path) -> None:
     write_film(tmp_path / "frames", [FACE] * 6)
     for _ in range(2):
@@ -156,7 +170,6 @@ def test_a_wrong_option_gives_one_line(
 @pytest.mark.slow
 def test_the_prior_imports_no_heavy_library(tmp_path: Path) -> None:
     import subprocess
-    import sys
 
     code = (
         "import sys, microfacial.pipeline.commands.predict, microfacial.pipeline.commands.predict_camera\n"

@@ -105,6 +105,9 @@ def test_a_video_without_annotated_movements_counts_its_false_alarms(
     (folder / "quiet.csv").write_text(HEADER)
     table = "source,person,onset,apex,offset,label,kind\na/clip.mp4,1,1,5,10,,micro\nquiet.mp4,1,40,45,52,,micro\n"
     (folder / "spotted.csv").write_text(table)
-    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--truth", "quiet.csv", "--json") == 0
-    scores = json.loads(capsys.readouterr().out)
-    assert (scores["micro"]["annotated"], scores["micro"]["spotted"], scores["micro"]["matched"]) == (2, 2, 1)
+    rows = ("clip.mp4,1,1,5,10,micro", "clip.mp4,2,40,45,52,micro", "quiet.mp4,,,,,")
+    (folder / "both.csv").write_text("\n".join(("clip,person,onset,apex,offset,kind", *rows, "")))
+    for truth in (("clip.csv", "--truth", "quiet.csv"), ("both.csv",)):
+        assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", *truth, "--json") == 0
+        scores = json.loads(capsys.readouterr().out)
+        assert (scores["micro"]["annotated"], scores["micro"]["spotted"], scores["micro"]["matched"]) == (2, 2, 1)

@@ -48,6 +48,17 @@ def test_results_of_earlier_versions_are_not_checked(project_with_flow: Path) ->
     require_stage_settings(Path("results/tiny"), Path("params.yaml"))
 
 
+def test_settings_of_other_results_are_not_compared(project_with_flow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = Path("results/tiny/settings/faces.json").read_text()
+    set_params("faces", size_px=40)
+    for command in ("faces", "flow"):
+        assert run(monkeypatch, command) == 0
+    Path("results/tiny/settings/faces.json").write_text(
+        stored
+    )  # as if DVC had restored the faces without their settings
+    load_data()
+
+
 def test_differences_name_new_and_missing_keys() -> None:
     current, used = {"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 4}, "e": 5}
     assert list(differences(current, used, "x")) == [("x.b.c", 2, 4), ("x.b.d", 3, None), ("x.e", None, 5)]

@@ -21,6 +21,7 @@ from microfacial.pipeline.prediction_outputs import (
     Outputs,
     check_outputs,
     check_targets,
+    hold_faults,
     print_answer,
     print_head,
     write_answer_table,
@@ -152,7 +153,8 @@ def run_predict(
     films = find_films(names)
     check_outputs(outputs, films)
     note = model.note
-    print_head(note, outputs)
+    with hold_faults(outputs):
+        print_head(note, outputs)
     if model.faces.method == "whole" and outputs.render is not None:
         raise ConfigError("--render needs films, but this model reads maps. Leave it out")
     targets = _plan_outputs(films, outputs)
@@ -162,7 +164,8 @@ def run_predict(
         answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
         failed |= answer.error is not None
         rows += csv_rows(answer)
-        print_answer(answer, as_json=outputs.as_json)
+        with hold_faults(outputs):
+            print_answer(answer, as_json=outputs.as_json)
         if answer.error is None:
             failed |= not _write_targets(answer, film, targets[film])
     if outputs.csv is not None:
@@ -187,9 +190,9 @@ def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Target
     """Return the files to write for each film. Films of one name in several folders get numbers."""
     render, single = outputs.render, len(films) == 1 and not (outputs.render and outputs.render.is_dir())
     if render is not None and single:
-        from microfacial.datasets.film_writer import check_render_path
+        from microfacial.datasets.film_writer import check_video_path
 
-        check_render_path(render)
+        check_video_path(render)
     targets: dict[Path, _Targets] = {}
     taken: set[str] = set()
     for film in films:

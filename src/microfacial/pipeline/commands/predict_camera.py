@@ -11,13 +11,13 @@ from threading import Event as Flag
 
 import click
 
-from microfacial.datasets.film_writer import check_render_path
+from microfacial.datasets.film_writer import check_video_path
 from microfacial.datasets.frames import TimedFrame
 from microfacial.datasets.live_camera import CameraReader, camera_name, open_camera
 from microfacial.errors import ConfigError, DatasetError, MicrofacialError, StorageError
 from microfacial.inference.answer_table import csv_rows, event_rows, format_event
 from microfacial.inference.answering_model import AnsweringModel
-from microfacial.inference.film_answer import FilmAnswer
+from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
 from microfacial.inference.live_video import LiveVideo, write_live_video
@@ -27,6 +27,7 @@ from microfacial.pipeline.prediction_outputs import (
     Outputs,
     check_outputs,
     check_targets,
+    hold_faults,
     print_answer,
     print_head,
     write_answer_table,
@@ -63,9 +64,10 @@ def run_predict_camera(
     if model.faces.method == "whole":
         raise ConfigError(f"{name} gives frames, but this model reads maps. Leave out --model, or choose another model")
     page, render = _plan_outputs(name.replace(" ", "-"), outputs)
-    print_head(model.note, outputs)
+    with hold_faults(outputs):
+        print_head(model.note, outputs)
     live = LiveAnswer(name, model, pictures=outputs.html is not None)
-    printer = _EventPrinter(name, model, live, as_json=outputs.as_json, at_once=outputs.as_json or not window)
+    printer = _EventPrinter(name, model, live, outputs, at_once=outputs.as_json or not window)
     fault: MicrofacialError | None = None
     try:
         with ExitStack() as stack:
@@ -86,7 +88,8 @@ def run_predict_camera(
     answer = live.finish()
     printer.print_new()
     if not outputs.as_json or not answer.events:
-        print_answer(answer, as_json=outputs.as_json)
+        with hold_faults(outputs):
+            print_answer(answer, as_json=outputs.as_json)
     if outputs.csv is not None:
         write_answer_table(csv_rows(answer), model.note, outputs.csv)
     if page is not None:
@@ -112,7 +115,7 @@ def _plan_outputs(name: str, outputs: Outputs) -> tuple[Path | None, Path | None
         if not (page and page.exists()) and not (render and render != outputs.render and render.exists())
     )
     if render is not None:
-        check_render_path(render)
+        check_video_path(render)
     check_targets(outputs, filter(None, (page, render)))
     return page, render
 
@@ -144,9 +147,9 @@ class _Screen:
 class _EventPrinter:
     """Prints movements as soon as they are final, and the first time at which the frame rate is too low."""
 
-    def __init__(self, name: str, model: AnsweringModel, live: LiveAnswer, *, as_json: bool, at_once: bool) -> None:
+    def __init__(self, name: str, model: AnsweringModel, live: LiveAnswer, outputs: Outputs, *, at_once: bool) -> None:
         self._name, self._model, self._live = name, model, live
-        self._as_json, self._at_once = as_json, at_once
+        self._outputs, self._at_once = outputs, at_once
         self._printed = 0
         self._warned = False
 
@@ -159,7 +162,11 @@ class _EventPrinter:
         if self._live.slow and not self._warned:
             self._warned = True
             click.echo(f"predict: {self._name}: {self._live.slow}", err=True)
-        if self._as_json and new:
+        with hold_faults(self._outputs):
+            self._print(new)
+
+    def _print(self, new: tuple[Event, ...]) -> None:
+        if self._outputs.as_json and new:
             part = FilmAnswer(source=self._name, model=self._model.note, fps=None, frames=0, seconds=None, events=new)
             for row in event_rows(part):
                 click.echo(json.dumps(row, ensure_ascii=False))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import VideoEvent, read_events
+from microfacial.datasets.event_table import VideoEvent, read_events, read_quiet_videos
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, match_videos, score_spotting
@@ -40,13 +40,14 @@ def run_spot_eval(
     if corpus is None:
         tables = {path: read_events(path) for path in truth}
         annotated = [event for path, events in tables.items() for event in _name_videos(events, path.stem)]
-        empty = [path.stem for path, events in tables.items() if not events]
+        quiet = {video for path in truth for video in read_quiet_videos(path)}
+        quiet |= {path.stem for path, events in tables.items() if not events}
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
-        empty = []
+        quiet = set()
     if not annotated:
         raise DatasetError(f"{truth[0]} has no annotated movement, so there is nothing to score. Give another table")
-    videos = {event.video for event in annotated} | set(empty)
+    videos = {event.video for event in annotated} | quiet
     alone = next(iter(videos)) if len(videos) == 1 else None
     movements = [event for path in spotted for event in _name_videos(read_events(path), alone or path.stem)]
     movements = match_videos(movements, videos)
