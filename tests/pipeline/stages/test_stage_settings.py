@@ -53,9 +53,7 @@ def test_settings_of_other_results_are_not_compared(project_with_flow: Path, mon
     set_params("faces", size_px=40)
     for command in ("faces", "flow"):
         assert run(monkeypatch, command) == 0
-    Path("results/tiny/settings/faces.json").write_text(
-        stored
-    )  # as if DVC had restored the faces without their settings
+    Path("results/tiny/settings/faces.json").write_text(stored)  # DVC can restore the faces alone
     load_data()
 
 
