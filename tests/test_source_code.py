@@ -24,7 +24,10 @@ from microfacial.source_code import (
     variant_modules,
 )
 
-WITHOUT_INFLUENCE = ("errors", "locks", "models", "plugins", "report.canvas", "source_code", "workers")
+WITHOUT_INFLUENCE = (
+    *("errors", "locks", "models", "plugins", "report.canvas", "source_code", "workers"),
+    "preprocessing.stage_settings",
+)
 PACKAGES_WITHOUT_INFLUENCE = ("pipeline", "tracking")
 
 

@@ -30,8 +30,11 @@ _OPENCV_BUILDS = (OPENCV, "opencv-python", "opencv-contrib-python-headless", "op
 STAGES = ("clips", "faces", "flow", "train", "report")
 """Stages of the pipeline, in order."""
 
-_WITHOUT_INFLUENCE = ("errors", "locks", "workers", "plugins", "source_code", "tracking", "pipeline", "report.canvas")
-"""Modules and packages that decide no result: messages, locks, processes, MLflow and the command line."""
+_WITHOUT_INFLUENCE = (
+    *("errors", "locks", "workers", "plugins", "source_code", "tracking", "pipeline", "report.canvas"),
+    "preprocessing.stage_settings",
+)
+"""Modules and packages that decide no result: messages, locks, processes, MLflow, the command line and checks."""
 
 _MODEL_TABLE = "models"
 """The table of all variants. A training depends on the file of its own variant, and not on the other variants."""

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from microfacial.datasets.event_table import VideoEvent, name_video, read_events, read_quiet_videos, write_events
+from microfacial.datasets.event_table import VideoEvent, name_video, read_event_table, read_events, write_events
 from microfacial.errors import StorageError
 
 EVENTS = (
@@ -67,7 +67,8 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
 def test_videos_without_movements_are_known_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("clip,person,onset,apex,offset,kind\nf/b.mp4,,,,,\nf/c.mp4,1,1,2,3,micro\n")
     (tmp_path / "a.json").write_text(json.dumps([{"source": "f/b.mp4", "events": []}, {"events": []}]))
-    assert read_quiet_videos(tmp_path / "a.csv") == read_quiet_videos(tmp_path / "a.json") == ("f/b",)
+    for name in ("a.csv", "a.json"):
+        assert read_event_table(tmp_path / name).quiet == ("f/b",)
 
 
 def test_answers_can_come_through_a_pipe(tmp_path: Path) -> None:

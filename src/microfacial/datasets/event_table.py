@@ -50,6 +50,19 @@ class VideoEvent:
         return replace(self, video=video)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventTable:
+    """Content of a table of expressions.
+
+    Attributes:
+        events: the expressions, in the order of the rows.
+        quiet: names of the videos in which nothing moves: those of rows without moments, and of answers without events.
+    """
+
+    events: tuple[VideoEvent, ...]
+    quiet: tuple[str, ...]
+
+
 def write_events(path: Path, events: Iterable[VideoEvent]) -> None:
     """Write a table of expressions of one video.
 
@@ -61,6 +74,21 @@ def write_events(path: Path, events: Iterable[VideoEvent]) -> None:
 
 
 def read_events(path: Path) -> tuple[VideoEvent, ...]:
+    """Read the expressions in a table, or in the answers of `predict --json`.
+
+    Args:
+        path: see `read_event_table`.
+
+    Returns:
+        The expressions in order.
+
+    Raises:
+        StorageError: see `read_event_table`.
+    """
+    return read_event_table(path).events
+
+
+def read_event_table(path: Path) -> EventTable:
     """Read a table of expressions, or the answers of `predict --json`.
 
     Args:
@@ -69,34 +97,20 @@ def read_events(path: Path) -> tuple[VideoEvent, ...]:
             one answer per line, or one event per line, as `predict --json` prints them.
 
     Returns:
-        The expressions in order. Rows without moments, which stand for files without events, are left out.
+        The expressions in order, and the videos without any.
 
     Raises:
         StorageError: the file is missing or a row is faulty. The message names the place.
     """
-    rows = _read_rows(path)
-    with refuse_damaged(path, _REMEDY):
-        return tuple(parse_event(row, where) for where, row in rows if _has_moments(row))
-
-
-def read_quiet_videos(path: Path) -> tuple[str, ...]:
-    """Read the names of the videos in which nothing moves: those of rows without moments and of answers without events.
-
-    Args:
-        path: see `read_events`.
-
-    Raises:
-        StorageError: the file is missing or damaged.
-    """
-    return tuple(filter(None, (_find_video(row) for _, row in _read_rows(path) if not _has_moments(row))))
-
-
-def _read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
-    """Return the place and the cells of each row of a table, or of each event in a JSON file."""
     if path.suffix.lower() == ".csv":
-        return [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, _REMEDY), 2)]
+        rows = [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, _REMEDY), 2)]
+    else:
+        with refuse_damaged(path, _REMEDY):
+            rows = list(_list_answers(read_content(path, pipes=True)))
     with refuse_damaged(path, _REMEDY):
-        return list(_list_answers(read_content(path, pipes=True)))
+        events = tuple(parse_event(row, where) for where, row in rows if _has_moments(row))
+    quiet = (_find_video(row) for _, row in rows if not _has_moments(row))
+    return EventTable(events=events, quiet=tuple(filter(None, quiet)))
 
 
 def _has_moments(row: dict[str, str]) -> bool:

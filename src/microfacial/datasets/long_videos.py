@@ -66,13 +66,13 @@ def _read_event(row: AnnotationRow, locate: Callable[[Annotation], str], scheme:
         case SkippedRow(macro=Annotation() as macro):
             annotation, label = correct(macro, scheme or ""), ""
         case Annotation() as micro:
-            annotation, label = _find_class(micro, scheme)
+            annotation, label = _correct_and_classify(micro, scheme)
     if annotation.offset <= annotation.onset:
         raise DatasetError(f"{row.id}: offset {annotation.offset} is not after onset {annotation.onset}")
     return _make_event(annotation, locate(annotation), label, is_macro=isinstance(row, SkippedRow))
 
 
-def _find_class(row: Annotation, scheme: str | None) -> tuple[Annotation, str]:
+def _correct_and_classify(row: Annotation, scheme: str | None) -> tuple[Annotation, str]:
     """Return the corrected row of a micro-expression and its class, which is empty if the scheme leaves it out."""
     if scheme is None:
         row = correct(row, "")

@@ -101,23 +101,18 @@ def run_predict_camera(
 
 def _plan_outputs(name: str, outputs: Outputs) -> tuple[Path | None, Path | None]:
     """Return the page and the video to write. In folders, no earlier recording is replaced."""
-
-    def place(stem: str) -> tuple[Path | None, Path | None]:
-        page = None if outputs.html is None else outputs.html / f"{stem}.html"
-        in_folder = outputs.render is not None and outputs.render.is_dir()
-        return page, outputs.render / f"{stem}.mp4" if outputs.render and in_folder else outputs.render
-
     check_outputs(outputs)
-    stems = chain([name], (f"{name}-{number}" for number in count(2)))
-    page, render = next(
-        (page, render)
-        for page, render in map(place, stems)
-        if not (page and page.exists()) and not (render and render != outputs.render and render.exists())
-    )
-    if render is not None:
-        check_video_path(render)
-    check_targets(outputs, filter(None, (page, render)))
-    return page, render
+    folder = outputs.render if outputs.render is not None and outputs.render.is_dir() else None
+    for stem in chain([name], (f"{name}-{number}" for number in count(2))):
+        page = None if outputs.html is None else outputs.html / f"{stem}.html"
+        video = outputs.render if folder is None else folder / f"{stem}.mp4"
+        planned = [page, None if folder is None else video]
+        if not any(path.exists() for path in planned if path is not None):
+            break
+    if video is not None:
+        check_video_path(video)
+    check_targets(outputs, filter(None, (page, video)))
+    return page, video
 
 
 class _Screen:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import VideoEvent, read_events, read_quiet_videos
+from microfacial.datasets.event_table import VideoEvent, read_event_table, read_events
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, match_videos, score_spotting
@@ -38,10 +38,10 @@ def run_spot_eval(
         ConfigError: there is no such corpus or scheme.
     """
     if corpus is None:
-        tables = {path: read_events(path) for path in truth}
-        annotated = [event for path, events in tables.items() for event in _name_videos(events, path.stem)]
-        quiet = {video for path in truth for video in read_quiet_videos(path)}
-        quiet |= {path.stem for path, events in tables.items() if not events}
+        tables = {path: read_event_table(path) for path in truth}
+        annotated = [event for path, table in tables.items() for event in _name_videos(table.events, path.stem)]
+        quiet = {video for table in tables.values() for video in table.quiet}
+        quiet |= {path.stem for path, table in tables.items() if not table.events and not table.quiet}
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
         quiet = set()
