@@ -17,8 +17,7 @@ from microfacial.records import Image
 CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
 """Codec of a written video by the extension of its file."""
 
-
-_MOST_FPS_OF_AVI = 1000
+_MOST_FPS_OF_AVI = 1000  # OpenCV leaves out frames above it, without a message
 
 
 def check_video_path(path: Path) -> None:

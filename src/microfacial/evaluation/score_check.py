@@ -173,7 +173,7 @@ def _check_calibration(stored: float, predictions: Predictions) -> None:
     """Check the calibration error. Rounded probabilities can be in other bins, or be equal where one was higher."""
     probabilities = predictions.probabilities.reshape(-1, len(predictions.classes))
     expected = calibration_error(probabilities, np.tile(predictions.truth, len(predictions.probabilities)))
-    ranked = np.sort(np.pad(probabilities, ((0, 0), (1, 0))), axis=1)  # one class has no second one
+    ranked = np.sort(np.pad(probabilities, ((0, 0), (1, 0))), axis=1)  # a single class has no second probability
     places = ranked[:, -1] * CONFIDENCE_BINS
     edges = np.clip(np.rint(places), 1, CONFIDENCE_BINS - 1)
     near_edge = np.abs(places - edges) <= CONFIDENCE_BINS * _ROUNDING

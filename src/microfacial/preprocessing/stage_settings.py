@@ -20,8 +20,6 @@ from microfacial.settings import Section, read_section
 _SECTIONS: Mapping[str, type[Section]] = MappingProxyType(
     {"clips": ClipsConfig, "faces": FacesConfig, "flow": FlowConfig}
 )
-
-
 _RESULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clips": ("clips.csv",),
