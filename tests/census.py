@@ -54,11 +54,11 @@ SubjectEmotion = tuple[int, str]
 def write_census(corpus: str, root: Path, rows: Sequence[SheetRow]) -> Path:
     """Write a table and empty frame files. Readers use only the names of the files."""
     layout = LAYOUTS[corpus]
-    for row in rows:
-        for number in row.frames:
-            path = root / layout.path(row, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+    paths = [root / layout.path(row, number) for row in rows for number in row.frames]
+    for folder in {path.parent for path in paths}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        path.touch()
     write_table(root, layout, rows)
     return root
 

@@ -4,12 +4,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import asdict
-from functools import partialmethod
+from functools import cache, partialmethod
 from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
 import cv2
+import mlflow.store.db.utils
 import numpy as np
 import pytest
 import torch
@@ -39,6 +40,9 @@ from shared_folders import build_once
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
 threadpool_limits(1)
+
+# MLflow reads all of its migrations whenever a store is opened, to know the latest of them.
+mlflow.store.db.utils._get_latest_schema_revision = cache(mlflow.store.db.utils._get_latest_schema_revision)
 
 _BLANK_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="72pt" viewBox="0 0 72 72"/>'
 _BLANK_PNG = cv2.imencode(".png", np.full((1, 1), 255, np.uint8))[1].tobytes()

@@ -127,6 +127,7 @@ def package_digest(package: Path, exclude: Collection[str] = ()) -> str:
     return digests.hexdigest()[:16]
 
 
+@cache
 def find_installed(name: str) -> tuple[str, str] | None:
     """Return the name and the version of an installed package, or None if it is not installed.
 

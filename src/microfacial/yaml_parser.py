@@ -5,6 +5,8 @@ few lines with anchors can describe gigabytes.
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -53,6 +55,11 @@ def parse_yaml(content: bytes, max_bytes: int | None = _MAX_BYTES) -> Any:
     """
     if max_bytes is not None and len(content) > max_bytes:
         raise DamagedError(f"has {len(content)} bytes. At most {max_bytes} are read")
+    return deepcopy(_parse(content))
+
+
+@lru_cache(maxsize=4)  # a command reads params.yaml several times
+def _parse(content: bytes) -> Any:
     text = _decode(content)
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _StrictComposer

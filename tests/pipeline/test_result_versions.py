@@ -1,6 +1,7 @@
 """Versions of packages: those that constraints.txt pins, or else the installed ones."""
 
 import re
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from fakes import ROOT
 from microfacial.errors import StorageError
 from microfacial.pipeline.result_versions import read_result_versions
 from microfacial.source_code import OPENCV, find_installed
+
+
+@pytest.fixture(autouse=True)
+def _look_again() -> Iterator[None]:
+    """Forget which packages are installed, before and after tests that pretend other packages."""
+    find_installed.cache_clear()
+    yield
+    find_installed.cache_clear()
 
 
 def test_pinned_versions_are_read_and_the_error_names_a_package_without_a_pin(

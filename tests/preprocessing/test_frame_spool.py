@@ -26,6 +26,8 @@ def test_a_full_disk_is_an_error_with_the_folder(monkeypatch: pytest.MonkeyPatch
     class Full:
         def seek(self, _: int) -> None: ...
 
+        def close(self) -> None: ...
+
         def write(self, _: bytes) -> None:
             raise OSError(28, "No space left on device")
 

@@ -1,12 +1,13 @@
 """Draw the answer about a film as one HTML page that needs no other file: timeline, pictures, classes, units, model."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from microfacial.inference.answer_table import format_units
 from microfacial.inference.film_answer import MISUSE, Event, FilmAnswer, PersonAnswer
@@ -35,10 +36,8 @@ def render_film_page(answer: FilmAnswer) -> str:
     Args:
         answer: the answer, whose events have their stores if pictures are wanted.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = resources.files("microfacial.inference").joinpath("film_page.html").read_text(encoding="utf-8")
     strongest = sorted(range(len(answer.events)), key=lambda row: -(answer.events[row].score or 0.0))[:MOST_PICTURED]
-    return environment.from_string(template).render(
+    return _load_template().render(
         name=PurePath(answer.source).name or answer.source,
         answer=answer,
         misuse=MISUSE,
@@ -49,6 +48,13 @@ def render_film_page(answer: FilmAnswer) -> str:
         ],
         facts=_list_facts(answer),
     )
+
+
+@cache
+def _load_template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = resources.files("microfacial.inference").joinpath("film_page.html")
+    return environment.from_string(page.read_text(encoding="utf-8"))
 
 
 def _list_facts(answer: FilmAnswer) -> list[tuple[str, str]]:

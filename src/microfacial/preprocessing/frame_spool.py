@@ -1,14 +1,23 @@
 """A sequence of frames in a temporary file, so that memory does not grow with the length of a film."""
 
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, overload
+from typing import overload
 
 import numpy as np
 
 from microfacial.disk import explain_full_disk
 from microfacial.records import Image
+
+
+class _SharedFile:
+    """A temporary file, which is closed and deleted when nothing refers to this object any more."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - the finalizer closes it
+        weakref.finalize(self, self.file.close)
 
 
 class FrameSpool(Sequence[Image]):
@@ -19,7 +28,7 @@ class FrameSpool(Sequence[Image]):
 
     def __init__(self) -> None:
         """Create the file in the folder for temporary files."""
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as its frames are used
+        self._shared = _SharedFile()
         self._shape: tuple[int, ...] = ()
         self._rows: Sequence[int] = range(0)
 
@@ -35,9 +44,9 @@ class FrameSpool(Sequence[Image]):
         assert not self._rows or frame.shape == self._shape
         self._shape = frame.shape
         with explain_full_disk(Path(tempfile.gettempdir()), frame.size):
-            self._file.seek(len(self._rows) * frame.size)
-            self._file.write(frame.tobytes())
-            self._file.flush()
+            self._shared.file.seek(len(self._rows) * frame.size)
+            self._shared.file.write(frame.tobytes())
+            self._shared.file.flush()
         self._rows = range(len(self._rows) + 1)
 
     def __len__(self) -> int:
@@ -55,8 +64,8 @@ class FrameSpool(Sequence[Image]):
         if isinstance(index, slice):
             return self.select(range(len(self))[index])
         size = int(np.prod(self._shape))
-        self._file.seek(self._rows[index] * size)
-        return np.frombuffer(self._file.read(size), np.uint8).reshape(self._shape)
+        self._shared.file.seek(self._rows[index] * size)
+        return np.frombuffer(self._shared.file.read(size), np.uint8).reshape(self._shape)
 
     def select(self, indices: Sequence[int]) -> "FrameSpool":
         """Return a view of some frames.
@@ -65,6 +74,6 @@ class FrameSpool(Sequence[Image]):
             indices: indices of the frames, in any order. A frame may appear several times.
         """
         view = FrameSpool.__new__(FrameSpool)
-        view._file, view._shape = self._file, self._shape
+        view._shared, view._shape = self._shared, self._shape
         view._rows = [self._rows[index] for index in indices]
         return view

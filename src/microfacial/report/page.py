@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+from jinja2 import Template
 from markupsafe import Markup
 
 from microfacial.models.inputs import portrait
@@ -76,11 +78,9 @@ def render_page(content: PageContent) -> str:
         content: Everything that the page shows.
     """
     _LOG.debug("drawing the report page")
-    environment = make_environment()
-    environment.filters |= {"score": "{:.3f}".format, "signed": _signed, "signed_span": _signed_span, "span": _span}
     results, shared = rank_results(content.results), content.results[0].evaluation
     hybrid = next((result for result in results if result.importances and result.importances.of_hybrid), None)
-    return environment.get_template("page.html").render(
+    return _load_template().render(
         style=Markup(read_page_file("page.css")),
         script=Markup(read_page_file("page.js")),
         content=content,
@@ -112,6 +112,13 @@ def render_page(content: PageContent) -> str:
         settings=dict(list_settings(content.settings, results)),
         outdated=content.ablation is not None and tables.is_outdated(content.ablation, results),
     )
+
+
+@cache
+def _load_template() -> Template:
+    environment = make_environment()
+    environment.filters |= {"score": "{:.3f}".format, "signed": _signed, "signed_span": _signed_span, "span": _span}
+    return environment.get_template("page.html")
 
 
 def _span(edges: tuple[float, float]) -> str:

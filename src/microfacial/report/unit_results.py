@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
+from jinja2 import Template
 from markupsafe import Markup
 from rich import box
 from rich.table import Table
@@ -89,10 +91,8 @@ def render_unit_page(content: UnitPageContent) -> str:
     Args:
         content: everything that the page shows.
     """
-    environment = make_environment()
-    environment.filters |= {"score": write_unit_score, "span": write_unit_span}
     ranked = rank_units(content.evaluations)
-    return environment.get_template("units.html").render(
+    return _load_template().render(
         style=Markup(read_page_file("page.css")),
         script=Markup(read_page_file("page.js")),
         content=content,
@@ -105,6 +105,13 @@ def render_unit_page(content: UnitPageContent) -> str:
         corpora=sorted(ranked[0].corpora),
         settings={name: list(flatten_settings(section)) for name, section in content.settings.items()},
     )
+
+
+@cache
+def _load_template() -> Template:
+    environment = make_environment()
+    environment.filters |= {"score": write_unit_score, "span": write_unit_span}
+    return environment.get_template("units.html")
 
 
 def list_unit_metrics(evaluations: Sequence[UnitEvaluation]) -> dict[str, dict[str, float | None]]:

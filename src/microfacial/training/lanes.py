@@ -79,7 +79,7 @@ def prepare_lane(
     learns_units = samples.units is not None and (samples.task == "units" or settings.unit_weight > 0)
     task = _describe_task(samples, training, learns_units=learns_units)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(initial_seed)
+        torch.default_generator.manual_seed(initial_seed)  # torch.manual_seed also asks each kind of device
         network = variant.build(task, settings)
     scale = channel_scale(samples.inputs[training])
     weights = class_weights(samples.labels[training], len(samples.classes), settings.class_weights)

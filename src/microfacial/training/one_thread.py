@@ -1,11 +1,13 @@
 """Compute in a way that can be repeated: in one thread, and without tricks of graphics processors."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -14,10 +16,21 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _find_thread_pools(len(sys.modules)).limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _find_thread_pools(modules: int) -> ThreadpoolController:
+    """Find the libraries that have threads of their own. It takes milliseconds, so each fold must not do it again.
+
+    Args:
+        modules: number of imported modules, the key of the cache. A module that is imported later may load a further
+            library.
+    """
+    return ThreadpoolController()
 
 
 @contextmanager
