@@ -188,6 +188,9 @@ def test_a_long_cell_is_parsed_in_linear_time() -> None:
         ("ref(7B)+4", {4}, set()),
         ("4(k)+7", {7}, set()),
         ("4+soft focus", {4}, set()),
+        ("4+7 14", {4}, {7, 14}),
+        ("1+2+4-7", {1, 2}, {4, 7}),
+        ("4+12 (weak)", {4}, {12}),
     ],
 )
 def test_units_are_labelled_as_moving_still_or_unknown(text: str, moving: set[int], unknown: set[int]) -> None:

@@ -1,7 +1,10 @@
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from openpyxl import Workbook
 
@@ -26,8 +29,8 @@ def write_dfme(tmp_path: Path) -> WriteDfme:
         folder = tmp_path / "dfme"
         book = Workbook()
         book.worksheets[0].append(HEADER)
-        for name, onset, apex, offset, emotion, fps in rows:
-            cells = [name.partition("_")[0], name, onset, apex, offset, emotion, 3, fps, "AD31+M58"]
+        for name, onset, apex, offset, emotion, fps, *subject in rows:
+            cells = [*(subject or [name.partition("_")[0]]), name, onset, apex, offset, emotion, 3, fps, "AD31+M58"]
             book.worksheets[0].append(cells)
             touch_frames(folder / place / name, "{:05d}.png", range(offset + 1))
         (folder / table).parent.mkdir(parents=True, exist_ok=True)
@@ -48,9 +51,35 @@ def test_frames_count_from_zero(write_dfme: WriteDfme) -> None:
     assert parse_action_units(clip.action_units) == (ActionUnit(number=31), ActionUnit(number=58))
 
 
+def test_the_moments_of_a_video_count_from_1(write_dfme: WriteDfme) -> None:
+    folder = write_dfme([("sub0001_01", 0, 2, 4, "fear", 200)])
+    place = folder / "train_data/sub0001_01"
+    shutil.rmtree(place)
+    video = cv2.VideoWriter(f"{place}.avi", cv2.VideoWriter.fourcc(*"MJPG"), 200.0, (64, 64))
+    for number in range(5):
+        video.write(np.full((64, 64, 3), 40 * number, np.uint8))
+    video.release()
+    (clip,) = read(folder).clips
+    assert (clip.numbers, clip.onset, clip.apex, clip.offset) == ((1, 2, 3, 4, 5), 1, 3, 5)
+    assert "counted from 1" in clip.notes
+
+
 def test_each_row_has_its_frame_rate(write_dfme: WriteDfme) -> None:
     rows = [(f"sub000{place}_01", 0, 2, 4, "fear", fps) for place, fps in enumerate((200, 300.0, "500"))]
     assert [clip.fps for clip in read(write_dfme(rows)).clips] == [200.0, 300.0, 500.0]
+
+
+@pytest.mark.parametrize("subject", ["sub0001", "Sub0001 ", 1, "sub1"])
+def test_a_subject_that_is_written_differently_is_the_same_person(write_dfme: WriteDfme, subject: object) -> None:
+    (clip,) = read(write_dfme([("sub0001_01", 0, 2, 4, "fear", 500, subject)])).clips
+    assert clip.id == "dfme/sub0001/sub0001_01"
+
+
+@pytest.mark.parametrize("subject", ["sub0002", "sub0010", "someone", 11])
+def test_a_subject_that_does_not_fit_the_clip_name_is_a_fault(write_dfme: WriteDfme, subject: object) -> None:
+    (row,) = open_dfme(write_dfme([("sub0001_01", 0, 2, 4, "fear", 500, subject)])).rows
+    assert isinstance(row, FaultyRow)
+    assert "does not fit the clip name sub0001_01" in row.reason
 
 
 @pytest.mark.parametrize("fps", ["fast", 0, -200, None, "2_00", 1e9])

@@ -65,6 +65,13 @@ def test_frames_are_numbered_from_1_without_padding(write_mmew: WriteMmew) -> No
     assert clip.frame(12) == "mmew/MMEW_Final/Micro_Expression/surprise/S13-07-001/12.jpg"
 
 
+def test_a_clip_whose_frames_are_in_two_folders_is_a_fault(write_mmew: WriteMmew) -> None:
+    folder = write_mmew([(13, "S13-07-001", 1, 8, 12, "Surprise")])
+    touch_frames(folder / "MMEW_Final/Micro_Expression/zzz_backup/S13-07-001", "{}.jpg", range(1, 13))
+    with pytest.raises(DatasetError, match=r"S13-07-001 are in several folders .*surprise, zzz_backup"):
+        read(folder)
+
+
 @pytest.mark.parametrize("table", ["MMEW_Micro_Exp_v2.xlsx", "MMEW_Final/MMEW_Micro_Exp.xlsx"])
 def test_the_table_may_be_version_2_or_be_in_the_folder_of_the_frames(write_mmew: WriteMmew, table: str) -> None:
     assert len(read(write_mmew([(13, "S13-07-001", 1, 8, 12, "surprise")], table)).clips) == 1

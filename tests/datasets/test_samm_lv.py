@@ -29,6 +29,7 @@ def write_samm_lv(tmp_path: Path) -> WriteSammLv:
         emotions: Sequence[tuple[str, str]] = (("006_1_2", "Anger"),),
         form: str = "{:04d}",
         name: str = "SAMM_LongVideos_V3_Release.xlsx",
+        subject: str = "",
     ) -> Path:
         folder = tmp_path / "samm"
         book = Workbook()
@@ -38,7 +39,7 @@ def write_samm_lv(tmp_path: Path) -> WriteSammLv:
             sheet.append(["a note"])
         sheet.append(HEADER)
         for clip, onset, apex, offset, kind in rows:
-            sheet.append([clip[:3], clip, 1, onset, apex, offset, None, kind, "12+15"])
+            sheet.append([subject or clip[:3], clip, 1, onset, apex, offset, None, kind, "12+15"])
             touch_frames(folder / "SAMM_longvideos" / clip[:5], f"{clip[:5]}_{form}.jpg", range(1, 40))
         book.save(folder / name)
         if emotions:
@@ -54,6 +55,12 @@ def write_samm_lv(tmp_path: Path) -> WriteSammLv:
 
 def read(root: Path) -> Listing:
     return list_clips(ClipsConfig(name="t", corpora=("samm_lv",), root=str(root.parent), scheme="samm-5"))
+
+
+def test_a_clip_of_another_subject_than_in_the_sheet_of_samm_is_a_fault(write_samm_lv: WriteSammLv) -> None:
+    (row,) = open_samm_lv(write_samm_lv([("006_1_2", 12, 15, 20, MICRO)], subject="007")).rows
+    assert isinstance(row, FaultyRow)
+    assert all(subject in row.reason for subject in ("007", "006"))
 
 
 @pytest.mark.parametrize(("form", "file"), [("{:04d}", "006_1_0012.jpg"), ("{:05d}", "006_1_00012.jpg")])

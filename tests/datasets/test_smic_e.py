@@ -118,6 +118,12 @@ def test_shifted_numbers_get_a_note(write_smic_e: WriteSmicE) -> None:
     assert (clip.onset, clip.apex, clip.offset, clip.notes) == (11, 16, 21, NOTE)
 
 
+def test_files_from_1_on_are_shifted_although_the_camera_s_numbers_are_among_them(write_smic_e: WriteSmicE) -> None:
+    (clip,) = read(write_smic_e([(1, "s1_ne_01", 15, 25, 11, 20, "negative")], start=1)).clips
+    assert (clip.onset, clip.apex, clip.offset) == (5, 10, 15)
+    assert "FirstF 11" in clip.notes
+
+
 def test_the_frames_of_a_video_are_numbered_from_1(write_smic_e: WriteSmicE) -> None:
     folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
     place = folder / "HS_long/SMIC-HS-E/s01/s1_ne_01"

@@ -66,7 +66,12 @@ def test_a_damaged_header_gives_a_size_or_none(path: Path, tmp_path: Path) -> No
         assert size is None or (size[0] >= 0 and size[1] >= 0)
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"GIF8", b"\x1a\x45\xdf\xa3", b"\0\0\0\0moov" * 20, b"\0" * 100])
+RAW_H264 = b"\0\0\0\x01" + b"\xff" * 60  # read as a box, its length does not fit into any file
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", b"GIF8", b"\x1a\x45\xdf\xa3", b"\0\0\0\0moov" * 20, b"\0" * 100, RAW_H264]
+)
 def test_a_file_without_a_header_has_no_size(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)

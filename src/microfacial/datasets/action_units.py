@@ -122,7 +122,7 @@ def label_units(text: str, units: Sequence[int]) -> tuple[float, ...]:
     """Return whether each of some units moves according to an annotation.
 
     Units that are held throughout the clip and units of the resting face do not move. It is unknown whether a doubtful
-    unit moves, and which of several alternatives does.
+    unit moves, which of several alternatives does, and whether the numbers in a term that is not a unit are units.
 
     Args:
         text: annotation; see the module for its notation.
@@ -132,8 +132,10 @@ def label_units(text: str, units: Sequence[int]) -> tuple[float, ...]:
         For each unit, 1 if it moves, 0 if it does not, and NaN if that is unknown. All are NaN if the annotation has no
         unit, because a clip without annotation does not show that nothing moves.
     """
-    terms = [term for term in parse_action_units(text) if isinstance(term, ActionUnit)]
-    certain, possible = set(), set()
+    parsed = parse_action_units(text)
+    terms = [term for term in parsed if isinstance(term, ActionUnit)]
+    unread = " ".join(term for term in parsed if isinstance(term, str))
+    certain, possible = set(), set(map(int, re.findall("[0-9]+", unread)))
     for term in terms:
         choices = (term, *term.alternatives)
         moving = [choice for choice in choices if not (choice.static or choice.reference)]

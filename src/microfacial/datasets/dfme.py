@@ -3,6 +3,7 @@
 Layout: `training_full_with_AU.xlsx`, `testA*.xlsx` and `testB*.xlsx` (also with names such as `test_A_full_with_AU`),
 in the root or in `full_release_annotation`. All that are there are read and joined. Frames are in `sub0001_01/<N>.png`,
 anywhere in the three levels of folders below the root. N counts from zero and is zero-padded to five digits.
+The frames of a video in place of a folder count from 1, so the moments of its row are one higher.
 
 Three cameras were used. The column `Fps` gives the frame rate of each row: 200, 300 or 500. No subject is in two of the
 tables.
@@ -19,22 +20,24 @@ Source: Zhao et al., DFME, IEEE Transactions on Affective Computing 2024, doi:10
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
-from microfacial.datasets.cells import parse_rate
-from microfacial.datasets.clips import frames_folder, make_release
+from microfacial.datasets.cells import parse_rate, show_cell
+from microfacial.datasets.clips import find_video, frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.table_files import find_tables
+from microfacial.errors import DatasetError
 
 if TYPE_CHECKING:  # importing it takes half a second
     import pandas as pd
 
 
 _FPS = "Fps"
-_CLIP_NAME = "sub[0-9]{4}_[0-9]+"
+_CLIP_NAME = "sub([0-9]{4})_[0-9]+"
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
@@ -67,15 +70,42 @@ def open_dfme(folder: Path) -> Release:
         for row in read_annotations(table, _COLUMNS, corpus, "dfme", _read_fps, identify=_identify)
     ]
 
+    def find_place(row: Annotation) -> str:
+        return places.get(row.name, f"{_FRAMES}/{row.name}")
+
     def locate(row: Annotation) -> str:
-        place = places.get(row.name, f"{_FRAMES}/{row.name}")
+        place = find_place(row)
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{:05d}.png')}"
 
-    return make_release(tuple(rows), folder, locate)
+    numbered = (
+        _number_as_stored(row, folder / find_place(row)) if isinstance(row, Annotation) else row for row in rows
+    )
+    return make_release(tuple(numbered), folder, locate)
+
+
+def _number_as_stored(row: Annotation, frames: Path) -> Annotation:
+    """Return a row whose moments count from 1 if a video replaces the folder of frames."""
+    if find_video(frames) is None:
+        return row
+    apex = None if row.apex is None else row.apex + 1
+    notes = (*row.notes, "frames counted from 1 on, as in a video, not from 0")
+    return replace(row, onset=row.onset + 1, apex=apex, offset=row.offset + 1, notes=notes)
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    """Return the subject as the clip name gives it, and the clip name. The column of subjects must agree with it."""
+    subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    match = re.fullmatch(_CLIP_NAME, name)
+    if match is None:
+        raise DatasetError(
+            f"{where}: {show_cell(name)} is not a clip name of DFME, such as sub0001_01. Correct the sheet"
+        )
+    number = re.fullmatch("(?:sub)?0*([0-9]+)", subject.strip().lower())
+    if number is None or int(number[1]) != int(match[1]):
+        raise DatasetError(
+            f"{where}: the subject {show_cell(subject)} does not fit the clip name {name}. Correct one of them"
+        )
+    return f"sub{match[1]}", name
 
 
 def _read_fps(cells: "pd.Series[str]", where: str) -> float:

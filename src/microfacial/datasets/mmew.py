@@ -51,10 +51,18 @@ def open_mmew(folder: Path) -> Release:
     table = find_table(folder, "MMEW", "MMEW_Micro_Exp*.xlsx", folders=("MMEW_Final",), columns=_COLUMNS)
     corpus = name_corpus(folder, "mmew")
     rows = read_annotations(table, _COLUMNS, corpus, "mmew", _FPS, identify=_identify, cropped=True)
-    emotions = {clip.stem: clip.parent.name for clip in sorted((folder / _FRAMES).glob("*/*"))}
+    emotions: dict[str, set[str]] = {}
+    for clip in (folder / _FRAMES).glob("*/*"):
+        emotions.setdefault(clip.stem, set()).add(clip.parent.name)
 
     def locate(row: Annotation) -> str:
-        emotion = emotions.get(row.name) or require_name(row.emotion, _COLUMNS.emotion, row.where)
+        found = sorted(emotions.get(row.name, ()))
+        if len(found) > 1:
+            raise DatasetError(
+                f"{row.where}: the frames of {row.name} are in several folders of {folder / _FRAMES}: "
+                f"{', '.join(found)}. Remove all but one"
+            )
+        emotion = found[0] if found else require_name(row.emotion, _COLUMNS.emotion, row.where)
         place = f"{_FRAMES}/{emotion}/{row.name}"
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{}.jpg', prefer_default=True)}"
 

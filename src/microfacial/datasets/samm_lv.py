@@ -92,6 +92,11 @@ def open_samm_lv(folder: Path) -> Release:
                 f"{where}: {name} has no emotion in the sheet of SAMM. Correct its name or list "
                 f"{clip_id(corpus, subject, name)} under clips.exclude"
             )
+        if samm_row.subject != subject:
+            raise DatasetError(
+                f"{where}: {name} is a clip of subject {subject}, but of subject {samm_row.subject} in the sheet of "
+                "SAMM. Correct one of them"
+            )
         return replace(annotate(), emotion=samm_row.emotion)
 
     def locate(row: Annotation) -> str:

@@ -66,13 +66,15 @@ def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tup
     """Yield the sizes in the sample descriptions of the video tracks of an MP4 or MOV."""
     position, is_video = place[0], True
     for _ in range(_MOST_ELEMENTS):
+        if position >= place[1]:  # a damaged length can lead anywhere
+            return
         head = _read_at(stream, position, 60)
         length, name, start = int.from_bytes(head[:4], "big"), head[4:8], 8
         if length == 1:  # the length follows the name, in eight bytes
             length, start = int.from_bytes(head[8:16], "big"), 16
         if length == 0:  # the last box ends with the file
             length = place[1] - position
-        if position >= place[1] or len(head) < 8 or length < start:
+        if len(head) < 8 or length < start:
             return
         if name == b"hdlr" and head[start + 4 : start + 8] != b"dhlr":  # a MOV also has a handler of data references
             is_video = head[start + 8 : start + 12] == b"vide"
