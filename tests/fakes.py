@@ -12,6 +12,8 @@ from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.files import read_json
 from microfacial.preprocessing.clip_digests import array_digest, write_digests
+from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.stage_settings import write_stage_settings
 from microfacial.records import ONSET_APEX, Clip, FaceStore
 
 ROOT = Path(__file__).parent.parent
@@ -98,3 +100,6 @@ def replace_flow(path: Path, flow: NDArray[np.float16]) -> None:
     np.save(path, flow)
     clips = read_json(path.with_name("index.json"))["clips"]
     write_digests(path.parent, {clip: array_digest(rows) for clip, rows in zip(clips, flow, strict=True)})
+    settings = path.parents[1] / "settings" / "flow.json"
+    if settings.exists():
+        write_stage_settings(path.parents[1], "flow", FlowConfig(**read_json(settings)["settings"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,14 @@ SCALER = StandardScaler().fit(ROWS)
 FITTED = LogisticRegression().fit(ROWS, np.arange(12) % 3)
 
 
+def scale_each(rows: Any) -> Any:
+    return np.concatenate([SCALER.transform(row[None]) for row in rows])
+
+
+def scale_with(scaler: Any) -> Any:
+    return lambda rows: scaler.transform(rows)
+
+
 @pytest.mark.parametrize(
     ("classifier", "named"),
     [
@@ -262,6 +271,11 @@ FITTED = LogisticRegression().fit(ROWS, np.arange(12) % 3)
             "FrozenEstimator",
         ),
         (make_pipeline(FunctionTransformer(SCALER.transform), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(partial(SCALER.transform)), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(partial(np.add, SCALER)), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(lambda rows: SCALER.transform(rows)), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(scale_each), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(scale_with(SCALER)), FITTED), "StandardScaler"),
         (TunedThresholdClassifierCV(FITTED, cv="prefit", refit=False), "cv"),
         (make_pipeline(SelectFromModel(FITTED, prefit=True), LogisticRegression()), "prefit"),
     ],
@@ -274,7 +288,7 @@ def test_a_part_that_stays_fitted_is_refused(features: Features, classifier: Any
 
 
 def test_a_fitted_classifier_and_steps_that_need_no_fit_are_accepted(features: Features) -> None:
-    steps = make_union(Normalizer(), FunctionTransformer(np.abs))
+    steps = make_union(Normalizer(), FunctionTransformer(np.abs), FunctionTransformer(partial(np.clip, min=0, max=1)))
     for classifier in (FITTED, make_pipeline(SCALER, steps, FITTED), VotingClassifier([("a", FITTED)], voting="soft")):
         assert run(classifier, features, settings={"input_px": 8}).folds
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from microfacial.datasets.label_schemes import SCHEMES
 from microfacial.inference.choose_model import as_answering
 from microfacial.inference.predict import TrainedModel
 from microfacial.inference.temperature import (
@@ -86,3 +87,17 @@ def test_the_note_says_how_probabilities_were_calibrated(temperature: float | No
     answering = as_answering(model, "a bundle", None)
     assert words in answering.note.calibration
     assert answering.temperature == (temperature or 1.0)
+
+
+@pytest.mark.parametrize(("scheme", "named"), [("casme2-4", "casme2-4"), ("megc2019-3", ""), ("4dme-3", "")])
+def test_the_note_names_a_scheme_only_if_no_other_has_the_same_classes(scheme: str, named: str) -> None:
+    model = TrainedModel(
+        model="mlp",
+        classes=SCHEMES[scheme].classes,
+        settings=Section(),
+        faces=FacesConfig(),
+        flow=FlowConfig(),
+        shape=(1,),
+        fitted=(),
+    )
+    assert as_answering(model, "a bundle", None).note.scheme == named

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
 from microfacial.datasets.clip_table import digest_data
 from microfacial.evaluation.result_files import read_predictions
+from microfacial.files import read_json, write_json
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
 from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.temperature import choose_temperature
@@ -207,3 +208,14 @@ def test_a_card_without_a_comparable_baseline_is_still_written(
     assert run("register", "roi_cnn") == 0
     assert "Against" not in (folder_of(place) / CARD).read_text()
     assert "linear_svm" in caplog.text
+
+
+def test_a_card_has_no_comparison_with_a_baseline_on_other_flow(
+    place: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path("results/tiny/train/linear_svm/run.json")
+    content = read_json(path)
+    write_json(path, {**content, "flow": {**content["flow"], "digest": "0" * 32}})
+    assert run("register", "roi_cnn") == 0
+    assert "Against" not in (folder_of(place) / CARD).read_text()
+    assert "trained on different flow" in caplog.text

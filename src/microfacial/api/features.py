@@ -15,7 +15,7 @@ from microfacial.api.corpora import Clips, Folder
 from microfacial.datasets import ClipsConfig, find_scheme
 from microfacial.errors import ConfigError, StorageError
 from microfacial.locks import exclusive_lock
-from microfacial.preprocessing.clip_cache import SPARE_BYTES, ClipCache
+from microfacial.preprocessing.clip_cache import SPARE_BYTES, ClipCache, library_versions
 from microfacial.preprocessing.face_jobs import ReportProgress, locate_faces
 from microfacial.preprocessing.faces import FacesConfig, region_names
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
@@ -118,7 +118,7 @@ def extract(
     root = files.as_path(cache, "extract: cache").absolute()
     faces_code, flow_code = code_digest("faces"), code_digest("flow")
     facts = (*map(_facts, clips), faces_config.model_dump(), flow_config.model_dump(), faces_code, flow_code)
-    folder = root / files.digest([], *facts)
+    folder = root / files.digest([], *facts, library_versions())
     try:
         with exclusive_lock(root / "extract.lock", f"another extract with the cache {root}"):
             if not (folder / "faces" / "faces.json").exists():

@@ -1,10 +1,10 @@
 """Make a model variant of a scikit-learn classifier, and check what it returns."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from types import MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -151,19 +151,45 @@ def _refuse_fitted_parts(name: str, model: Any) -> None:
 
 
 def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a parameter with its name, and everything in it: items, parameters of estimators, owners of methods."""
-    yield key, value
-    inner: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, Mapping):
-        inner = value.items()
-    elif isinstance(value, list | tuple):
-        inner = ((key, item) for item in value)
-    elif isinstance(value, MethodType):
-        inner = [(key, value.__self__)]
-    elif isinstance(value, BaseEstimator):
-        inner = value.get_params(deep=False).items()
-    for name, item in inner:
-        yield from _walk(name, item)
+    """Yield a parameter with its name, and everything in it, each object once.
+
+    Items of collections, parameters of estimators, owners of methods, and what functions refer to are in it.
+    """
+    seen: dict[int, Any] = {}  # the objects are kept, so that no other object gets the same id
+    left: list[tuple[Any, Any]] = [(key, value)]
+    while left:
+        name, part = left.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        yield name, part
+        if isinstance(part, Mapping):
+            left += part.items()
+        elif isinstance(part, list | tuple):
+            left += [(name, item) for item in part]
+        elif isinstance(part, MethodType):
+            left += [(name, part.__self__), (name, part.__func__)]
+        elif isinstance(part, partial):
+            left += [(name, part.func), *((name, item) for item in part.args), *part.keywords.items()]
+        elif isinstance(part, FunctionType):
+            left += [(name, item) for item in _list_references(part)]
+        elif isinstance(part, BaseEstimator):
+            left += part.get_params(deep=False).items()
+
+
+def _list_references(function: FunctionType) -> list[Any]:
+    """Return the objects outside of a function that its code names, and its default values."""
+    codes: list[CodeType] = [function.__code__]
+    names: set[str] = set()
+    while codes:
+        code = codes.pop()
+        names |= set(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    objects = [function.__globals__[name] for name in names if name in function.__globals__]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # the cell is empty
+            objects.append(cell.cell_contents)
+    return [*objects, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
 
 
 def _learned_attributes(estimator: Any) -> set[str]:

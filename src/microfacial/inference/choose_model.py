@@ -89,10 +89,11 @@ def as_answering(model: TrainedModel, version: str, evaluation: Evaluation | Non
         evaluation: scores of its training; None if unknown.
     """
     corpora = ", ".join(sorted(evaluation.corpora)) if evaluation else ""
+    schemes = [name for name, scheme in SCHEMES.items() if scheme.classes == model.classes]
     note = ModelNote(
         name=model.model,
         version=version,
-        scheme=next((name for name, scheme in SCHEMES.items() if scheme.classes == model.classes), ""),
+        scheme=schemes[0] if len(schemes) == 1 else "",  # several schemes can have the same classes
         classes=model.classes,
         trained_on=f"annotated clips of {corpora}" if corpora else "unknown: the bundle has no evidence",
         scores=_describe_scores(evaluation) if evaluation else "",

@@ -188,4 +188,7 @@ def _resolve_models(models: Any, path: Path) -> dict[str, Section]:
 def _check_tuned(tuned: Any, path: Path) -> dict[str, Tuned]:
     if not isinstance(tuned, Mapping):
         raise ConfigError(f"{path}: tuned must map names of models to their studies")
+    for name in map(str, tuned):
+        if name not in list_models():
+            raise ConfigError(f"{path}: tuned.{name}: {name} is not the name of a model{suggest(name, list_models())}")
     return {str(name): check(entry, Tuned, f"{path}: tuned.{name}") for name, entry in tuned.items()}

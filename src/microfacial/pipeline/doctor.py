@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from microfacial.datasets import ClipsConfig, list_clips
 from microfacial.disk import existing_parent
-from microfacial.errors import MicrofacialError
+from microfacial.errors import MicrofacialError, StorageError
 from microfacial.pipeline.config import load
 from microfacial.pipeline.data_version import check_data
 from microfacial.pipeline.extras import EXTRAS, explain_missing_extras
@@ -22,6 +22,7 @@ from microfacial.pipeline.suspicious_clips import find_suspicious_faces, find_su
 from microfacial.pipeline.tools import reason, run_git
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig, flow_layout
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_crops, read_faces, read_flow
 from microfacial.settings import read_section, read_sections
 from microfacial.source_code import find_installed
@@ -163,9 +164,14 @@ def _check_features() -> str | list[str]:
     results = RESULTS / read_section(PARAMS, "clips", ClipsConfig).name
     if not (results / "faces").exists():
         return f"{results}/faces is not computed yet"
+    warnings = []
+    try:
+        require_stage_settings(results, PARAMS)
+    except StorageError as error:
+        warnings.append(str(error))
     faces, _, size_px = read_faces(results / "faces")
     crops = read_crops(results / "faces", [face.clip for face in faces], size_px)
-    warnings = find_suspicious_faces(faces, crops, read_section(PARAMS, "faces", FacesConfig))
+    warnings += find_suspicious_faces(faces, crops, read_section(PARAMS, "faces", FacesConfig))
     if (results / "flow").exists():
         index, flow = read_flow(results / "flow", size_px)
         warnings += find_suspicious_flow(index.clips, flow)

@@ -14,6 +14,7 @@ from microfacial.pipeline.project import PARAMS, Project
 from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.unit_results import draw_unit_leaderboard
 from microfacial.settings import read_section, read_sections
+from microfacial.tracking.same_features import require_same_features
 
 
 def list_configured_models() -> list[str]:
@@ -36,12 +37,14 @@ def read_leaderboard(project: Project) -> Table:
 
     Raises:
         StorageError: A file of the train stage is missing or damaged.
+        ProtocolError: Models were trained on different clips, faces or flow.
         ConfigError: The section `train` of params.yaml is wrong.
     """
     models, train = list_configured_models(), read_section(PARAMS, "train", TrainConfig)
     paths = {model: project.state / "seconds" / f"{model}.json" for model in models}
     seconds = {model: _read_seconds(path) for model, path in paths.items() if path.exists()}
     training = project.results / "train"
+    require_same_features([training / model for model in models])
     if train.task == "units":
         evaluations = [read_units(training / model, model=model) for model in models]
         require_same_evaluation(evaluations)

@@ -23,6 +23,11 @@ SPARE_BYTES = 4_000_000_000
 _LIBRARIES = ("numpy", OPENCV, "scipy", "torch")
 
 
+def library_versions() -> list[tuple[str, str] | None]:
+    """Return the names and versions of the libraries that compute faces and flow."""
+    return [find_installed(name) for name in _LIBRARIES]
+
+
 def clip_key(clip: Clip, code: str, *facts: Any) -> str:
     """Return the key of a clip: a digest of the clip, the code, the versions of libraries, and further facts.
 
@@ -38,7 +43,7 @@ def clip_key(clip: Clip, code: str, *facts: Any) -> str:
     """
     moments = (clip.onset, clip.apex, clip.offset)
     frames = (clip.id, clip.corpus, clip.cropped, clip.digest, clip.numbers, moments)
-    return digest([], frames, code, [find_installed(name) for name in _LIBRARIES], *facts)
+    return digest([], frames, code, library_versions(), *facts)
 
 
 class ClipCache:

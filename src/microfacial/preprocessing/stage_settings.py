@@ -1,16 +1,17 @@
-"""The settings with which the stages `clips`, `faces` and `flow` were run, next to their results.
+"""The settings and inputs with which the stages `clips`, `faces` and `flow` were run, next to their results.
 
-A command that reads these results directly would otherwise use them with other settings than those of params.yaml, and
-name the wrong ones in what it writes.
+A command that reads these results directly would otherwise use them with other settings than those of params.yaml, or
+with results of an earlier stage that were computed later, and name the wrong ones in what it writes.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from microfacial.datasets import ClipsConfig
+from microfacial.datasets.clip_table import read_clips
 from microfacial.errors import StorageError
 from microfacial.files import digest, read_json, write_json
 from microfacial.preprocessing.faces import FacesConfig
@@ -27,6 +28,9 @@ _RESULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "flow": ("flow/index.json", "flow/digests.json"),
     }
 )
+_INPUTS: Mapping[str, str] = MappingProxyType(
+    {"faces": "moments of the clips", "flow": "faces or moments of the clips"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,36 +40,43 @@ class StageSettings:
     Attributes:
         results: digest of the results that were computed with the settings.
         settings: section of params.yaml, with all defaults.
+        inputs: digest of the moments of the clips and, for the flow, of the faces. It is empty for the clips, and in
+            files of earlier versions.
     """
 
     results: str
     settings: dict[str, Any]
+    inputs: str = ""
 
 
 def write_stage_settings(results: Path, stage: str, settings: Section) -> None:
-    """Write the settings of a stage to `settings/<stage>.json`.
+    """Write the settings and inputs of a stage to `settings/<stage>.json`.
 
     Args:
         results: results folder of the data set.
         stage: `clips`, `faces` or `flow`.
         settings: section of params.yaml of the same name.
     """
-    content = {"results": _digest_results(results, stage), "settings": settings.model_dump(mode="json")}
-    write_json(_path(results, stage), content)
+    content = StageSettings(
+        results=_digest_results(results, stage),
+        settings=settings.model_dump(mode="json"),
+        inputs=_digest_inputs(results, stage),
+    )
+    write_json(_path(results, stage), asdict(content))
 
 
 def require_stage_settings(results: Path, params: Path) -> None:
-    """Check that the results of the stages belong to the present settings.
+    """Check that the results of the stages belong to the present settings and to each other.
 
-    Results of earlier versions have no settings, and DVC can restore results without their settings. They are not
-    checked.
+    Results of earlier versions have no settings. They are not checked.
 
     Args:
         results: results folder of the data set.
         params: params.yaml of the project.
 
     Raises:
-        StorageError: a stage was run with another setting. The message names its key.
+        StorageError: a stage was run with another setting, whose key the message names; or its results have changed
+            since; or an earlier stage has other results by now.
         ConfigError: a section is wrong.
     """
     for stage, kind in _SECTIONS.items():
@@ -74,12 +85,17 @@ def require_stage_settings(results: Path, params: Path) -> None:
             continue
         stored = read_json(path, StageSettings)
         if stored.results != _digest_results(results, stage):
-            continue
+            raise StorageError(
+                f"{results / _RESULTS[stage][0]} is not what the stage {stage} wrote with the settings in {path}. "
+                "Run `dvc repro`"
+            )
         current = read_section(params, stage, kind).model_dump(mode="json")
         for key, new, old in differences(current, stored.settings, stage):
             raise StorageError(
                 f"{params}: {key} is {new!r}, but the stage {stage} was run with {old!r}. Run `dvc repro`"
             )
+        if stored.inputs and stored.inputs != _digest_inputs(results, stage):
+            raise StorageError(f"{results}: the stage {stage} was run on other {_INPUTS[stage]}. Run `dvc repro`")
 
 
 def differences(current: Any, used: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -100,6 +116,15 @@ def differences(current: Any, used: Any, key: str = "") -> Iterator[tuple[str, A
 
 def _digest_results(results: Path, stage: str) -> str:
     return digest(path for name in _RESULTS[stage] if (path := results / name).exists())
+
+
+def _digest_inputs(results: Path, stage: str) -> str:
+    """Return a digest of what a stage reads of the results of earlier stages. Labels of clips are not part of it."""
+    if stage == "clips":
+        return ""
+    clips = read_clips(results / "clips.csv")
+    moments = [(clip.id, clip.onset, clip.apex, clip.offset, clip.digest) for clip in clips]
+    return digest([], moments, _digest_results(results, "faces") if stage == "flow" else "")
 
 
 def _path(results: Path, stage: str) -> Path:

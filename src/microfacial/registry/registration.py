@@ -24,6 +24,7 @@ from microfacial.registry.training_source import TrainingSource
 from microfacial.tracking.model_versions import ModelVersionRecord, Registry, find_training, registered_name
 from microfacial.tracking.pyfunc import requirements, save_model
 from microfacial.tracking.run_records import read_identity
+from microfacial.tracking.same_features import require_same_features
 from microfacial.tracking.store import connect
 
 _LOG = logging.getLogger(__name__)
@@ -167,6 +168,7 @@ def _compare_with_baseline(request: RegistrationRequest, evidence: Evidence) -> 
     if source.model == request.baseline or not (folder / "evaluation.json").exists():
         return None
     try:
+        require_same_features([source.folder, folder])
         baseline = read_predictions(folder)
         return compare_predictions(evidence.predictions, baseline, source.train.bootstrap_draws, source.train.seed)
     except (ProtocolError, StorageError) as error:

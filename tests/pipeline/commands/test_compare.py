@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,11 @@ import pytest
 
 from command_line import run, set_params, train
 from fakes import replace_flow
+from microfacial.datasets.clip_table import read_clips
+from microfacial.errors import ProtocolError
 from microfacial.pipeline.commands.compare import explain_missing
+from microfacial.pipeline.leaderboard import read_leaderboard
+from microfacial.pipeline.project import open_project
 from microfacial.records import SYNTHETIC
 
 
@@ -67,6 +72,24 @@ def test_models_trained_on_different_flow_are_not_compared(
     assert run(monkeypatch, "compare", "majority", "linear_svm") == 2
     message = capsys.readouterr().err
     assert all(word in message for word in ("majority", "linear_svm", "flow"))
+    set_params("models", majority={}, linear_svm={})
+    assert run(monkeypatch, "report") == 2
+    assert "trained on different flow" in capsys.readouterr().err
+    with pytest.raises(ProtocolError, match="trained on different flow"):
+        read_leaderboard(open_project())
+
+
+def test_a_report_of_clips_that_changed_after_the_training_is_refused(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(monkeypatch, "majority")
+    set_params("models", majority={})
+    set_params("clips", exclude=[read_clips(Path("results/tiny/clips.csv"))[0].id])
+    for stage in ("clips", "faces", "flow"):
+        assert run(monkeypatch, stage) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "report") == 2
+    assert re.search(r"^microfacial: clips\.csv has changed since majority was trained", capsys.readouterr().err, re.M)
 
 
 @pytest.mark.parametrize(

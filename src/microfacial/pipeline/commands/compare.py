@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from microfacial.errors import ProtocolError, StorageError, suggest
+from microfacial.errors import StorageError, suggest
 from microfacial.evaluation.comparison import describe_comparison, describe_difference, describe_unit_comparison
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.result_files import read_evaluation, read_predictions
@@ -19,7 +19,7 @@ from microfacial.pipeline.config import load
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.records import Comparison, Evaluation, UnitComparison, UnitEvaluation
-from microfacial.tracking.run_records import read_identity
+from microfacial.tracking.same_features import require_same_features
 
 
 def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -> None:
@@ -44,31 +44,13 @@ def run_compare(project: Project, model: str, baseline: str, *, as_json: bool) -
         if name not in trained:
             raise StorageError(explain_missing(name, trained, config.models, project.clips.name))
     folders = [project.results / "train" / name for name in (model, baseline)]
-    _require_same_features(folders)
+    require_same_features(folders)
     fields, lines = (_compare_units if units else _compare_classes)(folders, config.train)
     if as_json:
         print_json(fields)
         return
     for line in lines:
         click.echo(line)
-
-
-def _require_same_features(folders: Sequence[Path]) -> None:
-    """Refuse two trainings on other clips, faces or flow. Trainings without run.json are not checked."""
-    identities = [read_identity(folder) for folder in folders if (folder / "run.json").exists()]
-    if len(identities) < len(folders):
-        return
-    model, baseline = identities
-    for name, same in (
-        ("clips", model.clips == baseline.clips),
-        ("faces", model.settings["faces"] == baseline.settings["faces"]),
-        ("flow", model.flow.digest == baseline.flow.digest),
-    ):
-        if not same:
-            raise ProtocolError(
-                f"{model.model} and {baseline.model} were trained on different {name}, so their scores do not compare "
-                "the models. Run `microfacial repro`, which trains both on the present data"
-            )
 
 
 def _compare_classes(folders: Sequence[Path], config: TrainConfig) -> tuple[dict[str, Any], list[str]]:

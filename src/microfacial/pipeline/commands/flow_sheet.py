@@ -13,6 +13,7 @@ from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import is_tracked_by_git
 from microfacial.preprocessing.flow import FlowConfig
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_faces, read_features
 from microfacial.records import Clip, FaceStore, is_synthetic
 from microfacial.report.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_flow_sheet
@@ -32,6 +33,7 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
         PipelineError: The data set has no such clip, or the pages show real people and git would commit them.
     """
     store, clips = read_features(project.results)
+    require_stage_settings(project.results, PARAMS)
     views = _choose(_read_views(project, store, clips), clip_ids)
     name, count = "flow-selected" if clip_ids else "flow", math.ceil(len(views) / CLIPS_PER_PAGE)
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]

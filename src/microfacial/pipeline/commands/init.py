@@ -31,5 +31,5 @@ def run_init(folder: Path, corpora: Sequence[str]) -> None:
     steps = ["microfacial repro"]
     if releases:
         steps = ["microfacial doctor data", "dvc add data", *steps]
-        click.echo(f"Put the release into {folder / releases[0]}" + "".join(f" and {name}" for name in releases[1:]))
+        click.echo(f"Put the release into {' and '.join(str(folder / name) for name in releases)}")
     click.echo(f"Next: cd {folder} && {' && '.join(steps)}")

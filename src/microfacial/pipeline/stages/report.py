@@ -1,5 +1,7 @@
 """The stage `report`: read the results of all models and write the folder `reports/`."""
 
+from collections.abc import Sequence
+
 import click
 
 from microfacial import files
@@ -11,7 +13,9 @@ from microfacial.evaluation.unit_check import require_same_evaluation
 from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.leaderboard import list_configured_models
 from microfacial.pipeline.project import PARAMS, Project
+from microfacial.pipeline.provenance import file_hash
 from microfacial.pipeline.result_versions import read_result_versions
+from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_features
 from microfacial.report.dvc_plots import write_plots
 from microfacial.report.page import PageContent, render_page
@@ -25,6 +29,7 @@ from microfacial.report.unit_results import (
     summarise_units,
 )
 from microfacial.settings import read_section
+from microfacial.tracking.same_features import require_same_features
 
 
 def run_report(project: Project) -> None:
@@ -35,15 +40,18 @@ def run_report(project: Project) -> None:
 
     Raises:
         StorageError: A file of an earlier stage is missing or damaged.
+        ProtocolError: models were trained on different clips, faces or flow, or on other clips than the present ones.
         ConfigError: A section of params.yaml is wrong.
     """
     folder, config = project.results, read_section(PARAMS, "report", ReportConfig)
-    train = read_section(PARAMS, "train", TrainConfig)
+    require_stage_settings(folder, PARAMS)
+    train, models = read_section(PARAMS, "train", TrainConfig), list_configured_models()
+    require_same_features([folder / "train" / model for model in models], file_hash(folder / "clips.csv"))
     if train.task == "units":
-        _report_units(project, train)
+        _report_units(project, train, models)
         return
     store, clips = read_features(folder)
-    results = read_model_results(folder / "train", list_configured_models(), train)
+    results = read_model_results(folder / "train", models, train)
     content = PageContent(
         dataset=project.clips.name,
         clips=clips,
@@ -65,10 +73,10 @@ def run_report(project: Project) -> None:
     click.echo(f"report: {folder / 'reports' / 'index.html'}")
 
 
-def _report_units(project: Project, train: TrainConfig) -> None:
+def _report_units(project: Project, train: TrainConfig, models: Sequence[str]) -> None:
     """Write the report of the task `units`. It has no tables for `dvc plots`, so the folder plots/ is empty."""
     reports = project.results / "reports"
-    evaluations = [read_units(project.results / "train" / model, model=model) for model in list_configured_models()]
+    evaluations = [read_units(project.results / "train" / model, model=model) for model in models]
     require_same_evaluation(evaluations)
     content = UnitPageContent(
         dataset=project.clips.name,
