@@ -153,7 +153,7 @@ def _refuse_fitted_parts(name: str, model: Any) -> None:
 def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield a parameter with its name, and everything in it, each object once.
 
-    Items of collections, parameters of estimators, owners of methods, and what functions refer to are in it.
+    Items of collections, parameters of estimators, owners of methods, and objects that functions name are in it.
     """
     seen: dict[int, Any] = {}  # the objects are kept, so that no other object gets the same id
     left: list[tuple[Any, Any]] = [(key, value)]

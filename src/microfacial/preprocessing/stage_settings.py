@@ -119,7 +119,7 @@ def _digest_results(results: Path, stage: str) -> str:
 
 
 def _digest_inputs(results: Path, stage: str) -> str:
-    """Return a digest of what a stage reads of the results of earlier stages. Labels of clips are not part of it."""
+    """Return a digest of the earlier results that a stage reads. Labels of clips are not part of it."""
     if stage == "clips":
         return ""
     clips = read_clips(results / "clips.csv")
