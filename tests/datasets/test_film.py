@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import cv2
@@ -56,3 +57,20 @@ def test_what_is_no_film_is_refused_by_its_name(tmp_path: Path, name: str) -> No
         (tmp_path / name).write_text("no film\n")
     with pytest.raises(DatasetError, match=name):
         list(open_film(tmp_path / name, 30.0).frames())
+
+
+@pytest.mark.parametrize("header_fps", [12.5, 50.0, 1000.0])
+def test_timestamps_decide_if_the_header_states_another_rate(tmp_path: Path, header_fps: float) -> None:
+    path = tmp_path / "a.mkv"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
+    for number in range(8):
+        writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    duration = struct.pack(">I", 40_000_000)  # of a frame in nanoseconds
+    content = path.read_bytes()
+    assert content.count(duration) == 1
+    path.write_bytes(content.replace(duration, struct.pack(">I", round(1e9 / header_fps))))
+    film = open_film(path)
+    assert film.fps == pytest.approx(25.0)
+    assert [frame.seconds for frame in film.frames()] == pytest.approx([0.04 * index for index in range(8)])
+    assert open_film(path, header_fps).fps == header_fps

@@ -12,8 +12,8 @@ from microfacial.datasets.film import open_film
 from microfacial.datasets.frames import TimedFrame
 from microfacial.inference import live_answer
 from microfacial.inference.answering_model import AnsweringModel
-from microfacial.inference.describe_film import explain_slow_rate
 from microfacial.inference.film_answer import FilmAnswer
+from microfacial.inference.frame_rate import explain_slow_rate
 from microfacial.inference.live_answer import LiveAnswer
 from microfacial.preprocessing.film_spotter import FilmSpotter
 

@@ -8,7 +8,7 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pat
 from microfacial.datasets.frames import Recording, TimedFrame, require_fps, stream_recording
 from microfacial.datasets.limits import LONGEST_FILM_FRAMES, check_frame_count
 from microfacial.datasets.video import VIDEO_EXTENSIONS
-from microfacial.datasets.video_stream import read_header, stream_video
+from microfacial.datasets.video_stream import read_start, stream_video
 from microfacial.errors import DatasetError
 
 
@@ -18,17 +18,18 @@ class Film:
 
     Attributes:
         path: video or folder.
-        fps: frames per second. For a video, the rate in its header if no other was given.
+        fps: frames per second. For a video, the rate of its header or of its first frames if no other was given.
         count: number of frames, as far as it is known before the film is read. The header of a video can be wrong.
         recording: the folder of frames; None for a video.
-        known_rate: whether times follow from `fps` and not from the timestamps of a video.
+        step_s: usual time between two frames of a video in seconds. None if times follow from `fps` and not from the
+            timestamps of a video.
     """
 
     path: Path
     fps: float
     count: int | None
     recording: Recording | None
-    known_rate: bool
+    step_s: float | None
 
     def frames(self) -> Iterator[TimedFrame]:
         """Yield the frames one by one, with their times.
@@ -39,9 +40,9 @@ class Film:
         if self.recording is not None:
             yield from stream_recording(self.recording, self.fps)
             return
-        for number, seconds, image in stream_video(self.path):
+        for number, seconds, image in stream_video(self.path, self.step_s):
             check_frame_count(self.path, number, LONGEST_FILM_FRAMES)
-            yield TimedFrame(number, (number - 1) / self.fps if self.known_rate else seconds, image)
+            yield TimedFrame(number, (number - 1) / self.fps if seconds is None else seconds, image)
 
 
 def open_film(path: Path, fps: float | None = None) -> Film:
@@ -65,13 +66,12 @@ def open_film(path: Path, fps: float | None = None) -> Film:
         check_frame_count(path, len(numbers), LONGEST_FILM_FRAMES)
         recording = Recording(root=path, frames=pattern, numbers=numbers, fps=None)
         rate = require_fps(recording, fps)
-        return Film(path=path, fps=rate, count=len(numbers), recording=recording, known_rate=True)
+        return Film(path=path, fps=rate, count=len(numbers), recording=recording, step_s=None)
     if path.suffix.lower() not in VIDEO_EXTENSIONS:
         raise DatasetError(
             f"{path} is neither a folder of frames nor a video ({', '.join(VIDEO_EXTENSIONS)}). Correct the path"
         )
-    header = read_header(path)
-    video = Recording(root=path.parent, frames=path.name, numbers=(), fps=header.fps)
-    return Film(
-        path=path, fps=require_fps(video, fps), count=header.count or None, recording=None, known_rate=fps is not None
-    )
+    start = read_start(path)
+    video = Recording(root=path.parent, frames=path.name, numbers=(), fps=start.fps)
+    rate = require_fps(video, fps)
+    return Film(path=path, fps=rate, count=start.count, recording=None, step_s=start.step_s if fps is None else None)

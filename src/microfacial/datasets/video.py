@@ -6,21 +6,24 @@ counted by decoding them, because the metadata can be wrong. A damaged video rai
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
 from microfacial.datasets.folders import require_unicode, translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
+from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step
 from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
-from microfacial.datasets.video_headers import find_frame_size
+from microfacial.datasets.video_headers import find_frame_size, find_mirror
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
 VIDEO_EXTENSIONS = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 _DECODER_THREADS = 1  # others print messages at any time, so a fault could go unnoticed
+_PIXEL_TOLERANCE = 0.01  # encoders round the shape of a pixel
+_WIDEST_PIXEL = 4.0  # times as wide as high, or as high as wide; those of cameras and tapes are below 2
 _RATE_TOLERANCE = 0.01  # between the rate in the header and the rate of the timestamps
 
 
@@ -133,28 +136,27 @@ def check_complete(path: Path, decoded: int, announced: float) -> None:
             raise DatasetError(f"{path} is damaged: only {decoded} of {contained} frames can be decoded. Copy it again")
 
 
-def _make_facts(stamps: list[float], header_fps: float) -> VideoFacts:
-    """Return the facts, given timestamps in seconds. Timestamps that do not ascend are not used."""
-    ascending = all(earlier < later for earlier, later in pairwise(stamps))
-    fps = header_fps
-    if ascending and len(stamps) > 1:
-        mean_fps = (len(stamps) - 1) / (stamps[-1] - stamps[0])
-        if not abs(mean_fps / header_fps - 1 if header_fps > 0 else 1) <= _RATE_TOLERANCE:
-            fps = mean_fps
-    usable = LEAST_FPS <= fps <= GREATEST_FPS
-    if ascending:
-        seconds = tuple(stamp - stamps[0] for stamp in stamps)
-    else:
-        seconds = tuple(number / fps for number in range(len(stamps))) if usable else ()
-    return VideoFacts(count=len(stamps), seconds=seconds, fps=fps if usable else None)
+def _make_facts(stamps_s: list[float], header_fps: float) -> VideoFacts:
+    """Return the facts, given timestamps in seconds. If most of them do not ascend, they are not used."""
+    step_s = find_usual_step(stamps_s)
+    if step_s is None:
+        fps = choose_rate(header_fps, None)
+        seconds = tuple(number / fps for number in range(len(stamps_s))) if fps else ()
+        return VideoFacts(count=len(stamps_s), seconds=seconds, fps=fps)
+    clock = VideoClock(step_s)
+    seconds = tuple(clock.read(stamp_s) for stamp_s in stamps_s)
+    mean_fps = (len(seconds) - 1) / seconds[-1]
+    fps = header_fps if abs(header_fps / mean_fps - 1) <= _RATE_TOLERANCE else mean_fps
+    return VideoFacts(count=len(seconds), seconds=seconds, fps=fps if LEAST_FPS <= fps <= GREATEST_FPS else None)
 
 
 class OpenVideo:
     """A video that is open. Close it by the `with` statement."""
 
-    def __init__(self, path: Path, capture: cv2.VideoCapture, most_px: int | None) -> None:
+    def __init__(self, path: Path, capture: cv2.VideoCapture, most_px: int | None, mirror: int | None) -> None:
         self.path = path
         self._most_px = most_px
+        self._mirror = mirror
         self._capture = capture
         self._messages = ""
         self._grabbed = False
@@ -189,10 +191,26 @@ class OpenVideo:
     def check_size(self) -> None:
         """Refuse frames that are too large. Frames can become larger within a video."""
         width, height = self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        check_frame_size(self.path, width, height, self._most_px)
+        ratio = self._pixel_width()
+        check_frame_size(self.path, width * max(1.0, ratio), height * max(1.0, 1 / ratio), self._most_px)
+
+    def _pixel_width(self) -> float:
+        """Return the width of a pixel over its height, before the frame is rotated.
+
+        Raises:
+            DatasetError: the pixels are much wider or much higher than those of any camera.
+        """
+        width, height = self.get(cv2.CAP_PROP_SAR_NUM), self.get(cv2.CAP_PROP_SAR_DEN)
+        ratio = width / height if width > 0 and height > 0 else 1.0  # 0: the file does not state it
+        if not 1 / _WIDEST_PIXEL <= ratio <= _WIDEST_PIXEL:
+            raise DatasetError(
+                f"{self.path}: a pixel of {width:g}:{height:g} is {ratio:.3g} times as wide as high. Convert the video "
+                "to square pixels, for example with `ffmpeg -i in.mp4 -vf scale=iw*sar:ih,setsar=1 out.mp4`"
+            )
+        return ratio if abs(ratio - 1) > _PIXEL_TOLERANCE else 1.0
 
     def retrieve(self) -> Image:
-        """Return the frame that was decoded last, `(H, W, 3)` uint8, BGR.
+        """Return the frame that was decoded last, `(H, W, 3)` uint8, BGR, upright and with square pixels.
 
         Raises:
             DatasetError: the frame cannot be converted.
@@ -208,7 +226,19 @@ class OpenVideo:
                 f"{self.path} is damaged: a frame cannot be converted. Copy it again, or convert it to MP4"
             )
         pass_on(messages)
-        return image
+        return self._square(image if self._mirror is None else cv2.flip(image, self._mirror))
+
+    def _square(self, image: Image) -> Image:
+        """Return a frame with square pixels. Its smaller side is enlarged, so nothing of the frame is lost."""
+        ratio = self._pixel_width()
+        if ratio == 1.0:
+            return image
+        is_quarter_turn = int(self.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
+        across, down = (max(1.0, ratio), max(1.0, 1 / ratio))
+        if is_quarter_turn:
+            across, down = down, across
+        size = (round(across * image.shape[1]), round(down * image.shape[0]))
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def explain_absence(self, announced: float) -> str:
         """Return why the video gave no frame, with a remedy."""
@@ -247,6 +277,7 @@ def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
             raise DatasetError(f"{path} is a text file, not a video. Give the path of a video")
         if is_truncated(path):
             raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
+        mirror = find_mirror(path)
         size = find_frame_size(path)  # FFmpeg decodes a frame when it opens the file
         if size:
             check_frame_size(path, *size, most_px)
@@ -259,7 +290,7 @@ def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
             f"{path} cannot be read as a video{f' ({reason})' if reason else ''}. Copy it again, or convert it to MP4"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    video = OpenVideo(path, capture, most_px)
+    video = OpenVideo(path, capture, most_px, mirror)
     try:
         video.check_size()
     except DatasetError:

@@ -1,9 +1,10 @@
-"""Read the size of a video's frames from its header.
+"""Read the size and the mirror of a video's frames from its header.
 
 FFmpeg decodes a frame when it opens a file, so a file of a few kilobytes can take hundreds of megabytes of memory. The
-header tells the size before.
+header tells the size before. OpenCV rotates frames as the header demands, but does not mirror them.
 """
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -39,6 +40,25 @@ def find_frame_size(path: Path) -> tuple[int, int] | None:
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
+def find_mirror(path: Path) -> int | None:
+    """Return how the frames of an MP4 or MOV must be mirrored after OpenCV has rotated them.
+
+    Args:
+        path: file of the video. It exists.
+
+    Returns:
+        0 to exchange top and bottom, 1 to exchange left and right, as in `cv2.flip`; None to leave the frames as they
+        are, and for other formats.
+    """
+    with path.open("rb") as stream:
+        matrices = list(_read_matrices(stream, (0, path.stat().st_size)))
+    if not matrices:
+        return None
+    a, b, c, d = matrices[0]
+    # The first axis of a frame is where OpenCV's rotation has put it. If the matrix mirrors, it is the other axis.
+    return (0 if abs(a) >= abs(b) else 1) if a * d - b * c < 0 else None
+
+
 def _read_at(stream: BinaryIO, position: int, count: int) -> bytes:
     stream.seek(position)
     return stream.read(count)
@@ -62,13 +82,13 @@ def _read_avi(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple
         position += 8 + length + length % 2
 
 
-def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield the sizes in the sample descriptions of the video tracks of an MP4 or MOV."""
-    position, is_video = place[0], True
+def _list_boxes(stream: BinaryIO, place: _Place) -> Iterator[tuple[bytes, _Place]]:
+    """Yield the name and the content of each box of an MP4 or MOV."""
+    position = place[0]
     for _ in range(_MOST_ELEMENTS):
         if position >= place[1]:  # a damaged length can lead anywhere
             return
-        head = _read_at(stream, position, 60)
+        head = _read_at(stream, position, 16)
         length, name, start = int.from_bytes(head[:4], "big"), head[4:8], 8
         if length == 1:  # the length follows the name, in eight bytes
             length, start = int.from_bytes(head[8:16], "big"), 16
@@ -76,15 +96,39 @@ def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tup
             length = place[1] - position
         if len(head) < 8 or length < start:
             return
-        if name == b"hdlr" and head[start + 4 : start + 8] != b"dhlr":  # a MOV also has a handler of data references
-            is_video = head[start + 8 : start + 12] == b"vide"
+        yield name, (position + start, min(place[1], position + length))
+        position += length
+
+
+def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the sizes in the sample descriptions of the video tracks of an MP4 or MOV."""
+    is_video = True
+    for name, content in _list_boxes(stream, place):
+        if name == b"hdlr":
+            head = _read_at(stream, content[0], 12)
+            if head[4:8] != b"dhlr":  # a MOV also has a handler of data references
+                is_video = head[8:12] == b"vide"
         if name in _BOXES and is_video and depth < _DEEPEST:
-            yield from _read_boxes(stream, (position + start, min(place[1], position + length)), depth + 1)
+            yield from _read_boxes(stream, content, depth + 1)
         elif name == b"stsd":
-            entry = _read_at(stream, position + start + 8, 36)
+            entry = _read_at(stream, content[0] + 8, 36)
             if len(entry) == 36:
                 yield int.from_bytes(entry[32:34], "big"), int.from_bytes(entry[34:36], "big")
-        position += length
+
+
+def _read_matrices(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, int, int, int]]:
+    """Yield a, b, c and d of the matrix of each video track: a pixel at x and y is shown at ax + cy and bx + dy."""
+    for name, content in _list_boxes(stream, place):
+        if name == b"moov":
+            yield from _read_matrices(stream, content)
+        elif name == b"trak" and any(_read_boxes(stream, content)):
+            header = next((box for box_name, box in _list_boxes(stream, content) if box_name == b"tkhd"), None)
+            if header is not None:
+                version = _read_at(stream, header[0], 1)
+                a, b, _, c, d = struct.unpack(
+                    ">5i", _read_at(stream, header[0] + (52 if version == b"\x01" else 40), 20)
+                )
+                yield a, b, c, d
 
 
 def _read_matroska(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:

@@ -1,62 +1,86 @@
 """Read a video of any length once, from its first frame on."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
-from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, LONGEST_FILM_FRAMES
-from microfacial.datasets.video import VideoFacts, check_complete, open_video
+from microfacial.datasets.limits import LONGEST_FILM_FRAMES
+from microfacial.datasets.video import check_complete, open_video
+from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
+_FIRST_FRAMES = 45
+"""Number of frames that show the usual step of the timestamps. A recorder can deliver its first frames slowly."""
 
-def stream_video(path: Path) -> Iterator[tuple[int, float | None, Image]]:
+
+@dataclass(frozen=True, kw_only=True)
+class VideoStart:
+    """Facts about a video that are known before it is read as a whole.
+
+    Attributes:
+        count: number of frames in the header, which can be wrong; None if it has none.
+        fps: usual frames per second; None if the file gives no rate.
+        step_s: usual time between two frames in seconds; None if the file has no timestamps and no rate.
+    """
+
+    count: int | None
+    fps: float | None
+    step_s: float | None
+
+
+def stream_video(path: Path, step_s: float | None) -> Iterator[tuple[int, float | None, Image]]:
     """Yield all frames of a video. Its frames are not counted before, so the length of the video does not matter.
 
     Args:
         path: file of the video.
+        step_s: usual time between two frames in seconds, from `read_start`; None if it is unknown.
 
     Yields:
-        The number of a frame, from 1 on; its time in seconds from the first frame, or None from the first timestamp on
-        that does not ascend; and the frame, `(H, W, 3)` uint8, BGR.
+        The number of a frame, from 1 on; its time in seconds from the first frame, ascending, or None without `step_s`;
+        and the frame, `(H, W, 3)` uint8, BGR.
 
     Raises:
         DatasetError: the file is missing, truncated, damaged, interlaced or not a video, it has no frame, or its frames
             are too large.
     """
-    number, first_s, last_s, ascending = 0, 0.0, -1.0, True
+    number, clock = 0, VideoClock(step_s) if step_s is not None else None
     with open_video(path) as video:
         announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
         while video.grab():
             number += 1
-            stamp = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            first_s = stamp if number == 1 else first_s
-            ascending = ascending and stamp - first_s > last_s
-            last_s = stamp - first_s
-            yield number, last_s if ascending else None, video.retrieve()
+            stamp_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            yield number, clock.read(stamp_s) if clock else None, video.retrieve()
         if number:
             check_complete(path, number, announced)
         else:
             raise DatasetError(f"{path}: {video.explain_absence(announced)}")
 
 
-def read_header(path: Path) -> VideoFacts:
-    """Return what the header of a video says. It can be wrong.
+def read_start(path: Path) -> VideoStart:
+    """Read the header of a video and the timestamps of its first frames.
 
     Args:
         path: file of the video.
 
     Returns:
-        Facts without times. The count is 0 if the header has none.
+        The facts. Headers of browser recordings have no rate, and others state a wrong one, so timestamps decide.
 
     Raises:
-        DatasetError: the file is missing, truncated or not a video, or its frames are too large.
+        DatasetError: the file is missing, truncated or not a video, its frames are too large, or one of its first
+            frames is damaged.
     """
+    stamps_s: list[float] = []
     with open_video(path) as video:
-        fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
-    return VideoFacts(
-        count=int(count) if 0 < count < LONGEST_FILM_FRAMES else 0,
-        seconds=(),
-        fps=fps if LEAST_FPS <= fps <= GREATEST_FPS else None,
+        header_fps, count = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+        while len(stamps_s) < _FIRST_FRAMES and video.grab():
+            stamps_s.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    step_s = find_usual_step(stamps_s)
+    fps = choose_rate(header_fps, step_s)
+    return VideoStart(
+        count=int(count) if 0 < count < LONGEST_FILM_FRAMES else None,
+        fps=fps,
+        step_s=step_s or (1 / fps if fps else None),
     )

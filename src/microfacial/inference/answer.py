@@ -6,7 +6,7 @@ from pathlib import Path
 from microfacial.errors import MicrofacialError
 from microfacial.files import as_path
 from microfacial.inference.answering_model import AnsweringModel, find_units
-from microfacial.inference.describe_film import LEAST_FPS_FOR_MICRO, describe_person, explain_no_event, make_event
+from microfacial.inference.describe_film import describe_person, explain_no_event, make_event
 from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.follow_film import ReportFrames, follow_film
 from microfacial.inference.frame_source import FilmSource
@@ -40,13 +40,11 @@ def answer_film(
     """
     followed = follow_film(as_path(path, "answer_film: path"), fps, report)
     numbers = {person.person.number: number for number, person in enumerate(followed.people, 1)}
-    spotted = []
-    if followed.fps >= LEAST_FPS_FOR_MICRO:
-        spotted = [
-            make_event(numbers[entry.person], entry.event, followed.people[numbers[entry.person] - 1], followed.seconds)
-            for entry in followed.events
-        ]
-    if not spotted and followed.fps >= LEAST_FPS_FOR_MICRO and len(followed.people) == 1:
+    spotted = [
+        make_event(numbers[entry.person], entry.event, followed.people[numbers[entry.person] - 1], followed.seconds)
+        for entry in followed.events
+    ]
+    if not spotted and not followed.slow and len(followed.people) == 1:
         (person,) = followed.people
         strongest = spot_short_clip(followed.recording, followed.fps, followed.seconds)
         # The two methods search for a lost face at different frames, so a moment can be a frame without a place.

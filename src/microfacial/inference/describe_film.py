@@ -6,9 +6,6 @@ from microfacial.inference.film_answer import Event, PersonAnswer, UnjudgedFrame
 from microfacial.inference.follow_film import FollowedFilm, FollowedPerson
 from microfacial.preprocessing.person_spotter import SpottedEvent
 
-LEAST_FPS_FOR_MICRO = 20.0
-"""Least frame rate for micro-expressions. At 20 frames per second, one of 0.2 s has only four frames."""
-
 # A longer movement is a micro-expression, too, if it takes at most this time from onset to apex.
 # Source: Yan et al., J. Nonverbal Behav. 2013, doi:10.1007/s10919-013-0159-8.
 _LONGEST_RISE_S = 0.26
@@ -26,14 +23,13 @@ def describe_person(number: int, person: FollowedPerson, followed: FollowedFilm,
         has_events: whether the person has movements.
     """
     spotter, times = person.person.spotter, followed.seconds
-    searched = followed.fps >= LEAST_FPS_FOR_MICRO
     return PersonAnswer(
         person=number,
         numbers=tuple(spotter.numbers),
         seconds=tuple(times[frame] for frame in spotter.numbers),
         signal=tuple(spotter.signal),
         threshold=_THRESHOLD,
-        note=person.note if searched and not has_events else None,
+        note=None if followed.slow or has_events else person.note,
         gaps=tuple(
             UnjudgedFrames(first=first, last=last, first_s=times[first], last_s=times[last], reason=reason)
             for first, last, reason in person.gaps()
@@ -72,28 +68,14 @@ def make_event(number: int, event: SpottedEvent, person: FollowedPerson, times: 
     )
 
 
-def explain_slow_rate(fps: float) -> str:
-    """Return why a frame rate is too low for micro-expressions. Return an empty text if it is not.
-
-    Args:
-        fps: frames per second.
-    """
-    if fps >= LEAST_FPS_FOR_MICRO:
-        return ""
-    return (
-        f"the frame rate of {fps:.3g} per second is too low for micro-expressions: {LEAST_FPS_FOR_MICRO:g} are "
-        "needed, and 100 or more are better"
-    )
-
-
 def explain_no_event(followed: FollowedFilm) -> str:
     """Return why a film has no events.
 
     Args:
         followed: the film.
     """
-    if followed.fps < LEAST_FPS_FOR_MICRO:
-        return explain_slow_rate(followed.fps)
+    if followed.slow:
+        return followed.slow
     if not followed.people:
         return "no face was found. Crop the frames to the face, or use a film that shows one"
     most = max(followed.people, key=lambda person: len(person.places))

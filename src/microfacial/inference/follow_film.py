@@ -1,15 +1,16 @@
 """Read a film once: follow the people, spot their movements, and record where and how well each face is visible."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from microfacial.datasets.film import Film, open_film
 from microfacial.datasets.frames import Recording, TimedFrame
+from microfacial.inference.frame_rate import RATE_S, RecentRate, find_slow_frames
 from microfacial.preprocessing.alignment import is_turned
 from microfacial.preprocessing.film_spotter import FilmPerson, FilmSpotter, PersonEvent
-from microfacial.preprocessing.person_spotter import explain_absence
+from microfacial.preprocessing.person_spotter import SpottedEvent, explain_absence
 from microfacial.records import FloatArray
 
 LEAST_SIDE_PX = 80
@@ -17,6 +18,8 @@ LEAST_SIDE_PX = 80
 
 LEAST_SEEN_S = 0.3
 """People who are visible for a shorter time are left out if there are others."""
+
+_RATE_CHANGE = 0.2  # smaller changes of the frame rate do not matter to the spotter
 
 ReportFrames = Callable[[int, int | None], None]
 """Receives the number of frames that were read, and the number of all frames, None if it is unknown."""
@@ -45,6 +48,15 @@ class FollowedPerson:
         """Why the person shows no movement."""
         return explain_absence(self.person.spotter)
 
+    def add_faults(self, reasons: Mapping[int, str]) -> None:
+        """Add reasons why frames cannot be judged. They replace those of the face.
+
+        Args:
+            reasons: the reason by the number of the frame.
+        """
+        faults = self.faults | {number: reason for number, reason in reasons.items() if number in self.places}
+        self.faults = dict(sorted(faults.items()))
+
     def gaps(self) -> list[tuple[int, int, str]]:
         """Return the first and the last number of frames in a row that cannot be judged, and why."""
         gaps: list[tuple[int, int, str]] = []
@@ -68,6 +80,7 @@ class FollowedFilm:
         fps: mean frames per second.
         people: people in the order of appearance.
         events: their movements. Their `person` is the number of a person, not its place in `people`.
+        slow: why the frame rate is too low for micro-expressions in the whole film; empty if it is not.
     """
 
     recording: Recording
@@ -75,6 +88,7 @@ class FollowedFilm:
     fps: float
     people: tuple[FollowedPerson, ...]
     events: tuple[PersonEvent, ...]
+    slow: str = ""
 
 
 class FilmFollower:
@@ -138,11 +152,15 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
     film = open_film(path, fps)
-    follower = FilmFollower(film.fps)
+    follower, recent, fps = FilmFollower(film.fps), RecentRate(RATE_S), film.fps
     events: list[PersonEvent] = []
     for frame in film.frames():
-        time = len(follower.seconds) / film.fps if frame.seconds is None else frame.seconds
-        events += follower.add(frame._replace(seconds=time))
+        assert frame.seconds is not None
+        recent.add(frame.seconds)
+        if recent.is_full and recent.fps and abs(recent.fps / fps - 1) > _RATE_CHANGE:
+            fps = recent.fps
+            follower.spotter.set_rate(fps)
+        events += follower.add(frame)
         if report is not None:
             report(len(follower.seconds), film.count)
     events += follower.finish()
@@ -150,6 +168,9 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
     longest = max((len(person.places) for person in people.values()), default=0)
     least = min(longest, LEAST_SEEN_S * film.fps)
     kept = {number: person for number, person in people.items() if len(person.places) >= least}
+    slow = find_slow_frames(seconds)
+    for person in kept.values():
+        person.add_faults(slow)
     duration = max(seconds.values(), default=0.0)
     rate = (len(seconds) - 1) / duration if duration > 0 else film.fps
     return FollowedFilm(
@@ -157,8 +178,13 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         seconds=seconds,
         fps=rate,
         people=tuple(kept.values()),
-        events=tuple(event for event in events if event.person in kept),
+        events=tuple(entry for entry in events if entry.person in kept and not _overlaps(entry.event, slow)),
+        slow=next(iter(slow.values())) if len(slow) == len(seconds) else "",
     )
+
+
+def _overlaps(event: SpottedEvent, frames: Container[int]) -> bool:
+    return any(number in frames for number in range(event.onset, event.offset + 1))
 
 
 def _as_recording(film: Film, numbers: Iterable[int], fps: float) -> Recording:

@@ -4,19 +4,17 @@ The steps are those of a film: follow the faces, spot their movements, recognise
 as soon as it is final. Its frames come from the memory of the last seconds.
 """
 
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from microfacial.datasets.frames import Recording, TimedFrame
-from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS
 from microfacial.inference.answering_model import AnsweringModel
-from microfacial.inference.describe_film import describe_person, explain_no_event, explain_slow_rate, make_event
+from microfacial.inference.describe_film import describe_person, explain_no_event, make_event
 from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.follow_film import LEAST_SEEN_S, FilmFollower, FollowedFilm, FollowedPerson
+from microfacial.inference.frame_rate import RATE_S, SLOW_S, RecentRate, explain_slow_rate, mean_rate, round_rate
 from microfacial.inference.frame_source import RecentFrames
 from microfacial.inference.recognise import recognise_events
 from microfacial.preprocessing.alignment import place_all_faces
@@ -28,9 +26,7 @@ _MEMORY_S = longest_wait(EventConfig()) + 1.0  # of frames, so that those of eac
 _MOST_BYTES = 2**30
 _FORGOTTEN = "its frames are not in memory any more. Use smaller frames or a lower frame rate"
 _START_S, _START_FRAMES = 0.5, 5  # the first frames, which give the frame rate
-_SLOW_S = 1.0  # time over which the frame rate is measured, which must not be too low
 _SLOW_TIME_S = 60.0  # longest time with one reason
-_RATE_S = 4.0  # time over which the frame rate of spotting is measured
 _RATE_CHANGE = 0.05  # smaller changes of the rate are noise
 _USUAL_FPS = 30.0  # of a single frame
 
@@ -62,7 +58,7 @@ class LiveAnswer:
         self._follower: FilmFollower | None = None
         self._numbers: dict[int, int] = {}  # number in the answer by the number of the spotter
         self._fps = 0.0
-        self._short, self._long = _Rate(_SLOW_S), _Rate(_RATE_S)
+        self._short, self._long = RecentRate(SLOW_S), RecentRate(RATE_S)
         self._slow_time: _SlowTime | None = None
         self._slow_ranges: list[tuple[int, int]] = []  # first and last number of each slow time
         self._last_s = 0.0  # time of the frame before
@@ -121,12 +117,14 @@ class LiveAnswer:
         if self._slow_time:
             self._slow_time.explain(self._follower)
         self._recognise(self._follower, spotted)
+        fps = mean_rate(list(self.seconds.values())) or self._fps
         followed = FollowedFilm(
             recording=Recording(root=Path(), frames=self._name, numbers=tuple(self.seconds), fps=None),
             seconds=self.seconds,
-            fps=_mean_rate(list(self.seconds.values())) or self._fps,
+            fps=fps,
             people=tuple(self.people.values()),
             events=(),
+            slow=explain_slow_rate(fps),
         )
         events = tuple(sorted(self.events, key=lambda event: (event.onset, event.person)))
         return FilmAnswer(
@@ -146,7 +144,7 @@ class LiveAnswer:
     def _start(self) -> tuple[Event, ...]:
         """Measure the frame rate of the first frames, and follow the people in them."""
         steps = np.diff([frame.seconds or 0.0 for frame in self._first])
-        self._fps = _rounded_rate(1 / float(np.median(steps))) if len(steps) else _USUAL_FPS
+        self._fps = round_rate(1 / float(np.median(steps))) if len(steps) else _USUAL_FPS
         self.slow = explain_slow_rate(self._fps)
         self._last_s = (self._first[0].seconds or 0.0) - 1 / self._fps
         self._follower = FilmFollower(self._fps)
@@ -227,37 +225,6 @@ class _SlowTime:
     def explain(self, follower: FilmFollower) -> None:
         """Give the frames so far their reason."""
         duration = self.frames[-1][1] - self.start_s
-        self._reason = explain_slow_rate(_rounded_rate(len(self.frames) / max(duration, 1e-6))) or self._reason
+        self._reason = explain_slow_rate(round_rate(len(self.frames) / max(duration, 1e-6))) or self._reason
         for person in follower.people.values():
-            person.faults.update((number, self._reason) for number, _ in self.frames if number in person.places)
-
-
-class _Rate:
-    """Measures the frame rate over the last seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._times: deque[float] = deque()
-        self.is_full = False
-
-    def add(self, time_s: float) -> None:
-        """Add the time of the next frame."""
-        self._times.append(time_s)
-        while len(self._times) > 2 and time_s - self._times[0] > self._seconds:
-            self._times.popleft()
-            self.is_full = True
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second; None before the second frame."""
-        return _mean_rate(self._times)
-
-
-def _mean_rate(times: Sequence[float]) -> float | None:
-    """Return the mean frames per second, or None if there is one frame only."""
-    return _rounded_rate((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None
-
-
-def _rounded_rate(fps: float) -> float:
-    """Return a rate with the decimals that can be measured. The clock of a camera is not exact."""
-    return min(max(round(fps, 1), LEAST_FPS), GREATEST_FPS)
+            person.add_faults(dict.fromkeys((number for number, _ in self.frames), self._reason))

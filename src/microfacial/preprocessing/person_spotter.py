@@ -18,6 +18,7 @@ from microfacial.records import FloatArray
 LEAST_SAMPLES = 5
 _HOP_S = 4.0  # time between two searches
 _TOLERANCE = 0.5  # of a step; timestamps are often rounded to milliseconds
+_RATE_TOLERANCE = 0.2  # share by which the given rate may differ from the times of the frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def _even_rows(seconds: FloatArray, fps: float, longest_s: float) -> tuple[NDArr
     steps = np.diff(seconds)
     step = float(np.median(steps))
     if not step or float(abs(steps - step).max()) <= _TOLERANCE * step:
-        return np.arange(len(seconds)), fps
+        return np.arange(len(seconds)), 1 / step if step and abs(fps * step - 1) > _RATE_TOLERANCE else fps
     times = np.concatenate([[0.0], np.minimum(steps, max(longest_s, step)).cumsum()])
     clock = step * (np.arange(1 + round(times[-1] / step)) + 0.5)
     return np.searchsorted(times, clock, side="right") - 1, 1 / step

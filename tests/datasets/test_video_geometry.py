@@ -1,0 +1,104 @@
+"""Frames are upright, not mirrored, and have square pixels, as the file demands."""
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fakes import make_clip
+from microfacial.datasets.frames import read_frames
+from microfacial.datasets.video import scan_video
+from microfacial.errors import DatasetError, TooLargeError
+
+UNIT = 0x10000
+SQUARE = bytes.fromhex("54b28104 55b08455b98102")  # of a Matroska file of OpenCV: the shape of the pixels is unknown
+
+
+def draw_corner() -> NDArray[np.uint8]:
+    """Return a frame, 64×48 px, with one bright corner at the top left."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32] = 240
+    return image
+
+
+def write_video(path: Path, code: str) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25.0, (64, 48))
+    writer.write(draw_corner())
+    writer.release()
+    return path
+
+
+def write_turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """Write a video that is shown with a matrix: a pixel at x and y is shown at ax + cy and bx + dy."""
+    content = write_video(path, "mp4v").read_bytes()
+    header = content.index(b"tkhd")
+    a, b, c, d = (UNIT * value for value in matrix)
+    upright = struct.pack(">5i", UNIT, 0, 0, 0, UNIT)
+    path.write_bytes(content[:header] + content[header:].replace(upright, struct.pack(">5i", a, b, 0, c, d), 1))
+    return path
+
+
+def write_wide(path: Path, width: int) -> Path:
+    """Write a video whose frames of 64×48 px are shown with another width."""
+    content = write_video(path, "MJPG").read_bytes()
+    assert SQUARE in content
+    shape = bytes.fromhex("54b081") + bytes([width]) + bytes.fromhex("54ba8130 ec8100")
+    path.write_bytes(content.replace(SQUARE, shape))
+    return path
+
+
+def read_first(path: Path) -> NDArray[np.uint8]:
+    return read_frames(make_clip(frames=path.name), path.parent, (1,))[1]
+
+
+TURNS = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)]
+MIRRORS = [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
+
+
+@pytest.mark.parametrize("matrix", TURNS + MIRRORS)
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_frames_are_turned_and_mirrored_by_the_matrix_of_the_file(
+    tmp_path: Path, matrix: tuple[int, int, int, int], suffix: str
+) -> None:
+    shown = read_first(write_turned(tmp_path / f"a{suffix}", matrix))
+    a, b, c, d = matrix
+    right, down = -a - c, -b - d  # the bright corner, seen from the middle of the frame
+    assert shown.shape == ((48, 64, 3) if a else (64, 48, 3))
+    quarters = {
+        (x, y): shown[:: 1 if y < 0 else -1, :: 1 if x < 0 else -1][:16, :16].mean() > 200
+        for x in (-1, 1)
+        for y in (-1, 1)
+    }
+    assert [place for place, bright in quarters.items() if bright] == [(right, down)]
+
+
+def test_a_header_that_ends_within_its_matrix_is_no_fault_of_its_own(tmp_path: Path) -> None:
+    content = write_video(tmp_path / "a.mp4", "mp4v").read_bytes()
+    for end in range(content.index(b"tkhd"), content.index(b"tkhd") + 80, 7):
+        (tmp_path / "b.mp4").write_bytes(content[:end])
+        with pytest.raises(DatasetError, match=r"b\.mp4"):
+            scan_video(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize(("width", "size"), [(128, (48, 128)), (64, (48, 64)), (32, (96, 64))])
+def test_pixels_become_square(tmp_path: Path, width: int, size: tuple[int, int]) -> None:
+    shown = read_first(write_wide(tmp_path / "a.mkv", width))
+    assert shown.shape == (*size, 3)
+    bright = shown.mean(axis=2) > 120
+    assert abs(bright.any(axis=0).sum() - size[1] / 2) <= 1
+    assert abs(bright.any(axis=1).sum() - size[0] / 2) <= 1
+
+
+def test_pixels_that_are_far_from_square_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"a\.mkv: a pixel of .*setsar"):
+        scan_video(write_wide(tmp_path / "a.mkv", 10))
+
+
+def test_the_limit_of_pixels_applies_to_square_pixels(tmp_path: Path) -> None:
+    path = write_wide(tmp_path / "a.mkv", 128)
+    assert scan_video(path, most_px=128 * 48).count == 1
+    with pytest.raises(TooLargeError, match="128×48"):
+        scan_video(path, most_px=100 * 48)
