@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from microfacial.errors import DatasetError
 from microfacial.inference.film_inputs import find_films
 
 
@@ -41,3 +42,27 @@ def test_each_film_is_returned_once_and_a_missing_one_as_it_is(films: Path) -> N
 
 def test_an_empty_folder_is_returned_as_it_is(tmp_path: Path) -> None:
     assert find_films([str(tmp_path)]) == [tmp_path]
+
+
+def test_films_beside_a_cover_and_in_linked_folders_are_found(tmp_path: Path) -> None:
+    for name in ("films/cover.jpg", "films/one/a.mp4", "elsewhere/b.mp4", "elsewhere/deep/c.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    folder = tmp_path / "films"
+    (folder / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "one" / "back").symlink_to(folder, target_is_directory=True)
+    expected = [folder / name for name in ("linked/b.mp4", "linked/deep/c.mp4", "one/a.mp4")]
+    assert find_films([str(folder)]) == expected
+
+
+@pytest.mark.parametrize(("pictures", "is_film"), [(2, False), (3, True)])
+def test_frames_beside_a_video_are_a_film_if_they_are_several(tmp_path: Path, pictures: int, is_film: bool) -> None:
+    for name in ("a.mp4", *(f"img{number}.png" for number in range(pictures))):
+        (tmp_path / name).write_bytes(b"")
+    assert find_films([str(tmp_path)]) == [tmp_path] * is_film + [tmp_path / "a.mp4"]
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(DatasetError, match="empty"):
+        find_films(["a.mp4", ""])

@@ -12,7 +12,8 @@ from drawn_films import FACE, FPS, write_film
 from films import make_noise, write_video
 
 from command_line import run
-from microfacial.inference.film_answer import MISUSE
+from microfacial.inference.answer import answer_film
+from microfacial.inference.film_answer import MISUSE, FilmAnswer
 
 Predict = Callable[..., int]
 
@@ -191,3 +192,20 @@ def test_pages_of_films_with_similar_names_do_not_replace_each_other(predict: Pr
 def test_a_registered_version_has_no_other_scheme(predict: Predict, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("noise.avi", "--alias", "champion", "--scheme", "samm-5") == 2
     assert "--scheme" in capsys.readouterr().err
+
+
+def test_an_interruption_keeps_the_rows_of_the_films_that_are_answered(
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(Path("second.avi"), make_noise(6, 64), FPS)
+
+    def interrupt(film: Path, *arguments: object, **options: object) -> FilmAnswer:
+        if film.name == "second.avi":
+            raise KeyboardInterrupt
+        return answer_film(film, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("microfacial.pipeline.commands.predict.answer_film", interrupt)
+    assert predict("noise.avi", "second.avi", "notes.mp4", "--csv", "table.csv") not in (0, 2)
+    with Path("table.csv").open() as stream:
+        assert [row["clip"] for row in csv.DictReader(stream)] == ["noise.avi"]
+    assert "the first 1 of 3 films" in capsys.readouterr().err

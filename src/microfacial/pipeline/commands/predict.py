@@ -159,15 +159,22 @@ def run_predict(
         raise ConfigError("--render needs films, but this model reads maps. Leave it out")
     targets = _plan_outputs(films, outputs)
     rows: list[dict[str, str]] = []
-    failed = False
-    for film in films:
-        answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
-        failed |= answer.error is not None
-        rows += csv_rows(answer)
-        with hold_faults(outputs):
-            print_answer(answer, as_json=outputs.as_json)
-        if answer.error is None:
-            failed |= not _write_targets(answer, film, targets[film])
+    failed, done = False, 0
+    try:
+        for film in films:
+            answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
+            failed |= answer.error is not None
+            rows += csv_rows(answer)
+            done += 1
+            with hold_faults(outputs):
+                print_answer(answer, as_json=outputs.as_json)
+            if answer.error is None:
+                failed |= not _write_targets(answer, film, targets[film])
+    except KeyboardInterrupt:
+        if outputs.csv is not None and rows:
+            write_answer_table(rows, note, outputs.csv)
+            click.echo(f"predict: {outputs.csv} has the answers about the first {done} of {len(films)} films", err=True)
+        raise
     if outputs.csv is not None:
         write_answer_table(rows, note, outputs.csv)
     return not failed
