@@ -2,6 +2,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from command_line import read_rows, run, set_params
@@ -15,11 +17,21 @@ def test_contact_sheets_show_all_clips_or_the_named_clips(
 ) -> None:
     pages = project_with_flow / "contact-sheets" / "tiny"
     pages.mkdir(parents=True)
-    (pages / "flow-9.png").touch()  # from an earlier run with more clips
-    (pages / "flow-mine.png").touch()  # a file of the user
+    mine = ["flow-7.png", "flow-8.png", "flow-mine.png"]  # files of the user
+    (pages / "flow-7.png").touch()
+    cv2.imwrite(str(pages / "flow-8.png"), np.zeros((4, 4, 3), np.uint8))
+    (pages / "flow-mine.png").touch()
     assert run(monkeypatch, "flow", "--contact-sheet") == 0
     assert "flow: 12 clips on 2 pages in contact-sheets/tiny" in capsys.readouterr().out
-    assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", "flow-mine.png"]
+    assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", *mine]
+    shutil.copy(pages / "flow-1.png", pages / "flow-9.png")  # of an earlier run with more clips
+    assert run(monkeypatch, "flow", "--contact-sheet") == 0
+    assert sorted(page.name for page in pages.iterdir()) == ["flow-1.png", "flow-2.png", *mine]
+    shutil.copy(pages / "flow-8.png", pages / "flow-2.png")
+    first = (pages / "flow-1.png").stat().st_mtime_ns
+    assert run(monkeypatch, "flow", "--contact-sheet") == 2
+    assert "flow-2.png" in capsys.readouterr().err
+    assert (pages / "flow-1.png").stat().st_mtime_ns == first
 
     row = read_rows(project_with_flow / "results/tiny/clips.csv")[0]
     clip = f"{row['corpus']}/{row['subject']}/{row['name']}"

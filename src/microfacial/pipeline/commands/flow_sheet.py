@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import PIL.Image
+from PIL.PngImagePlugin import PngInfo
 
 from microfacial import files
 from microfacial.errors import PipelineError, suggest
@@ -15,13 +17,15 @@ from microfacial.pipeline.provenance import is_tracked_by_git
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_faces, read_features
-from microfacial.records import Clip, FaceStore, is_synthetic
+from microfacial.records import Clip, FaceStore, Image, is_synthetic
 from microfacial.report.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, draw_flow_sheet
 from microfacial.settings import read_section
 
+_NOTE = ("Software", "microfacial flow --contact-sheet")  # text in the file of a page
+
 
 def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
-    """Draw pages of clips into a folder, and delete all other pages of the same kind there.
+    """Draw pages of clips into a folder, and delete all other pages of the same kind there that this command has drawn.
 
     Args:
         project: The data set.
@@ -30,7 +34,8 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
 
     Raises:
         StorageError: The flow is missing, or belongs to other clips than the table.
-        PipelineError: The data set has no such clip, or the pages show real people and git would commit them.
+        PipelineError: The data set has no such clip, the pages show real people and git would commit them, or a page
+            would replace a picture that this command has not drawn.
     """
     store, clips = read_features(project.results)
     require_stage_settings(project.results, PARAMS)
@@ -39,6 +44,9 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
     paths = [folder / f"{name}-{number:0{len(str(count))}d}.png" for number in range(1, count + 1)]
     if not all(is_synthetic(view.clip.corpus) for view in views) and is_tracked_by_git(paths[0]):
         raise PipelineError(f"{folder}: git would commit these pages, which show faces. Name a folder that git ignores")
+    foreign = [path for path in paths if path.exists() and not _is_page(path)]
+    if foreign:
+        raise PipelineError(f"{foreign[0]} is not a page of this command, and would be replaced. Name another folder")
     facts = SheetFacts(
         data_set=project.clips.name,
         windows=store.windows,
@@ -49,11 +57,29 @@ def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> N
     with progress_bar(paths, "flow", unit="page") as bar:
         for number, path in enumerate(bar, 1):
             shown = views[(number - 1) * CLIPS_PER_PAGE : number * CLIPS_PER_PAGE]
-            files.write_image(path, draw_flow_sheet(shown, facts, number, count))
+            _write_page(path, draw_flow_sheet(shown, facts, number, count))
     for path in set(folder.iterdir()) - set(paths):
-        if re.fullmatch(rf"{name}-\d+\.png", path.name):
+        if re.fullmatch(rf"{name}-\d+\.png", path.name) and _is_page(path):
             path.unlink()
     click.echo(f"flow: {len(views)} clips on {count} {'page' if count == 1 else 'pages'} in {folder}")
+
+
+def _write_page(path: Path, page: Image) -> None:
+    """Write a page, `(H, W, 3)` uint8, BGR, with a note that tells it from other pictures."""
+    note = PngInfo()
+    note.add_text(*_NOTE)
+    with files.atomic_write(path) as scratch:
+        PIL.Image.fromarray(page[..., ::-1]).save(scratch, format="PNG", pnginfo=note)
+
+
+def _is_page(path: Path) -> bool:
+    """Return whether a file is a page that this command has drawn."""
+    try:
+        with PIL.Image.open(path) as picture:
+            key, text = _NOTE
+            return picture.info.get(key) == text
+    except OSError:  # not a picture
+        return False
 
 
 def _read_views(project: Project, store: FaceStore, clips: Sequence[Clip]) -> list[ClipView]:
