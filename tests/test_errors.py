@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
-from microfacial.errors import ConfigError, hide_password, suggest
+from microfacial.errors import ConfigError, RequestError, hide_password, name_in_errors, suggest
 from microfacial.models.presets import find_network, resolve
 from microfacial.settings import Section, check
 
@@ -75,3 +75,11 @@ def test_a_wrong_model_or_preset_is_corrected() -> None:
 )
 def test_passwords_are_hidden(address: str, shown: str) -> None:
     assert hide_password(address) == shown
+
+
+def test_a_message_without_the_name_of_the_film_gets_it_and_keeps_its_type() -> None:
+    with pytest.raises(RequestError, match=r"^a\.mp4: nothing moves$") as raised, name_in_errors("a.mp4"):
+        raise RequestError("nothing moves", 422)
+    assert raised.value.status == 422
+    with pytest.raises(ConfigError, match=r"^no a\.mp4$"), name_in_errors("a.mp4"):
+        raise ConfigError("no a.mp4")

@@ -5,7 +5,8 @@ The command line prints such an error as one line and ends with exit code 2.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class MicrofacialError(Exception):
@@ -69,6 +70,24 @@ class DamagedError(ValueError):
 
     The function that opened the file catches it and raises a `MicrofacialError` with the file and a remedy.
     """
+
+
+@contextmanager
+def name_in_errors(path: object) -> Iterator[None]:
+    """Put the name of a film in front of the messages that do not contain it.
+
+    Args:
+        path: the film that the body of the `with` statement reads.
+
+    Raises:
+        MicrofacialError: the error of the body, with its own type.
+    """
+    try:
+        yield
+    except MicrofacialError as error:
+        if str(path) not in str(error):
+            error.args = (f"{path}: {error}",)
+        raise
 
 
 def hide_password(uri: str) -> str:

@@ -100,7 +100,8 @@ def read_event_table(path: Path) -> EventTable:
         The expressions in order, and the videos without any.
 
     Raises:
-        StorageError: the file is missing or a row is faulty. The message names the place.
+        StorageError: the file is missing, a row is faulty, or the film of a row could not be answered. The message
+            names the place.
     """
     if path.suffix.lower() == ".csv":
         rows = [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, _REMEDY), 2)]
@@ -108,6 +109,9 @@ def read_event_table(path: Path) -> EventTable:
         with refuse_damaged(path, _REMEDY):
             rows = list(_list_answers(read_content(path, pipes=True)))
     with refuse_damaged(path, _REMEDY):
+        for where, row in rows:
+            if row.get("error"):
+                raise DamagedError(f"{where}: {_find_video(row)} has an error in place of an answer: {row['error']}")
         events = tuple(parse_event(row, where) for where, row in rows if _has_moments(row))
     quiet = (_find_video(row) for _, row in rows if not _has_moments(row))
     return EventTable(events=events, quiet=tuple(filter(None, quiet)))
@@ -133,21 +137,14 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
         rows = [answer] if "onset" in answer else answer.get("events", [])
         source = str(answer.get("video") or answer.get("source") or answer.get("clip") or "")
         if not rows:
-            yield f"answer {number}", {"source": source}
+            yield f"answer {number}", {"source": source, "error": str(answer.get("error") or "")}
         for place, event in enumerate(rows, 1):
             where = f"answer {number}, event {place}"
             if not isinstance(event, dict) or not event.keys() >= set(_NEEDED):
                 raise DamagedError(f"{where} lacks one of {', '.join(_NEEDED)}")
             cells = {key: "" if event[key] is None else str(event[key]) for key in _NEEDED}
             label = event.get("class") or event.get("label") or ""
-            yield (
-                where,
-                {
-                    **cells,
-                    "class": str(label),
-                    "source": source,
-                },
-            )
+            yield where, {**cells, "class": str(label), "source": source}
 
 
 def parse_event(cells: dict[str, str], where: str) -> VideoEvent:

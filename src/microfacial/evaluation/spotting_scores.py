@@ -10,10 +10,10 @@ doi:10.1145/3581783.3612833.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -81,19 +81,21 @@ def score_spotting(spotted: Iterable[VideoEvent], annotated: Iterable[VideoEvent
     """Score spotted movements against annotated ones.
 
     Args:
-        spotted: movements in all videos. The number of the person matters only in videos in which the annotation has
-            several people.
+        spotted: movements in all videos. The person matters only in videos in which the annotation has several people.
+            Persons have the same numbers or names as in the annotation; `01` and `1` are the same.
         annotated: annotated movements of all videos.
 
     Returns:
         The scores.
+
+    Raises:
+        DatasetError: the people in a video have numbers on one side and names on the other, or quite other names.
     """
-    truth = list(annotated)
-    people = defaultdict(set)
-    for event in truth:
-        people[event.video].add(event.person)
+    answers, truth = list(spotted), list(annotated)
+    people = _list_people(truth)
     crowded = {video for video, names in people.items() if len(names) > 1}
-    spotted_groups, true_groups = _group(spotted, crowded), _group(truth, crowded)
+    _check_people(_list_people(answers), {video: people[video] for video in sorted(crowded)})
+    spotted_groups, true_groups = _group(answers, crowded), _group(truth, crowded)
     counts, pairs = {}, []
     for kind in ("micro", "macro"):
         keys = [key for key in {**spotted_groups, **true_groups} if key[-1] == kind]
@@ -197,10 +199,56 @@ def _is_same_video(first: str, second: str) -> bool:
     return parts[:common] == others[:common]
 
 
+def require_different(events: Sequence[VideoEvent], tables: Iterable[Path]) -> None:
+    """Refuse movements that are listed twice, because each would count twice.
+
+    Args:
+        events: movements in all videos, with the names of the annotated videos.
+        tables: the tables that they come from, for the message.
+
+    Raises:
+        DatasetError: two movements are the same.
+    """
+    known: set[VideoEvent] = set()
+    for event in events:
+        key = replace(event, label="", person=_person(event))
+        if key in known:
+            names = ", ".join(map(str, tables))
+            raise DatasetError(
+                f"{names}: the {event.kind} movement {event.onset}–{event.offset} of person {event.person} in "
+                f"{event.video!r} is listed twice. Give each table once, and remove the row that repeats it"
+            )
+        known.add(key)
+
+
+def _list_people(events: Iterable[VideoEvent]) -> dict[str, set[str]]:
+    """Return the people of each video."""
+    people: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        people[event.video].add(_person(event))
+    return people
+
+
+def _person(event: VideoEvent) -> str:
+    return str(int(event.person)) if event.person.isdecimal() else event.person
+
+
+def _check_people(spotted: Mapping[str, set[str]], annotated: Mapping[str, set[str]]) -> None:
+    """Refuse videos in which no spotted person can be an annotated person. Numbers can differ by mistake."""
+    for video, names in annotated.items():
+        others = spotted.get(video, set())
+        if others and not names & others and not all(name.isdecimal() for name in names | others):
+            ours, theirs = (", ".join(map(repr, sorted(people)[:3])) for people in (others, names))
+            raise DatasetError(
+                f"{video!r}: the spotted people are {ours}, and the annotated people are {theirs}, so none of them are "
+                "the same. Give them the same numbers or names in both tables"
+            )
+
+
 def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, ...], list[VideoEvent]]:
     groups: dict[tuple[str, ...], list[VideoEvent]] = defaultdict(list)
     for event in events:
-        groups[event.video, event.person if event.video in crowded else "", event.kind].append(event)
+        groups[event.video, _person(event) if event.video in crowded else "", event.kind].append(event)
     return dict(groups)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from microfacial.errors import MicrofacialError
+from microfacial.errors import name_in_errors
 from microfacial.files import as_path
 from microfacial.inference.answering_model import AnsweringModel, find_units
 from microfacial.inference.describe_film import describe_person, explain_no_event, make_event
@@ -107,10 +107,8 @@ def answer_clip(
         StorageError: the predictions are no probabilities.
     """
     store, clip, times = read_moments(path, onset, apex, offset, fps=fps, faces=model.faces, flow=model.flow)
-    try:
+    with name_in_errors(path):
         probabilities = model.probabilities(store, calibrated=False)
-    except MicrofacialError as error:
-        raise type(error)(f"{path}: {error}") from None
     event = Event(
         person=1,
         onset=clip.onset,

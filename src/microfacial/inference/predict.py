@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.errors import ConfigError, DamagedError, DatasetError, MicrofacialError, StorageError
+from microfacial.errors import ConfigError, DamagedError, DatasetError, StorageError, name_in_errors
 from microfacial.evaluation.result_files import read_evaluation, read_trained_settings
 from microfacial.files import REPAIR, as_path, read_arrays, refuse_damaged
 from microfacial.inference.read import read_moments
@@ -90,10 +90,8 @@ class TrainedModel:
             StorageError: the predictions are no probabilities.
         """
         store = read_moments(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow).store
-        try:
+        with name_in_errors(path):
             probabilities = self.predict_store(store)
-        except MicrofacialError as error:
-            raise type(error)(f"{path}: {error}") from None
         return dict(zip(self.classes, probabilities.tolist(), strict=True))
 
     def predict_store(self, store: FaceStore) -> FloatArray:

@@ -115,3 +115,15 @@ def test_a_stage_that_dvc_runs_checks_its_own_sections_only(project: Path, monke
     with Path("params.yaml").open("a") as stream:
         stream.write("study: {trails: 3}\n")
     assert run(monkeypatch, "clips") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("demo", "--video", "a.mp4"), ("demo", "--contact-sheet"), ("flow", "--contact-sheet")],
+)
+def test_a_number_of_processes_without_effect_is_refused(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments, "--processes", "2") == 2
+    assert "--processes" in capsys.readouterr().err
+    assert not (project / "a.mp4").exists()

@@ -79,4 +79,6 @@ def test_the_choice_among_two_faces_is_reported(
     monkeypatch.chdir(tmp_path)
     write_film(Path("pair"), [np.hstack([FACE, WALL[:, :40], FACE])] * 6)
     assert run(monkeypatch, "spot", "pair", "--fps", "40") == 2  # nothing moves
-    assert "spot: 2 faces" in capsys.readouterr().err
+    choice, reason = capsys.readouterr().err.splitlines()
+    assert "spot: 2 faces" in choice
+    assert reason.startswith("microfacial: pair: ")

@@ -39,12 +39,13 @@ def test_a_table_is_scored_by_kind_and_over_both(
     assert "STRS 0.500" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("form", ["{0}", "[{0}]", "{0}\n{0}\n"])
+@pytest.mark.parametrize("form", ["{0}", "[{0}]", "{0}\n{1}\n"])
 def test_answers_of_predict_are_read_as_one_document_a_list_or_lines(
     form: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = {"person": 1, "onset": 1, "apex": 5, "offset": 10, "kind": "micro", "label": "positive", "score": 0.7}
-    (folder / "spotted.json").write_text(form.format(json.dumps({"source": "films/clip.mp4", "events": [event]})))
+    answers = [json.dumps({"source": "films/clip.mp4", "events": events}) for events in ([event], [])]
+    (folder / "spotted.json").write_text(form.format(*answers))
     assert run(monkeypatch, "spot-eval", "spotted.json", "--truth", "clip.csv", "--json") == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["micro"]["matched"], scores["micro"]["annotated"]) == (1, 2)
@@ -111,3 +112,58 @@ def test_a_video_without_annotated_movements_counts_its_false_alarms(
         assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", *truth, "--json") == 0
         scores = json.loads(capsys.readouterr().out)
         assert (scores["micro"]["annotated"], scores["micro"]["spotted"], scores["micro"]["matched"]) == (2, 2, 1)
+
+
+CROWDED = HEADER + "anna,1,5,10,positive,micro\nben,40,45,52,negative,micro\n"
+
+
+def test_people_with_other_names_than_in_the_annotation_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "clip.csv").write_text(CROWDED)
+    (folder / "spotted.csv").write_text(TRUTH)
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv") == 2
+    message = capsys.readouterr().err
+    assert all(name in message for name in ("'clip'", "'1'", "'anna'"))
+    (folder / "spotted.csv").write_text(HEADER + "anna,1,5,10,,micro\n3,40,45,52,,micro\n")
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 1
+
+
+def test_leading_zeros_do_not_tell_people_apart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "spotted.csv").write_text(HEADER + "01,1,5,10,,micro\n02,40,45,52,,micro\n")
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 2
+
+
+def test_a_movement_that_is_listed_twice_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "one.csv").write_text(TRUTH.replace("2,40", "2,41"))
+    rows = TRUTH.removeprefix(HEADER).splitlines()
+    (folder / "two.csv").write_text("\n".join([f"source,{HEADER.strip()}", *(f"a/clip.mp4,{row}" for row in rows), ""]))
+    arguments = ("spot-eval", "one.csv", "two.csv", "--truth", "clip.csv")
+    assert run(monkeypatch, *arguments) == 2
+    message = capsys.readouterr().err
+    assert all(name in message for name in ("one.csv", "two.csv", "1–10", "'clip'"))
+    (folder / "clip.csv").write_text(TRUTH + "1,1,5,10,negative,micro\n")
+    assert run(monkeypatch, "spot-eval", "one.csv", "--truth", "clip.csv") == 2
+    assert "clip.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("spotted.csv", "clip,person,onset,apex,offset,kind,error\nclip.mp4,,,,,,no video\n"),
+        ("spotted.json", '{"source": "clip.mp4", "error": "no video", "events": []}'),
+    ],
+)
+def test_a_film_with_an_error_is_not_a_film_without_movements(
+    name: str, content: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / name).write_text(content)
+    assert run(monkeypatch, "spot-eval", name, "--truth", "clip.csv") == 2
+    message = capsys.readouterr().err
+    assert all(text in message for text in (name, "clip", "no video"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from command_line import set_params, train
+from command_line import run, set_params, train
 from microfacial.evaluation.result_files import read_evaluation
 from microfacial.pipeline.leaderboard import read_leaderboard
 from microfacial.pipeline.project import open_project
@@ -34,3 +34,16 @@ def test_the_leaderboard_fits_into_80_columns(project_with_flow: Path, monkeypat
     assert deviations.pop("roi_cnn") != "–"
     assert deviations == {"linear_svm": "–", "logistic_regression": "–"}
     assert re.search(r"[+-]0\.\d{3}[* ]", output)
+
+
+def test_a_report_names_no_protocol_that_its_trainings_do_not_have(
+    project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_params("train", repeats=2)
+    train(monkeypatch, "majority", "linear_svm", "roi_cnn")
+    assert run(monkeypatch, "report") == 0
+    capsys.readouterr()
+    for name, value in (("seed", 7), ("repeats", 3), ("bootstrap_draws", 500)):
+        set_params("train", **{"seed": 0, "repeats": 2, "bootstrap_draws": 100, name: value})
+        assert run(monkeypatch, "report") == 2
+        assert f"train.{name} is {value}" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from microfacial.locks import exclusive_lock
 from microfacial.pipeline.project import PARAMS, STATE, Project, open_project
@@ -54,6 +55,20 @@ processes_option = click.option(
     show_default="all cores",
     help="Number of processes. It changes the time, not the results.",
 )
+
+
+def refuse_processes(option: str) -> None:
+    """Refuse the option `--processes` where it has no effect. Its environment variable is for all commands.
+
+    Args:
+        option: the other option, which works in one process.
+
+    Raises:
+        UsageError: the user gave both.
+    """
+    if click.get_current_context().get_parameter_source("processes") == ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--processes has no effect with {option}. Remove it")
+
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document. docs/command-line.md lists its fields."

@@ -13,6 +13,7 @@ from microfacial.pipeline.cli.options import (
     locked_project,
     open_checked_project,
     processes_option,
+    refuse_processes,
 )
 from microfacial.pipeline.messages import print_json
 from microfacial.pipeline.project import PARAMS, open_project
@@ -86,6 +87,8 @@ def demo_command(
 
     The demo goes into FOLDER. Default: data/demo of the project.
     """
+    if video is not None or contact_sheet is not None:
+        refuse_processes("--contact-sheet" if video is None else "--video")
     if video is not None:
         _write_sample(video, seconds or _SAMPLE_SECONDS, seed or 0)
         return

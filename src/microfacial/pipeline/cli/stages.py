@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from microfacial.pipeline.cli.completion import ModelName
-from microfacial.pipeline.cli.options import locked_project, open_checked_project, processes_option
+from microfacial.pipeline.cli.options import locked_project, open_checked_project, processes_option, refuse_processes
 
 
 @click.command("code")
@@ -48,6 +48,7 @@ def faces_command() -> None:
 def flow_command(contact_sheet: str | None, clip_ids: tuple[str, ...], processes: int) -> None:
     """Stage 3: compute the optical flow of every clip."""
     if contact_sheet is not None:
+        refuse_processes("--contact-sheet")
         from microfacial.pipeline.commands.flow_sheet import run_flow_sheet
 
         project = open_checked_project()

@@ -10,7 +10,7 @@ from typing import Literal, NoReturn
 import click
 from tqdm import tqdm
 
-from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError
+from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError, name_in_errors
 from microfacial.inference.answer import answer_clip, answer_film, has_known_moments
 from microfacial.inference.answer_table import csv_rows
 from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
@@ -224,15 +224,13 @@ def _answer(
 ) -> FilmAnswer:
     """Return the answer about a film. If it cannot be read, the answer has the error."""
     try:
-        if has_known_moments(model, moments):
-            answer = answer_clip(film, model, **moments, fps=fps, pictures=pictures)
-        else:
+        with name_in_errors(film):
+            if has_known_moments(model, moments):
+                return answer_clip(film, model, **moments, fps=fps, pictures=pictures)
             with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:
-                answer = answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
+                return answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
     except MicrofacialError as error:
-        reason = str(error) if str(film) in str(error) else f"{film}: {error}"
-        return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=reason)
-    return answer
+        return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=str(error))
 
 
 def _write_targets(answer: FilmAnswer, film: Path, targets: _Targets) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from microfacial.datasets.frames import frame_times, open_clip, require_fps
+from microfacial.errors import name_in_errors
 from microfacial.pipeline.messages import print_json
 from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.spotting import spot_track
@@ -25,11 +26,12 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
     """
     recording = open_clip(path)
     known_fps = require_fps(recording, fps)
-    track = track_face(recording, recording.root, known_fps)
-    if track.faces > 1:
-        click.echo(f"spot: {describe_choice(track.faces)}", err=True)
     times = frame_times(recording, fps)
-    spotting = spot_track(track, known_fps, times)
+    with name_in_errors(path):
+        track = track_face(recording, recording.root, known_fps)
+        if track.faces > 1:
+            click.echo(f"spot: {describe_choice(track.faces)}", err=True)
+        spotting = spot_track(track, known_fps, times)
     moments = ("onset", "apex", "offset")
     numbers = {moment: getattr(spotting, moment) for moment in moments}
     if as_json:

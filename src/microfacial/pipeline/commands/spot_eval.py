@@ -8,7 +8,13 @@ import click
 from microfacial.datasets.event_table import VideoEvent, read_event_table, read_events
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
-from microfacial.evaluation.spotting_scores import SpottingScore, SpottingScores, match_videos, score_spotting
+from microfacial.evaluation.spotting_scores import (
+    SpottingScore,
+    SpottingScores,
+    match_videos,
+    require_different,
+    score_spotting,
+)
 from microfacial.pipeline.messages import print_json
 
 _KINDS = ("micro", "macro", "all")
@@ -33,8 +39,9 @@ def run_spot_eval(
         as_json: whether to print a JSON document.
 
     Raises:
-        StorageError: a table is missing or faulty.
-        DatasetError: a release is not readable, or a video has no annotation.
+        StorageError: a table is missing or faulty, or has an error in place of an answer.
+        DatasetError: a release is not readable, a video has no annotation, a movement is listed twice, or the people
+            of a video have other names than in the annotation.
         ConfigError: there is no such corpus or scheme.
     """
     if corpus is None:
@@ -42,6 +49,7 @@ def run_spot_eval(
         annotated = [event for path, table in tables.items() for event in _name_videos(table.events, path.stem)]
         quiet = {video for table in tables.values() for video in table.quiet}
         quiet |= {path.stem for path, table in tables.items() if not table.events and not table.quiet}
+        require_different(annotated, truth)
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
         quiet = set()
@@ -51,6 +59,7 @@ def run_spot_eval(
     alone = next(iter(videos)) if len(videos) == 1 else None
     movements = [event for path in spotted for event in _name_videos(read_events(path), alone or path.stem)]
     movements = match_videos(movements, videos)
+    require_different(movements, spotted)
     scores = score_spotting(movements, annotated)
     if as_json:
         print_json({"protocol": _NOTE, **_as_dict(scores)})

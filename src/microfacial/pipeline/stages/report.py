@@ -29,7 +29,7 @@ from microfacial.report.unit_results import (
     summarise_units,
 )
 from microfacial.settings import read_section
-from microfacial.tracking.same_features import require_same_features
+from microfacial.tracking.same_features import require_same_features, require_same_protocol
 
 
 def run_report(project: Project) -> None:
@@ -40,13 +40,16 @@ def run_report(project: Project) -> None:
 
     Raises:
         StorageError: A file of an earlier stage is missing or damaged.
-        ProtocolError: models were trained on different clips, faces or flow, or on other clips than the present ones.
+        ProtocolError: models were trained on different clips, faces or flow, on other clips than the present ones, or
+            with another protocol.
         ConfigError: A section of params.yaml is wrong.
     """
     folder, config = project.results, read_section(PARAMS, "report", ReportConfig)
     require_stage_settings(folder, PARAMS)
     train, models = read_section(PARAMS, "train", TrainConfig), list_configured_models()
-    require_same_features([folder / "train" / model for model in models], file_hash(folder / "clips.csv"))
+    trained = [folder / "train" / model for model in models]
+    require_same_features(trained, file_hash(folder / "clips.csv"))
+    require_same_protocol(trained, train.model_dump(mode="json"))
     if train.task == "units":
         _report_units(project, train, models)
         return
