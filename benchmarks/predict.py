@@ -23,7 +23,8 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
-from microfacial.datasets.film import open_film
+from microfacial.datasets.film import Film
+from microfacial.datasets.frames import TimedFrame
 from microfacial.inference import answer, recognise
 from microfacial.inference.answering_model import open_prior
 from microfacial.preprocessing import film_spotter
@@ -73,29 +74,46 @@ def timed(seconds: Seconds, step: str, owner: Any, name: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def timed_frames(seconds: Seconds) -> Iterator[None]:
+    """Measure the time to read the frames of films while the block runs."""
+    original = Film.frames
+
+    def measured(film: Film) -> Iterator[TimedFrame]:
+        frames = original(film)
+        while True:
+            start = time.process_time()
+            frame = next(frames, None)
+            seconds["decode"] += time.process_time() - start
+            if frame is None:
+                return
+            yield frame
+
+    with patch.object(Film, "frames", measured):
+        yield
+
+
 def measure_steps(film: Path) -> None:
     """Print milliseconds per frame by step."""
     seconds: Seconds = defaultdict(float)
-    start = time.process_time()
-    count = sum(1 for _ in open_film(film).frames())
-    decode = time.process_time() - start
     model = open_prior()
     start = time.process_time()
     with (
+        timed_frames(seconds),
         timed(seconds, "face: find", film_spotter, "place_all_faces"),
+        timed(seconds, "face: predict", film_spotter, "predict_run"),
         timed(seconds, "face: follow", film_spotter, "follow_run"),
-        timed(seconds, "flow: spot", MotionPath, "add"),
+        timed(seconds, "flow: spot", MotionPath, "measure"),
         timed(seconds, "recognise: read key frames, face, flow, model", answer, "recognise_events"),
         timed(seconds, "  of which flow", recognise, "make_store"),
     ):
-        events = len(answer.answer_film(film, model).events)
-    total = time.process_time() - start
+        answered = answer.answer_film(film, model)
+    total, count, events = time.process_time() - start, answered.frames, len(answered.events)
     print(f"{count} frames, {events} events, ms per frame on one core:")
-    print(f"  {'decode':50s} {1000 * decode / count:7.2f}")
     for step, value in seconds.items():
         print(f"  {step:50s} {1000 * value / count:7.2f}")
     print(f"  {'total':50s} {1000 * total / count:7.2f}  ({count / total:.0f} frames per second)")
-    known = decode + seconds["flow: spot"] + seconds["  of which flow"]
+    known = seconds["decode"] + seconds["flow: spot"] + seconds["  of which flow"]
     print(f"  total over decode and flow alone: {total / known:.2f}")
     print(f"  largest memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 

@@ -21,6 +21,15 @@ def test_a_head_that_turns_moves_nothing_and_an_expression_on_it_stays(yaw: floa
     assert left[USED] == pytest.approx(skin[USED], abs=0.1)
 
 
+def test_the_similarity_is_where_a_head_moves_in_the_picture_plane() -> None:
+    similarity = np.array([[1.01, -0.02, 0.7], [0.02, 1.01, -0.4]])
+    moved = POINTS @ similarity[:, :2].T + similarity[:, 2] - POINTS
+    turned = moved + 0.02 * np.stack([DEPTH - DEPTH[USED].mean(), 0 * DEPTH], axis=-1)
+    skin, head = HeadTurn(POINTS, DEPTH, USED).split(turned.astype(np.float32))
+    assert np.abs(skin[USED]).max() < 1e-3
+    assert head == pytest.approx(similarity, abs=1e-3)
+
+
 def test_the_motion_of_a_head_is_smooth_and_an_expression_is_not() -> None:
     points = POINTS[USED]
     turn = np.stack([0.05 * DEPTH, 0 * DEPTH], axis=-1)[USED]

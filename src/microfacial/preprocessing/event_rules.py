@@ -47,7 +47,7 @@ class EventConfig(Section):
         blink_px: excursion of both upper lids that is a blink.
         speech_turns: a mouth that turns this often between opening and closing talks.
         speech_s: time within which it does so.
-        key_s: time after which a key frame is replaced.
+        key_s: time after which a key frame is replaced, and the networks confirm the face.
     """
 
     micro_s: float = Field(0.5, gt=0, le=60)

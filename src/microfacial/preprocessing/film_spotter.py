@@ -14,10 +14,19 @@ import numpy as np
 from microfacial.datasets.frames import TimedFrame
 from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, place_distance
 from microfacial.preprocessing.event_rules import EventConfig
-from microfacial.preprocessing.face_track import CHECK_S, FAST, SEARCH_S, SPEED_S
+from microfacial.preprocessing.face_track import FAST, SEARCH_S, SPEED_S
 from microfacial.preprocessing.frame_motion import SpottingConfig
-from microfacial.preprocessing.head_run import RUN_SIZE_PX, HeadRun, fill_depth, follow_run, skin_likeness, start_run
-from microfacial.preprocessing.motion_path import MotionPath
+from microfacial.preprocessing.head_run import (
+    RUN_SIZE_PX,
+    HeadRun,
+    fill_depth,
+    follow_run,
+    move_run,
+    predict_run,
+    skin_likeness,
+    start_run,
+)
+from microfacial.preprocessing.motion_path import MeasuredFrame, MotionPath
 from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
@@ -72,7 +81,6 @@ class FilmPerson:
     fast: bool = False
     path: MotionPath | None = None
     transforms: deque[FloatArray] = field(default_factory=deque)
-    checked: int = 0
 
 
 class FilmSpotter:
@@ -105,8 +113,8 @@ class FilmSpotter:
             fps: frames per second.
         """
         self._fps = fps
-        self._check, self._search, self._newcomers, self._steps, self._key = (
-            max(1, round(seconds * fps)) for seconds in (CHECK_S, SEARCH_S, _NEWCOMERS_S, SPEED_S, self._config.key_s)
+        self._search, self._newcomers, self._steps, self._key = (
+            max(1, round(seconds * fps)) for seconds in (SEARCH_S, _NEWCOMERS_S, SPEED_S, self._config.key_s)
         )
         for person in self.people:
             person.spotter.set_rate(fps)
@@ -140,18 +148,30 @@ class FilmSpotter:
         return tuple(sorted(events, key=lambda event: event.event.apex))
 
     def _follow(self, person: FilmPerson, frame: TimedFrame, seconds: float) -> list[PersonEvent]:
-        assert person.run is not None
-        person.checked += 1
-        confirm = person.checked >= self._check
-        aligned = follow_run(person.run, frame.image, confirm=confirm)
-        if aligned is None:
-            return self._end_run(person)
-        person.checked = 0 if confirm else person.checked
-        return self._add_sample(person, frame, seconds, aligned)
+        """Follow a person into the next frame.
 
-    def _add_sample(self, person: FilmPerson, frame: TimedFrame, seconds: float, aligned: Image) -> list[PersonEvent]:
+        Optical flow from the key frame gives the motion of the regions and that of the head. Between key frames,
+        nothing else is needed as long as the head moves little. A key frame is aligned to the first frame of the run,
+        and the networks confirm the face in it.
+        """
         assert person.run is not None
         assert person.path is not None
+        is_key = person.path.needs_key
+        predicted = None if is_key else predict_run(person.run, frame.image)
+        measured = None if predicted is None else person.path.measure(predicted)
+        if measured is not None and move_run(person.run, measured.head):
+            return self._add_sample(person, frame, seconds, measured)
+        aligned = follow_run(person.run, frame.image, confirm=is_key)
+        if aligned is None:
+            return self._end_run(person)
+        return self._add_sample(person, frame, seconds, person.path.measure(aligned))
+
+    def _add_sample(
+        self, person: FilmPerson, frame: TimedFrame, seconds: float, measured: MeasuredFrame
+    ) -> list[PersonEvent]:
+        assert person.run is not None
+        assert person.path is not None
+        person.path.add(measured)
         person.transforms.append(person.run.transform)
         while len(person.transforms) > self._steps + 1:
             person.transforms.popleft()
@@ -159,10 +179,9 @@ class FilmSpotter:
         person.fast = moved > FAST * RUN_SIZE_PX * self._steps / self._fps
         person.middle, person.side = _locate(person.run.transform)
         person.seconds, person.frames = seconds, person.frames + 1
-        position = person.path.add(aligned)
         if self._watch is not None:
-            self._watch(person.number, frame.number, position)
-        spotted = person.spotter.add(frame.number, seconds, position, fast=person.fast)
+            self._watch(person.number, frame.number, measured.position)
+        spotted = person.spotter.add(frame.number, seconds, measured.position, fast=person.fast)
         return [PersonEvent(person=person.number, event=event) for event in spotted]
 
     def _end_run(self, person: FilmPerson) -> list[PersonEvent]:
@@ -186,10 +205,10 @@ class FilmSpotter:
         if run is None:
             return
         person = self._identify(face, run.first, seconds)
-        person.run, person.last_run, person.checked = run, run, 0
+        person.run = person.last_run = run
         person.transforms.clear()
         person.path = MotionPath(face.points, run.skin, fill_depth(face), SpottingConfig(), self._key)
-        self._add_sample(person, frame, seconds, run.first)
+        self._add_sample(person, frame, seconds, person.path.measure(run.first))
 
     def _identify(self, face: PlacedFace, aligned: Image, seconds: float) -> FilmPerson:
         """Return the person who was last seen near a face and looks like it, or a new person."""

@@ -32,6 +32,7 @@ from microfacial.records import FloatArray, Image
 RUN_SIZE_PX = FacesConfig().size_px
 _POINT_STEP_PX = 10  # distance of the points that are followed
 _PYRAMID_LEVELS = (1, 3)  # coarsest levels, tried in turn; the first is quick and enough unless the head jumps
+_SMALL_MOTION_PX = 2.0  # of the head between two frames, up to which a frame need not be aligned anew
 _LEAST_POINTS = 12  # that optical flow must follow in a frame
 _BAND_PX = (2.0, 8.0)  # the fine structure of a frame is the difference of two Gaussians
 _BAND_STEP_PX = 2  # these structures are coarse, so half of the pixels in each direction are enough
@@ -105,6 +106,38 @@ def follow_run(run: HeadRun, frame: Image, *, confirm: bool) -> Image | None:
     run.transform = transform
     run.visible &= covered
     return aligned
+
+
+def predict_run(run: HeadRun, frame: Image) -> Image | None:
+    """Align the next frame as the last one, as if the head had not moved. `move_run` corrects the run afterwards.
+
+    Args:
+        run: the run.
+        frame: `(H, W, 3)` uint8 BGR.
+
+    Returns:
+        The frame on the aligned square, `(S, S)` uint8, or None if the face is not there or reaches out of the frame.
+    """
+    if not covered_pixels(frame, run.transform, RUN_SIZE_PX).all():
+        return None
+    aligned = warp_to_grey(frame, run.transform, RUN_SIZE_PX)
+    return aligned if skin_likeness(run, aligned) >= _LEAST_LIKENESS else None
+
+
+def move_run(run: HeadRun, head: FloatArray) -> bool:
+    """Correct a run by the motion of the head on the square that `predict_run` has returned.
+
+    Args:
+        run: the run, which is updated unless the motion is large.
+        head: similarity from the pixels of the square to where the head has moved them, `(2, 3)`.
+
+    Returns:
+        Whether the run is updated. If not, the frame must be aligned by `follow_run`.
+    """
+    if place_distance(np.eye(2, 3), head, RUN_SIZE_PX) > _SMALL_MOTION_PX:
+        return False
+    run.transform = round_similarity(chain_similarities(run.transform, invert_similarity(head)))
+    return True
 
 
 def _align(run: HeadRun, frame: Image, level: int) -> tuple[FloatArray, NDArray[np.bool_], Image] | None:

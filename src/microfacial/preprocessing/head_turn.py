@@ -33,7 +33,8 @@ class HeadTurn:
             used: points to which the motion is fitted, `(h, w)`.
         """
         self._used = used
-        x, y = np.moveaxis((points - points[used].mean(axis=0)) / points.max(), -1, 0)
+        self._middle, self._unit = points[used].mean(axis=0), float(points.max())
+        x, y = np.moveaxis((points - self._middle) / self._unit, -1, 0)
         z = (depth - depth[used].mean()) / max(float(depth[used].std()), 1e-6)
         zero, one = np.zeros_like(x), np.ones_like(x)
         pairs = ((x, y), (-y, x), (one, zero), (zero, one), (z, zero), (zero, z))
@@ -49,6 +50,18 @@ class HeadTurn:
         Returns:
             `(h, w, 2)` in px.
         """
+        return self.split(flow)[0]
+
+    def split(self, flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], FloatArray]:
+        """Return flow without the motion of the rigid head, and where the head moves in the picture plane.
+
+        Args:
+            flow: `(h, w, 2)` in px.
+
+        Returns:
+            The flow of the skin, `(h, w, 2)` in px, and the similarity from points before the motion to points after
+            it, `(2, 3)`. The similarity does not contain turns and nods.
+        """
         target = flow[self._used].astype(np.float64).ravel()  # u and v of each point
         weights = np.ones(len(target))
         for _ in range(_ITERATIONS):
@@ -58,8 +71,15 @@ class HeadTurn:
             away = np.hypot(*(target - amounts @ self._fitted).reshape(-1, 2).T)
             scale = _TUNING * max(float(np.median(away)), _LEAST_SCALE_PX)
             weights = np.repeat(1.0 / (1.0 + (away / scale) ** 2), 2)
-        turn = np.einsum("a,ahwk->hwk", amounts.round(_DECIMALS), self._fields)
-        return np.asarray(flow - turn, dtype=np.float32)
+        amounts = amounts.round(_DECIMALS)
+        turn = np.einsum("a,ahwk->hwk", amounts, self._fields)
+        return np.asarray(flow - turn, dtype=np.float32), self._as_similarity(amounts)
+
+    def _as_similarity(self, amounts: FloatArray) -> FloatArray:
+        grow, rotate = amounts[:2] / self._unit
+        linear = np.array([[1.0 + grow, -rotate], [rotate, 1.0 + grow]])
+        moved = linear[:, 0] * self._middle[0] + linear[:, 1] * self._middle[1]
+        return np.column_stack([linear, self._middle + amounts[2:4] - moved])
 
 
 def smooth_share(points: FloatArray, motion: NDArray[np.float32]) -> float:

@@ -9,6 +9,7 @@ Source: Kroeger et al., ECCV 2016, doi:10.1007/978-3-319-46493-0_29 (the flow).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import cv2
@@ -50,6 +51,22 @@ _LID_RADIUS = 0.03
 _DECIMALS = 4  # px
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeasuredFrame:
+    """Regions and head in a frame, measured from the key frame.
+
+    Attributes:
+        position: positions of the regions relative to the first frame, `(R, 2)` in px of the working width.
+        head: similarity from pixels of the aligned square to where the head has moved them since the key frame, `(2,
+            3)`. It is the identity if the frame is aligned well.
+        prepared: the frame as optical flow needs it.
+    """
+
+    position: FloatArray
+    head: FloatArray
+    prepared: Image
+
+
 class MotionPath:
     """Measures the positions of the regions of one face, frame by frame."""
 
@@ -74,7 +91,7 @@ class MotionPath:
         Raises:
             DatasetError: no point of the grid lies on skin.
         """
-        self._config, self._key_frames = config, key_frames
+        self._config, self._key_frames, self._square_px = config, key_frames, len(skin)
         self._solver = _make_solver()
         grid, self._size, used = motion_grid(skin, config)
         coarse = cv2.resize(depth, self._size, interpolation=cv2.INTER_AREA).astype(np.float64)
@@ -84,26 +101,36 @@ class MotionPath:
         self._key_position = np.zeros((len(REGIONS), 2))
         self._age = 0
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether the next frame becomes the key frame. It must be aligned to the first frame of the run."""
+        return self._key is None or self._age + 1 >= self._key_frames
+
     @portable_opencv()
-    def add(self, frame: Image) -> FloatArray:
-        """Return the positions of the regions in the next frame.
+    def measure(self, frame: Image) -> MeasuredFrame:
+        """Measure the next frame. The path does not change before `add`.
 
         Args:
             frame: frame on the aligned square, `(S, S)` uint8.
-
-        Returns:
-            Positions relative to the first frame, `(R, 2)` in px of the working width.
         """
         prepared = prepare_frame(frame, self._config)
-        position = self._key_position
-        if self._key is not None:
-            fine = self._solver.calc(self._key, prepared, np.empty(0, np.float32))
-            flow = self._turn.remove(cv2.resize(fine, self._size, interpolation=cv2.INTER_AREA))
-            position = (self._key_position + self._weights @ flow.reshape(-1, 2)).round(_DECIMALS)
+        if self._key is None:
+            return MeasuredFrame(position=self._key_position, head=np.eye(2, 3), prepared=prepared)
+        fine = self._solver.calc(self._key, prepared, np.empty(0, np.float32))
+        flow, head = self._turn.split(cv2.resize(fine, self._size, interpolation=cv2.INTER_AREA))
+        position = (self._key_position + self._weights @ flow.reshape(-1, 2)).round(_DECIMALS)
+        head[:, 2] *= self._square_px / self._config.width_px
+        return MeasuredFrame(position=position, head=head, prepared=prepared)
+
+    def add(self, measured: MeasuredFrame) -> None:
+        """Add the next frame to the path.
+
+        Args:
+            measured: the frame, from `measure`.
+        """
         self._age += 1
         if self._key is None or self._age >= self._key_frames:
-            self._key, self._key_position, self._age = prepared, position, 0
-        return position
+            self._key, self._key_position, self._age = measured.prepared, measured.position, 0
 
 
 def _make_solver() -> cv2.DISOpticalFlow:
