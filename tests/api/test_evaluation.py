@@ -177,6 +177,38 @@ class Shared(nn.Module):
         self.second.weight = self.first.weight
 
 
+def fails_for_some(shape: Shape, classes: int) -> nn.Module:
+    def answer(inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) != 2:
+            raise KeyError("two rows")
+        return inputs.new_zeros(2, classes)
+
+    return Constant(answer)
+
+
+KEPT: list[nn.Module] = []
+
+
+def reused(shape: Shape, classes: int) -> nn.Module:
+    KEPT[:] = KEPT or [small(shape, classes)]
+    return KEPT[0]
+
+
+def shared_backbone(shape: Shape, classes: int) -> nn.Module:
+    return nn.Sequential(reused(shape, classes), nn.Linear(classes, classes))
+
+
+def copied(shape: Shape, classes: int) -> nn.Module:
+    """Return a network with the weights of an earlier one."""
+    network = small(shape, classes)
+    network.load_state_dict(reused(shape, classes).state_dict())
+    return network
+
+
+def missing(shape: Shape, classes: int) -> nn.Module:
+    raise FileNotFoundError("no weights.pt")
+
+
 def frozen(shape: Shape, classes: int) -> nn.Module:
     network = small(shape, classes)
     next(network.parameters()).requires_grad = False
@@ -197,6 +229,11 @@ def frozen(shape: Shape, classes: int) -> nn.Module:
         (lambda shape: small(shape, 4), "two arguments"),
         (Shared, "share"),
         (frozen, "frozen"),
+        (fails_for_some, "KeyError: 'two rows'"),
+        (missing, r"FileNotFoundError: no weights\.pt"),
+        (reused, "same weights"),
+        (shared_backbone, "same weights"),
+        (copied, "equal weights"),
         (nn.Linear(3, 3), "Linear"),
         (LogisticRegression, r"LogisticRegression\(\)"),
         (LinearSVC(), "LinearSVC.*predict_proba"),
@@ -299,6 +336,9 @@ def test_a_fitted_classifier_and_steps_that_need_no_fit_are_accepted(features: F
         ({"model": "hybird"}, ConfigError, "hybird.*hybrid"),
         ({"protocol": "kfold"}, ConfigError, r"protocol.*loso.*kfold"),
         ({"protocol": "holdout", "holdout": ["demo/x"]}, ProtocolError, "demo/x"),
+        ({"protocol": "holdout"}, ProtocolError, r"^evaluate: .*holdout=\["),
+        ({"protocol": "leave-one-dataset-out"}, ProtocolError, "^evaluate: .*load_corpus"),
+        ({"device": "mps"}, ConfigError, "^evaluate: device: .*mps"),
         ({"holdout": ["demo/sub01"]}, ConfigError, r"holdout.*demo/sub01.*loso"),
         ({"protocol": "composite", "holdout": ["demo/sub01"]}, ConfigError, r"holdout.*composite"),
         ({"repeats": 0}, ConfigError, "repeats"),

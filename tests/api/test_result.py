@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from fake_results import make_evaluation
 from microfacial.api.result import Result
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.models.majority import MajoritySettings
 from microfacial.records import Predictions
@@ -127,3 +127,11 @@ def test_a_class_without_test_clips_has_no_scores_and_uf1_is_the_mean_of_the_oth
 def test_a_number_in_place_of_a_path_is_refused(result: Result) -> None:
     with pytest.raises(ConfigError, match="3"):
         result.to_csv(3)  # type: ignore[arg-type]
+
+
+def test_a_table_that_cannot_be_written_gives_one_line(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place, named in ((tmp_path, "is a folder"), (tmp_path / "file" / "a.csv", r"a\.csv cannot be written")):
+        with pytest.raises(StorageError, match=named):
+            result.to_csv(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -45,6 +45,7 @@ def test_params_yaml_is_valid_and_lists_the_first_models_in_order() -> None:
         ("models", {}, r"\bmodels\b"),
         ("tuned", [], r"\btuned\b"),
         ("tuned", {"hybrid": {"study": "s"}}, r"tuned\.hybrid\.subjects: "),
+        ("tuned", {"hybrid": {"study": "", "subjects": ["a"]}}, r"tuned\.hybrid\.study: "),
         ("tuned", {"roi_cn": {"study": "s", "subjects": ["a"]}}, r"tuned\.roi_cn: .*roi_cnn"),
         ("tarin", {}, r"\btarin\b"),
         ("models", {"roi_cnn": {"widths": [10, 10, 10, 10]}}, r"models\.roi_cnn\.widths\.0: .*\b8\b.*\b10\b"),

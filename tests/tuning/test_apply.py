@@ -1,11 +1,13 @@
-"""Refusals of `study apply`. Each names a command that changes the situation."""
+"""Refusals of `study apply`, each with a command that changes the situation, and the file that it writes."""
 
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from microfacial.errors import PipelineError
-from microfacial.tuning.apply import choose_study, choose_trial
+from microfacial.models.presets import resolve
+from microfacial.tuning.apply import choose_study, choose_trial, edit_params
 from microfacial.tuning.trials import StoredStudy, Trial
 
 TRIAL = Trial(number=0, state="complete", model="mlp", settings={}, params={}, scores={0: 0.5}, value=0.5, seconds=1.0)
@@ -40,3 +42,18 @@ def test_a_study_without_a_complete_trial_is_continued() -> None:
 def test_without_a_study_of_a_model_the_command_names_it() -> None:
     with pytest.raises(PipelineError, match="Run `microfacial study mlp`"):
         choose_study([], "mlp", "tiny")
+
+
+@pytest.mark.parametrize(
+    "block", ["  roi_cnn: {}\n  mlp: {}  # small\n  rgb: {}\n", "  mlp: {}\n", "  mlp:\n    epochs: 60\n"]
+)
+def test_settings_that_the_file_has_already_leave_it_readable(block: str) -> None:
+    text = f"models:\n{block}study:\n  trials: 3\n"
+    settings = resolve("mlp", yaml.safe_load(text)["models"]["mlp"], "mlp")
+    trial = replace(TRIAL, settings=settings.model_dump(mode="json"))
+    study = replace(STUDY, facts={**STUDY.facts, "subjects": ["demo/sub01"]})
+    after = edit_params(text, study, trial, settings)
+    assert after.startswith(text)
+    content = yaml.safe_load(after)
+    assert content["models"] == yaml.safe_load(text)["models"]
+    assert content["tuned"]["mlp"]["subjects"] == ["demo/sub01"]

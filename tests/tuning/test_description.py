@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from microfacial.models.presets import resolve
@@ -8,7 +10,7 @@ from microfacial.tuning.description import (
     describe_trial,
     remaining_seconds,
 )
-from microfacial.tuning.trials import Conclusion, StoredStudy, Trial
+from microfacial.tuning.trials import Conclusion, StoredStudy, Trial, group_parts
 
 
 def make_trial(number: int, **changes: object) -> Trial:
@@ -43,7 +45,7 @@ def test_the_remaining_time_is_the_mean_time_of_a_trial_times_the_trials_to_do()
 
 
 def test_a_study_without_a_conclusion_is_described_by_its_best_trial_so_far() -> None:
-    first, second = describe_stored_study(STUDY)
+    first, second = describe_stored_study([STUDY])
     assert first.startswith("demo-m-0: 1 complete, 1 pruned, 1 failed")
     assert second.startswith("best of 1 complete trials")
     assert "trial 0, UF1 0.500" in second
@@ -65,8 +67,23 @@ def test_a_study_says_when_its_scores_mean_nothing(corpus: str, settings: dict[s
     assert describe_study_limits([study]) == note
     concluded = StoredStudy("s", facts, study.trials, Conclusion(best=(0,), findings=()))
     for described in (study, concluded):
-        last = describe_stored_study(described)[-1]
+        last = describe_stored_study([described])[-1]
         assert last == note if note else not last.startswith("synthetic")
+
+
+def test_the_groups_of_a_nested_study_are_one_study_with_one_conclusion() -> None:
+    facts = {"subjects": ["casme2/sub01"], "study": "s", "mode": "nested", "reference": {"origin": "params.yaml"}}
+    groups = [
+        StoredStudy(f"s group {number}", facts, (make_trial(0), make_trial(1)), conclusion)
+        for number, conclusion in ((1, None), (0, Conclusion(best=(0, 1), findings=())))
+    ]
+    other = StoredStudy("t", {**facts, "study": "t"}, (make_trial(0),), None)
+    assert group_parts([groups[0], other, groups[1]]) == [groups, [other]]
+    first, *rest = describe_stored_study(groups)
+    assert first == "s: 4 complete"
+    assert not any("not concluded" in line for line in rest)
+    unfinished = describe_stored_study([replace(group, conclusion=None) for group in groups])
+    assert [line.partition(":")[0] for line in unfinished if "not concluded" in line] == ["s group 1", "s group 0"]
 
 
 def test_a_study_of_a_model_that_is_not_installed_is_described() -> None:

@@ -11,13 +11,14 @@ from microfacial.api.own_inputs import is_appearance
 from microfacial.api.own_models import make_variant
 from microfacial.api.own_networks import BuildNetwork
 from microfacial.api.result import Result
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation.planned import PlannedTraining, plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import gather
 from microfacial.models import Estimator, Network, Variant
 from microfacial.models.lookup import find_model, needs_frames
 from microfacial.models.presets import resolve_variant
+from microfacial.preprocessing.devices import find_device
 from microfacial.records import FoldResult
 from microfacial.settings import Section, check
 
@@ -92,11 +93,7 @@ def evaluate(
         TrainConfig,
         "evaluate",
     )
-    if config.ignores_holdout:
-        raise ConfigError(
-            f"evaluate: holdout lists {config.holdout[0]}, but the protocol {config.protocol} tests all subjects. Pass "
-            'protocol="holdout", or leave holdout out'
-        )
+    _check_protocol(config, features)
     count = check_processes(processes)
     planned = _plan(model, features, config, settings, name)
     with tqdm(total=len(planned.plans), desc=planned.name, unit="fold", disable=not progress) as bar:
@@ -112,6 +109,24 @@ def evaluate(
         protocol=planned.protocol,
         settings=planned.settings,
     )
+
+
+def _check_protocol(config: TrainConfig, features: Features) -> None:
+    """Refuse a protocol for which an argument is missing, and a device that this machine does not have."""
+    if config.ignores_holdout:
+        raise ConfigError(
+            f"evaluate: holdout lists {config.holdout[0]}, but the protocol {config.protocol} tests all subjects. Pass "
+            'protocol="holdout", or leave holdout out'
+        )
+    if config.protocol == "holdout" and not config.holdout:
+        raise ProtocolError('evaluate: protocol="holdout" needs holdout=[…], the test subjects, such as casme2/sub03')
+    corpora = {clip.corpus for clip in features.clips}
+    if config.protocol == "leave-one-dataset-out" and len(corpora) < 2:
+        raise ProtocolError(
+            f"evaluate: leave-one-dataset-out needs at least 2 corpora, but there is only {', '.join(corpora)}. Load "
+            "several corpora with load_corpus, or choose loso"
+        )
+    find_device(config.device, "evaluate: device")
 
 
 def _plan(

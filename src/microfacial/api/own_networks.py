@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from microfacial.api.own_inputs import InputSettings, make_own_inputs
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, MicrofacialError
 from microfacial.models.base import Network, Task, Variant
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
@@ -16,7 +16,7 @@ from microfacial.models.settings import OptimiserSettings
 BuildNetwork = Callable[[tuple[int, ...], int], nn.Module]
 """A function that returns an untrained network for the shape of one sample and the number of classes."""
 
-_ROWS = 2  # of the random inputs that a new network is tried on
+_ROWS = (2, 5)  # of the random inputs that a new network is tried on
 
 
 class OwnNetworkSettings(OptimiserSettings, InputSettings):
@@ -61,20 +61,63 @@ def _trains_alone(settings: OwnNetworkSettings) -> bool:
 
 def _build(task: Task, settings: OwnNetworkSettings, *, function: Callable[..., object], name: str) -> nn.Module:
     """Build a network and check what it returns."""
-    network = function(task.shape, task.classes)
-    if not isinstance(network, nn.Module):
-        raise ConfigError(f"{name} returned a {type(network).__name__}, not a torch.nn.Module")
+    network = _call(function, task, name)
     _replace_dropout(network)
     _check_parameters(network, name)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        inputs = torch.randn(_ROWS, *task.shape)
+    with torch.random.fork_rng(devices=[]):
+        for rows in _ROWS:
+            _try(network, torch.randn(rows, *task.shape), task.classes, name)
+        other = _call(function, task, name)
+        _try(other, torch.randn(_ROWS[0], *task.shape), task.classes, name)  # lazy modules have no weights before
+        _require_new_weights(network, other, name)
+    return network.train()
+
+
+def _call(function: Callable[..., object], task: Task, name: str) -> nn.Module:
+    try:
+        network = function(task.shape, task.classes)
+    except MicrofacialError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{name} fails for the shape {task.shape} and {task.classes} classes: {_name(error)}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"{name} returned a {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+def _require_new_weights(network: nn.Module, other: nn.Module, name: str) -> None:
+    """Refuse a function that returns the same weights each time: an earlier training could be in them.
+
+    Constant weights, such as zeros, are new weights, too.
+    """
+    first, second = list(network.parameters()), list(other.parameters())
+    if any(mine is its for mine in first for its in second):
+        raise ConfigError(
+            f"{name} returned the same weights twice. Each fold starts from new weights, so build a new network in "
+            "each call"
+        )
+    varied = [(mine, its) for mine, its in zip(first, second, strict=False) if (mine != mine.flatten()[:1]).any()]
+    if varied and all(mine.shape == its.shape and torch.equal(mine, its) for mine, its in varied):
+        raise ConfigError(
+            f"{name} built two networks with equal weights, which may come from a training on the test subjects. Draw "
+            "the first weights from torch's random generator, and do not set its seed"
+        )
+
+
+def _try(network: nn.Module, inputs: Tensor, classes: int, name: str) -> None:
+    with torch.no_grad():
         try:
             logits = network.eval()(inputs)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"{name}: the network fails on inputs {tuple(inputs.shape)}: {reason}") from error
-    _check_logits(logits, task.classes, name)
-    return network.train()
+        except Exception as error:
+            raise ConfigError(f"{name}: the network fails on inputs {tuple(inputs.shape)}: {_name(error)}") from error
+    _check_logits(logits, len(inputs), classes, name)
+
+
+def _name(error: Exception) -> str:
+    """Return the type and the message of an error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _replace_dropout(module: nn.Module) -> None:
@@ -99,13 +142,13 @@ def _check_parameters(network: nn.Module, name: str) -> None:
             raise ConfigError(f"{name}: {key} is {value.dtype} on {value.device}. Build the network in float32 on cpu")
 
 
-def _check_logits(logits: object, classes: int, name: str) -> None:
+def _check_logits(logits: object, rows: int, classes: int, name: str) -> None:
     if not isinstance(logits, Tensor):
         raise ConfigError(f"{name}: the network returns a {type(logits).__name__}, not a tensor of logits (n, classes)")
-    if logits.shape != (_ROWS, classes):
+    if logits.shape != (rows, classes):
         raise ConfigError(
-            f"{name}: for {_ROWS} clips and {classes} classes, the network returns {tuple(logits.shape)} instead of "
-            f"({_ROWS}, {classes})"
+            f"{name}: for {rows} clips and {classes} classes, the network returns {tuple(logits.shape)} instead of "
+            f"({rows}, {classes})"
         )
     if not logits.isfinite().all():
         raise ConfigError(f"{name}: the untrained network returns numbers that are not finite")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from microfacial.api.result_tables import class_frame, clip_rows, score_rows, subject_rows
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, StorageError
 from microfacial.evaluation.comparison import describe_comparison
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.significance import compare_predictions
@@ -110,9 +110,15 @@ class Result:
 
         Raises:
             ConfigError: there are no such rows, or the path is no path.
-            StorageError: the disk is full.
+            StorageError: the file cannot be written.
         """
-        write_text(as_path(path, "to_csv: path"), self.to_frame(rows).to_csv(index=False))
+        file, text = as_path(path, "to_csv: path"), self.to_frame(rows).to_csv(index=False)
+        if file.is_dir():
+            raise StorageError(f"{file} is a folder. Give a file in it, such as {file / 'result.csv'}")
+        try:
+            write_text(file, text)
+        except OSError as error:
+            raise StorageError(f"{file} cannot be written ({error.strerror or error}). Give another place") from None
 
     def to_latex(self, rows: str = "scores") -> str:
         """Return a table in LaTeX. It needs the package `booktabs`. The caption names the model and the protocol.

@@ -15,6 +15,9 @@ EVENT_COLUMNS = ("person", "onset", "apex", "offset", "class", "kind")
 _NEEDED = ("person", "onset", "apex", "offset", "kind")
 _KINDS = ("micro", "macro")
 _MOMENTS = ("onset", "apex", "offset")
+SPOTTED_REMEDY = "Correct the table. `microfacial predict clip.mp4 --csv spotted.csv` writes an example"
+"""What to do about a faulty table of spotted movements."""
+
 _REMEDY = "Correct the table. `microfacial demo --video clip.mp4` writes an example"
 
 
@@ -73,11 +76,12 @@ def write_events(path: Path, events: Iterable[VideoEvent]) -> None:
     write_csv(path, ({**vars(event), "class": event.label} for event in events), EVENT_COLUMNS)
 
 
-def read_events(path: Path) -> tuple[VideoEvent, ...]:
+def read_events(path: Path, remedy: str = _REMEDY) -> tuple[VideoEvent, ...]:
     """Read the expressions in a table, or in the answers of `predict --json`.
 
     Args:
         path: see `read_event_table`.
+        remedy: what to do about a faulty table.
 
     Returns:
         The expressions in order.
@@ -85,16 +89,17 @@ def read_events(path: Path) -> tuple[VideoEvent, ...]:
     Raises:
         StorageError: see `read_event_table`.
     """
-    return read_event_table(path).events
+    return read_event_table(path, remedy).events
 
 
-def read_event_table(path: Path) -> EventTable:
+def read_event_table(path: Path, remedy: str = _REMEDY) -> EventTable:
     """Read a table of expressions, or the answers of `predict --json`.
 
     Args:
         path: CSV file with at least the columns person, onset, apex, offset, kind, and `class` or `label`. A column
             `video`, `source` or `clip` tells apart several videos. Or a JSON file with one answer, a list of answers,
             one answer per line, or one event per line, as `predict --json` prints them.
+        remedy: what to do about a faulty table.
 
     Returns:
         The expressions in order, and the videos without any.
@@ -104,11 +109,11 @@ def read_event_table(path: Path) -> EventTable:
             names the place.
     """
     if path.suffix.lower() == ".csv":
-        rows = [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, _REMEDY), 2)]
+        rows = [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, remedy), 2)]
     else:
-        with refuse_damaged(path, _REMEDY):
+        with refuse_damaged(path, remedy):
             rows = list(_list_answers(read_content(path, pipes=True)))
-    with refuse_damaged(path, _REMEDY):
+    with refuse_damaged(path, remedy):
         for where, row in rows:
             if row.get("error"):
                 raise DamagedError(f"{where}: {_find_video(row)} has an error in place of an answer: {row['error']}")

@@ -166,6 +166,8 @@ def load_fold(path: Path | str) -> TrainedModel:
     folder = checkpoint.parent.parent
     evaluation = read_evaluation(folder)
     sections = read_trained_settings(folder, evaluation.model)
+    if not checkpoint.exists():
+        raise StorageError(f"{checkpoint} is missing. Set train.checkpoints: true and run `dvc repro`")
     remedy = "Delete it, set train.checkpoints: true and run `dvc repro`"
     return restore_model(sections, evaluation.classes, [read_arrays(checkpoint, ["shape"], remedy)], checkpoint, remedy)
 

@@ -27,7 +27,7 @@ from microfacial.tuning.settings import StudyConfig
 class Tuned(Section):
     """An entry of `tuned`: a study chose the settings of a model on the clips of these subjects."""
 
-    study: str  # name of the study whose settings these are
+    study: str = Field(min_length=1)  # name of the study whose settings these are
     trial: int | None = Field(None, ge=0, le=1_000_000)  # number of the trial with these settings
     subjects: tuple[str, ...] = Field(strict=False, min_length=1)  # such as casme2/sub03
 

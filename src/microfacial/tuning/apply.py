@@ -140,6 +140,8 @@ def _open_yaml() -> YAML:
 
 def _extend(mapping: CommentedMap, changes: Mapping[str, Any]) -> None:
     """Set keys of a block. Blank lines and comments between this block and the next stay in their place."""
+    if not changes:
+        return
     new = [key for key in changes if key not in mapping]
     gap = _take_gap(mapping) if new else ""
     mapping.fa.set_block_style()

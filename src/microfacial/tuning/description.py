@@ -6,7 +6,15 @@ from microfacial.evaluation.comparison import describe_difference
 from microfacial.evaluation.scoring import describe_limits
 from microfacial.models.lookup import stored_settings_use_prior
 from microfacial.tuning.conclusion import find_claim
-from microfacial.tuning.trials import Conclusion, StoredStudy, StudyScore, Trial, choose_best, count_states
+from microfacial.tuning.trials import (
+    Conclusion,
+    StoredStudy,
+    StudyScore,
+    Trial,
+    choose_best,
+    count_states,
+    find_conclusion,
+)
 
 
 def describe_trial(trial: Trial, study: StoredStudy, trials: int, folds: int) -> str:
@@ -96,25 +104,29 @@ def _describe_conclusion(conclusion: Conclusion, mode: str, states: Sequence[str
     return [*lines, describe_difference(claim.difference)]
 
 
-def describe_stored_study(study: StoredStudy) -> list[str]:
+def describe_stored_study(parts: Sequence[StoredStudy]) -> list[str]:
     """Return lines about a stored study, whether or not it is concluded.
 
     Args:
-        study: a split study, or one group of a nested study.
+        parts: the stored study: one part of a split study, or the groups of a nested study.
 
     Returns:
         Lines of text.
     """
-    if study.conclusion:
-        return describe_study(study.conclusion, [study])
-    lines = [f"{study.name}: {count_states(study.trials)}, not concluded"]
-    best = choose_best(study.trials)
-    if best:
-        complete = sum(trial.state == "complete" for trial in study.trials)
-        lines.append(
-            f"best of {complete} complete trials so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner folds"
-        )
-        lines += filter(None, [describe_study_limits([study])])
+    conclusion = find_conclusion(parts)
+    if conclusion:
+        return describe_study(conclusion, parts)
+    lines = []
+    for part in parts:
+        lines.append(f"{part.name}: {count_states(part.trials)}, not concluded")
+        best = choose_best(part.trials)
+        if best:
+            complete = sum(trial.state == "complete" for trial in part.trials)
+            lines.append(
+                f"best of {complete} complete trials so far: trial {best.number}, UF1 {best.value or 0:.3f} on inner "
+                "folds"
+            )
+            lines += filter(None, [describe_study_limits([part])])
     return lines
 
 

@@ -1,6 +1,6 @@
 """Records of a study: its trials, the scores of its best settings, and its conclusion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -100,6 +100,30 @@ class StoredStudy:
     def finished(self) -> int:
         """Number of trials that ended and need no replacement."""
         return sum(trial.state in ("complete", "pruned", "failed") for trial in self.trials)
+
+
+def group_parts(studies: Iterable[StoredStudy]) -> list[list[StoredStudy]]:
+    """Put the groups of each nested study together.
+
+    Args:
+        studies: stored studies.
+
+    Returns:
+        The parts of each study: one for a split study. Studies and parts keep their order.
+    """
+    parts: dict[str, list[StoredStudy]] = {}
+    for study in studies:
+        parts.setdefault(study.facts.get("study", study.name), []).append(study)
+    return list(parts.values())
+
+
+def find_conclusion(parts: Iterable[StoredStudy]) -> Conclusion | None:
+    """Return the conclusion of a study. It is stored with one of the parts.
+
+    Args:
+        parts: all parts of the study.
+    """
+    return next((part.conclusion for part in parts if part.conclusion), None)
 
 
 def choose_best(trials: Sequence[Trial]) -> Trial | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import VideoEvent, read_event_table, read_events
+from microfacial.datasets.event_table import SPOTTED_REMEDY, VideoEvent, read_event_table, read_events
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import (
@@ -57,7 +57,8 @@ def run_spot_eval(
         raise DatasetError(f"{truth[0]} has no annotated movement, so there is nothing to score. Give another table")
     videos = {event.video for event in annotated} | quiet
     alone = next(iter(videos)) if len(videos) == 1 else None
-    movements = [event for path in spotted for event in _name_videos(read_events(path), alone or path.stem)]
+    answers = {path: read_events(path, SPOTTED_REMEDY) for path in spotted}
+    movements = [event for path, events in answers.items() for event in _name_videos(events, alone or path.stem)]
     movements = match_videos(movements, videos)
     require_different(movements, spotted)
     scores = score_spotting(movements, annotated)

@@ -15,7 +15,8 @@ from microfacial.preprocessing.store import features_digest
 from microfacial.tuning.apply import choose_study, choose_trial, edit_params
 from microfacial.tuning.description import describe_stored_study, describe_study_limits
 from microfacial.tuning.optuna_storage import StudyStorage, find_studies
-from microfacial.tuning.trials import StoredStudy, choose_best
+from microfacial.tuning.trials import Conclusion, StoredStudy, choose_best, find_conclusion, group_parts
+from microfacial.yaml_parser import parse_yaml
 
 
 def show_studies(model: str | None, *, as_json: bool) -> None:
@@ -34,15 +35,17 @@ def show_studies(model: str | None, *, as_json: bool) -> None:
     studies = find_studies(storage, config.clips.name, model, reading=True)
     address = hide_password(storage.url)
     if as_json:
-        print_json({"storage": address, "studies": [_as_dict(study) for study in studies]})
+        parts = [_as_dict(part, find_conclusion(whole)) for whole in group_parts(studies) for part in whole]
+        print_json({"storage": address, "studies": parts})
         return
-    for study in studies:
-        click.echo("\n  ".join(describe_stored_study(study)))
-    count = f"{len(studies)} studies" if studies else f"no study of {model or 'any model'}"
+    grouped = group_parts(studies)
+    for whole in grouped:
+        click.echo("\n  ".join(describe_stored_study(whole)))
+    count = f"{len(grouped)} studies" if grouped else f"no study of {model or 'any model'}"
     click.echo(f"{count} in {address}")
 
 
-def _as_dict(study: StoredStudy) -> dict[str, Any]:
+def _as_dict(study: StoredStudy, conclusion: Conclusion | None) -> dict[str, Any]:
     """Return the fields of a study that `study show --json` prints."""
     best = choose_best(study.trials)
     names = ("number", "state", "value", "seconds", "model", "params", "reference", "group", "reason", "retry_of")
@@ -52,7 +55,7 @@ def _as_dict(study: StoredStudy) -> dict[str, Any]:
         "note": describe_study_limits([study]),
         "best_trial": None if best is None else best.number,
         "trials": [{name: getattr(trial, name) for name in names} for trial in study.trials],
-        "conclusion": study.conclusion,
+        "conclusion": conclusion,
     }
 
 
@@ -75,6 +78,7 @@ def run_study_apply(project: Project, model: str | None, *, force: bool) -> None
     best = choose_trial(study, features_digest(project.results), force=force)
     before = PARAMS.read_text(encoding="utf-8")
     after = edit_params(before, study, best, config.models.get(best.model))
+    parse_yaml(after.encode())  # nothing is written that cannot be read again
     write_text(PARAMS, after)
     changed = difflib.unified_diff(before.splitlines(), after.splitlines(), str(PARAMS), str(PARAMS), lineterm="", n=1)
     click.echo("\n".join(changed))
