@@ -219,3 +219,16 @@ def test_a_card_has_no_comparison_with_a_baseline_on_other_flow(
     assert run("register", "roi_cnn") == 0
     assert "Against" not in (folder_of(place) / CARD).read_text()
     assert "trained on different flow" in caplog.text
+
+
+def test_no_message_advises_to_register_models_of_units(
+    place: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change("clips", scheme="units")
+    change("train", task="units", checkpoints=False)
+    for command in (("lineage",), ("promote",), ("rollback",)):
+        assert run(*command) == 2
+        message = capsys.readouterr().err
+        assert "tiny.units" in message
+        assert "cannot be registered" in message
+        assert "microfacial register" not in message

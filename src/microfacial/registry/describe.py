@@ -6,6 +6,7 @@ from typing import Any
 
 from microfacial.errors import PipelineError
 from microfacial.registry.stored_decisions import Decision, read_decisions
+from microfacial.registry.versions import explain_registration
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 
 _ALIASES: tuple[Alias, ...] = ("champion", "challenger")
@@ -108,7 +109,7 @@ def _read_versions(registry: Registry) -> list[tuple[ModelVersionRecord, list[Al
     """Return each version with its aliases."""
     versions = registry.versions()
     if not versions:
-        raise PipelineError(f"{registry.name} has no versions. Register one with `microfacial register MODEL`")
+        raise PipelineError(f"{registry.name} has no versions. {explain_registration(registry)}")
     targets = {alias: target.version for alias in _ALIASES if (target := registry.find(alias))}
     return [(version, [alias for alias in targets if targets[alias] == version.version]) for version in versions]
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from microfacial.datasets.label_schemes import UNITS_SCHEME
 from microfacial.errors import PipelineError
 from microfacial.source_code import PACKAGE, package_digest
 from microfacial.tracking.model_versions import Alias, ModelVersionRecord, Registry
 
 UNUSED_PACKAGES = ("pipeline", "registry", "report", "serving", "tracking", "tuning")
 """Packages whose code a prediction does not run."""
+
+_UNITS = f".{UNITS_SCHEME.name}"  # end of the name of a registered model whose scheme has no classes
 
 
 def choose_version(registry: Registry, alias: Alias, version: int | None) -> ModelVersionRecord:
@@ -32,6 +35,17 @@ def choose_version(registry: Registry, alias: Alias, version: int | None) -> Mod
     return target
 
 
+def explain_registration(registry: Registry) -> str:
+    """Return how to register a first version.
+
+    Args:
+        registry: the registered model.
+    """
+    if registry.name.endswith(_UNITS):
+        return "Models of action units cannot be registered. Choose a clips.scheme with classes"
+    return "Run `microfacial register MODEL` with a trained model"
+
+
 def describe_missing(registry: Registry, alias: Alias) -> str:
     """Return the message for an alias that points to no version. Its remedy depends on the registered versions.
 
@@ -39,7 +53,9 @@ def describe_missing(registry: Registry, alias: Alias) -> str:
         registry: the registered model.
         alias: the alias that is missing.
     """
-    register = "Run `microfacial register MODEL` with a trained model"
+    register = explain_registration(registry)
+    if registry.name.endswith(_UNITS):
+        return f"{registry.name} has no {alias}. {register}"
     if alias == "challenger":
         return f"{registry.name} has no challenger. {register}"
     if registry.find("challenger") is None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from command_line import run, set_params, train
@@ -39,11 +40,12 @@ def test_the_leaderboard_fits_into_80_columns(project_with_flow: Path, monkeypat
 def test_a_report_names_no_protocol_that_its_trainings_do_not_have(
     project_with_flow: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_params("train", repeats=2)
-    train(monkeypatch, "majority", "linear_svm", "roi_cnn")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "models": {"majority": {}}}, sort_keys=False))
+    train(monkeypatch, "majority")
     assert run(monkeypatch, "report") == 0
     capsys.readouterr()
-    for name, value in (("seed", 7), ("repeats", 3), ("bootstrap_draws", 500)):
-        set_params("train", **{"seed": 0, "repeats": 2, "bootstrap_draws": 100, name: value})
+    for name, value in (("seed", 7), ("validation_folds", 2), ("bootstrap_draws", 500)):
+        set_params("train", **{"seed": 0, "bootstrap_draws": 100, "validation_folds": 3, name: value})
         assert run(monkeypatch, "report") == 2
         assert f"train.{name} is {value}" in capsys.readouterr().err
