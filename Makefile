@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
+# Stages and tests start many programs. Without bytecode, each of them would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: repro test test-slow test-services check lint docs ui setup browser pictures audit pins help
 .DEFAULT_GOAL := help
