@@ -1,5 +1,6 @@
 """Evaluation of users' own networks and classifiers, and of wrong ones."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -245,6 +246,22 @@ def test_a_model_that_cannot_be_evaluated_gives_one_clear_error(features: Featur
     with pytest.raises(ConfigError, match=named) as raised:
         run(build, features, settings={"input_px": 8} if callable(build) or isinstance(build, BaseEstimator) else None)
     assert "\n" not in str(raised.value)
+
+
+def test_weights_that_are_the_same_in_every_fold_are_counted(
+    features: Features, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pretrained(shape: Shape, classes: int) -> nn.Module:
+        network = small(shape, classes)
+        first = next(network.parameters())
+        nn.init.eye_(first.data.view(first.shape[0], -1))
+        return network
+
+    for _ in range(2):
+        run(pretrained, features, settings={"input_px": 8, "epochs": 1})
+    warnings = [record.getMessage() for record in caplog.records if "pretrained" in record.getMessage()]
+    assert len(warnings) == 1
+    assert re.search(r"1 of \d tensors", warnings[0])
 
 
 class Careless(BaseEstimator):  # type: ignore[misc]

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step
+from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step, repeat_often
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,15 @@ def test_times_ascend_and_follow_the_timestamps(stamps_ms: list[int], times_ms: 
 
 def test_the_usual_step_is_neither_a_pause_nor_rounded() -> None:
     assert find_usual_step([0.0, 0.033, 0.067, 0.1, 2.1]) == pytest.approx(1 / 30)
-    assert find_usual_step([0.0, 0.04, 0.04, 0.08]) == pytest.approx(0.04)
+    repeated = [0.0, 0.04, 0.04, *(0.04 * index for index in range(3, 20))]
+    assert find_usual_step(repeated) == pytest.approx(0.04, rel=0.06)
+
+
+def test_rounded_timestamps_that_repeat_do_not_double_the_step() -> None:
+    pairs = [0.04 * (index // 2) for index in range(45)]
+    assert find_usual_step(pairs) == pytest.approx(0.02, rel=0.05)
+    assert repeat_often(pairs)
+    assert not repeat_often([0.0, 0.04, 0.04, *(0.04 * index for index in range(3, 20))])
 
 
 @pytest.mark.parametrize("stamps_s", [[], [0.0], [0.0, 0.0], [0.0, 0.0, 0.0, 0.04]])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fakes import make_clip
 from microfacial.datasets.frames import read_frames
 from microfacial.datasets.video import scan_video
+from microfacial.datasets.video_headers import find_mirror
 from microfacial.errors import DatasetError, TooLargeError
 
 UNIT = 0x10000
@@ -81,6 +82,19 @@ def test_a_header_that_ends_within_its_matrix_is_no_fault_of_its_own(tmp_path: P
         (tmp_path / "b.mp4").write_bytes(content[:end])
         with pytest.raises(DatasetError, match=r"b\.mp4"):
             scan_video(tmp_path / "b.mp4")
+
+
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + name + content
+
+
+@pytest.mark.parametrize("length", [0, 12, 44, 59])
+@pytest.mark.parametrize("trailing", [0, 100])
+def test_a_header_without_a_whole_matrix_mirrors_nothing(tmp_path: Path, length: int, trailing: int) -> None:
+    described = box(b"mdia", box(b"minf", box(b"stbl", box(b"stsd", bytes(44)))))
+    path = tmp_path / "a.mp4"
+    path.write_bytes(box(b"moov", box(b"trak", described + box(b"tkhd", bytes(length)))) + b"\xff" * trailing)
+    assert find_mirror(path) is None
 
 
 @pytest.mark.parametrize(("width", "size"), [(128, (48, 128)), (64, (48, 64)), (32, (96, 64))])

@@ -63,6 +63,21 @@ def test_frames_beside_a_video_are_a_film_if_they_are_several(tmp_path: Path, pi
     assert find_films([str(tmp_path)]) == [tmp_path] * is_film + [tmp_path / "a.mp4"]
 
 
+def test_pictures_with_the_names_of_videos_are_no_film(tmp_path: Path) -> None:
+    for number in range(4):
+        for suffix in (".mp4", ".png"):
+            (tmp_path / f"x{number}{suffix}").write_bytes(b"")
+    assert find_films([str(tmp_path)]) == [tmp_path / f"x{number}.mp4" for number in range(4)]
+
+
+def test_a_film_that_links_lead_to_is_found_once(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.mp4").write_bytes(b"")
+    (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "y.mp4").symlink_to(tmp_path / "a" / "x.mp4")
+    assert find_films([str(tmp_path)]) == [tmp_path / "a" / "x.mp4"]
+
+
 def test_an_empty_name_is_refused() -> None:
     with pytest.raises(DatasetError, match="empty"):
         find_films(["a.mp4", ""])

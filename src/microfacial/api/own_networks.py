@@ -1,8 +1,9 @@
 """Make a model variant of a function that builds a network, and check what it returns."""
 
 import inspect
+import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from microfacial.errors import ConfigError, MicrofacialError
 from microfacial.models.base import Network, Task, Variant
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
+
+_LOG = logging.getLogger(__name__)
 
 BuildNetwork = Callable[[tuple[int, ...], int], nn.Module]
 """A function that returns an untrained network for the shape of one sample and the number of classes."""
@@ -88,7 +91,7 @@ def _call(function: Callable[..., object], task: Task, name: str) -> nn.Module:
 
 
 def _require_new_weights(network: nn.Module, other: nn.Module, name: str) -> None:
-    """Refuse a function that returns the same weights each time: an earlier training could be in them.
+    """Refuse a function that returns the same weights each time, and warn of a part: a training could be in them.
 
     Constant weights, such as zeros, are new weights, too.
     """
@@ -99,11 +102,27 @@ def _require_new_weights(network: nn.Module, other: nn.Module, name: str) -> Non
             "each call"
         )
     varied = [(mine, its) for mine, its in zip(first, second, strict=False) if (mine != mine.flatten()[:1]).any()]
-    if varied and all(mine.shape == its.shape and torch.equal(mine, its) for mine, its in varied):
+    equal = sum(mine.shape == its.shape and torch.equal(mine, its) for mine, its in varied)
+    if equal and equal == len(varied):
         raise ConfigError(
             f"{name} built two networks with equal weights, which may come from a training on the test subjects. Draw "
-            "the first weights from torch's random generator, and do not set its seed"
+            "the first weights from torch's random generator, and do not set its seed. Add a little noise to weights "
+            "that are computed, such as an identity"
         )
+    if equal:
+        _warn_of_equal_weights(name, equal, len(varied))
+
+
+@cache
+def _warn_of_equal_weights(name: str, equal: int, count: int) -> None:
+    """Warn once, and not in every fold."""
+    _LOG.warning(
+        "%s: %d of %d tensors of weights are the same in every fold. If they were trained on clips of the test "
+        "subjects, the scores are too high",
+        name,
+        equal,
+        count,
+    )
 
 
 def _try(network: nn.Module, inputs: Tensor, classes: int, name: str) -> None:

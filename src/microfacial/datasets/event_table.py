@@ -115,8 +115,9 @@ def read_event_table(path: Path, remedy: str = _REMEDY) -> EventTable:
             rows = list(_list_answers(read_content(path, pipes=True)))
     with refuse_damaged(path, remedy):
         for where, row in rows:
-            if row.get("error"):
-                raise DamagedError(f"{where}: {_find_video(row)} has an error in place of an answer: {row['error']}")
+            if row.get("error") and not _has_moments(row):
+                film = _find_video(row) or "the film"
+                raise DamagedError(f"{where}: {film} has an error in place of an answer: {row['error']}")
         events = tuple(parse_event(row, where) for where, row in rows if _has_moments(row))
     quiet = (_find_video(row) for _, row in rows if not _has_moments(row))
     return EventTable(events=events, quiet=tuple(filter(None, quiet)))

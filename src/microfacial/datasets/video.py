@@ -14,7 +14,7 @@ import numpy as np
 from microfacial.datasets.decoders import call_decoder, find_damage_message, pass_on
 from microfacial.datasets.folders import require_unicode, translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
-from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step
+from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step, repeat_often
 from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
 from microfacial.datasets.video_headers import find_frame_size, find_mirror
 from microfacial.errors import DatasetError
@@ -137,10 +137,10 @@ def check_complete(path: Path, decoded: int, announced: float) -> None:
 
 
 def _make_facts(stamps_s: list[float], header_fps: float) -> VideoFacts:
-    """Return the facts, given timestamps in seconds. If most of them do not ascend, they are not used."""
+    """Return the facts, given timestamps in seconds. If many of them do not ascend, they give no times."""
     step_s = find_usual_step(stamps_s)
-    if step_s is None:
-        fps = choose_rate(header_fps, None)
+    if step_s is None or repeat_often(stamps_s):
+        fps = choose_rate(header_fps, step_s)
         seconds = tuple(number / fps for number in range(len(stamps_s))) if fps else ()
         return VideoFacts(count=len(stamps_s), seconds=seconds, fps=fps)
     clock = VideoClock(step_s)

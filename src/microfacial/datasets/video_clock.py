@@ -10,6 +10,7 @@ _HEADER_TOLERANCE = 0.2
 """Share by which the rate of a header may differ from the usual rate of the timestamps. The rate of a header is often a
 mean, and phones leave out frames."""
 
+_COARSE = 0.1  # share of frames whose timestamps repeat the one before
 _SLIP = 2.0  # steps by which a timestamp can be too early without a new start
 
 
@@ -59,14 +60,23 @@ def find_usual_step(stamps_s: Sequence[float]) -> float | None:
         stamps_s: timestamps of frames in a row, in seconds.
 
     Returns:
-        The mean of the steps up to twice their median: timestamps are rounded and vary, and frames can be left out.
-        None if most timestamps do not ascend: the video has no timestamps.
+        The mean of the steps up to twice their median, that is without pauses. Steps of 0 count, because timestamps are
+        rounded. None if most timestamps do not ascend: the video has no timestamps.
     """
     steps = np.diff(stamps_s)
     ascending = steps[steps > 0]
     if not len(ascending) or 2 * len(ascending) < len(steps):
         return None
-    return float(ascending[ascending <= 2 * np.median(ascending)].mean())
+    return float(steps[(steps >= 0) & (steps <= 2 * np.median(ascending))].mean())
+
+
+def repeat_often(stamps_s: Sequence[float]) -> bool:
+    """Return whether timestamps are too coarse for the times of frames.
+
+    Args:
+        stamps_s: timestamps of frames in a row, in seconds.
+    """
+    return bool((np.diff(stamps_s) <= 0).sum() > _COARSE * (len(stamps_s) - 1))
 
 
 def choose_rate(header_fps: float, step_s: float | None) -> float | None:

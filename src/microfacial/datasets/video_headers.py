@@ -122,13 +122,14 @@ def _read_matrices(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, int, 
         if name == b"moov":
             yield from _read_matrices(stream, content)
         elif name == b"trak" and any(_read_boxes(stream, content)):
-            header = next((box for box_name, box in _list_boxes(stream, content) if box_name == b"tkhd"), None)
-            if header is not None:
-                version = _read_at(stream, header[0], 1)
-                a, b, _, c, d = struct.unpack(
-                    ">5i", _read_at(stream, header[0] + (52 if version == b"\x01" else 40), 20)
-                )
-                yield a, b, c, d
+            headers = [box for box_name, box in _list_boxes(stream, content) if box_name == b"tkhd"]
+            for start, end in headers[:1]:
+                is_long = _read_at(stream, start, 1) == b"\x01"  # times and duration have eight bytes
+                first = start + (52 if is_long else 40)
+                matrix = _read_at(stream, first, 20)
+                if len(matrix) == 20 and first + 20 <= end:
+                    a, b, _, c, d = struct.unpack(">5i", matrix)
+                    yield a, b, c, d
 
 
 def _read_matroska(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:

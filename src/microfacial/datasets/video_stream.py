@@ -8,7 +8,7 @@ import cv2
 
 from microfacial.datasets.limits import LONGEST_FILM_FRAMES
 from microfacial.datasets.video import check_complete, open_video
-from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step
+from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step, repeat_often
 from microfacial.errors import DatasetError
 from microfacial.records import Image
 
@@ -23,7 +23,8 @@ class VideoStart:
     Attributes:
         count: number of frames in the header, which can be wrong; None if it has none.
         fps: usual frames per second; None if the file gives no rate.
-        step_s: usual time between two frames in seconds; None if the file has no timestamps and no rate.
+        step_s: usual time between two frames in seconds; None if times follow from the rate, because the timestamps are
+            absent or coarse.
     """
 
     count: int | None
@@ -82,5 +83,5 @@ def read_start(path: Path) -> VideoStart:
     return VideoStart(
         count=int(count) if 0 < count < LONGEST_FILM_FRAMES else None,
         fps=fps,
-        step_s=step_s or (1 / fps if fps else None),
+        step_s=None if repeat_often(stamps_s) else step_s,
     )

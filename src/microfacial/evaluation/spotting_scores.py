@@ -209,16 +209,17 @@ def require_different(events: Sequence[VideoEvent], tables: Iterable[Path]) -> N
     Raises:
         DatasetError: two movements are the same.
     """
-    known: set[VideoEvent] = set()
+    known: dict[VideoEvent, str] = {}
     for event in events:
         key = replace(event, label="", person=_person(event))
         if key in known:
-            names = ", ".join(map(str, tables))
+            names, labels = ", ".join(map(str, tables)), sorted({known[key], event.label} - {""})
+            classes = f", as {' and '.join(labels)}, so one annotator must decide" if len(labels) > 1 else ""
             raise DatasetError(
                 f"{names}: the {event.kind} movement {event.onset}–{event.offset} of person {event.person} in "
-                f"{event.video!r} is listed twice. Give each table once, and remove the row that repeats it"
+                f"{event.video!r} is listed twice{classes}. Give each table once, and keep one of the rows"
             )
-        known.add(key)
+        known[key] = event.label
 
 
 def _list_people(events: Iterable[VideoEvent]) -> dict[str, set[str]]:

@@ -43,12 +43,17 @@ def answer_film(
     spotted = [
         make_event(numbers[entry.person], entry.event, followed.people[numbers[entry.person] - 1], followed.seconds)
         for entry in followed.events
+        if not followed.is_slow(entry.event)
     ]
     if not spotted and not followed.slow and len(followed.people) == 1:
         (person,) = followed.people
         strongest = spot_short_clip(followed.recording, followed.fps, followed.seconds)
         # The two methods search for a lost face at different frames, so a moment can be a frame without a place.
-        if strongest and {strongest.onset, strongest.apex, strongest.offset} <= person.places.keys():
+        if (
+            strongest
+            and not followed.is_slow(strongest)
+            and {strongest.onset, strongest.apex, strongest.offset} <= person.places.keys()
+        ):
             spotted = [make_event(1, strongest, person, followed.seconds)]
     places = [person.places for person in followed.people]
     events = recognise_events(FilmSource(followed.recording), spotted, places, model, pictures=pictures)

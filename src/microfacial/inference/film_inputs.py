@@ -9,7 +9,7 @@ from microfacial.datasets.folders import FRAME_EXTENSIONS, list_folder, translat
 from microfacial.datasets.video import VIDEO_EXTENSIONS
 from microfacial.errors import DatasetError
 
-_LEAST_PICTURES = 3  # of frames beside videos or folders; fewer are taken for covers and notes
+_LEAST_PICTURES = 3  # of frames beside other films; fewer are taken for covers and notes
 
 
 def find_films(names: Iterable[str]) -> list[Path]:
@@ -20,13 +20,16 @@ def find_films(names: Iterable[str]) -> list[Path]:
             file with these characters in its name is not a pattern.
 
     Returns:
-        Paths of videos, pictures and folders of frames, each once. A name that stands for nothing is returned as it
-        is, so that reading it gives the reason.
+        Paths of videos, pictures and folders of frames, each once, also if links lead to it. A name that stands for
+        nothing is returned as it is, so that reading it gives the reason.
 
     Raises:
         DatasetError: a name is empty, or a folder cannot be read.
     """
-    return list(dict.fromkeys(film for name in names for film in _find(name)))
+    films: dict[str, Path] = {}
+    for film in (film for name in names for film in _find(name)):
+        films.setdefault(os.path.realpath(film), film)
+    return list(films.values())
 
 
 def _find(name: str) -> Iterator[Path]:
@@ -55,6 +58,11 @@ def _films_in(path: Path, parents: frozenset[Path]) -> list[Path]:
     unreadable = [folder for folder in folders if not os.access(folder, os.R_OK | os.X_OK)]
     readable = (folder for folder in folders if folder not in unreadable)
     others = [*videos, *unreadable, *(film for folder in readable for film in _films_in(folder, way))]
-    pictures = [entry for entry in entries if entry.suffix.lower() in FRAME_EXTENSIONS and entry.is_file()]
+    thumbnails = {video.stem for video in videos}  # pictures of videos have their names
+    pictures = [
+        entry
+        for entry in entries
+        if entry.suffix.lower() in FRAME_EXTENSIONS and entry.stem not in thumbnails and entry.is_file()
+    ]
     is_film = len(pictures) >= (_LEAST_PICTURES if others else 1)
     return sorted([*others, path] if is_film else others)

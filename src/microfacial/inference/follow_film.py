@@ -81,6 +81,7 @@ class FollowedFilm:
         people: people in the order of appearance.
         events: their movements. Their `person` is the number of a person, not its place in `people`.
         slow: why the frame rate is too low for micro-expressions in the whole film; empty if it is not.
+        slow_frames: numbers of the frames around which it is too low.
     """
 
     recording: Recording
@@ -89,6 +90,15 @@ class FollowedFilm:
     people: tuple[FollowedPerson, ...]
     events: tuple[PersonEvent, ...]
     slow: str = ""
+    slow_frames: Container[int] = ()
+
+    def is_slow(self, event: SpottedEvent) -> bool:
+        """Return whether a movement has a frame around which the frame rate is too low.
+
+        Args:
+            event: the movement.
+        """
+        return any(number in self.slow_frames for number in range(event.onset, event.offset + 1))
 
 
 class FilmFollower:
@@ -178,13 +188,10 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         seconds=seconds,
         fps=rate,
         people=tuple(kept.values()),
-        events=tuple(entry for entry in events if entry.person in kept and not _overlaps(entry.event, slow)),
+        events=tuple(entry for entry in events if entry.person in kept),
         slow=next(iter(slow.values())) if len(slow) == len(seconds) else "",
+        slow_frames=slow.keys(),
     )
-
-
-def _overlaps(event: SpottedEvent, frames: Container[int]) -> bool:
-    return any(number in frames for number in range(event.onset, event.offset + 1))
 
 
 def _as_recording(film: Film, numbers: Iterable[int], fps: float) -> Recording:

@@ -1,4 +1,5 @@
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -17,9 +18,12 @@ def test_contact_sheets_show_all_clips_or_the_named_clips(
 ) -> None:
     pages = project_with_flow / "contact-sheets" / "tiny"
     pages.mkdir(parents=True)
-    mine = ["flow-7.png", "flow-8.png", "flow-mine.png"]  # files of the user
+    mine = ["flow-6.png", "flow-7.png", "flow-8.png", "flow-mine.png"]  # files of the user
     (pages / "flow-7.png").touch()
     cv2.imwrite(str(pages / "flow-8.png"), np.zeros((4, 4, 3), np.uint8))
+    huge = struct.pack(">II", 30_000, 30_000)
+    content = (pages / "flow-8.png").read_bytes().replace(struct.pack(">II", 4, 4), huge)
+    (pages / "flow-6.png").write_bytes(content)
     (pages / "flow-mine.png").touch()
     assert run(monkeypatch, "flow", "--contact-sheet") == 0
     assert "flow: 12 clips on 2 pages in contact-sheets/tiny" in capsys.readouterr().out

@@ -205,7 +205,9 @@ def test_an_interruption_keeps_the_rows_of_the_films_that_are_answered(
         return answer_film(film, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("microfacial.pipeline.commands.predict.answer_film", interrupt)
+    Path("table.csv").write_text("a complete table\n")
     assert predict("noise.avi", "second.avi", "notes.mp4", "--csv", "table.csv") not in (0, 2)
-    with Path("table.csv").open() as stream:
+    assert Path("table.csv").read_text() == "a complete table\n"
+    with Path("table.partial.csv").open() as stream:
         assert [row["clip"] for row in csv.DictReader(stream)] == ["noise.avi"]
     assert "the first 1 of 3 films" in capsys.readouterr().err

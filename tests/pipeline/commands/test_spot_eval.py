@@ -150,7 +150,16 @@ def test_a_movement_that_is_listed_twice_is_refused(
     assert all(name in message for name in ("one.csv", "two.csv", "1–10", "'clip'"))
     (folder / "clip.csv").write_text(TRUTH + "1,1,5,10,negative,micro\n")
     assert run(monkeypatch, "spot-eval", "one.csv", "--truth", "clip.csv") == 2
-    assert "clip.csv" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert all(name in message for name in ("clip.csv", "negative and positive"))
+
+
+def test_a_row_with_moments_is_an_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "spotted.csv").write_text(f"error,{HEADER}0,1,1,5,10,,micro\n")
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 1
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from microfacial.report.flow_sheet import CLIPS_PER_PAGE, ClipView, SheetFacts, 
 from microfacial.settings import read_section
 
 _NOTE = ("Software", "microfacial flow --contact-sheet")  # text in the file of a page
+_NOTE_BYTES = 200  # from the start of the file, which contain the note
 
 
 def run_flow_sheet(project: Project, folder: Path, clip_ids: Sequence[str]) -> None:
@@ -73,12 +74,11 @@ def _write_page(path: Path, page: Image) -> None:
 
 
 def _is_page(path: Path) -> bool:
-    """Return whether a file is a page that this command has drawn."""
+    """Return whether a file is a page that this command has drawn. Its note is in the first bytes."""
     try:
-        with PIL.Image.open(path) as picture:
-            key, text = _NOTE
-            return picture.info.get(key) == text
-    except OSError:  # not a picture
+        with path.open("rb") as stream:
+            return "\0".join(_NOTE).encode() in stream.read(_NOTE_BYTES)
+    except OSError:  # a folder, or a file of somebody else
         return False
 
 

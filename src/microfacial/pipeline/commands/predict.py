@@ -172,8 +172,9 @@ def run_predict(
                 failed |= not _write_targets(answer, film, targets[film])
     except KeyboardInterrupt:
         if outputs.csv is not None and rows:
-            write_answer_table(rows, note, outputs.csv)
-            click.echo(f"predict: {outputs.csv} has the answers about the first {done} of {len(films)} films", err=True)
+            partial_csv = outputs.csv.with_stem(f"{outputs.csv.stem}.partial")  # replaces no complete table
+            write_answer_table(rows, note, partial_csv)
+            click.echo(f"predict: {partial_csv} has the answers about the first {done} of {len(films)} films", err=True)
         raise
     if outputs.csv is not None:
         write_answer_table(rows, note, outputs.csv)
