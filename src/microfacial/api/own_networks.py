@@ -83,7 +83,7 @@ def _call(function: Callable[..., object], task: Task, name: str) -> nn.Module:
         raise
     except Exception as error:
         raise ConfigError(
-            f"{name} fails for the shape {task.shape} and {task.classes} classes: {_name(error)}"
+            f"{name} fails for the shape {task.shape} and {task.classes} classes: {_describe(error)}"
         ) from error
     if not isinstance(network, nn.Module):
         raise ConfigError(f"{name} returned a {type(network).__name__}, not a torch.nn.Module")
@@ -130,11 +130,13 @@ def _try(network: nn.Module, inputs: Tensor, classes: int, name: str) -> None:
         try:
             logits = network.eval()(inputs)
         except Exception as error:
-            raise ConfigError(f"{name}: the network fails on inputs {tuple(inputs.shape)}: {_name(error)}") from error
+            raise ConfigError(
+                f"{name}: the network fails on inputs {tuple(inputs.shape)}: {_describe(error)}"
+            ) from error
     _check_logits(logits, len(inputs), classes, name)
 
 
-def _name(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """Return the type and the message of an error in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 

@@ -55,7 +55,7 @@ def find_mirror(path: Path) -> int | None:
     if not matrices:
         return None
     a, b, c, d = matrices[0]
-    # The first axis of a frame is where OpenCV's rotation has put it. If the matrix mirrors, it is the other axis.
+    # OpenCV's rotation brings the first axis of a frame to its place. A mirror then exchanges the ends of the other.
     return (0 if abs(a) >= abs(b) else 1) if a * d - b * c < 0 else None
 
 
