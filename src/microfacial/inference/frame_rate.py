@@ -101,7 +101,7 @@ def find_slow_frames(seconds: Mapping[int, float]) -> dict[int, str]:
         return {}
     first = np.searchsorted(times, times - 0.5 * SLOW_S, side="left")
     last = np.searchsorted(times, times + 0.5 * SLOW_S, side="right") - 1
-    # Few frames in this time are seen together with their neighbours.
+    # If this time has one or two frames, their rate includes the next frames outside of it.
     first = np.where(first == last, np.maximum(first - 1, 0), first)
     last = np.where(first + 1 >= last, np.minimum(last + 1, len(times) - 1), last)
     rates = np.round((last - first) / (times[last] - times[first]), 1)

@@ -57,8 +57,8 @@ class MeasuredFrame:
 
     Attributes:
         position: positions of the regions relative to the first frame, `(R, 2)` in px of the working width.
-        head: similarity from pixels of the aligned square to where the head has moved them since the key frame, `(2,
-            3)`. It is the identity if the frame is aligned well.
+        head: similarity, `(2, 3)`, from pixels of the aligned square to where the head has moved them since the key
+            frame. It is the identity if the frame is aligned well.
         prepared: the frame as optical flow needs it.
     """
 
@@ -112,6 +112,9 @@ class MotionPath:
 
         Args:
             frame: frame on the aligned square, `(S, S)` uint8.
+
+        Returns:
+            The positions of the regions, and the motion of the head since the key frame.
         """
         prepared = prepare_frame(frame, self._config)
         if self._key is None:
