@@ -67,7 +67,7 @@ def train_fold(
     layout = InputLayout(shows=variant.shows, windows=samples.windows, mirror=samples.mirror)
     samples_of_fold, validates = samples.take(plan.training_rows), (plan.validation_fold == 0) & settings.early_stopping
     trained, validated = (samples_of_fold.take(np.flatnonzero(rows)) for rows in (~validates, validates))
-    scale = channel_scale(trained.inputs)
+    scale = channel_scale(trained.inputs, np.arange(len(trained.labels)))
     shape = (len(scale), 1, 1) if trained.inputs.ndim > 3 else (len(scale),)
 
     def scaled(inputs: NDArray[np.float32]) -> torch.Tensor:

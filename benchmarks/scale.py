@@ -8,7 +8,8 @@ their cost per clip does not depend on other clips. Each size runs in a process 
 The steps: `write` writes clips.csv, faces and flow. `read` opens them and checks that they are finite. `inputs` makes
 the inputs of the MLP. `plan` divides the subjects of all folds. `fold` trains some folds with one thread; the table has
 the time of one. `train` is the whole stage `train` of `majority`, which trains nothing: it plans, scores, and writes
-files and MLflow's runs. `report` draws the page. `memory` is the peak of the process up to `fold`.
+files and MLflow's runs. `report` draws the page. `memory` is the peak of the process up to `fold`. `large` is the peak
+of its memory that is no file while it trains one fold of the MLP at 224 px, where an input has 602 kB.
 
 The table has processor seconds, and the exponent e of growth between two sizes: the cost is proportional to size**e.
 """
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -30,9 +32,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from microfacial.datasets.clip_table import write_clips
-from microfacial.evaluation.experiment import load_data
+from microfacial.evaluation.experiment import Data, load_data
 from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.models import MODELS
@@ -41,7 +44,7 @@ from microfacial.models.presets import resolve
 from microfacial.pipeline.project import open_project
 from microfacial.preprocessing.flow import WINDOWS
 from microfacial.preprocessing.store import read_features, write_faces, write_flow
-from microfacial.records import Clip, Face, Image
+from microfacial.records import Clip, Face, FoldPlan, Image
 
 ROOT = Path(__file__).parent.parent
 CLIPS, SUBJECTS, SIDE_PX = 255, 26, 28
@@ -54,7 +57,7 @@ train: {bootstrap_draws: 2000}
 models: {majority: {}, mlp: {}}
 report: {}
 """
-STEPS = ("write", "read", "inputs", "plan", "fold", "memory", "train", "report")
+STEPS = ("write", "read", "inputs", "plan", "fold", "memory", "large", "train", "report")
 
 
 @contextmanager
@@ -134,8 +137,39 @@ def measure_size(size: float, options: argparse.Namespace) -> dict[str, float]:
     costs["memory"] = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 / (1e3 if sys.platform == "darwin" else 1)
     )
+    with peak_memory(costs, "large"):
+        train_large_inputs(data, plans[0])
     run_stages(costs)
     return costs
+
+
+def train_large_inputs(data: Data, plan: FoldPlan) -> None:
+    """Train one fold of the MLP on large inputs for one epoch."""
+    settings = resolve("mlp", {"epochs": 1, "input_px": 224}, "mlp")
+    samples = make_samples(MODELS["mlp"].make_inputs(data.store, settings), data.store, data.clips, data.classes)
+    train_chunk(samples, (plan,), "mlp", settings)
+
+
+@contextmanager
+def peak_memory(costs: dict[str, float], step: str) -> Iterator[None]:
+    """Store the largest memory of this process in a block in MB, without the pages of files."""
+    ended, peak = threading.Event(), 0
+
+    def watch() -> None:
+        nonlocal peak
+        process = psutil.Process()
+        while not ended.wait(0.02):
+            memory = process.memory_info()
+            peak = max(peak, memory.rss - memory.shared)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    costs[step] = peak / 1e6
 
 
 def run_stages(costs: dict[str, float]) -> None:
@@ -183,7 +217,7 @@ def print_table(costs: dict[float, dict[str, float]]) -> None:
             math.log(costs[larger][step] / costs[smaller][step]) / math.log(larger / smaller)
             for smaller, larger in pairwise(sizes)
         ]
-        unit = "MB" if step == "memory" else "s"
+        unit = "MB" if step in ("memory", "large") else "s"
         cells = [*(f"{value:.3g} {unit}" for value in values), *(f"{exponent:.2f}" for exponent in exponents)]
         print(f"| {step} | {' | '.join(cells)} |")
 

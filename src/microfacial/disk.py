@@ -1,5 +1,7 @@
 """Files on disk: reserve space before it is written, explain a full disk, and read only what has an end.
 
+Large arrays are in temporary files, so that memory does not grow with the number of clips.
+
 A memory map of a file without reserved space ends the process with SIGBUS, without a message, when the disk is full.
 """
 
@@ -7,19 +9,26 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from microfacial.errors import DamagedError, StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LARGEST_BYTES = 2_000_000_000  # of a file that is read as a whole; predictions of a million clips have .1 GB
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # answers of file systems that cannot reserve space
+_MEMORY_BYTES = 256 * 2**20  # of an array that is in memory; larger ones are in a file
+_BLOCK_BYTES = 64 * 2**20  # of rows that are read at once
+_SCRATCH = "microfacial-array-"  # start of the names of these files
+_LARGE_FILES = Path("/var/tmp")
 
 
 def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...], shown: Path) -> None:
@@ -38,6 +47,87 @@ def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...], shown: Pa
     with explain_full_disk(shown, size):
         np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape).flush()
     reserve(path, shown)
+
+
+def empty_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array whose numbers are undefined: in memory, or in a temporary file if it has more than 256 MB.
+
+    The system moves a file out of memory where memory is short, and reads the parts that are used. Worker processes
+    share the file. It is deleted when nothing refers to the array any more. Files of killed processes are deleted when
+    the next file is created.
+
+    Args:
+        shape: shape of the array.
+        dtype: type of the numbers.
+
+    Raises:
+        StorageError: the disk is full. The files are in `TMPDIR` if it is set, otherwise in /var/tmp.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if size <= _MEMORY_BYTES:
+        return np.empty(shape, dtype)
+    folder = _scratch_folder()
+    _delete_leftovers(folder)
+    handle, name = tempfile.mkstemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=folder)
+    os.close(handle)
+    path = Path(name)
+    try:
+        with explain_full_disk(folder, size):
+            os.truncate(path, size)
+        reserve(path, folder)
+        array = np.memmap(path, dtype, mode="r+", shape=shape)
+    except BaseException:
+        path.unlink()
+        raise
+    weakref.finalize(array.base, path.unlink, missing_ok=True)  # views of the array keep its base
+    return array
+
+
+def take_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return a copy of some rows of an array. A large copy is in a temporary file; see `empty_array`.
+
+    Args:
+        array: `(N, …)`.
+        rows: indices of the rows, `(n,)`.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    copy = empty_array((len(rows), *array.shape[1:]), array.dtype)
+    for block in split_rows(array, len(rows)):
+        copy[block] = array[rows[block]]
+    return copy
+
+
+def split_rows(array: NDArray[Any], count: int) -> Iterator[slice]:
+    """Yield slices of a list of rows of an array, so that the rows of each slice have up to 64 MB.
+
+    Args:
+        array: `(N, …)`.
+        count: length of the list.
+    """
+    step = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
+
+
+def stack_rows(rows: Iterable[NDArray[Any]], count: int) -> NDArray[Any]:
+    """Return arrays of one shape and type as the rows of a new array. A large one is in a file; see `empty_array`.
+
+    Args:
+        rows: the arrays, at least one.
+        count: number of the arrays.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    stacked: NDArray[Any] | None = None
+    for number, row in enumerate(rows):
+        if stacked is None:
+            stacked = empty_array((count, *row.shape), row.dtype)
+        stacked[number] = row
+    assert stacked is not None
+    return stacked
 
 
 def reserve(path: Path, shown: Path) -> None:
@@ -145,6 +235,21 @@ def read_content(path: Path, *, pipes: bool = False) -> bytes:
     if status.st_size > _LARGEST_BYTES:
         raise DamagedError(f"it has {status.st_size / 1e9:.1f} GB, and at most {_LARGEST_BYTES / 1e9:.0f} GB are read")
     return path.read_bytes()
+
+
+def _scratch_folder() -> Path:
+    """Return the folder for large temporary files: the one that the user chose, or the one of the system."""
+    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    return Path(tempfile.gettempdir()) if chosen or not is_writable(_LARGE_FILES) else _LARGE_FILES
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete the arrays of processes that were killed. The number of the process is in the name of the file."""
+    for path in folder.glob(f"{_SCRATCH}*"):
+        number = path.name.split("-")[-2]
+        if number.isdecimal() and number != str(os.getpid()) and not is_in_use(path):
+            with suppress(OSError):  # it belongs to another user
+                path.unlink()
 
 
 def _megabytes(size: int) -> str:

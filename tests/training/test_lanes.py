@@ -30,7 +30,7 @@ def test_flat_inputs_have_one_channel(fit_tiny: FitTiny, samples: Samples) -> No
 def test_the_scale_of_a_channel_without_motion_is_not_zero() -> None:
     inputs = np.zeros((2, 3, 4, 4), dtype=np.float32)
     inputs[:, 1] = 2
-    scale = channel_scale(inputs)
+    scale = channel_scale(inputs, np.arange(2))
     assert scale.dtype == np.float32
     assert scale[1] == 2
     assert (scale[[0, 2]] > 0).all()

@@ -10,6 +10,7 @@ import numpy as np
 from joblib import delayed
 from numpy.typing import NDArray
 
+from microfacial.disk import take_rows
 from microfacial.evaluation.ablation_table import AblationRow, score_row
 from microfacial.evaluation.experiment import Data
 from microfacial.evaluation.protocols import scored_rows
@@ -102,7 +103,7 @@ def _shift_inputs(
     clips, store = data.clips, data.store
     shifted = {int(row): shift_apex(clips[row], frames) for row in scored_rows(samples, data.protocol)}
     moved = [row for row, clip in shifted.items() if clip.apex != clips[row].apex]
-    inputs = samples.inputs.copy()
+    inputs = take_rows(samples.inputs, np.arange(len(clips)))
     if moved:
         moved_store = replace(
             store,

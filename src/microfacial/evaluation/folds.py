@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from joblib import delayed
 
+from microfacial.disk import take_rows
 from microfacial.errors import ConfigError
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.models import Network
@@ -199,7 +200,7 @@ def train_chunk(
             for plan in chunk
         ]
         models = fit(training_data, model=model, settings=settings, watch=watch, **options)
-        inputs = [samples.inputs[plan.test_rows] for plan in chunk]
+        inputs = [take_rows(samples.inputs, plan.test_rows) for plan in chunk]
         probabilities = [fitted.predict(rows) for fitted, rows in zip(models, inputs, strict=True)]
         importances = [
             fitted.explain(rows) if isinstance(fitted, Explainable) else {}

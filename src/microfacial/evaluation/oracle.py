@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.disk import take_rows
 from microfacial.errors import DamagedError, ProtocolError, StorageError
 from microfacial.evaluation.stored_results import check_fold
 from microfacial.files import as_file_name, read_arrays, read_json, refuse_damaged, write_arrays
@@ -83,7 +84,7 @@ def _watch_chunk(folder: Path, samples: Samples, chunk: "Chunk") -> Iterator["Wa
             repeat=plan.repeat,
             epoch=epoch,
             truth=samples.labels[plan.test_rows],
-            probabilities=predict(samples.inputs[plan.test_rows]),
+            probabilities=predict(take_rows(samples.inputs, plan.test_rows)),
         )
         if fold not in best or _hits(current) > _hits(best[fold]):
             best[fold] = current

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.datasets.action_units import SCORED_UNITS, label_units, moved_regions
+from microfacial.disk import stack_rows
 from microfacial.errors import ProtocolError
 from microfacial.models.mirror import mirror_order
 from microfacial.preprocessing.strain import strain
@@ -43,7 +44,7 @@ def full_face(store: FaceStore, size_px: int) -> Inputs:
         Values `(N, 3, size_px, size_px)` float32: u, v, strain.
     """
     motions = (_motion(store, row, ONSET_APEX) for row in range(len(store.clips)))
-    return Inputs(values=np.stack([_whole_face(motion, store, size_px) for motion in motions]))
+    return Inputs(values=stack_rows((_whole_face(motion, store, size_px) for motion in motions), len(store.clips)))
 
 
 def portrait(store: FaceStore, size_px: int, *, channels: Literal[2, 3] = 2) -> Inputs:
@@ -60,7 +61,7 @@ def portrait(store: FaceStore, size_px: int, *, channels: Literal[2, 3] = 2) -> 
         Values `(N, channels, size_px, size_px)` float32. Pixels outside the face are 0; see `face_area`.
     """
     motions = (_motion(store, row, ONSET_APEX)[:channels] for row in range(len(store.clips)))
-    return Inputs(values=np.stack([_portrait(motion, store, size_px) for motion in motions]))
+    return Inputs(values=stack_rows((_portrait(motion, store, size_px) for motion in motions), len(store.clips)))
 
 
 def apex_crops(store: FaceStore, size_px: int) -> Inputs:
@@ -74,7 +75,8 @@ def apex_crops(store: FaceStore, size_px: int) -> Inputs:
         Values `(N, 3, size_px, size_px)` float32: red, green and blue, from −0.5 to 0.5.
     """
     images = (apex[..., ::-1].astype(np.float32) / 255 - 0.5 for _, apex in store.crops)
-    return Inputs(values=np.stack([_resize(image.transpose(2, 0, 1), size_px) for image in images]))
+    resized = (_resize(image.transpose(2, 0, 1), size_px) for image in images)
+    return Inputs(values=stack_rows(resized, len(store.clips)))
 
 
 def face_regions(store: FaceStore, size_px: int, *, whole_face: bool = False, face: FaceFrame = "square") -> Inputs:
@@ -115,14 +117,12 @@ def region_windows(
     Returns:
         Values `(N, W, R, 3, size_px, size_px)` float32: u, v, strain.
     """
-    values = np.stack(
-        [
-            np.stack([_cut(store, row, window, size_px, whole_face, face) for window in windows])
-            for row in range(len(store.clips))
-        ]
+    clips = (
+        np.stack([_cut(store, row, window, size_px, whole_face, face) for window in windows])
+        for row in range(len(store.clips))
     )
     return Inputs(
-        values=values,
+        values=stack_rows(clips, len(store.clips)),
         windows=tuple(windows),
         regions=(*store.regions, *([WHOLE_FACE] if whole_face else [])),
         mirror=mirror_order(store.regions, whole_face=whole_face),

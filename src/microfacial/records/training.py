@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from microfacial.disk import take_rows
+
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 """A device of PyTorch in params.yaml. `auto` is the first of cuda, mps and cpu that this machine has."""
 
@@ -67,13 +69,13 @@ class Samples:
     task: LearningTask = "classes"
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """Return a copy with the selected rows only.
+        """Return a copy with the selected rows only. A large copy is in a temporary file.
 
         Args:
             rows: indices of the rows, `(n,)`.
         """
         names = (f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray))
-        arrays: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        arrays: dict[str, Any] = {name: take_rows(getattr(self, name), rows) for name in names}
         return replace(self, **arrays)
 
 

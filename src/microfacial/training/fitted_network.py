@@ -1,6 +1,6 @@
 """The trained networks of one fold, and the checkpoint that brings them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FloatArray, History
 from microfacial.training.augmentation import InputLayout
 from microfacial.training.lanes import per_channel
-from microfacial.training.stack import NetworkStack, resolve_precision
+from microfacial.training.stack import ROWS_PER_PASS, NetworkStack, resolve_precision
 
 _TENSOR = "network."  # prefix of the names of parameters and buffers in a checkpoint
 
@@ -69,16 +69,7 @@ class FittedNetwork:
             Probabilities, `(n, K)` or `(n, U)`, averaged over the networks and, with `test_time_flip`, over mirror
             images.
         """
-        images = [self._as_tensor(inputs)]
-        if self.test_time_flip:
-            images.append(mirror_image(images[0], self.layout.mirror, self.layout.shows))
-        classes = self.task.classes - len(self.task.units)
-        probabilities = [
-            _as_probabilities(network.predict((image / per_channel(scale, image))[None])[0].cpu().double(), classes)
-            for network, scale in self._members()
-            for image in images
-        ]
-        return torch.stack(probabilities).mean(0).numpy()
+        return np.concatenate([self._predict_pass(rows) for rows in self._split(inputs)])
 
     def explain(self, inputs: NDArray[np.float32]) -> dict[str, FloatArray]:
         """Return the importance of regions, windows and branches, averaged over the networks.
@@ -91,14 +82,8 @@ class FittedNetwork:
         """
         if self.explanation is None:
             return {}
-        image = self._as_tensor(inputs)
-        members = [
-            network.explain(self.explanation, image / per_channel(scale, image)) for network, scale in self._members()
-        ]
-        return {
-            name: torch.stack([tensors[name] for tensors in members]).cpu().double().mean(0).numpy()
-            for name in members[0]
-        }
+        passes = [self._explain_pass(self.explanation, rows) for rows in self._split(inputs)]
+        return {name: np.concatenate([arrays[name] for arrays in passes]) for name in passes[0]}
 
     def checkpoint(self) -> dict[str, NDArray[Any]]:
         """Return what `restore_network` needs, by name: the task, the layout, the scale of inputs, and each tensor."""
@@ -114,6 +99,32 @@ class FittedNetwork:
             **({"units": np.array(self.task.units)} if self.task.units else {}),
             **{f"{_TENSOR}{name}": value.cpu().numpy().copy() for name, value in tensors.items()},
         }
+
+    def _predict_pass(self, image: Tensor) -> FloatArray:
+        images = [image]
+        if self.test_time_flip:
+            images.append(mirror_image(image, self.layout.mirror, self.layout.shows))
+        classes = self.task.classes - len(self.task.units)
+        probabilities = [
+            _as_probabilities(network.predict((image / per_channel(scale, image))[None])[0].cpu().double(), classes)
+            for network, scale in self._members()
+            for image in images
+        ]
+        return torch.stack(probabilities).mean(0).numpy()
+
+    def _explain_pass(self, explanation: Explain, image: Tensor) -> dict[str, FloatArray]:
+        members = [
+            network.explain(explanation, image / per_channel(scale, image)) for network, scale in self._members()
+        ]
+        return {
+            name: torch.stack([tensors[name] for tensors in members]).cpu().double().mean(0).numpy()
+            for name in members[0]
+        }
+
+    def _split(self, inputs: NDArray[np.float32]) -> Iterator[Tensor]:
+        """Yield the inputs of one pass after another on the device, so that the others need not be in memory."""
+        for start in range(0, max(1, len(inputs)), ROWS_PER_PASS):
+            yield self._as_tensor(inputs[start : start + ROWS_PER_PASS])
 
     def _members(self) -> Sequence[tuple[NetworkStack, Tensor]]:
         """Each network as a stack of one, with its scale `(C,)`."""

@@ -1,5 +1,6 @@
 """Preparation of one network of a fold: its rows, its scale, its class weights and its untrained weights."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microfacial.datasets.action_units import SCORED_UNITS
+from microfacial.disk import split_rows
 from microfacial.models import Network, Task
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import Samples, TrainingData
@@ -81,7 +83,7 @@ def prepare_lane(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(initial_seed)  # torch.manual_seed also asks each kind of device
         network = variant.build(task, settings)
-    scale = channel_scale(samples.inputs[training])
+    scale = channel_scale(samples.inputs, training)
     weights = class_weights(samples.labels[training], len(samples.classes), settings.class_weights)
     if samples.task == "units":
         weights = weights[:0]
@@ -114,18 +116,22 @@ def member_seeds(seed: int, member: int) -> tuple[int, int]:
     return initial, training
 
 
-def channel_scale(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def channel_scale(inputs: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Compute the root mean square of each channel. Division by it keeps zero motion at zero.
 
     Args:
-        inputs: `(n, …, C, H, W)`. Flat inputs `(n, P)` count as one channel.
+        inputs: `(m, …, C, H, W)`. Flat inputs `(m, P)` count as one channel.
+        rows: indices of the n rows that count.
 
     Returns:
         Root mean squares, `(C,)`, never 0, with the type of the inputs.
     """
     channel = inputs.ndim - 3 if inputs.ndim > 3 else None
     other_axes = tuple(axis for axis in range(inputs.ndim) if axis != channel)
-    power = np.atleast_1d(np.square(inputs, dtype=np.float64).mean(axis=other_axes))
+    sums = [
+        np.square(inputs[rows[block]], dtype=np.float64).sum(axis=other_axes) for block in split_rows(inputs, len(rows))
+    ]
+    power = np.atleast_1d(np.sum(sums, axis=0)) / (len(rows) * math.prod(inputs.shape[axis] for axis in other_axes[1:]))
     return np.sqrt(np.maximum(power, np.finfo(np.float32).tiny)).astype(inputs.dtype)
 
 

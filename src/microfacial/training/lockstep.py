@@ -119,8 +119,13 @@ class Lockstep:
         """
         counts = [len(lane.validation_rows) for lane in self.lanes]
         length = -(-max(counts) // ROWS_PER_PASS) * ROWS_PER_PASS  # equal passes, whatever the counts of other lanes
-        inputs, targets = self._gather(torch.stack([_repeat(lane.validation_rows, length) for lane in self.lanes]))
-        logits = self._stack.with_weights(self.weights).predict(inputs)
+        rows = torch.stack([_repeat(lane.validation_rows, length) for lane in self.lanes])
+        stack = self._stack.with_weights(self.weights)
+        predicted = []
+        for part in torch.split(rows, ROWS_PER_PASS, dim=1):  # a pass at a time is in memory
+            inputs, part_targets = self._gather(part)
+            predicted.append((stack.predict(inputs), part_targets))
+        logits, targets = (torch.cat(parts, dim=1) for parts in zip(*predicted, strict=True))
         losses = [self._validation_loss(lane, logits, targets, count) for lane, count in enumerate(counts)]
         classes = self._class_weights.shape[1]
         if not classes:

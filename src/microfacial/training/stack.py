@@ -130,10 +130,10 @@ class NetworkStack:
         return vmap(compute, randomness="different")(dict(tensors), inputs)
 
     def predict(self, inputs: Tensor) -> Tensor:
-        """Compute logits without dropout, `ROWS_PER_PASS` rows at a time.
+        """Compute logits without dropout.
 
         Args:
-            inputs: inputs of each network, `(L, n, …)`.
+            inputs: inputs of each network, `(L, n, …)`. At most `ROWS_PER_PASS` rows need little memory.
 
         Returns:
             Logits, `(L, n, K)`.
@@ -141,15 +141,14 @@ class NetworkStack:
         self.set_training(False)
         tensors = {**self.parameters, **self.buffers}
         with torch.no_grad():
-            logits = [self.logits(tensors, rows) for rows in torch.split(inputs, ROWS_PER_PASS, dim=1)]
-        return torch.cat(logits, dim=1)
+            return self.logits(tensors, inputs)
 
     def explain(self, explain: Explain, inputs: Tensor) -> dict[str, Tensor]:
-        """Explain the predictions of a stack of one network, `ROWS_PER_PASS` rows at a time.
+        """Explain the predictions of a stack of one network.
 
         Args:
             explain: the function of the model variant, `Network.explain`.
-            inputs: inputs, `(n, …)`.
+            inputs: inputs, `(n, …)`. At most `ROWS_PER_PASS` rows need little memory.
 
         Returns:
             Tensors `(n, …)` by name.
@@ -158,11 +157,8 @@ class NetworkStack:
         tensors = {f"network.{name}": value.squeeze(0) for name, value in {**self.parameters, **self.buffers}.items()}
         explained = _ExplainedNetwork(self._network, explain)
         with torch.no_grad():
-            passes = [
-                functional_call(explained, tensors, (rows,), tie_weights=False)
-                for rows in torch.split(inputs, ROWS_PER_PASS)
-            ]
-        return {name: torch.cat([tensors[name] for tensors in passes]) for name in passes[0]}
+            explanation: dict[str, Tensor] = functional_call(explained, tensors, (inputs,), tie_weights=False)
+        return explanation
 
     def set_training(self, training: bool) -> None:
         """Switch dropout on or off.
