@@ -1,6 +1,13 @@
 """The shared fixtures are in shared_fixtures.py, because their imports take seconds."""
 
 import pytest
+from joblib import cpu_count
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run three slow tests on two cores, because these tests also wait for programs that they start."""
+    return 3 * int(cpu_count()) // 2 if config.option.markexpr == "slow" else None
 
 
 @pytest.hookimpl(trylast=True)
