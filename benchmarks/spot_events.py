@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microfacial.datasets.event_table import VideoEvent, read_events
+from microfacial.datasets.event_table import VideoEvent, read_event_table
 from microfacial.datasets.film import open_film
 from microfacial.datasets.synthetic.film import FILM_FPS, write_film
 from microfacial.evaluation.spotting_scores import SpottingScores, score_spotting
@@ -114,7 +114,7 @@ def main() -> None:
             video = folder / f"film{seed}-{arguments.seconds:g}.mp4"
             if not video.exists():
                 write_film(video, arguments.seconds, seed)
-            truth += [event.in_video(video.stem) for event in read_events(video.with_suffix(".csv"))]
+            truth += [event.in_video(video.stem) for event in read_event_table(video.with_suffix(".csv")).events]
             events, baseline, spent = spot_video(video)
             ours += events
             peaks += baseline

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from microfacial.datasets.event_table import VideoEvent, name_video, read_event_table, read_events, write_events
+from microfacial.datasets.event_table import VideoEvent, drop_extension, read_event_table, write_events
 from microfacial.errors import StorageError
 
 EVENTS = (
@@ -17,14 +17,14 @@ EVENTS = (
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_events(tmp_path / "clip.csv", EVENTS)
     assert (tmp_path / "clip.csv").read_text().splitlines()[0] == "person,onset,apex,offset,class,kind"
-    assert read_events(tmp_path / "clip.csv") == EVENTS
+    assert read_event_table(tmp_path / "clip.csv").events == EVENTS
 
 
 @pytest.mark.parametrize(("row", "value"), [("1,9,7,12,,micro", "onset 9"), ("1,x,7,12,,micro", "'x'")])
 def test_a_faulty_row_is_refused_with_its_line(tmp_path: Path, row: str, value: str) -> None:
     (tmp_path / "clip.csv").write_text(f"person,onset,apex,offset,class,kind\n1,1,2,3,,micro\n{row}\n")
     with pytest.raises(StorageError, match=rf"line 3.*{value}"):
-        read_events(tmp_path / "clip.csv")
+        read_event_table(tmp_path / "clip.csv")
 
 
 def test_the_lines_of_predict_are_read(tmp_path: Path) -> None:
@@ -40,40 +40,40 @@ def test_the_lines_of_predict_are_read(tmp_path: Path) -> None:
     quiet = {"clip": "films/b.mp4", "label": None, "reason": "nothing moves"}
     (tmp_path / "events.json").write_text("\n".join(json.dumps(row) for row in (line, quiet)))
     (tmp_path / "events.csv").write_text(",".join(line) + "\n" + ",".join(map(str, line.values())) + "\n")
-    expected = (EVENTS[0].in_video("films/a"),)
-    assert read_events(tmp_path / "events.json") == expected
-    assert read_events(tmp_path / "events.csv") == expected
+    expected = (EVENTS[0].in_video("films/a.mp4"),)
+    assert read_event_table(tmp_path / "events.json").events == expected
+    assert read_event_table(tmp_path / "events.csv").events == expected
 
 
 def test_a_byte_order_mark_hides_no_column(tmp_path: Path) -> None:
     rows = "clip,person,onset,apex,offset,label,kind\na.mp4,1,3,7,12,positive,micro\n"
     (tmp_path / "events.csv").write_text(rows, encoding="utf-8-sig")
-    assert [event.video for event in read_events(tmp_path / "events.csv")] == ["a"]
+    assert [event.video for event in read_event_table(tmp_path / "events.csv").events] == ["a.mp4"]
     (tmp_path / "events.json").write_text(json.dumps({"source": "a.mp4", "events": []}), encoding="utf-8-sig")
-    assert read_events(tmp_path / "events.json") == ()
+    assert read_event_table(tmp_path / "events.json").events == ()
 
 
 @pytest.mark.parametrize(("path", "name"), [("v.1", "v.1"), ("a/v.1.MP4", "a/v.1"), ("./a/b/", "a/b"), ("", "")])
 def test_only_the_extension_of_a_video_is_removed(path: str, name: str) -> None:
-    assert name_video(path) == name
+    assert drop_extension(path) == name
 
 
 def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "events.csv")
     with pytest.raises(StorageError, match="pipe"):
-        read_events(tmp_path / "events.csv")
+        read_event_table(tmp_path / "events.csv")
 
 
 def test_videos_without_movements_are_known_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("clip,person,onset,apex,offset,kind\nf/b.mp4,,,,,\nf/c.mp4,1,1,2,3,micro\n")
     (tmp_path / "a.json").write_text(json.dumps([{"source": "f/b.mp4", "events": []}, {"events": []}]))
     for name in ("a.csv", "a.json"):
-        assert read_event_table(tmp_path / name).quiet == ("f/b",)
+        assert read_event_table(tmp_path / name).quiet == ("f/b.mp4",)
 
 
 def test_answers_can_come_through_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = Thread(target=(tmp_path / "pipe").write_text, args=(json.dumps({"source": "a.mp4", "events": []}),))
     writer.start()
-    assert read_events(tmp_path / "pipe") == ()
+    assert read_event_table(tmp_path / "pipe").events == ()
     writer.join()

@@ -32,8 +32,8 @@ class VideoEvent:
         offset: frame number.
         label: class of the expression; empty if it is unknown.
         kind: micro or macro.
-        video: path of the video or of its folder of frames, as the table gives it, without the extension of a video;
-            empty if the table is about a single video.
+        video: path of the video or of its folder of frames, as the table gives it; empty if the table is about a single
+            video.
     """
 
     person: str
@@ -76,22 +76,6 @@ def write_events(path: Path, events: Iterable[VideoEvent]) -> None:
     write_csv(path, ({**vars(event), "class": event.label} for event in events), EVENT_COLUMNS)
 
 
-def read_events(path: Path, remedy: str = _REMEDY) -> tuple[VideoEvent, ...]:
-    """Read the expressions in a table, or in the answers of `predict --json`.
-
-    Args:
-        path: see `read_event_table`.
-        remedy: what to do about a faulty table.
-
-    Returns:
-        The expressions in order.
-
-    Raises:
-        StorageError: see `read_event_table`.
-    """
-    return read_event_table(path, remedy).events
-
-
 def read_event_table(path: Path, remedy: str = _REMEDY) -> EventTable:
     """Read a table of expressions, or the answers of `predict --json`.
 
@@ -128,7 +112,7 @@ def _has_moments(row: dict[str, str]) -> bool:
 
 
 def _find_video(row: dict[str, str]) -> str:
-    return name_video(row.get("video") or row.get("source") or row.get("clip") or "")
+    return row.get("video") or row.get("source") or row.get("clip") or ""
 
 
 def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
@@ -182,7 +166,7 @@ def parse_event(cells: dict[str, str], where: str) -> VideoEvent:
     )
 
 
-def name_video(path: str) -> str:
+def drop_extension(path: str) -> str:
     """Return the path of a video without its extension, or the path of a folder of frames as it is.
 
     Args:

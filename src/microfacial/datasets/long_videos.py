@@ -8,7 +8,7 @@ from microfacial.datasets import find_dataset, find_scheme
 from microfacial.datasets.annotation_table import MACRO
 from microfacial.datasets.annotations import Annotation, AnnotationRow, FaultyRow, SkippedRow
 from microfacial.datasets.clips import classify, correct
-from microfacial.datasets.event_table import VideoEvent, name_video
+from microfacial.datasets.event_table import VideoEvent, drop_extension
 from microfacial.datasets.video import VIDEO_EXTENSIONS
 from microfacial.errors import DatasetError
 
@@ -91,5 +91,5 @@ def _make_event(row: Annotation, frames: str, label: str, *, is_macro: bool) -> 
         offset=row.offset,
         label=label,
         kind="macro" if is_macro else "micro",
-        video=name_video(frames if path.suffix.lower() in VIDEO_EXTENSIONS else str(path.parent)),
+        video=drop_extension(frames if path.suffix.lower() in VIDEO_EXTENSIONS else str(path.parent)),
     )

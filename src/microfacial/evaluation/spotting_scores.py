@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from microfacial.datasets.event_table import VideoEvent
+from microfacial.datasets.event_table import VideoEvent, drop_extension
 from microfacial.errors import DatasetError
 from microfacial.metrics import confusion, uf1
 
@@ -66,8 +66,9 @@ class SpottingScores:
         macro: of macro-expressions.
         all: of both kinds. A spotted interval must have the right kind.
         recognition_f1: unweighted F1 of the classes of the micro-expressions that are matched; None if none of them has
-            a class.
+            a class, or if no class is on both sides.
         strs: `micro.f1` times `recognition_f1`; None if that is unknown.
+        strs_note: why `strs` is unknown; empty if it is known.
     """
 
     micro: SpottingScore
@@ -75,6 +76,7 @@ class SpottingScores:
     all: SpottingScore
     recognition_f1: float | None
     strs: float | None
+    strs_note: str = ""
 
 
 def score_spotting(spotted: Iterable[VideoEvent], annotated: Iterable[VideoEvent]) -> SpottingScores:
@@ -110,9 +112,10 @@ def score_spotting(spotted: Iterable[VideoEvent], annotated: Iterable[VideoEvent
     micro, macro = counts["micro"], counts["macro"]
     both = (getattr(micro, name) + getattr(macro, name) for name in ("annotated", "spotted", "matched"))
     total = SpottingScore(**dict(zip(("annotated", "spotted", "matched"), both, strict=True)))
-    recognition = _score_classes(pairs)
+    note = _explain_unknown_classes(pairs, answers, truth)
+    recognition = None if note else _score_classes(pairs)
     strs = None if recognition is None else micro.f1 * recognition
-    return SpottingScores(micro=micro, macro=macro, all=total, recognition_f1=recognition, strs=strs)
+    return SpottingScores(micro=micro, macro=macro, all=total, recognition_f1=recognition, strs=strs, strs_note=note)
 
 
 def match_events(spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]) -> list[tuple[VideoEvent, VideoEvent]]:
@@ -157,7 +160,8 @@ def match_videos(spotted: Sequence[VideoEvent], known: Iterable[str]) -> list[Vi
     """Return spotted movements with the names of the annotated videos.
 
     Paths of one video can differ at their start, because tables were written in different folders. Two paths name the
-    same video if one of them is the end of the other.
+    same video if one of them is the end of the other. The extensions of videos count if they are needed to tell apart
+    several videos.
 
     Args:
         spotted: movements in all videos.
@@ -179,7 +183,8 @@ def match_videos(spotted: Sequence[VideoEvent], known: Iterable[str]) -> list[Vi
 
 def _find_video(video: str, known: Sequence[str]) -> str:
     """Return the only known name of a video."""
-    same = [video] if video in known else [name for name in known if _is_same_video(video, name)]
+    same = [video] if video in known else [name for name in known if _is_same_path(video, name)]
+    same = same or [name for name in known if _is_same_path(drop_extension(video), drop_extension(name))]
     if not same:
         raise DatasetError(
             f"no annotation names the video {video!r}; annotated are {', '.join(map(repr, known[:3]))}. "
@@ -193,6 +198,13 @@ def _find_video(video: str, known: Sequence[str]) -> str:
 
 
 def _is_same_video(first: str, second: str) -> bool:
+    """Return whether two names can mean one video: their extensions do not differ."""
+    bare, other = drop_extension(first), drop_extension(second)
+    is_bare = first == bare or second == other
+    return _is_same_path(first, second) or (is_bare and _is_same_path(bare, other))
+
+
+def _is_same_path(first: str, second: str) -> bool:
     """Return whether one path is the end of the other."""
     parts, others = PurePath(first).parts[::-1], PurePath(second).parts[::-1]
     common = min(len(parts), len(others))
@@ -253,9 +265,22 @@ def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, .
     return dict(groups)
 
 
-def _score_classes(pairs: Sequence[tuple[VideoEvent, VideoEvent]]) -> float | None:
+def _explain_unknown_classes(
+    pairs: Sequence[tuple[VideoEvent, VideoEvent]], spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]
+) -> str:
+    """Return why the classes of the matched micro-expressions cannot be scored, or an empty text."""
     if not pairs:
-        return None
+        return "no micro-expression that was spotted has an annotated class"
+    ours, theirs = (sorted({event.label for event in events} - {""}) for events in (spotted, annotated))
+    if set(ours) & set(theirs):
+        return ""
+    return (
+        f"the annotated classes are {', '.join(theirs)}, and the spotted classes are {', '.join(ours) or 'missing'}. "
+        "None of them are the same. Give both tables the classes of one label scheme"
+    )
+
+
+def _score_classes(pairs: Sequence[tuple[VideoEvent, VideoEvent]]) -> float:
     names = sorted({event.label for pair in pairs for event in pair})
     guesses, truths = (np.array([names.index(event.label) for event in side]) for side in zip(*pairs, strict=True))
     return float(uf1(confusion(truths, guesses, len(names))))

@@ -69,7 +69,7 @@ def test_videos_are_told_apart_by_their_names(
         ("spotted.csv", HEADER + "1,1,5,10,,mikro\n", "'mikro'"),
         ("spotted.csv", HEADER + "1,1.5,5,10,,micro\n", "'1.5'"),
         ("spotted.csv", "person,onset\n1,2\n", "apex"),
-        ("spotted.csv", "source,person,onset,apex,offset,kind\nx.mp4,1,1,5,10,micro\n", "'x'"),
+        ("spotted.csv", "source,person,onset,apex,offset,kind\nx.mp4,1,1,5,10,micro\n", "'x.mp4'"),
         ("spotted.json", "[1]", "answer 1"),
         ("spotted.json", '{"events": [{"onset": 3}]}', "event 1"),
         ("spotted.json", "junk", "spotted.json"),
@@ -176,3 +176,68 @@ def test_a_film_with_an_error_is_not_a_film_without_movements(
     assert run(monkeypatch, "spot-eval", name, "--truth", "clip.csv") == 2
     message = capsys.readouterr().err
     assert all(text in message for text in (name, "clip", "no video"))
+
+
+TABLES = {  # tables without a column of videos; the moments of the two films are exchanged
+    "truth/a/film.csv": HEADER + "1,10,15,20,positive,micro\n",
+    "truth/b/film.csv": HEADER + "1,100,105,110,positive,micro\n",
+    "b/film.csv": HEADER + "1,10,15,20,positive,micro\n",
+    "a/film.csv": HEADER + "1,100,105,110,positive,micro\n",
+}
+
+
+def test_tables_of_one_name_in_two_folders_are_about_two_videos(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in TABLES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    truth = ("--truth", "truth/a/film.csv", "--truth", "truth/b/film.csv", "--json")
+    assert run(monkeypatch, "spot-eval", "a/film.csv", "b/film.csv", *truth) == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 0
+    assert run(monkeypatch, "spot-eval", "truth/a/film.csv", "truth/b/film.csv", *truth) == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 2
+
+
+def test_two_answers_about_the_only_video_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one.csv", "two.csv"):
+        (folder / name).write_text(HEADER + "1,1,5,10,positive,micro\n")
+    assert run(monkeypatch, "spot-eval", "one.csv", "two.csv", "--truth", "clip.csv") == 2
+    assert "one.csv and two.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spotted", "matched"), [(("x.mp4", "x.mov"), 2), (("x.mov", "x.mp4"), 0), (("x.avi", "x.avi"), None)]
+)
+def test_extensions_tell_videos_apart_where_they_are_needed(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    spotted: tuple[str, str],
+    matched: int | None,
+) -> None:
+    for name, (first, second) in (("truth.csv", ("x.mp4", "x.mov")), ("spotted.csv", spotted)):
+        rows = (f"{first},1,10,15,20,positive,micro", f"{second},1,110,115,120,positive,micro")
+        (folder / name).write_text("\n".join((f"video,{HEADER.strip()}", *rows, "")))
+    status = run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "truth.csv", "--json")
+    answer = capsys.readouterr()
+    if matched is None:
+        assert status == 2
+        assert all(name in answer.err for name in ("x.avi", "x.mp4", "x.mov"))
+    else:
+        assert json.loads(answer.out)["micro"]["matched"] == matched
+
+
+@pytest.mark.parametrize("label", ["happiness", ""])
+def test_strs_is_unknown_if_no_class_is_in_both_tables(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], label: str
+) -> None:
+    (folder / "spotted.csv").write_text(HEADER + f"1,1,5,10,{label},micro\n2,40,45,52,{label},micro\n")
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["micro"]["f1"] == 1
+    assert (scores["recognition_f1"], scores["strs"]) == (None, None)
+    assert "positive" in scores["strs_note"]
+    assert (label or "missing") in scores["strs_note"]

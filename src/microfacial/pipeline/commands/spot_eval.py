@@ -1,11 +1,12 @@
 """Command `spot-eval`: score spotted movements against annotated ones."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import SPOTTED_REMEDY, VideoEvent, read_event_table, read_events
+from microfacial.datasets.event_table import SPOTTED_REMEDY, EventTable, VideoEvent, read_event_table
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import (
@@ -46,9 +47,10 @@ def run_spot_eval(
     """
     if corpus is None:
         tables = {path: read_event_table(path) for path in truth}
-        annotated = [event for path, table in tables.items() for event in _name_videos(table.events, path.stem)]
+        names = _name_tables(path for path, table in tables.items() if not _names_videos(table))
+        annotated = [event for path, table in tables.items() for event in _name_videos(table.events, names.get(path))]
         quiet = {video for table in tables.values() for video in table.quiet}
-        quiet |= {path.stem for path, table in tables.items() if not table.events and not table.quiet}
+        quiet |= {names[path] for path, table in tables.items() if not table.events and not table.quiet}
         require_different(annotated, truth)
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
@@ -57,8 +59,14 @@ def run_spot_eval(
         raise DatasetError(f"{truth[0]} has no annotated movement, so there is nothing to score. Give another table")
     videos = {event.video for event in annotated} | quiet
     alone = next(iter(videos)) if len(videos) == 1 else None
-    answers = {path: read_events(path, SPOTTED_REMEDY) for path in spotted}
-    movements = [event for path, events in answers.items() for event in _name_videos(events, alone or path.stem)]
+    answers = {path: read_event_table(path, SPOTTED_REMEDY) for path in spotted}
+    nameless = [path for path, table in answers.items() if not _names_videos(table)]
+    if alone and len(nameless) > 1:
+        raise DatasetError(
+            f"{nameless[0]} and {nameless[1]} name no video, and only {alone!r} is annotated. Give one of them"
+        )
+    names = dict.fromkeys(nameless, alone) if alone else _name_tables(nameless)
+    movements = [event for path, table in answers.items() for event in _name_videos(table.events, names.get(path))]
     movements = match_videos(movements, videos)
     require_different(movements, spotted)
     scores = score_spotting(movements, annotated)
@@ -69,9 +77,23 @@ def run_spot_eval(
         click.echo(line)
 
 
-def _name_videos(events: Sequence[VideoEvent], name: str) -> list[VideoEvent]:
+def _names_videos(table: EventTable) -> bool:
+    return all(event.video for event in table.events) and bool(table.events or table.quiet)
+
+
+def _name_tables(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the name of the video of each table without videos: the name of the table, or its path if others share it.
+
+    `a/clip.csv` and `b/clip.csv` are about the videos `a/clip` and `b/clip`.
+    """
+    tables = list(paths)
+    stems = Counter(path.stem for path in tables)
+    return {path: path.stem if stems[path.stem] == 1 else str(path.with_suffix("")) for path in tables}
+
+
+def _name_videos(events: Sequence[VideoEvent], name: str | None) -> list[VideoEvent]:
     """Return events whose video is known. A table without videos is about the video that it is named after."""
-    return [event if event.video else event.in_video(name) for event in events]
+    return [event if event.video or name is None else event.in_video(name) for event in events]
 
 
 def _as_dict(scores: SpottingScores) -> dict[str, object]:
@@ -80,7 +102,7 @@ def _as_dict(scores: SpottingScores) -> dict[str, object]:
         kind: {**vars(score), "precision": score.precision, "recall": score.recall, "f1": score.f1}
         for kind, score in kinds.items()
     }
-    return {**tables, "recognition_f1": scores.recognition_f1, "strs": scores.strs}
+    return {**tables, "recognition_f1": scores.recognition_f1, "strs": scores.strs, "strs_note": scores.strs_note}
 
 
 def _describe(scores: SpottingScores) -> list[str]:
@@ -92,7 +114,7 @@ def _describe(scores: SpottingScores) -> list[str]:
             f"{score.precision:10.3f} {score.recall:7.3f} {score.f1:6.3f}"
         )
     if scores.strs is None:
-        lines.append("STRS is unknown: no micro-expression that was spotted has an annotated class.")
+        lines.append(f"STRS is unknown: {scores.strs_note}.")
     else:
         lines.append(
             f"STRS {scores.strs:.3f} = F1 of spotting {scores.micro.f1:.3f} × F1 of classes "
