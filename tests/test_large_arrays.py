@@ -108,6 +108,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_file(scratch: Path) -> None:
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.slow  # starts processes
 def test_worker_processes_share_the_file(scratch: Path) -> None:
     array = stack_rows(iter(numbers(100)), 100)
     (file,) = map(str, scratch.iterdir())

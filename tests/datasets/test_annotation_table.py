@@ -60,7 +60,7 @@ def write_table(path: Path, corpus: str, header: tuple[str, ...] = ()) -> Path:
     book = Workbook()
     book.worksheets[0].append(["notes above the header"])
     book.worksheets[0].append(header or HEADERS[corpus])
-    book.worksheets[0].append([1, NAMES[corpus], 1, 3, 5, "12", "surprise"])
+    book.worksheets[0].append([6, NAMES[corpus], 1, 3, 5, "12", "surprise"])
     path.parent.mkdir(parents=True, exist_ok=True)
     book.save(path)
     return path

@@ -150,3 +150,30 @@ def test_both_kinds_of_expressions_are_the_truth_for_spotting(write_casme_sq: Wr
     micro, macro = list_annotated_events("casme_sq", folder)
     assert (micro.video, micro.kind, micro.label, micro.person) == (VIDEO, "micro", "others", "s15")
     assert (macro.video, macro.kind, macro.onset, macro.offset) == (VIDEO, "macro", 5, 9)
+
+
+@pytest.mark.parametrize(
+    ("codes", "values"),
+    [
+        (((*SUBJECTS, (19, "s19", 1)), VIDEOS), ("sheet 2", "s15", "s19")),
+        ((SUBJECTS, (*VIDEOS, ("0502", "anger1"))), ("sheet 3", "0401", "0502")),
+        ((SUBJECTS, (*VIDEOS, ("0401", "anger2"))), ("sheet 3", "anger1", "anger2")),
+    ],
+)
+def test_a_code_with_two_meanings_is_refused(
+    write_casme_sq: WriteCasmeSq, codes: Sequence[Sequence[Row]], values: tuple[str, ...]
+) -> None:
+    with pytest.raises(DatasetError) as caught:
+        open_casme_sq(write_casme_sq([row()], codes=codes))
+    assert all(value in str(caught.value) for value in values)
+
+
+def test_the_same_code_may_be_listed_twice(write_casme_sq: WriteCasmeSq) -> None:
+    codes = ((*SUBJECTS, SUBJECTS[0]), (*VIDEOS, VIDEOS[0], ("0999", "")))
+    assert len(read(write_casme_sq([row()], codes=codes)).clips) == 1
+
+
+def test_the_extension_of_a_video_may_be_in_upper_case(write_casme_sq: WriteCasmeSq) -> None:
+    root = write_casme_sq([row()], video="s15/15_0502other")
+    (root / "rawpic/s15/15_0401girlcrashing.AVI").touch()
+    assert find_video(root / VIDEO) == root / "rawpic/s15/15_0401girlcrashing.AVI"

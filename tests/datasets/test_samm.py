@@ -183,3 +183,8 @@ def test_frames_may_have_an_upper_case_extension(write_samm: WriteSamm) -> None:
     for frame in (root / "SAMM/006/006_1_2").iterdir():
         frame.rename(frame.with_suffix(".JPG"))
     assert read(root).clips[0].frames == "samm/SAMM/006/006_1_2/006_{}.JPG"
+
+
+def test_a_clip_of_another_subject_is_a_fault(write_samm: WriteSamm) -> None:
+    with pytest.raises(DatasetError, match=r"'007' .*006_1_2"):
+        read(write_samm([("007", "006_1_2", 1, 3, 5, "Anger")]))

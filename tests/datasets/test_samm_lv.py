@@ -122,3 +122,12 @@ def test_both_kinds_of_expressions_are_the_truth_for_spotting(write_samm_lv: Wri
     micro, macro = list_annotated_events("samm_lv", folder, "samm-5")
     assert (micro.video, micro.kind, micro.label, micro.onset, micro.offset) == (VIDEO, "micro", "anger", 3, 9)
     assert (macro.video, macro.kind, macro.label, macro.onset, macro.offset) == (VIDEO, "macro", "", 2, 30)
+
+
+def test_two_emotions_of_one_clip_are_a_fault(write_samm_lv: WriteSammLv) -> None:
+    emotions = [("006_1_2", "Anger"), ("006_1_2", "Happiness"), ("006_1_3", "Anger"), ("006_1_3", "Anger")]
+    rows = [("006_1_2", 12, 15, 20, MICRO), ("006_1_3", 22, 25, 30, MICRO)]
+    faulty, sound = open_samm_lv(write_samm_lv(rows, emotions)).rows
+    assert isinstance(faulty, FaultyRow)
+    assert all(emotion in faulty.reason for emotion in ("anger", "happiness"))
+    assert not isinstance(sound, FaultyRow)

@@ -174,3 +174,9 @@ def test_a_subject_folder_that_cannot_be_read_is_refused_and_not_skipped(
     monkeypatch.setattr(os, "scandir", scan_others)
     with pytest.raises(DatasetError, match=r"s2/micro .*Permission denied"):
         read(folder)
+
+
+def test_a_clip_of_another_subject_is_a_fault(folder: Path) -> None:
+    touch_frames(folder / "HS/s11/micro/positive/s1_po_01", "image{:06d}.bmp", range(9))
+    with pytest.raises(DatasetError, match=r"'s11' .*s1_po_01"):
+        read(folder)

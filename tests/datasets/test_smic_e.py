@@ -152,3 +152,8 @@ def test_a_faulty_row_can_be_excluded(write_smic_e: WriteSmicE) -> None:
     with pytest.raises(DatasetError, match=r"row 3: OnsetF .*'x'"):
         read(folder)
     assert [clip.name for clip in read(folder, exclude=("smic/s01/s1_ne_02",)).clips] == ["s1_ne_01"]
+
+
+def test_a_clip_of_another_subject_is_a_fault(write_smic_e: WriteSmicE) -> None:
+    with pytest.raises(DatasetError, match=r"'2' .*s1_ne_01"):
+        read(write_smic_e([(2, "s1_ne_01", 110, 120, 100, 115, "negative")]))

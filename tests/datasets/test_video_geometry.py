@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fakes import make_clip
 from microfacial.datasets.frames import read_frames
 from microfacial.datasets.video import scan_video
-from microfacial.datasets.video_headers import find_mirror
+from microfacial.datasets.video_headers import find_frame_size, find_mirror
 from microfacial.errors import DatasetError, TooLargeError
 
 UNIT = 0x10000
@@ -116,3 +116,25 @@ def test_the_limit_of_pixels_applies_to_square_pixels(tmp_path: Path) -> None:
     assert scan_video(path, most_px=128 * 48).count == 1
     with pytest.raises(TooLargeError, match="128×48"):
         scan_video(path, most_px=100 * 48)
+
+
+def element(name: int, content: bytes) -> bytes:
+    """Return an element of an MKV."""
+    return name.to_bytes((name.bit_length() + 7) // 8, "big") + (len(content) | 1 << 28).to_bytes(4, "big") + content
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll", "mirror"),
+    [(180, 0, 0, 0), (-180, 0, 180, 0), (180, 0, 90, 1), (0, 0, 90, None), (90, 0, 0, None), (180, 10, 0, None)],
+)
+@pytest.mark.parametrize("form", [">f", ">d"])
+def test_the_pose_of_an_mkv_mirrors_its_frames(
+    tmp_path: Path, form: str, yaw: float, pitch: float, roll: float, mirror: int | None
+) -> None:
+    angles = zip((0x7673, 0x7674, 0x7675), (yaw, pitch, roll), strict=True)
+    pose = b"".join(element(name, struct.pack(form, angle)) for name, angle in angles)
+    video = element(0xE0, element(0xB0, b"\x40") + element(0xBA, b"\x30") + element(0x7670, pose))
+    path = tmp_path / "clip.mkv"
+    path.write_bytes(element(0x1A45DFA3, b"") + element(0x18538067, element(0x1654AE6B, element(0xAE, video))))
+    assert find_mirror(path) == mirror
+    assert find_frame_size(path) == (64, 48)

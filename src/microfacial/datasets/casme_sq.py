@@ -22,7 +22,7 @@ These facts could not be verified on a release:
 Source: Qu et al., CAS(ME)^2, HCII 2016, doi:10.1007/978-3-319-39513-5_5.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -106,8 +106,24 @@ def _read_codes(table: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
             f"{table}: has {len(sheets)} of three sheets, and none with the codes of videos. Copy it again from the "
             "release"
         )
-    subjects = {row[2]: require_name(row[1], "folder", f"{table.name}, sheet 2") for row in sheets[1] if len(row) > 2}
-    return subjects, {row[1]: pad_number(row[0], _CODE_DIGITS) for row in sheets[2] if len(row) > 1}
+    folders = [(row[2], require_name(row[1], "folder", f"{table.name}, sheet 2")) for row in sheets[1] if len(row) > 2]
+    codes = [(row[1], pad_number(row[0], _CODE_DIGITS)) for row in sheets[2] if len(row) > 1 and row[1]]
+    return _require_one_each(folders, f"{table}, sheet 2"), _require_one_each(codes, f"{table}, sheet 3")
+
+
+def _require_one_each(pairs: Sequence[tuple[str, str]], where: str) -> Mapping[str, str]:
+    """Return values by their names. No name has two values, and no two names have the same one."""
+    values: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for name, value in pairs:
+        known, owner = values.setdefault(name, value), owners.setdefault(value, name)
+        if known != value:
+            raise DatasetError(f"{where}: {show_cell(name)} stands for {known} and for {value}. Correct the table")
+        if owner != name:
+            raise DatasetError(
+                f"{where}: {show_cell(owner)} and {show_cell(name)} both stand for {value}. Correct the table"
+            )
+    return values
 
 
 def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, where: str) -> Annotation:

@@ -149,6 +149,8 @@ def _find_frames(row: Annotation, folder: Path, frames: str) -> tuple[str, tuple
 def find_video(folder: Path) -> Path | None:
     """Return the video that replaces a folder of frames: it has the name of the folder with a video's extension.
 
+    The extension is in lower or in upper case.
+
     Args:
         folder: folder of frames.
 
@@ -161,7 +163,8 @@ def find_video(folder: Path) -> Path | None:
     with translate_os_errors(folder):
         if folder.is_dir():
             return None
-        videos = (folder.with_name(folder.name + extension) for extension in VIDEO_EXTENSIONS)
+        cases = (case for extension in VIDEO_EXTENSIONS for case in (extension, extension.upper()))
+        videos = (folder.with_name(folder.name + extension) for extension in cases)
         return next((video for video in videos if video.is_file()), None)
 
 
@@ -176,7 +179,7 @@ def frames_folder(path: Path) -> Path | None:
     """
     if path.is_dir():
         return path
-    return path.with_suffix("") if path.suffix in VIDEO_EXTENSIONS else None
+    return path.with_suffix("") if path.suffix.lower() in VIDEO_EXTENSIONS else None
 
 
 def find_variant(folder: Path, variants: tuple[str, ...]) -> str:

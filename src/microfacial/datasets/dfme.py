@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
-from microfacial.datasets.cells import parse_rate, show_cell
+from microfacial.datasets.cells import parse_rate, require_own_clip, show_cell
 from microfacial.datasets.clips import find_video, frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern, list_folder
 from microfacial.datasets.table_files import find_tables
@@ -100,11 +100,7 @@ def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
         raise DatasetError(
             f"{where}: {show_cell(name)} is not a clip name of DFME, such as sub0001_01. Correct the sheet"
         )
-    number = re.fullmatch("(?:sub)?0*([0-9]+)", subject.strip().lower())
-    if number is None or int(number[1]) != int(match[1]):
-        raise DatasetError(
-            f"{where}: the subject {show_cell(subject)} does not fit the clip name {name}. Correct one of them"
-        )
+    require_own_clip(subject.strip().lower(), name, match[1], where)
     return f"sub{match[1]}", name
 
 

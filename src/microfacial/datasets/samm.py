@@ -8,12 +8,13 @@ the latest date. The header of the sheet is below some notes. Two apexes are out
 Source: Davison et al., SAMM, IEEE Transactions on Affective Computing 2018, doi:10.1109/TAFFC.2016.2573832.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
-from microfacial.datasets.cells import pad_number
+from microfacial.datasets.cells import pad_number, require_own_clip
 from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.table_files import find_table
@@ -85,4 +86,8 @@ def read_samm_sheet(folder: Path, *, cropped: bool = False) -> tuple[AnnotationR
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return pad_number(cells[_COLUMNS.subject], 3), cells[_COLUMNS.name]
+    subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    match = re.match("([0-9]+)_", name)
+    if match is not None:
+        require_own_clip(subject, name, match[1], where)
+    return pad_number(subject, 3), name

@@ -30,6 +30,7 @@ from microfacial.datasets.annotations import (
     AnnotationRow,
     FaultyRow,
     Release,
+    SkippedRow,
     clip_id,
     name_corpus,
 )
@@ -108,12 +109,21 @@ def open_samm_lv(folder: Path) -> Release:
 
 
 def _read_emotions(folder: Path, table: Path) -> Mapping[str, Annotation | FaultyRow]:
-    """Return the row of each clip in the sheet of SAMM."""
+    """Return the row of each clip in the sheet of SAMM. Rows that contradict each other are faulty."""
     try:
         rows = read_samm_sheet(folder)
     except AbsentError as error:
         raise DatasetError(f"{table}: its emotions are in the sheet of SAMM. {error}") from None
-    return {row.id.rpartition("/")[2]: row for row in rows if isinstance(row, Annotation | FaultyRow)}
+    found: dict[str, Annotation | FaultyRow] = {}
+    for row in rows:
+        if isinstance(row, SkippedRow):
+            continue
+        name = row.id.rpartition("/")[2]
+        other = found.setdefault(name, row)
+        if isinstance(row, Annotation) and isinstance(other, Annotation) and row.emotion != other.emotion:
+            reason = f"The sheet of SAMM has the emotions {other.emotion} and {row.emotion}. Remove one of the rows"
+            found[name] = FaultyRow(id=row.id, reason=reason)
+    return found
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, clip_id, name_corpus
-from microfacial.datasets.cells import require_name, show_cell
+from microfacial.datasets.cells import require_name, require_own_clip, show_cell
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern, list_folder
 from microfacial.datasets.label_schemes import normalise_emotion
@@ -71,7 +71,7 @@ def _read_row(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annota
     """Return the annotation of a clip folder, or a faulty row if it cannot be read."""
     row_id = ""
     try:
-        subject = read_subject(place.parents[2].name, str(place))
+        subject = read_subject(place.parents[2].name, str(place), place.name)
         require_name(place.name, "the name of the folder", str(place.parent))
         row_id = clip_id(corpus, subject, place.name)
         return _annotate_folder(place, corpus, subject, camera, cropped)
@@ -100,19 +100,23 @@ def _annotate_folder(place: Path, corpus: str, subject: str, camera: Camera, cro
     )
 
 
-def read_subject(text: str, where: str) -> str:
+def read_subject(text: str, where: str, name: str) -> str:
     """Return a subject in the form of MEGC2019: `s01` for `s1`, `s01` or `1`.
 
     Args:
         text: subject as the release writes it.
         where: place of the row, for the message.
+        name: name of the clip, such as `s1_ne_01`.
 
     Raises:
-        DatasetError: the text is not a subject of SMIC.
+        DatasetError: the text is not a subject of SMIC, or the clip belongs to another subject.
     """
     match = re.fullmatch(r"s?0*([0-9]{1,4})", text)
     if match is None:
         raise DatasetError(f"{where}: {show_cell(text)} is not a subject of SMIC, such as s1. Correct its name")
+    owner = re.match("s([0-9]+)_", name)
+    if owner is not None:
+        require_own_clip(text, name, owner[1], where)
     return f"s{match[1]:0>2}"
 
 

@@ -82,7 +82,7 @@ def open_smic_e(folder: Path, *, camera: Camera = "HS") -> Release:
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return read_subject(cells[_COLUMNS.subject], where), cells[_COLUMNS.name]
+    return read_subject(cells[_COLUMNS.subject], where, cells[_COLUMNS.name]), cells[_COLUMNS.name]
 
 
 def _renumber(row: Annotation, first: int, frames: Path) -> Annotation:

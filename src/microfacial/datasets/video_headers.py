@@ -4,6 +4,7 @@ FFmpeg decodes a frame when it opens a file, so a file of a few kilobytes can ta
 header tells the size before. OpenCV rotates frames as the header demands, but does not mirror them.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ _DEEPEST = 8  # levels of nested elements
 _BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")  # boxes that contain the description of the frames
 _SEGMENT, _TRACKS, _TRACK, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 _WIDTH, _HEIGHT = 0xB0, 0xBA
+_PROJECTION, _POSE = 0x7670, (0x7673, 0x7674, 0x7675)  # yaw, pitch and roll
+_MATROSKA = b"\x1a\x45\xdf\xa3"
 _Place = tuple[int, int]  # first byte, and the byte after the last
+_Matrix = tuple[float, float, float, float]
 
 
 def find_frame_size(path: Path) -> tuple[int, int] | None:
@@ -33,7 +37,7 @@ def find_frame_size(path: Path) -> tuple[int, int] | None:
             sizes = [(int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little"))]
         elif head.startswith(b"RIFF"):
             sizes = list(_read_avi(stream, (12, end)))
-        elif head.startswith(b"\x1a\x45\xdf\xa3"):
+        elif head.startswith(_MATROSKA):
             sizes = list(_read_matroska(stream, (0, end)))
         else:
             sizes = list(_read_boxes(stream, (0, end)))
@@ -41,7 +45,7 @@ def find_frame_size(path: Path) -> tuple[int, int] | None:
 
 
 def find_mirror(path: Path) -> int | None:
-    """Return how the frames of an MP4 or MOV must be mirrored after OpenCV has rotated them.
+    """Return how the frames of an MP4, MOV, MKV or WebM must be mirrored after OpenCV has rotated them.
 
     Args:
         path: file of the video. It exists.
@@ -51,10 +55,8 @@ def find_mirror(path: Path) -> int | None:
         are, and for other formats.
     """
     with path.open("rb") as stream:
-        matrices = list(_read_matrices(stream, (0, path.stat().st_size)))
-    if not matrices:
-        return None
-    a, b, c, d = matrices[0]
+        read = _read_poses if stream.read(4) == _MATROSKA else _read_matrices
+        a, b, c, d = next(iter(read(stream, (0, path.stat().st_size))), (1, 0, 0, 1))
     # OpenCV's rotation brings the first axis of a frame to its place. A mirror then exchanges the ends of the other.
     return (0 if abs(a) >= abs(b) else 1) if a * d - b * c < 0 else None
 
@@ -116,7 +118,7 @@ def _read_boxes(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tup
                 yield int.from_bytes(entry[32:34], "big"), int.from_bytes(entry[34:36], "big")
 
 
-def _read_matrices(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, int, int, int]]:
+def _read_matrices(stream: BinaryIO, place: _Place) -> Iterator[_Matrix]:
     """Yield a, b, c and d of the matrix of each video track: a pixel at x and y is shown at ax + cy and bx + dy."""
     for name, content in _list_boxes(stream, place):
         if name == b"moov":
@@ -132,26 +134,62 @@ def _read_matrices(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, int, 
                     yield a, b, c, d
 
 
-def _read_matroska(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of the video tracks of an MKV or WebM."""
-    position, width, height = place[0], 0, 0
+def _list_elements(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, _Place]]:
+    """Yield the id and the content of each element of an MKV or WebM."""
+    position = place[0]
     for _ in range(_MOST_ELEMENTS):
         head = _read_at(stream, position, 16)
         id_length = 9 - head[0].bit_length() if position < place[1] and head and head[0] else 16
         first = head[id_length] if id_length < len(head) else 0
         end_of_head = id_length + 9 - first.bit_length()
         if not first or len(head) < end_of_head:
-            break
-        name = int.from_bytes(head[:id_length], "big")
+            return
         unknown = (1 << 7 * (end_of_head - id_length)) - 1  # all bits set
         length = int.from_bytes(head[id_length:end_of_head], "big") & unknown
         start = position + end_of_head
         end = place[1] if length == unknown else min(place[1], start + length)
-        if name in (_SEGMENT, _TRACKS, _TRACK, _VIDEO) and depth < _DEEPEST:
-            yield from _read_matroska(stream, (start, end), depth + 1)
-        elif name in (_WIDTH, _HEIGHT) and length <= 8:
-            value = int.from_bytes(_read_at(stream, start, length), "big")
-            width, height = (value, height) if name == _WIDTH else (width, value)
+        yield int.from_bytes(head[:id_length], "big"), (start, end)
         position = end
-    if width and height:
-        yield width, height
+
+
+def _list_video_elements(stream: BinaryIO, place: _Place, depth: int = 0) -> Iterator[_Place]:
+    """Yield the description of the frames of each video track of an MKV or WebM."""
+    for name, content in _list_elements(stream, place):
+        if name in (_SEGMENT, _TRACKS, _TRACK) and depth < _DEEPEST:
+            yield from _list_video_elements(stream, content, depth + 1)
+        elif name == _VIDEO:
+            yield content
+
+
+def _read_matroska(stream: BinaryIO, place: _Place) -> Iterator[tuple[int, int]]:
+    """Yield the sizes of the video tracks of an MKV or WebM."""
+    for video in _list_video_elements(stream, place):
+        sides = {
+            name: int.from_bytes(_read_at(stream, start, end - start), "big")
+            for name, (start, end) in _list_elements(stream, video)
+            if name in (_WIDTH, _HEIGHT) and end - start <= 8
+        }
+        if sides.get(_WIDTH) and sides.get(_HEIGHT):
+            yield sides[_WIDTH], sides[_HEIGHT]
+
+
+def _read_poses(stream: BinaryIO, place: _Place) -> Iterator[_Matrix]:
+    """Yield the matrix of each video track of an MKV or WebM; see `_read_matrices`. A yaw of 180° is a mirror."""
+    for video in _list_video_elements(stream, place):
+        angles = {
+            angle: _read_float(stream, content)
+            for name, projection in _list_elements(stream, video)
+            if name == _PROJECTION
+            for angle, content in _list_elements(stream, projection)
+            if angle in _POSE
+        }
+        yaw, pitch, roll = (angles.get(angle, 0.0) for angle in _POSE)
+        side = -1.0 if abs(yaw) == 180 and pitch == 0 else 1.0
+        cosine, sine = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+        yield side * cosine, -sine, side * sine, cosine
+
+
+def _read_float(stream: BinaryIO, place: _Place) -> float:
+    content = _read_at(stream, place[0], place[1] - place[0]) if place[1] - place[0] <= 8 else b""
+    form = {4: ">f", 8: ">d"}.get(len(content))
+    return float(struct.unpack(form, content)[0]) if form else 0.0
