@@ -1,5 +1,6 @@
 """Arrays that are too large for the memory are in temporary files, with the same numbers."""
 
+import fcntl
 import gc
 import os
 import tempfile
@@ -50,7 +51,7 @@ def square_first(array: NDArray[np.float32]) -> tuple[float, list[str]]:
 
 
 def test_a_small_array_is_in_memory_and_a_large_one_in_a_file(scratch: Path) -> None:
-    small, large = empty_array((LIMIT // ROW, 4, 4), np.float32), empty_array((100, 4, 4), np.float32)
+    small, large = (empty_array((rows, 4, 4), np.float32, shared=True) for rows in (LIMIT // ROW, 100))
     assert not isinstance(small, np.memmap)
     (file,) = scratch.iterdir()
     assert file.stat().st_size == large.nbytes
@@ -81,7 +82,7 @@ def test_slices_contain_each_row_once(scratch: Path, count: int) -> None:
 
 
 def test_the_file_is_deleted_with_the_last_view_of_the_array(scratch: Path) -> None:
-    view = np.ascontiguousarray(empty_array((100, 4, 4), np.float32))[20:30]
+    view = np.ascontiguousarray(empty_array((100, 4, 4), np.float32, shared=True))[20:30]
     gc.collect()
     assert len(list(scratch.iterdir())) == 1
     view[:] = 1
@@ -91,20 +92,45 @@ def test_the_file_is_deleted_with_the_last_view_of_the_array(scratch: Path) -> N
 
 
 def test_files_of_killed_processes_are_deleted_and_others_are_kept(scratch: Path) -> None:
-    dead, living, other = (scratch / f"microfacial-array-{name}-x" for name in ("999999999", os.getppid(), "notes"))
+    dead, living, other = (scratch / name for name in ("microfacial-array-1", "microfacial-array-2", "notes"))
     for file in (dead, living, other):
         file.write_bytes(b"1")
-    first = empty_array((100, 4, 4), np.float32)
-    second = empty_array((100, 4, 4), np.float32)
+        os.utime(file, (0, 0))
+    new = scratch / "microfacial-array-3"  # may not be locked yet
+    new.write_bytes(b"1")
+    with living.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        first, second = (empty_array((100, 4, 4), np.float32, shared=True) for _ in range(2))
     assert not dead.exists()
-    assert living.exists()
-    assert len(list(scratch.iterdir())) == 4  # and the two arrays; `other` has no number
+    assert {living, other, new} < set(scratch.iterdir())
+    assert len(list(scratch.iterdir())) == 5
     assert first.base is not second.base
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_file(scratch: Path) -> None:
+def test_an_array_of_one_process_has_no_name_that_could_outlive_it(scratch: Path) -> None:
+    array = take_rows(numbers(100), np.arange(100))
+    assert isinstance(array, np.memmap)
+    assert not list(scratch.iterdir())
+    array[:] = 1
+    assert (array == 1).all()
+
+
+def test_files_are_in_the_folder_for_large_files_if_it_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(disk, "_LARGE_FILES", tmp_path / "large")
+    assert disk._scratch_folder() == tmp_path
+    (tmp_path / "large").mkdir()
+    assert disk._scratch_folder() == tmp_path / "large"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert disk._scratch_folder() == tmp_path
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_full_disk_is_one_line_and_leaves_no_file(scratch: Path, shared: bool) -> None:
     with file_size_limit(2 * LIMIT), pytest.raises(StorageError, match=str(scratch)):
-        empty_array((1000, 4, 4), np.float32)
+        empty_array((1000, 4, 4), np.float32, shared=shared)
     assert not list(scratch.iterdir())
 
 
@@ -129,7 +155,7 @@ def test_folds_are_the_same_with_inputs_in_files(scratch: Path, samples: Samples
     def fit_from_files(
         chunk: Sequence[TrainingData], *, model: Model, settings: Section, watch: Watch | None
     ) -> list[Fitted]:
-        assert len(list(scratch.iterdir())) == len(plans)
+        assert all(isinstance(data.samples.inputs, np.memmap) for data in chunk)
         return fit(chunk, model=model, settings=settings, watch=watch)
 
     in_files = train_chunk(samples, plans, model, settings, fit=fit_from_files)

@@ -6,15 +6,17 @@ A memory map of a file without reserved space ends the process with SIGBUS, with
 """
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
+import time
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import psutil
@@ -28,6 +30,7 @@ _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # answers of file
 _MEMORY_BYTES = 256 * 2**20  # of an array that is in memory; larger ones are in a file
 _BLOCK_BYTES = 64 * 2**20  # of rows that are read at once
 _SCRATCH = "microfacial-array-"  # start of the names of these files
+_LOCKED_S = 60.0  # age at which an array in use has its lock
 _LARGE_FILES = Path("/var/tmp")
 
 
@@ -49,16 +52,17 @@ def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...], shown: Pa
     reserve(path, shown)
 
 
-def empty_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def empty_array(shape: tuple[int, ...], dtype: DTypeLike, *, shared: bool = False) -> NDArray[Any]:
     """Return an array whose numbers are undefined: in memory, or in a temporary file if it has more than 256 MB.
 
-    The system moves a file out of memory where memory is short, and reads the parts that are used. Worker processes
-    share the file. It is deleted when nothing refers to the array any more. Files of killed processes are deleted when
-    the next file is created.
+    The system moves a file out of memory where memory is short, and reads the parts that are used. The file is deleted
+    when nothing refers to the array any more.
 
     Args:
         shape: shape of the array.
         dtype: type of the numbers.
+        shared: whether worker processes can use the array, too. The file then has a name. If this process is killed,
+            the file is deleted when a process creates the next one. A file without a name never outlives its process.
 
     Raises:
         StorageError: the disk is full. The files are in `TMPDIR` if it is set, otherwise in /var/tmp.
@@ -67,33 +71,33 @@ def empty_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     if size <= _MEMORY_BYTES:
         return np.empty(shape, dtype)
     folder = _scratch_folder()
-    _delete_leftovers(folder)
-    handle, name = tempfile.mkstemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=folder)
-    os.close(handle)
-    path = Path(name)
-    try:
-        with explain_full_disk(folder, size):
-            os.truncate(path, size)
-        reserve(path, folder)
-        array = np.memmap(path, dtype, mode="r+", shape=shape)
-    except BaseException:
-        path.unlink()
-        raise
-    weakref.finalize(array.base, path.unlink, missing_ok=True)  # views of the array keep its base
+    with explain_full_disk(folder, size), ExitStack() as stack:
+        file: IO[bytes]
+        if shared:
+            _delete_leftovers(folder)
+            file = stack.enter_context(tempfile.NamedTemporaryFile(prefix=_SCRATCH, dir=folder))
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)  # until the file is closed, which also deletes it
+        else:
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        file.truncate(size)
+        _allocate(file.fileno(), folder, size)
+        array = np.memmap(file.name if shared else file, dtype, mode="r+", shape=shape)
+        weakref.finalize(array.base, stack.pop_all().close)  # views of the array keep its base
     return array
 
 
-def take_rows(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+def take_rows(array: NDArray[Any], rows: NDArray[np.int64], *, shared: bool = False) -> NDArray[Any]:
     """Return a copy of some rows of an array. A large copy is in a temporary file; see `empty_array`.
 
     Args:
         array: `(N, …)`.
         rows: indices of the rows, `(n,)`.
+        shared: whether worker processes can use the copy, too.
 
     Raises:
         StorageError: the disk is full.
     """
-    copy = empty_array((len(rows), *array.shape[1:]), array.dtype)
+    copy = empty_array((len(rows), *array.shape[1:]), array.dtype, shared=shared)
     for block in split_rows(array, len(rows)):
         copy[block] = array[rows[block]]
     return copy
@@ -112,7 +116,9 @@ def split_rows(array: NDArray[Any], count: int) -> Iterator[slice]:
 
 
 def stack_rows(rows: Iterable[NDArray[Any]], count: int) -> NDArray[Any]:
-    """Return arrays of one shape and type as the rows of a new array. A large one is in a file; see `empty_array`.
+    """Return arrays of one shape and type as the rows of a new array, which worker processes can use, too.
+
+    A large array is in a temporary file; see `empty_array`.
 
     Args:
         rows: the arrays, at least one.
@@ -124,7 +130,7 @@ def stack_rows(rows: Iterable[NDArray[Any]], count: int) -> NDArray[Any]:
     stacked: NDArray[Any] | None = None
     for number, row in enumerate(rows):
         if stacked is None:
-            stacked = empty_array((count, *row.shape), row.dtype)
+            stacked = empty_array((count, *row.shape), row.dtype, shared=True)
         stacked[number] = row
     assert stacked is not None
     return stacked
@@ -143,15 +149,20 @@ def reserve(path: Path, shown: Path) -> None:
     status = path.stat()
     missing = max(0, status.st_size - status.st_blocks * 512)
     with explain_full_disk(shown, missing), path.open("r+b") as stream:
-        try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(stream.fileno(), 0, status.st_size)
-                return
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-        if shutil.disk_usage(path.parent).free < missing:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _allocate(stream.fileno(), path.parent, missing)
+
+
+def _allocate(descriptor: int, folder: Path, missing: int) -> None:
+    """Reserve space for an open file in a folder that lacks a number of bytes, or raise an OSError."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+            return
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    if shutil.disk_usage(folder).free < missing:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @contextmanager
@@ -240,15 +251,16 @@ def read_content(path: Path, *, pipes: bool = False) -> bytes:
 def _scratch_folder() -> Path:
     """Return the folder for large temporary files: the one that the user chose, or the one of the system."""
     chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    return Path(tempfile.gettempdir()) if chosen or not is_writable(_LARGE_FILES) else _LARGE_FILES
+    is_usable = _LARGE_FILES.is_dir() and is_writable(_LARGE_FILES)
+    return _LARGE_FILES if is_usable and not chosen else Path(tempfile.gettempdir())
 
 
 def _delete_leftovers(folder: Path) -> None:
-    """Delete the arrays of processes that were killed. The number of the process is in the name of the file."""
+    """Delete the arrays of processes that were killed. Other processes hold a lock on their files."""
     for path in folder.glob(f"{_SCRATCH}*"):
-        number = path.name.split("-")[-2]
-        if number.isdecimal() and number != str(os.getpid()) and not is_in_use(path):
-            with suppress(OSError):  # it belongs to another user
+        with suppress(OSError), path.open("r+b") as file:  # an error: the lock is held, or another user owns the file
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - path.stat().st_mtime > _LOCKED_S:
                 path.unlink()
 
 

@@ -103,7 +103,7 @@ def _shift_inputs(
     clips, store = data.clips, data.store
     shifted = {int(row): shift_apex(clips[row], frames) for row in scored_rows(samples, data.protocol)}
     moved = [row for row, clip in shifted.items() if clip.apex != clips[row].apex]
-    inputs = take_rows(samples.inputs, np.arange(len(clips)))
+    inputs = take_rows(samples.inputs, np.arange(len(clips)), shared=True)
     if moved:
         moved_store = replace(
             store,

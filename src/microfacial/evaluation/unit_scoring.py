@@ -97,7 +97,7 @@ def keep_annotated(samples: Samples) -> Samples:
         raise ProtocolError(
             "no clip has annotated action units. Set train.task: classes, or use a corpus with action units"
         )
-    return replace(samples.take(annotated), task="units")
+    return replace(samples.take(annotated, shared=True), task="units")
 
 
 def gather_units(model: str, samples: Samples, folds: Sequence[FoldResult], config: TrainConfig) -> UnitPredictions:

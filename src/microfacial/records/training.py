@@ -68,14 +68,15 @@ class Samples:
     units: NDArray[np.float32] | None = None
     task: LearningTask = "classes"
 
-    def take(self, rows: NDArray[np.int64]) -> Self:
+    def take(self, rows: NDArray[np.int64], *, shared: bool = False) -> Self:
         """Return a copy with the selected rows only. A large copy is in a temporary file.
 
         Args:
             rows: indices of the rows, `(n,)`.
+            shared: whether worker processes can use the copy, too; see `disk.empty_array`.
         """
         names = (f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray))
-        arrays: dict[str, Any] = {name: take_rows(getattr(self, name), rows) for name in names}
+        arrays: dict[str, Any] = {name: take_rows(getattr(self, name), rows, shared=shared) for name in names}
         return replace(self, **arrays)
 
 

@@ -83,7 +83,7 @@ class InnerFolds:
         Returns:
             Samples of the tuning subjects only.
         """
-        return self.trainer.make_samples(candidate).take(self.rows)
+        return self.trainer.make_samples(candidate).take(self.rows, shared=True)
 
     def train(self, candidate: Candidate, order: int) -> Iterator[list[FoldResult]]:
         """Train and predict the inner folds of a candidate, repetition by repetition.
