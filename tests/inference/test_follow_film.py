@@ -1,8 +1,10 @@
 """Read a film, and follow the people in it."""
 
+import shutil
 from pathlib import Path
 
-from drawn_films import FPS, draw_face, write_film
+import pytest
+from drawn_films import FPS, draw_face, smile, write_film
 
 from microfacial.inference.follow_film import FollowedFilm, follow_film
 
@@ -28,3 +30,23 @@ def test_a_film_of_three_frames_has_no_events_and_a_note_says_how_many_are_neede
     assert followed.events == ()
     assert not any(person.person.spotter.signal)
     assert "only 3 frames" in person.note
+
+
+def find_moments(followed: FollowedFilm) -> list[tuple[int, int, int]]:
+    """Return onset, apex and offset of each movement."""
+    return [(entry.event.onset, entry.event.apex, entry.event.offset) for entry in followed.events]
+
+
+def test_repeated_pictures_change_no_movement_and_no_frame_rate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    once = write_film(tmp_path / "once", [draw_face(smile_px) for smile_px in smile(60, 30)]).root
+    often = tmp_path / "often"
+    often.mkdir()
+    for number in range(180):
+        shutil.copy(once / f"img{number // 3 + 1}.png", often / f"img{number + 1}.png")
+    expected, followed = follow_film(once, FPS), follow_film(often, 3 * FPS)
+    ((onset, apex, offset),) = find_moments(expected)
+    assert find_moments(followed) == [(3 * onset - 2, 3 * apex - 2, 3 * offset - 2)]
+    assert followed.fps == pytest.approx(expected.fps)
+    assert "shown 3 times" in caplog.text

@@ -1,17 +1,21 @@
 """Read a film once: follow the people, spot their movements, and record where and how well each face is visible."""
 
+import logging
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 from microfacial.datasets.film import Film, open_film
 from microfacial.datasets.frames import Recording, TimedFrame
+from microfacial.datasets.repeated_frames import RepeatFilter
 from microfacial.inference.frame_rate import RATE_S, RecentRate, find_slow_frames
 from microfacial.preprocessing.alignment import is_turned
 from microfacial.preprocessing.film_spotter import FilmPerson, FilmSpotter, PersonEvent
 from microfacial.preprocessing.person_spotter import SpottedEvent, explain_absence
 from microfacial.records import FloatArray
+
+_LOG = logging.getLogger(__name__)
 
 LEAST_SIDE_PX = 80
 """Least side of the aligned square in pixels of the frame. In smaller faces, the motion of skin is below a pixel."""
@@ -150,6 +154,8 @@ class FilmFollower:
 def follow_film(path: Path, fps: float | None, report: ReportFrames | None = None) -> FollowedFilm:
     """Read a film once. Memory grows by less than 1 kB per frame and person.
 
+    Frames that repeat the picture before them are left out.
+
     Args:
         path: video or folder of frames.
         fps: frames per second. None means the rate and the timestamps of the video.
@@ -162,27 +168,33 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
     film = open_film(path, fps)
-    follower, recent, fps = FilmFollower(film.fps), RecentRate(RATE_S), film.fps
+    pictures = RepeatFilter(film.frames())
+    if pictures.times > 1:
+        _LOG.warning("%s: each picture is shown %d times. Only new pictures are used", path, pictures.times)
+    fps = film.fps / pictures.times
+    follower, recent = FilmFollower(fps), RecentRate(RATE_S)
     events: list[PersonEvent] = []
-    for frame in film.frames():
+    for read, frame in enumerate(film.frames(), 1):
         assert frame.seconds is not None
+        if report is not None:
+            report(read, film.count)
+        if not pictures.is_new(frame.image):
+            continue
         recent.add(frame.seconds)
         if recent.is_full and recent.fps and abs(recent.fps / fps - 1) > _RATE_CHANGE:
             fps = recent.fps
             follower.spotter.set_rate(fps)
         events += follower.add(frame)
-        if report is not None:
-            report(len(follower.seconds), film.count)
     events += follower.finish()
     people, seconds = follower.people, follower.seconds
     longest = max((len(person.places) for person in people.values()), default=0)
-    least = min(longest, LEAST_SEEN_S * film.fps)
+    least = min(longest, LEAST_SEEN_S * fps)
     kept = {number: person for number, person in people.items() if len(person.places) >= least}
     slow = find_slow_frames(seconds)
     for person in kept.values():
         person.add_faults(slow)
     duration = max(seconds.values(), default=0.0)
-    rate = (len(seconds) - 1) / duration if duration > 0 else film.fps
+    rate = (len(seconds) - 1) / duration if duration > 0 else fps
     return FollowedFilm(
         recording=_as_recording(film, seconds, rate),
         seconds=seconds,
@@ -197,7 +209,7 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
 def _as_recording(film: Film, numbers: Iterable[int], fps: float) -> Recording:
     """Return the film as a recording whose number of frames is known."""
     if film.recording is not None:
-        return film.recording
+        return replace(film.recording, numbers=tuple(numbers))
     return Recording(root=film.path.parent, frames=film.path.name, numbers=tuple(numbers), fps=fps)
 
 
