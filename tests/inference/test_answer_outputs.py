@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from drawn_films import FPS
 
 from fakes import ROOT
 from microfacial.errors import ConfigError
@@ -118,6 +120,42 @@ def test_the_rendered_video_has_all_frames_and_shows_the_event(
         for frame in (frames[0][:200], frames[answer.events[0].apex - 1][:200])
     )
     assert moving > quiet + 100
+
+
+def test_the_rendered_video_shows_each_frame_at_its_time_in_the_answer(
+    answer: FilmAnswer, film: Path, tmp_path: Path
+) -> None:
+    apex = answer.events[0].apex
+    late_s = 1.0  # nothing was recorded for a second before the apex
+    people = [
+        replace(
+            person,
+            seconds=tuple(
+                seconds + (late_s if number >= apex else 0.0)
+                for number, seconds in zip(person.numbers, person.seconds, strict=True)
+            ),
+        )
+        for person in answer.people
+    ]
+    render_film(replace(answer, people=tuple(people), fps=20.0), film, tmp_path / "drawn.mp4")
+    video = cv2.VideoCapture(str(tmp_path / "drawn.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(FPS)
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == answer.frames + round(late_s * FPS)
+
+
+def test_a_rendered_face_stays_while_its_picture_is_repeated(answer: FilmAnswer, film: Path, tmp_path: Path) -> None:
+    (person,) = answer.people
+    every_second = replace(
+        person,
+        numbers=person.numbers[::2],
+        seconds=person.seconds[::2],
+        places={number: person.places[number] for number in person.numbers[::2]},
+    )
+    render_film(replace(answer, people=(every_second,), fps=FPS / 2), film, tmp_path / "drawn.avi")
+    video = cv2.VideoCapture(str(tmp_path / "drawn.avi"))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(FPS)
+    grey = [(np.ptp(frame[:200], axis=2) < 8).sum() for _, frame in (video.read() for _ in range(answer.frames))]
+    assert max(grey) < 1.2 * min(grey)  # the lines of the square are grey
 
 
 def test_a_rendered_video_needs_a_known_extension(answer: FilmAnswer, film: Path, tmp_path: Path) -> None:

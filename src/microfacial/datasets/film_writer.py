@@ -36,7 +36,12 @@ def check_video_path(path: Path) -> None:
 
 
 class FilmWriter(AbstractContextManager["FilmWriter"]):
-    """A video that is written frame by frame. Use it as a context manager, which completes the video."""
+    """A video that is written frame by frame. Use it as a context manager, which completes the video.
+
+    Attributes:
+        fps: frames per second.
+        count: number of frames so far.
+    """
 
     def __init__(self, path: Path, scratch: Path, fps: float) -> None:
         """Start without frames.
@@ -55,7 +60,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
             raise ConfigError(
                 f"{path}: .avi takes at most {_MOST_FPS_OF_AVI} frames per second, not {fps:g}. Use the extension .mp4"
             )
-        self._path, self._scratch, self._fps = path, scratch, fps
+        self.fps = fps
+        self._path, self._scratch = path, scratch
         self._writer: cv2.VideoWriter | None = None
         self.count = 0
 
@@ -85,10 +91,10 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
 
     def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._scratch), codec, self._fps, size)
+        writer = cv2.VideoWriter(str(self._scratch), codec, self.fps, size)
         if not writer.isOpened():
             raise StorageError(
-                f"{self._path} cannot be written as a video of {size[0]}×{size[1]} px at {self._fps:g} frames per "
+                f"{self._path} cannot be written as a video of {size[0]}×{size[1]} px at {self.fps:g} frames per "
                 "second. Use a lower frame rate, smaller frames or, up to 1,000 frames per second, the extension .avi"
             )
         return writer
@@ -104,3 +110,39 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
                 f"{self._path} could not be written completely: {written} of {self.count} frames are in the file, and "
                 f"its file system has {free:,.1f} MB free. Make room or raise the limit, then run the command again"
             )
+
+
+class TimedVideo:
+    """Writes pictures at their times. A picture is repeated or left out, because the video has a fixed frame rate."""
+
+    def __init__(self, video: FilmWriter) -> None:
+        """Start without pictures.
+
+        Args:
+            video: the video.
+        """
+        self._video = video
+        self._last: Image | None = None
+
+    def write(self, picture: Image, seconds: float) -> None:
+        """Write the next picture. The picture before it lasts until its time.
+
+        Args:
+            picture: the picture, `(H, W, 3)` uint8, BGR, with even sides. All have one size.
+            seconds: its time from the first picture.
+
+        Raises:
+            StorageError: the video cannot be written.
+        """
+        self._repeat(round(seconds * self._video.fps))
+        self._last = picture
+
+    def close(self) -> None:
+        """Write the last picture."""
+        self._repeat(self._video.count + 1)
+
+    def _repeat(self, count: int) -> None:
+        """Write the last picture until the video has a number of frames."""
+        if self._last is not None:
+            for _ in range(count - self._video.count):
+                self._video.write(self._last)

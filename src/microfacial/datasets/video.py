@@ -189,7 +189,7 @@ class OpenVideo:
         return grabbed
 
     def check_size(self) -> None:
-        """Refuse frames that are too large. Frames can become larger within a video."""
+        """Refuse frames that are too large."""
         width, height = self.get(cv2.CAP_PROP_FRAME_WIDTH), self.get(cv2.CAP_PROP_FRAME_HEIGHT)
         ratio = self._pixel_width()
         check_frame_size(self.path, width * max(1.0, ratio), height * max(1.0, 1 / ratio), self._most_px)

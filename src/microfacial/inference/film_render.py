@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from microfacial.datasets.film import open_film
-from microfacial.datasets.film_writer import FilmWriter, check_video_path
+from microfacial.datasets.film_writer import FilmWriter, TimedVideo, check_video_path
 from microfacial.files import atomic_write
 from microfacial.inference.film_answer import Event, FilmAnswer, PersonAnswer
 from microfacial.preprocessing.alignment import mean_face
@@ -22,11 +22,12 @@ RECOGNISED, ABSTAINED = (80, 200, 80), (60, 160, 240)
 _REST = (180, 180, 180)  # colour of a face without a movement, BGR
 _STRIP_PX = 24  # height of the strip with the events, below the frame
 _DEFAULT_FPS = 30.0
+_RATE_TOLERANCE = 0.01  # share by which the usual frame rate may differ from the mean of an even film
 _LETTERS = 0.45  # size, as a factor of OpenCV's letters
 
 
 def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
-    """Write a film with the faces, regions and events of its answer. Each frame lasts as long as the mean.
+    """Write a film with the faces, regions and events of its answer, at the times of the answer.
 
     Args:
         answer: the answer about the film.
@@ -39,11 +40,51 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
         StorageError: the video cannot be written.
     """
     check_video_path(path)
-    rate, boxes = answer.fps or _DEFAULT_FPS, region_corners()
-    source = open_film(film, rate)
-    with atomic_write(path) as scratch, FilmWriter(path, scratch, rate) as video:
+    clock, boxes = _FrameClock(answer), region_corners()
+    source = open_film(film, clock.fps)
+    with atomic_write(path) as scratch, FilmWriter(path, scratch, clock.fps) as writer:
+        video, start_s = TimedVideo(writer), None
         for number, _, image in source.frames():
-            video.write(_draw(image, number, answer, boxes))
+            seconds = clock.read(number)
+            start_s = seconds if start_s is None else start_s
+            video.write(_draw(image, number, answer, boxes, clock.spacing), seconds - start_s)
+        video.close()
+
+
+class _FrameClock:
+    """The times of all frames of a film, from the times in its answer.
+
+    Attributes:
+        fps: usual number of frames per second.
+        spacing: usual distance of the numbers of frames with a signal. Frames that repeat a picture have none.
+    """
+
+    def __init__(self, answer: FilmAnswer) -> None:
+        known = {
+            number: seconds
+            for person in answer.people
+            for number, seconds in zip(person.numbers, person.seconds, strict=True)
+        }
+        self._numbers = np.array(sorted(known), dtype=np.int64)
+        self._seconds = np.array([known[number] for number in sorted(known)])
+        mean_fps = answer.fps or _DEFAULT_FPS
+        self._step_s, self.spacing = 1 / mean_fps, 1
+        if len(known) > 1:
+            spaces = np.diff(self._numbers)
+            self._step_s, self.spacing = float(np.median(np.diff(self._seconds) / spaces)), int(np.median(spaces))
+        is_even = abs(self._step_s * mean_fps - 1) < _RATE_TOLERANCE
+        self.fps = mean_fps if is_even else 1 / self._step_s
+
+    def read(self, number: int) -> float:
+        """Return the time of a frame in seconds.
+
+        Args:
+            number: number of the frame.
+        """
+        if not len(self._numbers):
+            return number * self._step_s
+        outside = min(0, number - self._numbers[0]) + max(0, number - self._numbers[-1])
+        return float(np.interp(number, self._numbers, self._seconds) + outside * self._step_s)
 
 
 def region_corners() -> list[FloatArray]:
@@ -54,14 +95,14 @@ def region_corners() -> list[FloatArray]:
     ]
 
 
-def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatArray]) -> Image:
+def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatArray], spacing: int) -> Image:
     height, width = image.shape[:2]
     even = ((height + _STRIP_PX + 1) // 2 * 2, (width + 1) // 2 * 2)  # codecs need even sides
     canvas = np.zeros((*even, 3), np.uint8)
     canvas[:height, :width] = image
     current = {event.person: event for event in answer.events if event.onset <= number <= event.offset}
     for person in answer.people:
-        _draw_face(canvas, person, number, current.get(person.person), boxes)
+        _draw_face(canvas, person, range(number, number - spacing, -1), current.get(person.person), boxes)
     if not answer.people and current:
         draw_text(canvas, _describe(current[1]), 4, 16, RECOGNISED)
     _draw_strip(canvas[height:], number, answer)
@@ -69,12 +110,14 @@ def _draw(image: Image, number: int, answer: FilmAnswer, boxes: Sequence[FloatAr
 
 
 def _draw_face(
-    canvas: Image, person: PersonAnswer, number: int, event: Event | None, boxes: Sequence[FloatArray]
+    canvas: Image, person: PersonAnswer, numbers: Sequence[int], event: Event | None, boxes: Sequence[FloatArray]
 ) -> None:
-    if number in person.places:
+    """Draw the face at its place in the first of some frames that has a place."""
+    place = next((person.places[number] for number in numbers if number in person.places), None)
+    if place is not None:
         colour = _REST if event is None else RECOGNISED if event.label else ABSTAINED
         text = f"person {person.person}" + (f": {_describe(event)}" if event else "")
-        draw_face_square(canvas, person.places[number], text, colour, boxes)
+        draw_face_square(canvas, place, text, colour, boxes)
 
 
 def draw_face_square(

@@ -15,11 +15,11 @@ from drawn_films import FPS, draw_face, smile, write_film
 from films import Frame
 
 from command_line import run
+from microfacial.datasets.film_writer import TimedVideo
 from microfacial.datasets.video import scan_video
 from microfacial.errors import ConfigError, DatasetError, PipelineError, StorageError
 from microfacial.inference.answering_model import open_prior
 from microfacial.inference.film_answer import MISUSE
-from microfacial.inference.live_video import LiveVideo
 from microfacial.pipeline.commands import predict_camera
 from microfacial.pipeline.prediction_outputs import Outputs
 from microfacial.preprocessing.faces import FacesConfig
@@ -81,10 +81,10 @@ def test_a_camera_that_stops_is_still_answered_with_all_outputs(
 def test_a_video_that_cannot_be_completed_does_not_lose_the_answer(
     watch: Watch, frames: list[Frame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fill_disk(video: LiveVideo) -> None:
+    def fill_disk(video: TimedVideo) -> None:
         raise StorageError("drawn.avi cannot be written (No space left on device)")
 
-    monkeypatch.setattr(LiveVideo, "close", fill_disk)
+    monkeypatch.setattr(TimedVideo, "close", fill_disk)
     assert watch(frames, "--csv", "events.csv", "--render", "drawn.avi") == 2
     output = capsys.readouterr()
     assert "-".join(map(str, MOVEMENT)) in output.out.replace("–", "-")
@@ -104,10 +104,10 @@ def test_a_recording_into_a_folder_replaces_no_earlier_one(watch: Watch, frames:
 def test_a_video_whose_folder_is_deleted_does_not_lose_the_answer(
     watch: Watch, frames: list[Frame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def lose_folder(video: LiveVideo) -> None:
+    def lose_folder(video: TimedVideo) -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr(LiveVideo, "close", lose_folder)
+    monkeypatch.setattr(TimedVideo, "close", lose_folder)
     assert watch(frames, "--csv", "events.csv", "--render", "drawn.avi") == 2
     assert "drawn.avi" in capsys.readouterr().err.splitlines()[-1]
     assert Path("events.csv").exists()

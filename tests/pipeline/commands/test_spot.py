@@ -41,6 +41,9 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
     assert fields["fps"] == FPS
     assert fields["apex"]["seconds"] == pytest.approx((apex - 1) / FPS)
     assert fields["further_peaks"] == []
+    assert capsys.readouterr().err == ""
+    assert run(monkeypatch, "spot", "frames", "--fps", "15") == 0
+    assert "15 per second" in capsys.readouterr().err
     assert run(monkeypatch, "spot", "frames") == 2  # no rate is assumed, because durations depend on it
     assert re.fullmatch(r"microfacial: frames: .*--fps.*\n", capsys.readouterr().err)
 

@@ -11,7 +11,7 @@ from threading import Event as Flag
 
 import click
 
-from microfacial.datasets.film_writer import check_video_path
+from microfacial.datasets.film_writer import TimedVideo, check_video_path
 from microfacial.datasets.frames import TimedFrame
 from microfacial.datasets.live_camera import CameraReader, camera_name, open_camera
 from microfacial.errors import ConfigError, DatasetError, MicrofacialError, StorageError
@@ -20,7 +20,7 @@ from microfacial.inference.answering_model import AnsweringModel
 from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.inference.live_answer import LiveAnswer
 from microfacial.inference.live_picture import LivePicture
-from microfacial.inference.live_video import LiveVideo, write_live_video
+from microfacial.inference.live_video import write_live_video
 from microfacial.pipeline.live_window import LiveWindow, open_live_window
 from microfacial.pipeline.messages import is_quiet
 from microfacial.pipeline.prediction_outputs import (
@@ -118,7 +118,7 @@ def _plan_outputs(name: str, outputs: Outputs) -> tuple[Path | None, Path | None
 class _Screen:
     """Shows and writes the pictures of a camera."""
 
-    def __init__(self, window: LiveWindow | None, video: LiveVideo | None) -> None:
+    def __init__(self, window: LiveWindow | None, video: TimedVideo | None) -> None:
         self._window, self._video = window, video
         self._picture = LivePicture()
         self._drawn_s = 0.0

@@ -6,13 +6,14 @@ import click
 
 from microfacial.datasets.frames import frame_times, open_clip, require_fps
 from microfacial.errors import name_in_errors
+from microfacial.inference.frame_rate import find_slow_frames
 from microfacial.pipeline.messages import print_json
 from microfacial.preprocessing.face_track import describe_choice, track_face
 from microfacial.preprocessing.spotting import spot_track
 
 
 def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
-    """Print the frame numbers, and the seconds from the first frame.
+    """Print the frame numbers, and the seconds from the first frame. Warn of a frame rate that is too low.
 
     Args:
         path: video or folder of frames.
@@ -34,6 +35,10 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
         spotting = spot_track(track, known_fps, times)
     moments = ("onset", "apex", "offset")
     numbers = {moment: getattr(spotting, moment) for moment in moments}
+    slow = find_slow_frames(times)
+    reason = next((slow[n] for n in range(spotting.onset, spotting.offset + 1) if n in slow), "")
+    if reason:
+        click.echo(f"spot: {path}: {reason}", err=True)
     if as_json:
         spotted = {name: {"frame": n, "seconds": times[n]} for name, n in numbers.items()}
         further = [{"frame": n, "seconds": times[n]} for n in spotting.peaks[1:]]
