@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
-from microfacial.errors import ConfigError, RequestError, hide_password, name_in_errors, suggest
+from microfacial.errors import ConfigError, RequestError, describe_error, hide_password, name_in_errors, suggest
 from microfacial.models.presets import find_network, resolve
 from microfacial.settings import Section, check
 
@@ -83,3 +83,9 @@ def test_a_message_without_the_name_of_the_film_gets_it_and_keeps_its_type() -> 
     assert raised.value.status == 422
     with pytest.raises(ConfigError, match=r"^no a\.mp4$"), name_in_errors("a.mp4"):
         raise ConfigError("no a.mp4")
+
+
+def test_an_error_is_described_by_its_type_and_message_in_one_line() -> None:
+    assert describe_error(KeyError("a")) == "KeyError: 'a'"
+    assert describe_error(ValueError("wrong\n  rows: 3")) == "ValueError: wrong rows: 3"
+    assert describe_error(AssertionError()) == "AssertionError"

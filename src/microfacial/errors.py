@@ -90,6 +90,11 @@ def name_in_errors(path: object) -> Iterator[None]:
         raise
 
 
+def describe_error(error: BaseException) -> str:
+    """Return the type and the message of an error of any library in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
 def hide_password(uri: str) -> str:
     """Return an address, or a text that contains addresses, without user names and passwords."""
     text = re.sub(r"//(?:[^/\s]*|[^/\s:@]*:(?!\d+/)\S*)@", "//", uri)

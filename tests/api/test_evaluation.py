@@ -1,22 +1,25 @@
 """Evaluation of users' own networks and classifiers, and of wrong ones."""
 
+import logging
 import re
+from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, TunedThresholdClassifierCV
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
@@ -146,6 +149,37 @@ def test_unset_random_states_get_the_seed_of_the_fold_and_others_are_kept(featur
     assert not np.array_equal(first.probabilities[0], first.probabilities[1])
     fixed = run(ExtraTreesClassifier(3, random_state=0), features, repeats=2, settings=settings)
     assert fixed.evaluation.repeats == 1
+
+
+class Splitting(BaseEstimator):  # type: ignore[misc]
+    """A classifier whose probabilities depend on the rows that a splitter chooses."""
+
+    def __init__(self, splitter: Any) -> None:
+        self.splitter = splitter
+
+    def fit(self, inputs: Any, labels: Any) -> "Splitting":
+        self.classes_, self.rows_ = np.unique(labels), next(self.splitter.split(inputs))[1]
+        return self
+
+    def predict_proba(self, inputs: Any) -> Any:
+        return np.random.default_rng(self.rows_).dirichlet(np.ones(len(self.classes_)), len(inputs))
+
+
+@pytest.mark.parametrize(
+    ("splitter", "repeats"),
+    [
+        (KFold(3, shuffle=True), 2),
+        (ShuffleSplit(1), 2),
+        (KFold(3, shuffle=True, random_state=1), 1),
+        (KFold(3), 1),
+    ],
+)
+def test_splitters_that_shuffle_get_the_seed_of_the_fold(features: Features, splitter: Any, repeats: int) -> None:
+    first, second = (run(Splitting(splitter), features, repeats=2, settings={"input_px": 8}) for _ in range(2))
+    assert first.evaluation.repeats == repeats
+    probabilities = first.predictions.probabilities
+    assert np.array_equal(probabilities, second.predictions.probabilities)
+    assert not any(np.array_equal(probabilities[0], other) for other in probabilities[1:])
 
 
 def test_a_search_can_keep_subjects_together_and_its_choice_is_recorded(features: Features) -> None:
@@ -287,16 +321,22 @@ def test_a_classifier_that_fails_gives_one_clear_error(features: Features, retur
         run(Careless(returned), features, settings={"input_px": 8})
 
 
-@pytest.mark.parametrize("error", [ValueError, IndexError, TypeError])
+class Text(str):
+    """A text that is the same in a KeyError, which shows its key by repr."""
+
+    __repr__ = str.__str__
+
+
+@pytest.mark.parametrize("error", [ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError])
 @pytest.mark.parametrize("method", ["fit", "predict_proba"])
 def test_a_classifier_that_raises_an_error_gives_one_line(
     features: Features, monkeypatch: pytest.MonkeyPatch, method: str, error: type[Exception]
 ) -> None:
     def fail(*_: Any) -> None:
-        raise error("wrong\nrows")
+        raise error(Text("wrong\nrows"))
 
     monkeypatch.setattr(Careless, method, fail)
-    with pytest.raises(ConfigError, match=r"Careless.*wrong rows$"):
+    with pytest.raises(ConfigError, match=rf"Careless.*{error.__name__}: wrong rows$"):
         run(Careless("0.25"), features, settings={"input_px": 8})
 
 
@@ -311,6 +351,72 @@ def scale_each(rows: Any) -> Any:
 
 def scale_with(scaler: Any) -> Any:
     return lambda rows: scaler.transform(rows)
+
+
+class Scaling:
+    """A callable object that contains itself and a scaler."""
+
+    def __init__(self, scaler: Any) -> None:
+        self.scaler, self.itself = scaler, self
+
+    def __call__(self, rows: Any) -> Any:
+        return self.scaler.transform(rows)
+
+
+class ScalingByGlobal(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    def fit(self, rows: Any, labels: Any) -> "ScalingByGlobal":
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        return SCALER.transform(rows)
+
+
+class ScalingItself(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A transformer with an attribute that has the name of a global object."""
+
+    def fit(self, rows: Any, labels: Any) -> "ScalingItself":
+        self.SCALER = StandardScaler().fit(rows)
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        return self.SCALER.transform(rows)
+
+
+class ScalingByClass:
+    scaler = SCALER
+
+
+def scale_by_class(rows: Any) -> Any:
+    return ScalingByClass.scaler.transform(rows)
+
+
+HELPERS = ModuleType("helpers")
+vars(HELPERS)["scaler"] = SCALER
+LOG = logging.getLogger("own transformer")
+vars(LOG)["scaler"] = SCALER
+
+
+def log_each(rows: Any) -> Any:
+    LOG.debug("%d rows", len(rows))
+    return rows
+
+
+@cache
+def find_scaler() -> Any:
+    return SCALER
+
+
+@dataclass(slots=True)
+class Slot:
+    scaler: Any
+
+
+def ignore(rows: Any, scaler: Any) -> Any:
+    return rows
+
+
+def with_argument(scaler: Any) -> Any:
+    return make_pipeline(FunctionTransformer(ignore, kw_args={"scaler": scaler}), LogisticRegression())
 
 
 @pytest.mark.parametrize(
@@ -332,17 +438,29 @@ def scale_with(scaler: Any) -> Any:
         (make_pipeline(FunctionTransformer(scale_with(SCALER)), FITTED), "StandardScaler"),
         (TunedThresholdClassifierCV(FITTED, cv="prefit", refit=False), "cv"),
         (make_pipeline(SelectFromModel(FITTED, prefit=True), LogisticRegression()), "prefit"),
+        (make_pipeline(FunctionTransformer(Scaling(SCALER)), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(scale_by_class), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(lambda rows: find_scaler().transform(rows)), FITTED), "StandardScaler"),
+        (make_pipeline(ScalingByGlobal(), FITTED), "StandardScaler"),
+        (make_pipeline(FunctionTransformer(lambda rows: HELPERS.scaler.transform(rows)), FITTED), "StandardScaler"),
+        (with_argument(np.array([SCALER], dtype=object)), "StandardScaler"),
+        (with_argument(np.array([(1, SCALER)], dtype=[("a", int), ("b", object)])), "StandardScaler"),
+        (with_argument(SimpleNamespace(a=SCALER)), "StandardScaler"),
+        (with_argument(Slot(SCALER)), "StandardScaler"),
+        (with_argument(deque([SCALER])), "StandardScaler"),
     ],
 )
 def test_a_part_that_stays_fitted_is_refused(features: Features, classifier: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=named) as raised:
         run(classifier, features, settings={"input_px": 8})
     assert "fitted" in str(raised.value)
+    assert "copied" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_fitted_classifier_and_steps_that_need_no_fit_are_accepted(features: Features) -> None:
-    steps = make_union(Normalizer(), FunctionTransformer(np.abs), FunctionTransformer(partial(np.clip, min=0, max=1)))
+    functions = (np.abs, partial(np.clip, min=0, max=1), Scaling(Normalizer()), log_each)
+    steps = make_union(Normalizer(), ScalingItself(), *map(FunctionTransformer, functions))
     for classifier in (FITTED, make_pipeline(SCALER, steps, FITTED), VotingClassifier([("a", FITTED)], voting="soft")):
         assert run(classifier, features, settings={"input_px": 8}).folds
 

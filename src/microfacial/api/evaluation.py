@@ -47,7 +47,8 @@ def evaluate(
     Args:
         model: the name of a model; or a function that takes the shape of one sample and the number of classes and
             returns an untrained `torch.nn.Module`, whose output is logits `(n, classes)`; or a scikit-learn classifier
-            with `predict_proba`, whose unset `random_state` gets the seed of each fold; or a `Variant`.
+            with `predict_proba`, which gets the seed of each fold where it or its parts have an unset `random_state`;
+            or a `Variant`.
         features: the result of `extract`.
         protocol: `loso`, `composite`, `leave-one-dataset-out` or `holdout`.
         repeats: repetitions of the protocol with the seeds `seed`, `seed` + 1, …. A model that ignores the seed is

@@ -1,10 +1,9 @@
 """Make a model variant of a scikit-learn classifier, and check what it returns."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
+from microfacial.api.object_walk import walk
 from microfacial.api.own_inputs import InputSettings, make_own_inputs
-from microfacial.errors import ConfigError
+from microfacial.errors import ConfigError, MicrofacialError, describe_error
 from microfacial.models.base import Estimator, Variant
 from microfacial.records import Fitted, FloatArray, History, TrainingData
 
@@ -95,7 +95,7 @@ def make_classifier(model: Any) -> tuple[str, Variant]:
         make_inputs=make_own_inputs,
         fit=partial(_fit, classifier=model),
         restore=_refuse_to_restore,
-        ignores_seed=not _unset_seeds(model),
+        ignores_seed=not _list_unseeded(model),
     )
 
 
@@ -113,7 +113,8 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
     together.
     """
     fresh, samples = clone(classifier), data.samples
-    fresh.set_params(**dict.fromkeys(_unset_seeds(fresh), data.seed % 2**32))
+    for part in _list_unseeded(fresh):
+        part.random_state = data.seed % 2**32
     groups = {"groups": samples.subjects} if isinstance(fresh, _SEARCHES) else {}
     name = _name_classifier(fresh)
     with _faults_as_config_errors(f"{name} cannot be fitted"):
@@ -129,67 +130,28 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
 def _faults_as_config_errors(failure: str) -> Iterator[None]:
     try:
         yield
-    except (IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{failure}: {' '.join(str(error).split())}") from error
+    except MicrofacialError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{failure}: {describe_error(error)}") from error
 
 
 def _refuse_fitted_parts(name: str, model: Any) -> None:
     """Refuse a classifier with a part that stays fitted in a copy. It may have been fitted on held-out subjects."""
     with _faults_as_config_errors(f"{name} cannot be copied"):
         fresh = clone(model)
-    for key, value in _walk("", fresh):
-        if (isinstance(value, str) and value == "prefit") or (key == "prefit" and value is True):
-            raise ConfigError(
-                f"{name}: {key}={value!r} is for parts that are already fitted. Choose another value, so that each "
-                "fold fits them on its training rows"
-            )
-        if isinstance(value, BaseEstimator) and (_learned_attributes(value) or clone(value) is value):
-            raise ConfigError(
-                f"{name}: {type(value).__name__} is already fitted and would stay so in every fold, perhaps with rows "
-                "of held-out subjects. Pass the unfitted object"
-            )
-
-
-def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a parameter with its name, and everything in it, each object once.
-
-    Items of collections, parameters of estimators, owners of methods, and objects that functions name are in it.
-    """
-    seen: dict[int, Any] = {}  # the objects are kept, so that no other object gets the same id
-    left: list[tuple[Any, Any]] = [(key, value)]
-    while left:
-        name, part = left.pop()
-        if id(part) in seen:
-            continue
-        seen[id(part)] = part
-        yield name, part
-        if isinstance(part, Mapping):
-            left += part.items()
-        elif isinstance(part, list | tuple):
-            left += [(name, item) for item in part]
-        elif isinstance(part, MethodType):
-            left += [(name, part.__self__), (name, part.__func__)]
-        elif isinstance(part, partial):
-            left += [(name, part.func), *((name, item) for item in part.args), *part.keywords.items()]
-        elif isinstance(part, FunctionType):
-            left += [(name, item) for item in _list_references(part)]
-        elif isinstance(part, BaseEstimator):
-            left += part.get_params(deep=False).items()
-
-
-def _list_references(function: FunctionType) -> list[Any]:
-    """Return the objects outside of a function that its code names, and its default values."""
-    codes: list[CodeType] = [function.__code__]
-    names: set[str] = set()
-    while codes:
-        code = codes.pop()
-        names |= set(code.co_names)
-        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    objects = [function.__globals__[name] for name in names if name in function.__globals__]
-    for cell in function.__closure__ or ():
-        with suppress(ValueError):  # the cell is empty
-            objects.append(cell.cell_contents)
-    return [*objects, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        for key, value in walk("", fresh, code=False):
+            if (isinstance(value, str) and value == "prefit") or (key == "prefit" and value is True):
+                raise ConfigError(
+                    f"{name}: {key}={value!r} is for parts that are already fitted. Choose another value, so that "
+                    "each fold fits them on its training rows"
+                )
+        for _, value in walk("", fresh, code=True):
+            if isinstance(value, BaseEstimator) and (_learned_attributes(value) or clone(value) is value):
+                raise ConfigError(
+                    f"{name}: {type(value).__name__} is already fitted and would stay so in every fold, perhaps with "
+                    "rows of held-out subjects. Pass the unfitted object"
+                )
 
 
 def _learned_attributes(estimator: Any) -> set[str]:
@@ -197,13 +159,15 @@ def _learned_attributes(estimator: Any) -> set[str]:
     return {name for name in vars(estimator) if name.endswith("_")} - estimator.get_params(deep=False).keys()
 
 
-def _unset_seeds(classifier: Any) -> list[str]:
-    """Return the names of the random states that are not set, also those of nested estimators."""
-    return sorted(
-        key
-        for key, value in classifier.get_params(deep=True).items()
-        if value is None and key.rpartition("__")[2] == "random_state"
-    )
+def _list_unseeded(classifier: Any) -> list[Any]:
+    """Return the parts that draw random numbers without a seed: estimators, and splitters that shuffle."""
+    return [
+        part
+        for _, part in walk("", classifier, code=False)
+        if not isinstance(part, type)
+        and getattr(part, "random_state", 0) is None
+        and (hasattr(part, "get_params") or getattr(part, "shuffle", True))
+    ]
 
 
 def _refuse_to_restore(settings: InputSettings, arrays: Mapping[str, NDArray[Any]]) -> Fitted:
