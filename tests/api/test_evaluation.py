@@ -4,6 +4,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import ModuleType, SimpleNamespace
@@ -32,6 +33,7 @@ from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation.planned import plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.models import MODELS
+from microfacial.models.layers.parts import PartNetwork
 from microfacial.records import TrainingData
 from microfacial.training.fit import Predict, fit, restore
 
@@ -110,6 +112,24 @@ def test_batch_normalisation_keeps_the_statistics_of_the_chosen_epoch(features: 
     arrays = fitted.checkpoint()
     assert (arrays["network.0.num_batches_tracked"] == chosen).all()
     assert np.array_equal(restore(variant, settings, arrays).predict(planned.samples.inputs), observed[chosen])
+
+
+class TwoParts(PartNetwork):
+    """A network of two parts with lazy layers, whose buffers do not exist before the first pass."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.LazyBatchNorm2d(), nn.Flatten(), nn.Dropout(0.1), nn.LazyLinear(classes))
+        self.second = nn.Sequential(nn.Flatten(), nn.Linear(192, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = torch.stack([self.first(x), self.second(x)], dim=1)
+        return parts if self.returns_parts else parts.sum(dim=1)
+
+
+def test_a_network_of_parts_with_lazy_layers_is_trained(features: Features) -> None:
+    settings = {"input_px": 8, "epochs": 1, "precision": "bfloat16"}
+    assert run(lambda _, classes: TwoParts(classes), features, settings=settings).folds
 
 
 @pytest.mark.parametrize(
@@ -282,7 +302,18 @@ def test_a_model_that_cannot_be_evaluated_gives_one_clear_error(features: Featur
     assert "\n" not in str(raised.value)
 
 
-def test_weights_that_are_the_same_in_every_fold_are_counted(
+def count_equal_weights(
+    build: Any, features: Features, caplog: pytest.LogCaptureFixture, runs: int = 1
+) -> list[tuple[int, int]]:
+    """Return the numbers of equal tensors and of all tensors in each warning."""
+    caplog.clear()
+    for _ in range(runs):
+        run(build, features, settings={"input_px": 8, "epochs": 1})
+    found = [re.search(r"(\d+) of (\d+) tensors", record.getMessage()) for record in caplog.records]
+    return [(int(match[1]), int(match[2])) for match in found if match]
+
+
+def test_each_evaluation_warns_once_of_weights_that_are_the_same_in_every_fold(
     features: Features, caplog: pytest.LogCaptureFixture
 ) -> None:
     def pretrained(shape: Shape, classes: int) -> nn.Module:
@@ -291,11 +322,97 @@ def test_weights_that_are_the_same_in_every_fold_are_counted(
         nn.init.eye_(first.data.view(first.shape[0], -1))
         return network
 
-    for _ in range(2):
-        run(pretrained, features, settings={"input_px": 8, "epochs": 1})
-    warnings = [record.getMessage() for record in caplog.records if "pretrained" in record.getMessage()]
-    assert len(warnings) == 1
-    assert re.search(r"1 of \d tensors", warnings[0])
+    assert count_equal_weights(pretrained, features, caplog, runs=2) == [(1, 2), (1, 2)]
+    assert not count_equal_weights(small, features, caplog)
+
+
+TRAINED = nn.Linear(192, 4)
+
+
+class Holding(nn.Module):
+    """A network with new weights, and other numbers in an attribute or a buffer."""
+
+    table: Tensor | None
+
+    def __init__(self, classes: int, held: Any = None, buffer: Tensor | None = None) -> None:
+        super().__init__()
+        self.head = nn.Linear(192, classes)
+        self.held = held
+        self.register_buffer("table", buffer, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(x.flatten(1))
+        if self.table is not None:
+            self.table.add_(1)
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("hold", "counts"),
+    [
+        (lambda: {"buffer": TRAINED.weight.detach().clone()}, [(1, 3)]),
+        (lambda: {"held": [deepcopy(TRAINED)]}, [(2, 4)]),
+        (lambda: {"held": {"a": (SimpleNamespace(b=deepcopy(TRAINED)),)}}, [(2, 4)]),
+        (lambda: {"held": deepcopy(TRAINED).forward}, [(2, 4)]),
+        (lambda: {"held": [TRAINED.weight.detach()]}, [(1, 3)]),
+        (lambda: {"held": TRAINED.weight.detach().numpy()}, [(1, 3)]),
+        (lambda: {"held": [nn.Linear(4, 4)], "buffer": torch.randn(3)}, []),
+        (lambda: {"held": [3, "x", np.arange(3)], "buffer": torch.ones(3)}, []),
+    ],
+)
+def test_fixed_numbers_in_buffers_and_attributes_are_counted_too(
+    features: Features,
+    caplog: pytest.LogCaptureFixture,
+    hold: Callable[[], dict[str, Any]],
+    counts: list[tuple[int, int]],
+) -> None:
+    state = torch.get_rng_state()
+    assert count_equal_weights(lambda _, classes: Holding(classes, **hold()), features, caplog) == counts
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_network_hidden_in_a_list_is_new_in_each_fold(features: Features) -> None:
+    with pytest.raises(ConfigError, match="same weights"):
+        run(lambda _, classes: Holding(classes, [TRAINED]), features, settings={"input_px": 8, "epochs": 1})
+
+
+class Training(nn.Module):
+    """A network whose output is changed in training."""
+
+    def __init__(self, change: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.head, self.change = nn.Linear(192, 4), change
+
+    def forward(self, x: Tensor) -> object:
+        logits = self.head(x.flatten(1))
+        return self.change(logits) if self.training else logits
+
+
+def change_in_place(logits: Tensor) -> Tensor:
+    exponentials = logits.exp()
+    product = exponentials * 2
+    exponentials += 1
+    return product
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda *_: Training(lambda logits: (logits, logits)), "tuple"),
+        (lambda *_: Training(lambda logits: logits[:, :2]), r"\(1, 2\).*\(1, 4\)"),
+        (lambda *_: Training(lambda logits: {0: 0}[len(logits)]), r"\(1, 3, 8, 8\): KeyError: 1"),
+        (lambda *_: Training(torch.Tensor.detach), "gradient"),
+        (lambda *_: Training(change_in_place), "RuntimeError.*inplace"),
+        (lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.BatchNorm1d(4)), "ValueError.*more than 1"),
+        (lambda *_: torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(192, 4))), "RuntimeError.*Jitted"),
+        (lambda *_: nn.DataParallel(nn.Sequential(nn.Flatten(), nn.Linear(192, 4))), "RuntimeError.*DataParallel"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_network_that_fails_in_training_gives_one_clear_error(features: Features, build: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=f"lambda>: .*{named}") as raised:
+        run(build, features, settings={"input_px": 8, "epochs": 1, "batch_size": 1})
+    assert "\n" not in str(raised.value)
 
 
 class Careless(BaseEstimator):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from microfacial.api.features import Features, check_processes
 from microfacial.api.own_inputs import is_appearance
 from microfacial.api.own_models import make_variant
-from microfacial.api.own_networks import BuildNetwork
+from microfacial.api.own_networks import BuildNetwork, check_network
 from microfacial.api.result import Result
 from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation.planned import PlannedTraining, plan_training
@@ -97,6 +97,7 @@ def evaluate(
     _check_protocol(config, features)
     count = check_processes(processes)
     planned = _plan(model, features, config, settings, name)
+    check_network(find_model(planned.model), planned.samples, planned.settings)
     with tqdm(total=len(planned.plans), desc=planned.name, unit="fold", disable=not progress) as bar:
 
         def report(fold: FoldResult) -> None:

@@ -3,16 +3,28 @@
 import inspect
 import logging
 from collections.abc import Callable
-from functools import cache, partial
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from microfacial.api.network_checks import (
+    check_parameters,
+    check_prediction,
+    check_training_step,
+    copy_fixed_tensors,
+    require_new_weights,
+)
 from microfacial.api.own_inputs import InputSettings, make_own_inputs
-from microfacial.errors import ConfigError, MicrofacialError
-from microfacial.models.base import Network, Task, Variant
+from microfacial.datasets.action_units import SCORED_UNITS
+from microfacial.errors import ConfigError, MicrofacialError, describe_error
+from microfacial.models.base import Network, Task, Variant, typed_settings
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
+from microfacial.records import Samples
+from microfacial.settings import Section
+from microfacial.training.stack import resolve_precision
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,11 +62,37 @@ def make_network(function: Callable[..., object]) -> tuple[str, Variant]:
         settings=OwnNetworkSettings,
         presets={"default": {}},
         make_inputs=make_own_inputs,
-        build=partial(_build, function=function, name=name),
+        build=_Builder(function, name),
         lockstep=_trains_alone,
         vmaps=False,
     )
     return "network" if name == "<lambda>" else name, variant
+
+
+def check_network(variant: Variant, samples: Samples, settings: Section) -> None:
+    """Try the network of a user's own function before its folds are trained. Other variants are not tried.
+
+    Args:
+        variant: the variant.
+        samples: all samples.
+        settings: settings of the variant.
+
+    Raises:
+        ConfigError: the function or its network fails, returns something else than it should, or repeats its weights.
+    """
+    if not (isinstance(variant, Network) and isinstance(variant.build, _Builder)):
+        return
+    own_settings = typed_settings(OwnNetworkSettings, settings)
+    units = SCORED_UNITS if samples.units is not None and own_settings.unit_weight > 0 else ()
+    task = Task(
+        shape=samples.inputs.shape[1:],
+        classes=len(samples.classes) + len(units),
+        co_occurrence=np.empty((0, 0), dtype=np.float32),
+        names=samples.classes,
+        units=units,
+    )
+    rows = min(own_settings.batch_size, len(samples.labels))
+    variant.build.check(task, rows, resolve_precision(own_settings))
 
 
 def _trains_alone(settings: OwnNetworkSettings) -> bool:
@@ -62,83 +100,64 @@ def _trains_alone(settings: OwnNetworkSettings) -> bool:
     return False
 
 
-def _build(task: Task, settings: OwnNetworkSettings, *, function: Callable[..., object], name: str) -> nn.Module:
-    """Build a network and check what it returns."""
-    network = _call(function, task, name)
-    _replace_dropout(network)
-    _check_parameters(network, name)
-    with torch.random.fork_rng(devices=[]):
-        for rows in _ROWS:
-            _try(network, torch.randn(rows, *task.shape), task.classes, name)
-        other = _call(function, task, name)
-        _try(other, torch.randn(_ROWS[0], *task.shape), task.classes, name)  # lazy modules have no weights before
-        _require_new_weights(network, other, name)
-    return network.train()
+@dataclass(frozen=True)
+class _Builder:
+    """A user's own function that builds networks.
 
-
-def _call(function: Callable[..., object], task: Task, name: str) -> nn.Module:
-    try:
-        network = function(task.shape, task.classes)
-    except MicrofacialError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"{name} fails for the shape {task.shape} and {task.classes} classes: {_describe(error)}"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise ConfigError(f"{name} returned a {type(network).__name__}, not a torch.nn.Module")
-    return network
-
-
-def _require_new_weights(network: nn.Module, other: nn.Module, name: str) -> None:
-    """Refuse a function that returns the same weights each time, and warn of a part: a training could be in them.
-
-    Constant weights, such as zeros, are new weights, too.
+    Attributes:
+        function: the function.
+        name: its name, for messages.
     """
-    first, second = list(network.parameters()), list(other.parameters())
-    if any(mine is its for mine in first for its in second):
-        raise ConfigError(
-            f"{name} returned the same weights twice. Each fold starts from new weights, so build a new network in "
-            "each call"
-        )
-    varied = [(mine, its) for mine, its in zip(first, second, strict=False) if (mine != mine.flatten()[:1]).any()]
-    equal = sum(mine.shape == its.shape and torch.equal(mine, its) for mine, its in varied)
-    if equal and equal == len(varied):
-        raise ConfigError(
-            f"{name} built two networks with equal weights, which may come from a training on the test subjects. Draw "
-            "the first weights from torch's random generator, and do not set its seed. Add a little noise to weights "
-            "that are computed, such as an identity"
-        )
-    if equal:
-        _warn_of_equal_weights(name, equal, len(varied))
 
+    function: Callable[..., object]
+    name: str
 
-@cache
-def _warn_of_equal_weights(name: str, equal: int, count: int) -> None:
-    """Warn once, and not in every fold."""
-    _LOG.warning(
-        "%s: %d of %d tensors of weights are the same in every fold. If they were trained on clips of the test "
-        "subjects, the scores are too high",
-        name,
-        equal,
-        count,
-    )
+    def __call__(self, task: Task, _settings: OwnNetworkSettings) -> nn.Module:
+        """Build a network and check what it returns."""
+        network, _ = self._build_two(task)
+        return network.train()
 
+    def check(self, task: Task, rows: int, precision: str) -> None:
+        """Try a training step, and warn of weights that are the same in every fold."""
+        with torch.random.fork_rng(devices=[]):
+            network, (equal, count) = self._build_two(task)
+            check_training_step(network, torch.randn(rows, *task.shape), task.classes, self.name, precision)
+        if equal:
+            _LOG.warning(
+                "%s: %d of %d tensors of weights and buffers are the same in every fold. If they were trained on clips "
+                "of the test subjects, the scores are too high. Fixed tables, such as filters, do no harm",
+                self.name,
+                equal,
+                count,
+            )
 
-def _try(network: nn.Module, inputs: Tensor, classes: int, name: str) -> None:
-    with torch.no_grad():
+    def _build_two(self, task: Task) -> tuple[nn.Module, tuple[int, int]]:
+        """Return a new network, and the result of `require_new_weights` for it and another one."""
+        network = self._build(task)
+        with torch.random.fork_rng(devices=[]):
+            fixed = copy_fixed_tensors(network)
+            for rows in _ROWS:
+                check_prediction(network, torch.randn(rows, *task.shape), task.classes, self.name)
+            other = self._build(task)
+            other_fixed = copy_fixed_tensors(other)
+            inputs = torch.randn(_ROWS[0], *task.shape)
+            check_prediction(other, inputs, task.classes, self.name)  # lazy modules have no weights before
+            return network, require_new_weights(network, other, fixed, other_fixed, self.name)
+
+    def _build(self, task: Task) -> nn.Module:
         try:
-            logits = network.eval()(inputs)
+            network = self.function(task.shape, task.classes)
+        except MicrofacialError:
+            raise
         except Exception as error:
             raise ConfigError(
-                f"{name}: the network fails on inputs {tuple(inputs.shape)}: {_describe(error)}"
+                f"{self.name} fails for the shape {task.shape} and {task.classes} classes: {describe_error(error)}"
             ) from error
-    _check_logits(logits, len(inputs), classes, name)
-
-
-def _describe(error: Exception) -> str:
-    """Return the type and the message of an error in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+        if not isinstance(network, nn.Module):
+            raise ConfigError(f"{self.name} returned a {type(network).__name__}, not a torch.nn.Module")
+        _replace_dropout(network)
+        check_parameters(network, self.name)
+        return network
 
 
 def _replace_dropout(module: nn.Module) -> None:
@@ -148,28 +167,3 @@ def _replace_dropout(module: nn.Module) -> None:
             setattr(module, key, Dropout(child.p))
         else:
             _replace_dropout(child)
-
-
-def _check_parameters(network: nn.Module, name: str) -> None:
-    parameters = dict(network.named_parameters())
-    if not parameters:
-        raise ConfigError(f"{name}: the network has no parameters, so it cannot be trained")
-    if len(parameters) < sum(1 for _ in network.named_parameters(remove_duplicate=False)):
-        raise ConfigError(f"{name}: two modules share a parameter, which is not supported. Give each its own")
-    for key, value in parameters.items():
-        if not value.requires_grad:
-            raise ConfigError(f"{name}: {key} is frozen, but all parameters are trained. Make it a buffer")
-        if value.dtype != torch.float32 or value.device.type != "cpu":
-            raise ConfigError(f"{name}: {key} is {value.dtype} on {value.device}. Build the network in float32 on cpu")
-
-
-def _check_logits(logits: object, rows: int, classes: int, name: str) -> None:
-    if not isinstance(logits, Tensor):
-        raise ConfigError(f"{name}: the network returns a {type(logits).__name__}, not a tensor of logits (n, classes)")
-    if logits.shape != (rows, classes):
-        raise ConfigError(
-            f"{name}: for {rows} clips and {classes} classes, the network returns {tuple(logits.shape)} instead of "
-            f"({rows}, {classes})"
-        )
-    if not logits.isfinite().all():
-        raise ConfigError(f"{name}: the untrained network returns numbers that are not finite")
