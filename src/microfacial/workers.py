@@ -13,9 +13,27 @@ import time
 from typing import Literal
 
 import psutil
-from joblib import Parallel
+from joblib import Parallel, cpu_count
+
+from microfacial.errors import ConfigError
 
 _SECONDS = 0.5  # between two looks at the parent
+
+
+def check_processes(processes: int | None) -> int:
+    """Return the number of processes to use.
+
+    Args:
+        processes: number of processes. None means all cores.
+
+    Raises:
+        ConfigError: it is not a whole number from 1 to 1024.
+    """
+    if processes is None:
+        return cpu_count()
+    if type(processes) is not int or not 1 <= processes <= 1024:
+        raise ConfigError(f"processes: must be a whole number from 1 to 1024, found {processes!r}")
+    return processes
 
 
 def make_parallel(

@@ -200,7 +200,7 @@ def test_the_example_of_the_readme_runs(
     ):
         assert old in snippet
         snippet = snippet.replace(old, new)
-    monkeypatch.setattr(extraction, "cpu_count", lambda: 1)
+    monkeypatch.setattr("microfacial.workers.cpu_count", lambda: 1)
     monkeypatch.chdir(tmp_path)
     exec(compile(snippet, "README.md", "exec"), {})
     printed = capsys.readouterr().out

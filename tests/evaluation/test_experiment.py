@@ -1,5 +1,6 @@
 """Folds and scores from Python, compared with those of the stages."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from microfacial.api.features import Features
 from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.experiment import Data, load_data, run_folds, score
 from microfacial.evaluation.folds import train_chunk
@@ -76,6 +78,48 @@ def test_settings_reach_the_model(data: Data) -> None:
 def test_settings_are_checked_before_training(data: Data) -> None:
     with pytest.raises(ConfigError, match=r"roi_cnn\.epoch"):
         run_folds(data, "roi_cnn", epoch=2)
+
+
+@pytest.mark.parametrize("processes", [0, -1, True, 1.0, "2"])
+def test_a_wrong_number_of_processes_is_refused_before_training(data: Data, processes: Any) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"found {processes!r}")):
+        run_folds(data, "majority", processes=processes)
+
+
+def test_without_a_number_of_processes_all_cores_are_used(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microfacial.workers.cpu_count", lambda: 1)
+    assert len(list(run_folds(data, "majority", processes=None))) == 4
+
+
+@pytest.mark.parametrize("project", [None, b".", 3])
+def test_a_project_that_is_no_path_is_refused(project: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"load_data: project .*{project!r}"):
+        load_data(project)
+
+
+def test_features_in_place_of_data_are_refused(features: Features) -> None:
+    with pytest.raises(ConfigError, match=r"run_folds .*Features"):
+        run_folds(features, "majority")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"score .*Features"):
+        score(features, [])  # type: ignore[arg-type]
+
+
+def test_action_units_are_refused_before_training(data: Data) -> None:
+    units = replace(data, protocol=data.protocol.model_copy(update={"task": "units"}))
+    with pytest.raises(ConfigError, match=r"run_folds: train\.task is units"):
+        run_folds(units, "majority")
+    with pytest.raises(ConfigError, match=r"score: train\.task is units"):
+        score(units, list(run_folds(data, "majority")))
+
+
+def test_an_iterator_over_folds_is_scored_like_a_list(data: Data) -> None:
+    assert score(data, run_folds(data, "majority")) == score(data, list(run_folds(data, "majority")))
+
+
+@pytest.mark.parametrize(("folds", "found"), [([1, 2], "int"), (None, "NoneType"), (3, "int"), ("x", "str")])
+def test_results_that_are_no_folds_are_refused(data: Data, folds: Any, found: str) -> None:
+    with pytest.raises(ConfigError, match=f"score .*{found}"):
+        score(data, folds)
 
 
 def test_a_missing_fold_is_not_scored(data: Data) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from microfacial.api.features import Features, check_processes
+from microfacial.api.features import Features
 from microfacial.api.own_inputs import is_appearance
 from microfacial.api.own_models import make_variant
 from microfacial.api.own_networks import BuildNetwork, check_network
@@ -21,6 +21,7 @@ from microfacial.models.presets import resolve_variant
 from microfacial.preprocessing.devices import find_device
 from microfacial.records import FoldResult
 from microfacial.settings import Section, check
+from microfacial.workers import check_processes
 
 
 def evaluate(

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from joblib import cpu_count
 from tqdm import tqdm
 
 from microfacial import files
@@ -26,6 +25,7 @@ from microfacial.preprocessing.store import read_faces_of, read_features, read_s
 from microfacial.records import Clip, FaceStore
 from microfacial.settings import Section, check, read_section
 from microfacial.source_code import code_digest
+from microfacial.workers import check_processes
 
 _Kind = TypeVar("_Kind", bound=Section)
 _MAPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(  # settings for published flow maps
@@ -171,22 +171,6 @@ def load_features(project: Folder = ".") -> Features:
         dropped={},
     )
     return Features(clips=clips, store=store, folder=folder)
-
-
-def check_processes(processes: int | None) -> int:
-    """Return the number of processes to use.
-
-    Args:
-        processes: number of processes. None means all cores.
-
-    Raises:
-        ConfigError: it is not a whole number from 1 to 1024.
-    """
-    if processes is None:
-        return cpu_count()
-    if type(processes) is not int or not 1 <= processes <= 1024:
-        raise ConfigError(f"processes: must be a whole number from 1 to 1024, found {processes!r}")
-    return processes
 
 
 def _as_section(

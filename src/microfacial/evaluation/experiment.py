@@ -5,7 +5,7 @@ folds = list(run_folds(data, "roi_cnn", processes=2))
 print(score(data, folds).overall.uf1)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 
 from microfacial.datasets import ClipsConfig, find_scheme
+from microfacial.errors import ConfigError
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.planned import plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import pool
+from microfacial.files import as_path
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_features
 from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
 from microfacial.settings import check, read_section, read_sections
+from microfacial.workers import check_processes
 
 _PARAMS = "params.yaml"
 
@@ -55,13 +58,14 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
         The data set. Large arrays are memory-mapped.
 
     Raises:
-        ConfigError: params.yaml is missing, or a key is wrong.
+        ConfigError: the project is no path, params.yaml is missing, or a key is wrong.
         StorageError: a stage up to `flow` has not been run, or its output belongs to other clips or settings.
     """
-    params = Path(project) / _PARAMS
+    root = as_path(project, "load_data: project")
+    params = root / _PARAMS
     clips_config = read_section(params, "clips", ClipsConfig)
     train = read_sections(params).get("train", {})
-    results = Path(project) / "results" / clips_config.name
+    results = root / "results" / clips_config.name
     require_stage_settings(results, params)
     store, clips = read_features(results)
     return Data(
@@ -73,7 +77,7 @@ def load_data(project: Path | str = ".", **protocol: Any) -> Data:
 
 
 def run_folds(
-    data: Data, model: str, *, preset: str = "default", processes: int = 1, **settings: Any
+    data: Data, model: str, *, preset: str = "default", processes: int | None = 1, **settings: Any
 ) -> Iterator[FoldResult]:
     """Train and predict all folds of the protocol. Yield each fold as it finishes, in any order.
 
@@ -85,22 +89,25 @@ def run_folds(
         data: the data set and the protocol.
         model: name of a model.
         preset: name of one of the model's presets.
-        processes: number of processes. It changes the time, not the results.
+        processes: number of processes. None uses all cores. It changes the time, not the results.
         **settings: keys of `models.<model>` in params.yaml.
 
     Returns:
         An iterator over the results of the folds.
 
     Raises:
-        ConfigError: the model, the preset or a key does not exist, or a value is wrong.
+        ConfigError: the model, the preset or a key does not exist, or a value is wrong. The data are not the result of
+            `load_data`, or their task is `units`.
         ProtocolError: the data cannot be divided by the protocol.
     """
+    _check_data(data, "run_folds")
+    count = check_processes(processes)
     resolved = resolve(model, {"preset": preset, **settings}, model)
     planned = plan_training(model, resolved, data.protocol, data.store, data.clips, data.classes)
-    return train_folds(planned.samples, planned.plans, model, resolved, processes=processes, device=planned.device)
+    return train_folds(planned.samples, planned.plans, model, resolved, processes=count, device=planned.device)
 
 
-def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evaluation:
+def score(data: Data, folds: Iterable[FoldResult], name: str = "model") -> Evaluation:
     """Score all folds together, overall and per corpus, with confidence intervals over subjects.
 
     Folds of the first repetition alone are scored as one repetition; see `Evaluation.repeats`.
@@ -114,13 +121,31 @@ def score(data: Data, folds: Sequence[FoldResult], name: str = "model") -> Evalu
         Scores and their intervals.
 
     Raises:
+        ConfigError: the data are not the result of `load_data`, their task is `units`, or the folds are not those of
+            `run_folds`.
         ProtocolError: the folds do not predict every clip of the protocol exactly once.
     """
+    _check_data(data, "score")
+    results = list(folds) if isinstance(folds, Iterable) else [folds]
+    others = [type(fold).__name__ for fold in results if not isinstance(fold, FoldResult)]
+    if others:
+        raise ConfigError(f"score needs the folds that run_folds yields, found {others[0]}. Call run_folds first")
     no_inputs = Inputs(values=np.empty((len(data.clips), 0), np.float32))
     protocol = data.protocol
-    if all(fold.plan.repeat == protocol.seed for fold in folds):
+    if all(fold.plan.repeat == protocol.seed for fold in results):
         protocol = protocol.model_copy(update={"repeats": 1})
-    return pool(name, _label(no_inputs, data), folds, protocol)
+    return pool(name, _label(no_inputs, data), results, protocol)
+
+
+def _check_data(data: object, where: str) -> None:
+    """Refuse an argument that is not the result of `load_data`, and the task `units`, which has no classes to score."""
+    if not isinstance(data, Data):
+        raise ConfigError(f"{where} needs the result of load_data, not {type(data).__name__}. Call load_data first")
+    if data.protocol.task == "units":
+        raise ConfigError(
+            f'{where}: train.task is units, but only classes can be scored here. Pass task="classes" to load_data. To '
+            "score action units, run `microfacial repro`"
+        )
 
 
 def _label(inputs: Inputs, data: Data) -> Samples:
