@@ -1,6 +1,7 @@
 """Clips, images and settings for tests."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,17 @@ def make_data(subjects: int = 8, clips_each: int = 4, *, size_px: int = 14, **pr
     )
     config = TrainConfig(**{"bootstrap_draws": 100, **protocol})
     return Data(store=store, clips=clips, classes=("x", "y"), protocol=config)
+
+
+def take_clips(store: FaceStore, count: int) -> FaceStore:
+    """Return a store with the first clips of another."""
+    return replace(
+        store,
+        clips=store.clips[:count],
+        crops=store.crops[:count],
+        flow=store.flow[:count],
+        boxes=store.boxes[:count],
+    )
 
 
 def replace_flow(path: Path, flow: NDArray[np.float16]) -> None:

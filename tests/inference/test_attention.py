@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fakes import take_clips
+from microfacial.errors import DatasetError
 from microfacial.evaluation.experiment import Data
 from microfacial.inference.choose_model import as_answering
 from microfacial.inference.film_answer import FilmAnswer
@@ -39,7 +41,7 @@ class Explained:
 
 @pytest.fixture
 def store(data: Data) -> FaceStore:
-    return data.store
+    return take_clips(data.store, 1)
 
 
 def trained(model: str, *explanations: Mapping[str, FloatArray]) -> TrainedModel:
@@ -88,6 +90,12 @@ def test_regions_of_the_graph_count_by_the_attention_that_they_get(store: FaceSt
     }
     weights = as_answering(trained("roi_graph", explanation), "a bundle", None).attention(store)
     assert weights[store.regions[0]] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_store_without_exactly_one_clip_has_no_weights(data: Data, count: int) -> None:
+    with pytest.raises(DatasetError, match=rf"weigh_regions .*found {count}\b"):
+        trained("hybrid", {}).weigh_regions(take_clips(data.store, count))
 
 
 @pytest.mark.parametrize("model", ["roi_cnn", "flow_cnn"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from fake_bundles import Settings, write_fitted_bundle
+from fakes import take_clips
 from microfacial.errors import MicrofacialError, StorageError
 from microfacial.evaluation.experiment import Data
 from microfacial.inference.bundle import BUNDLE, find_bundle, measure_weights, read_bundle, write_bundle
@@ -44,7 +45,7 @@ def test_a_bundle_weighs_all_regions_that_its_model_reads(
 ) -> None:
     write_fitted_bundle(tmp_path / "bundle", model, data, settings)
     restored = read_bundle(tmp_path / "bundle")
-    weights = restored.weigh_regions(data.store)
+    weights = restored.weigh_regions(take_clips(data.store, 1))
     assert tuple(weights) == MODELS[model].make_inputs(data.store, restored.settings).regions
     assert sum(weights.values()) == pytest.approx(1.0)
 

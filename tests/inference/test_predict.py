@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fakes import take_clips
 from microfacial.errors import ConfigError, DatasetError, StorageError
 from microfacial.evaluation.experiment import Data
 from microfacial.files import read_csv
@@ -49,6 +50,14 @@ def test_inputs_of_another_shape_are_refused(
     fold = replace(load_fold(trained[0]), faces=FacesConfig(regions="facs-8", size_px=56))
     with pytest.raises(DatasetError, match=r"\(\d, 3, 16, 16\).* roi_cnn .*\(\d, 3, 16, 16\)"):
         fold.predict_clip(folder, clip.onset, clip.apex)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_store_without_exactly_one_clip_is_refused(
+    trained: tuple[Path, NDArray[np.float64]], data: Data, count: int
+) -> None:
+    with pytest.raises(DatasetError, match=rf"predict_store .*found {count}\b"):
+        load_fold(trained[0]).predict_store(take_clips(data.store, count))
 
 
 def test_a_missing_fold_is_named(tmp_path: Path) -> None:

@@ -104,9 +104,10 @@ class TrainedModel:
             `(K,)`. They sum to 1.
 
         Raises:
-            DatasetError: the inputs have another shape than in training.
+            DatasetError: the store does not have exactly one clip, or the inputs have another shape than in training.
             StorageError: the predictions are no probabilities.
         """
+        _require_one_clip(store, "predict_store")
         inputs = find_model(self.model).make_inputs(store, self.settings).values
         if inputs.shape[1:] != self.shape:
             raise DatasetError(
@@ -130,7 +131,11 @@ class TrainedModel:
 
         Returns:
             Weights, which sum to 1. Empty if the model has no regions or cannot explain its predictions.
+
+        Raises:
+            DatasetError: the store does not have exactly one clip.
         """
+        _require_one_clip(store, "weigh_regions")
         inputs = find_model(self.model).make_inputs(store, self.settings)
         explained = [model.explain(inputs.values) for model in self.fitted if isinstance(model, Explainable)]
         if not inputs.regions or not all(explained) or not explained:
@@ -139,8 +144,16 @@ class TrainedModel:
         return dict(zip(inputs.regions, weights.tolist(), strict=True))
 
 
+def _require_one_clip(store: FaceStore, where: str) -> None:
+    if len(store.clips) != 1:
+        raise DatasetError(
+            f"{where} needs a store of one clip, found {len(store.clips)}. Use a store that read_clip returns, or take "
+            "one clip from each array of this store"
+        )
+
+
 def _weigh_regions(explained: Mapping[str, FloatArray]) -> FloatArray:
-    """Return the weight of each region for the first clip of an explanation, `(R,)`."""
+    """Return the weight of each region for the only clip of an explanation, `(R,)`."""
     if not explained["windows"].size:  # the graph of regions gives all regions the same weight
         return explained["attention"][0].mean(axis=0)
     graph, transformer = explained["fusion"][0]
