@@ -107,14 +107,30 @@ def test_a_hybrid_without_a_graph_takes_only_the_windows(folder: Path, clip: Cli
         ("mlp", {"shape": ()}, r"\(\)"),
         ("mlp", {"shape": (3, -1, 14)}, "-1"),
         ("mlp", {"shape": (10**6, 10**6)}, "1000000"),
+        ("mlp", {"classes": "happiness"}, "'happiness'"),
+        ("mlp", {"classes": ["a", "a"]}, "'a', 'a'"),
+        ("mlp", {"classes": ["a", ""]}, "''"),
+        ("mlp", {"classes": ["a", 1]}, "1"),
+        ("mlp", {"classes": 2.5}, r"2\.5"),
+        ("mlp", {"classes": True}, "True"),
+        ("mlp", {"classes": np.array(3)}, "array"),
+        ("mlp", {"shape": 28}, "28"),
+        ("mlp", {"shape": np.array([2.0, 28.0])}, "array"),
         ("roi_cnn", {"shape": (3,)}, r"\(3,\)"),
+        ("hybrid", {"shape": (3, 28)}, r"\(3, 28\)"),
     ],
 )
 def test_a_shape_or_number_of_classes_that_no_network_has_is_refused(
     name: str, arguments: dict[str, Any], value: str
 ) -> None:
-    with pytest.raises(ConfigError, match=rf"^{name}: .*{value}"):
+    with pytest.raises(ConfigError, match=rf"^{name}: .*{value}") as raised:
         create_model(name, **arguments)
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_of_numpy_are_accepted() -> None:
+    arguments: dict[str, Any] = {"shape": np.array([2, 14, 14]), "classes": np.int64(3)}
+    assert create_model("mlp", **arguments).eval()(torch.zeros(1, 2, 14, 14)).shape == (1, 3)
 
 
 def test_a_network_that_starts_from_the_prior_needs_the_names_of_its_classes() -> None:

@@ -60,6 +60,15 @@ def test_a_store_without_exactly_one_clip_is_refused(
         load_fold(trained[0]).predict_store(take_clips(data.store, count))
 
 
+@pytest.mark.parametrize("device", ["x", "mps", "cuda:999"])
+def test_a_device_that_is_missing_is_refused(
+    trained: tuple[Path, NDArray[np.float64]], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"device: .*{device}"):
+        load_fold(trained[0]).to(device)
+
+
 def test_a_missing_fold_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"evaluation\.json"):
         load_fold(tmp_path / "checkpoints" / "fold.npz")

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -137,6 +138,38 @@ def test_impossible_moments_are_refused(
         read_clip(folder, *existing, fps=fps)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("onset", "89"), ("apex", True), ("offset", 112.0), ("offset", [3]), ("fps", "200"), ("fps", True), ("fps", [3])],
+)
+def test_a_moment_or_frame_rate_that_is_no_number_is_refused(folder: Path, name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} .*{re.escape(repr(value))}"):
+        read_clip(folder, **{name: value})
+
+
+def test_settings_can_be_mappings_of_keys(clip: Clip, folder: Path, settings: Settings) -> None:
+    moments = clip.onset, clip.apex
+    keys: dict[str, Any] = {"size_px": 28}
+    store = read_clip(folder, *moments, faces=keys, flow={"method": "dis"})
+    expected = read_clip(folder, *moments, faces=FacesConfig(**keys), flow=FlowConfig(method="dis"))
+    assert store.flow.shape[-1] == 28
+    assert np.array_equal(store.flow, expected.flow)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"faces": {"size": 3}}, r"read_clip: faces\.size"),
+        ({"faces": 3}, "read_clip: faces .*3"),
+        ({"flow": "dis"}, "read_clip: flow .*'dis'"),
+        ({"flow": {"tvl1": {"warps": 3}}}, r"read_clip: flow\.tvl1"),
+    ],
+)
+def test_wrong_settings_are_named(folder: Path, arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        read_clip(folder, **arguments)
+
+
 def test_a_clip_without_a_face_is_refused(folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microfacial.preprocessing.alignment.find_landmarks", lambda _: None)
     with pytest.raises(NoFaceError, match=f"{clip.onset}"):
@@ -150,5 +183,6 @@ def test_settings_for_published_maps_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf"), 1e-300, 1e300])
 def test_an_impossible_frame_rate_is_refused(folder: Path, fps: float) -> None:
-    with pytest.raises(DatasetError, match=rf"fps .*{re.escape(str(fps))}"):
-        read_clip(folder, fps=fps)
+    for moments in ((), (1, 2, 3)):
+        with pytest.raises(DatasetError, match=rf"fps .*{re.escape(str(fps))}"):
+            read_clip(folder, *moments, fps=fps)

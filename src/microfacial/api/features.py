@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
 from microfacial import files
 from microfacial.api.corpora import Clips, Folder
+from microfacial.api.stage_configs import as_faces_config, as_flow_config
 from microfacial.datasets import ClipsConfig, find_scheme
 from microfacial.errors import ConfigError, StorageError
 from microfacial.locks import exclusive_lock
@@ -23,11 +24,10 @@ from microfacial.preprocessing.published_maps import check_published_maps
 from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_faces_of, read_features, read_store, write_faces, write_flow
 from microfacial.records import Clip, FaceStore
-from microfacial.settings import Section, check, read_section
+from microfacial.settings import read_section
 from microfacial.source_code import code_digest
 from microfacial.workers import check_processes
 
-_Kind = TypeVar("_Kind", bound=Section)
 _MAPS: Mapping[str, Mapping[str, Any]] = MappingProxyType(  # settings for published flow maps
     {"faces": {"method": "whole", "regions": "grid-28", "size_px": 28}, "flow": {"method": "published"}}
 )
@@ -110,9 +110,8 @@ def extract(
         )
     count = check_processes(processes)
     defaults = _MAPS if clips.corpora == ("flow_maps",) else {"faces": {}, "flow": {}}
-    faces_config = _as_section(faces, FacesConfig, defaults["faces"], "extract: faces")
-    _refuse_settings_without_method(flow, defaults["flow"].get("method", FlowConfig().method))
-    flow_config = _as_section(flow, FlowConfig, defaults["flow"], "extract: flow")
+    faces_config = as_faces_config(faces, "extract", defaults["faces"])
+    flow_config = as_flow_config(flow, "extract", defaults["flow"])
     check_published_maps(clips.corpora, faces_config, flow_config, "extract")
     regions = region_names(faces_config)
     root = files.as_path(cache, "extract: cache").absolute()
@@ -171,26 +170,6 @@ def load_features(project: Folder = ".") -> Features:
         dropped={},
     )
     return Features(clips=clips, store=store, folder=folder)
-
-
-def _as_section(
-    settings: _Kind | Mapping[str, Any] | None, kind: type[_Kind], defaults: Mapping[str, Any], where: str
-) -> _Kind:
-    if isinstance(settings, kind):
-        return settings
-    return check({**defaults, **(settings or {})} if isinstance(settings, Mapping | None) else settings, kind, where)
-
-
-def _refuse_settings_without_method(flow: object, default: str) -> None:
-    """Refuse settings of another method of flow than the default one if no method is given."""
-    if not isinstance(flow, Mapping) or "method" in flow:
-        return
-    others = [name for name, value in FlowConfig() if isinstance(value, Section) and name in flow and name != default]
-    if others:
-        raise ConfigError(
-            f"extract: flow.{others[0]} has settings, but no method is given, so {default} would be used. Add "
-            f'"method": "{others[0]}", or leave flow.{others[0]} out'
-        )
 
 
 def _remedy(folder: Path) -> str:

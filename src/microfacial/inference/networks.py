@@ -1,7 +1,9 @@
 """Create untrained networks, and compute the inputs of the hybrid network from a clip."""
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from math import prod
+from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +52,7 @@ class HybridInputs(NamedTuple):
 def create_model(
     name: str,
     *,
-    shape: tuple[int, ...] | None = None,
+    shape: Sequence[int] | None = None,
     classes: int | Sequence[str] = 4,
     preset: str = "default",
     **settings: Any,
@@ -59,9 +61,10 @@ def create_model(
 
     Args:
         name: name of a network, one of `list_models()`, such as `roi_cnn`.
-        shape: shape of the inputs of one clip. Defaults to the shape for the clips of the demo.
-        classes: number of classes, or their names. The motion prior needs the names. With a number, it gives all
-            classes the same logit, so a network that starts from it cannot be trained.
+        shape: shape of the inputs of one clip. Defaults to the shape for the clips of the demo. Another shape
+            has the same number of axes.
+        classes: number of classes, or their names, which differ from each other. The motion prior needs the names.
+            With a number, it gives all classes the same logit, so a network that starts from it cannot be trained.
         preset: name of a preset of the network's settings.
         **settings: keys of `models.<name>` in params.yaml.
 
@@ -71,18 +74,20 @@ def create_model(
     Raises:
         ConfigError: the network, preset or key does not exist, or a value is wrong.
     """
-    names = () if isinstance(classes, int) else tuple(classes)
-    count = classes if isinstance(classes, int) else len(names)
+    names = _read_names(name, classes)
+    count = int(classes) if isinstance(classes, int | np.integer) else len(names)
     if not 1 <= count <= _MAX_CLASSES:
         raise ConfigError(f"{name}: classes must be from 1 to {_MAX_CLASSES}, found {count}")
-    if shape is not None and not (shape and min(shape) > 0 and prod(shape) <= _MAX_INPUTS):
-        raise ConfigError(f"{name}: shape must have 1 to {_MAX_INPUTS} numbers, found {shape}")
+    sides = None if shape is None else _read_shape(name, shape)
     network = find_network(name)
     resolved = resolve(name, {"preset": preset, **settings}, name)
     inputs = network.make_inputs(_motionless_face(), resolved)
+    usual = inputs.values.shape[1:]
+    if sides is not None and len(sides) != len(usual):
+        raise ConfigError(f"{name}: shape must have {len(usual)} axes like {usual}, found {sides}")
     regions = len(inputs.mirror)
     task = Task(
-        shape=shape or inputs.values.shape[1:],
+        shape=sides or usual,
         classes=count,
         names=names,
         co_occurrence=np.zeros((regions, regions), np.float32),
@@ -94,6 +99,36 @@ def create_model(
         raise ConfigError(
             f"{name}: the shape {task.shape} does not fit this network and its settings: {reason}"
         ) from None
+
+
+def _read_names(name: str, classes: object) -> tuple[str, ...]:
+    """Return the names of the classes. They are empty if only the number of classes is given."""
+    if isinstance(classes, int | np.integer) and not isinstance(classes, bool):
+        return ()
+    try:
+        names = None if isinstance(classes, str) or not isinstance(classes, Iterable) else tuple(classes)
+    except TypeError:  # an array without axes
+        names = None
+    if names is None or not all(isinstance(label, str) and label for label in names) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"{name}: classes must be a whole number, or names that differ from each other, found {_show(classes)}"
+        )
+    return names
+
+
+def _read_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        sides = tuple(map(index, shape))
+    except TypeError:
+        raise ConfigError(f"{name}: shape must be a sequence of whole numbers, found {_show(shape)}") from None
+    if not (sides and min(sides) > 0 and prod(sides) <= _MAX_INPUTS):
+        raise ConfigError(f"{name}: shape must have 1 to {_MAX_INPUTS} numbers, found {sides}")
+    return sides
+
+
+def _show(value: object) -> str:
+    """Return a short text in one line for any argument."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def hybrid_inputs(

@@ -14,6 +14,7 @@ from microfacial.files import REPAIR, as_path, read_arrays, refuse_damaged
 from microfacial.inference.read import read_moments
 from microfacial.inference.temperature import are_probabilities
 from microfacial.models.lookup import find_model, list_models
+from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.faces import FacesConfig
 from microfacial.preprocessing.flow import FlowConfig
 from microfacial.records import Explainable, FaceStore, Fitted, FloatArray
@@ -57,9 +58,13 @@ class TrainedModel:
         """Return the same model with its networks on another device. Estimators use the processor.
 
         Args:
-            device: `cpu`, `cuda` or `mps`.
+            device: `cpu`, `cuda`, `mps`, or `auto` for the first of cuda, mps and cpu that this machine has.
+
+        Raises:
+            ConfigError: there is no such device, or PyTorch does not find it on this machine.
         """
-        moved = (fitted.to(device) if isinstance(fitted, FittedNetwork) else fitted for fitted in self.fitted)
+        found = find_device(str(device), "to: device")  # a `torch.device` is accepted too
+        moved = (fitted.to(found) if isinstance(fitted, FittedNetwork) else fitted for fitted in self.fitted)
         return replace(self, fitted=tuple(moved))
 
     def predict_clip(
@@ -87,6 +92,7 @@ class TrainedModel:
 
         Raises:
             DatasetError: the clip cannot be read (see `read_clip`), or its inputs have another shape than in training.
+            ConfigError: an argument has a wrong type.
             StorageError: the predictions are no probabilities.
         """
         store = read_moments(path, onset, apex, offset, fps=fps, faces=self.faces, flow=self.flow).store

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from microfacial.api.stage_configs import as_faces_config, as_flow_config
 from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.files import as_path
@@ -30,8 +31,8 @@ def read_clip(
     offset: int | None = None,
     *,
     fps: float | None = None,
-    faces: FacesConfig | None = None,
-    flow: FlowConfig | None = None,
+    faces: FacesConfig | Mapping[str, Any] | None = None,
+    flow: FlowConfig | Mapping[str, Any] | None = None,
 ) -> FaceStore:
     """Return the crops, flow and regions of one clip, computed as for a clip of a data set.
 
@@ -45,8 +46,9 @@ def read_clip(
         apex: number of the frame where the movement peaks.
         offset: number of the frame where the movement has ended.
         fps: frames per second, which spotting needs. Defaults to the frame rate in the video file.
-        faces: how to locate the face. Defaults to the settings in the package's params.yaml.
-        flow: how to compute the flow. Defaults to the settings in the package's params.yaml.
+        faces: how to locate the face: a section, or keys of the section `faces` of params.yaml. Missing keys have their
+            defaults.
+        flow: how to compute the flow, in the same way. Settings of a method need `method`, unless it is the default.
 
     Returns:
         A store with one clip.
@@ -54,15 +56,16 @@ def read_clip(
     Raises:
         DatasetError: frames are missing or unreadable, no face or movement is found, the head moves too far, or the
             moments are out of order.
-        ConfigError: the settings are for published maps, which have no frames.
+        ConfigError: an argument has a wrong type, a setting is wrong, or the settings are for published maps, which
+            have no frames.
     """
-    faces, flow = faces or FacesConfig(), flow or FlowConfig()
-    if faces.method == "whole" or flow.method == "published":
+    faces_config, flow_config = as_faces_config(faces, "read_clip"), as_flow_config(flow, "read_clip")
+    if faces_config.method == "whole" or flow_config.method == "published":
         raise ConfigError(
-            f"{path}: faces.method {faces.method} and flow.method {flow.method} cannot read a clip. The methods whole "
-            "and published are for flow maps only. Choose other methods"
+            f"{path}: faces.method {faces_config.method} and flow.method {flow_config.method} cannot read a clip. The "
+            "methods whole and published are for flow maps only. Choose other methods"
         )
-    return read_moments(path, onset, apex, offset, fps=fps, faces=faces, flow=flow).store
+    return read_moments(path, onset, apex, offset, fps=fps, faces=faces_config, flow=flow_config).store
 
 
 class ReadClip(NamedTuple):
@@ -102,11 +105,15 @@ def read_moments(
 
     Raises:
         DatasetError: see `read_clip`.
+        ConfigError: an argument has a wrong type.
     """
+    _check_numbers(fps, onset=onset, apex=apex, offset=offset)
     if faces.method == "whole":
         clip = _open_map(as_path(path, "read_clip: path"))
         return ReadClip(read_map(path, faces=faces, flow=flow), clip, {})
     recording = open_clip(as_path(path, "read_clip: path"))
+    if fps is not None:
+        require_fps(recording, fps)
     is_tracked = onset is None and apex is None  # then `_spot` reports the choice among several faces
     if onset is None or apex is None:
         onset, apex, offset = _spot(recording, onset, apex, offset, fps)
@@ -116,6 +123,15 @@ def read_moments(
     _check_motion(store, f"{path}: from frame {onset} to {apex}")
     seconds = frame_times(recording, fps)
     return ReadClip(store if offset is not None else _take_onset_apex(store), clip, seconds)
+
+
+def _check_numbers(fps: object, **moments: object) -> None:
+    """Refuse moments that are not whole numbers, and a frame rate that is not a number."""
+    for name, number in moments.items():
+        if isinstance(number, bool) or not isinstance(number, int | np.integer | None):
+            raise ConfigError(f"read_clip: {name} must be a whole number, found {number!r}. Give the number of a frame")
+    if isinstance(fps, bool) or not isinstance(fps, int | float | np.integer | np.floating | None):
+        raise ConfigError(f"read_clip: fps must be a number, found {fps!r}. Give the frames per second")
 
 
 def read_map(path: Path | str, *, faces: FacesConfig, flow: FlowConfig) -> FaceStore:
