@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,28 @@ def test_wrong_arguments_of_extract_are_named(clips: mf.Clips, tmp_path: Path) -
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="file"):
         mf.extract(clips, cache=tmp_path / "file", faces=FACES, progress=False)
+
+
+@pytest.mark.parametrize(("copies", "named"), [(0, "found 0"), (2, "demo/.* 2 times")])
+def test_an_empty_or_repeated_list_is_refused_before_anything_is_written(
+    clips: mf.Clips, tmp_path: Path, copies: int, named: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^extract.*{named}"):
+        mf.extract(replace(clips, clips=clips.clips * copies), cache=tmp_path / "cache", progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_clips_can_come_from_any_iterable(clips: mf.Clips) -> None:
+    subset = replace(clips, clips=(clip for clip in clips))  # type: ignore[arg-type]
+    assert len(subset) == 12
+    assert subset == clips
+
+
+@pytest.mark.parametrize("content", [None, 3, "ab", [3]])
+def test_clips_of_another_kind_are_refused(clips: mf.Clips, content: Any) -> None:
+    named = type(content[0] if isinstance(content, list) else content).__name__
+    with pytest.raises(ConfigError, match=f"^Clips: .*{named}"):
+        replace(clips, clips=content)
 
 
 def test_a_damaged_cache_names_the_folder_to_delete(clips: mf.Clips, extracted: Features, tmp_path: Path) -> None:

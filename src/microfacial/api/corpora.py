@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -39,6 +39,18 @@ class Clips:
     classes: tuple[str, ...]
     scheme: str
     dropped: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        """Turn any iterable of clips into a tuple, because it is read several times.
+
+        Raises:
+            ConfigError: the clips are something else.
+        """
+        clips = tuple(self.clips) if isinstance(self.clips, Iterable) else (self.clips,)
+        others = [type(clip).__name__ for clip in clips if not isinstance(clip, Clip)]
+        if others:
+            raise ConfigError(f"Clips: clips must be those of load_corpus, found {others[0]}. Correct them")
+        object.__setattr__(self, "clips", clips)
 
     def __len__(self) -> int:
         return len(self.clips)

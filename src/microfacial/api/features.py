@@ -1,5 +1,6 @@
 """Compute faces and flow of loaded clips in a cache folder, or open those of a project."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ def extract(
         raise ConfigError(
             f"extract needs the result of load_corpus, not {type(clips).__name__}. Call load_corpus first"
         )
+    _check_clips(clips)
     count = check_processes(processes)
     defaults = _MAPS if clips.corpora == ("flow_maps",) else {"faces": {}, "flow": {}}
     faces_config = as_faces_config(faces, "extract", defaults["faces"])
@@ -170,6 +172,16 @@ def load_features(project: Folder = ".") -> Features:
         dropped={},
     )
     return Features(clips=clips, store=store, folder=folder)
+
+
+def _check_clips(clips: Clips) -> None:
+    """Refuse an empty list, and a clip that is in it several times."""
+    counts = Counter(clip.id for clip in clips)
+    if not counts:
+        raise ConfigError("extract needs at least one clip, found 0. Pass other clips")
+    ((clip, most),) = counts.most_common(1)
+    if most > 1:
+        raise ConfigError(f"extract: the clip {clip} appears {most} times. Pass each clip once")
 
 
 def _remedy(folder: Path) -> str:
