@@ -81,3 +81,22 @@ def test_nothing_moves_for_a_while_between_repetitions() -> None:
     still = [frames[-1]] * 60
     new = find_new([*frames, *still, *frames])
     assert new == list(range(0, 300, 2))
+
+
+@pytest.mark.parametrize("times", [2, 4, 6])
+def test_regular_key_frames_of_a_codec_are_no_new_pictures(times: int) -> None:
+    random, picture, frames = np.random.default_rng(2), draw(1)[0], []
+    for index in range(90):
+        share = 0.8 if index % times == 0 else 0.04  # of the pixels, which a codec changes by a grey level
+        picture = picture + (random.random(picture.shape) < share).astype(np.uint8)
+        frames.append(picture)
+    assert find_new(frames) == list(range(90))
+
+
+def test_repetitions_that_are_often_absent_are_not_regular() -> None:
+    pictures, random = draw(120), np.random.default_rng(3)
+    frames = [picture for pair in zip(pictures[::2], pictures[1::2], strict=True) for picture in pair]
+    for index in range(1, 120, 2):
+        if random.random() < 0.7:
+            frames[index] = frames[index - 1]
+    assert find_new(frames) == list(range(120))

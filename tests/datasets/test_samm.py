@@ -2,7 +2,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
@@ -183,6 +183,14 @@ def test_frames_may_have_an_upper_case_extension(write_samm: WriteSamm) -> None:
     for frame in (root / "SAMM/006/006_1_2").iterdir():
         frame.rename(frame.with_suffix(".JPG"))
     assert read(root).clips[0].frames == "samm/SAMM/006/006_1_2/006_{}.JPG"
+
+
+def test_a_subject_may_be_a_number_with_decimals(write_samm: WriteSamm) -> None:
+    release = write_samm([("006", "006_1_2", 1, 3, 5, "Anger")])
+    book = load_workbook(release / "SAMM_Micro_FACS_Codes_v2.xlsx")
+    book["MICRO_ONLY"].cell(book["MICRO_ONLY"].max_row, 1).value = "6.0"
+    book.save(release / "SAMM_Micro_FACS_Codes_v2.xlsx")
+    assert [clip.id for clip in read(release).clips] == ["samm/006/006_1_2"]
 
 
 def test_a_clip_of_another_subject_is_a_fault(write_samm: WriteSamm) -> None:

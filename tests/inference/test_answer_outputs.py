@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import pytest
 from drawn_films import FPS
+from films import make_noise, write_video
 
 from fakes import ROOT
+from microfacial.datasets.film_writer import FilmWriter, TimedVideo
 from microfacial.errors import ConfigError
 from microfacial.inference.answer_table import csv_columns, csv_rows, event_rows, format_answer
 from microfacial.inference.film_answer import MISUSE, FilmAnswer, UnjudgedFrames
@@ -141,6 +143,24 @@ def test_the_rendered_video_shows_each_frame_at_its_time_in_the_answer(
     video = cv2.VideoCapture(str(tmp_path / "drawn.mp4"))
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(FPS)
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == answer.frames + round(late_s * FPS)
+
+
+def test_a_rendered_film_without_people_has_its_own_times(answer: FilmAnswer, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "film.avi", make_noise(20), 50.0)
+    nobody = replace(answer, people=(), events=(), fps=25.0, reason="no face was found")
+    render_film(nobody, path, tmp_path / "drawn.avi")
+    video = cv2.VideoCapture(str(tmp_path / "drawn.avi"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) / video.get(cv2.CAP_PROP_FPS) == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_long_gap_is_shortened(tmp_path: Path) -> None:
+    path = tmp_path / "drawn.avi"
+    with FilmWriter(path, path, 5.0) as writer:
+        video = TimedVideo(writer)
+        for seconds in (0.0, 0.2, 3600.0, 3600.2):
+            video.write(np.zeros((48, 64, 3), np.uint8), seconds)
+        video.close()
+        assert writer.count == 1 + 50 + 1 + 1
 
 
 def test_a_rendered_face_stays_while_its_picture_is_repeated(answer: FilmAnswer, film: Path, tmp_path: Path) -> None:

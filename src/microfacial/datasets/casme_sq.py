@@ -107,22 +107,19 @@ def _read_codes(table: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
             "release"
         )
     folders = [(row[2], require_name(row[1], "folder", f"{table.name}, sheet 2")) for row in sheets[1] if len(row) > 2]
-    codes = [(row[1], pad_number(row[0], _CODE_DIGITS)) for row in sheets[2] if len(row) > 1 and row[1]]
-    return _require_one_each(folders, f"{table}, sheet 2"), _require_one_each(codes, f"{table}, sheet 3")
+    codes = [(row[1], pad_number(row[0], _CODE_DIGITS)) for row in sheets[2] if len(row) > 1 and row[0] and row[1]]
+    subjects = _require_one_value(folders, f"{table}, sheet 2")
+    _require_one_value([(folder, number) for number, folder in folders], f"{table}, sheet 2")
+    return subjects, _require_one_value(codes, f"{table}, sheet 3")
 
 
-def _require_one_each(pairs: Sequence[tuple[str, str]], where: str) -> Mapping[str, str]:
-    """Return values by their names. No name has two values, and no two names have the same one."""
+def _require_one_value(pairs: Sequence[tuple[str, str]], where: str) -> Mapping[str, str]:
+    """Return values by their names. No name has two values."""
     values: dict[str, str] = {}
-    owners: dict[str, str] = {}
     for name, value in pairs:
-        known, owner = values.setdefault(name, value), owners.setdefault(value, name)
+        known = values.setdefault(name, value)
         if known != value:
             raise DatasetError(f"{where}: {show_cell(name)} stands for {known} and for {value}. Correct the table")
-        if owner != name:
-            raise DatasetError(
-                f"{where}: {show_cell(owner)} and {show_cell(name)} both stand for {value}. Correct the table"
-            )
     return values
 
 

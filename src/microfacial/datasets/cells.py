@@ -116,7 +116,7 @@ def require_own_clip(subject: str, name: str, owner: str, where: str) -> None:
     """Refuse a clip that lies with another subject than its name says. One person could be in training and test.
 
     Args:
-        subject: subject of the row, with its number at the end.
+        subject: subject of the row: a number, with letters in front or not.
         name: name of the clip.
         owner: number of the subject in this name.
         where: place of the row, for the message.
@@ -124,8 +124,8 @@ def require_own_clip(subject: str, name: str, owner: str, where: str) -> None:
     Raises:
         DatasetError: the numbers differ, or the subject has no number.
     """
-    number = re.search("[0-9]+$", subject)
-    if number is None or int(number[0]) != int(owner):
+    number = re.fullmatch("[A-Za-z]*([0-9]+)", subject)
+    if number is None or int(number[1]) != int(owner):
         raise DatasetError(
             f"{where}: the subject {show_cell(subject)} does not fit the clip name {name}. Correct one of them"
         )

@@ -17,6 +17,7 @@ from microfacial.records import Image
 CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"})
 """Codec of a written video by the extension of its file."""
 
+_LONGEST_S = 10.0  # that a picture lasts where a film has a gap
 _MOST_FPS_OF_AVI = 1000  # OpenCV leaves out frames above it, without a message
 
 
@@ -113,7 +114,10 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
 
 
 class TimedVideo:
-    """Writes pictures at their times. A picture is repeated or left out, because the video has a fixed frame rate."""
+    """Writes pictures at their times. A picture is repeated or left out, because the video has a fixed frame rate.
+
+    A picture lasts at most ten seconds. What follows it comes earlier then.
+    """
 
     def __init__(self, video: FilmWriter) -> None:
         """Start without pictures.
@@ -123,6 +127,7 @@ class TimedVideo:
         """
         self._video = video
         self._last: Image | None = None
+        self._omitted = 0  # frames
 
     def write(self, picture: Image, seconds: float) -> None:
         """Write the next picture. The picture before it lasts until its time.
@@ -134,7 +139,10 @@ class TimedVideo:
         Raises:
             StorageError: the video cannot be written.
         """
-        self._repeat(round(seconds * self._video.fps))
+        most = self._video.count + round(_LONGEST_S * self._video.fps)
+        count = round(seconds * self._video.fps) - self._omitted
+        self._omitted += max(0, count - most)
+        self._repeat(min(count, most))
         self._last = picture
 
     def close(self) -> None:

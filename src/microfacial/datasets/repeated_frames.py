@@ -18,9 +18,9 @@ _DECISION = 30  # frames from one decision to the next
 _MOST_TIMES = 6  # that a picture is shown
 _ROWS = 120  # of the pictures that are compared
 _LEAST_CHANGE = 0.02  # mean difference of grey levels; less shows that nothing moves and no noise is left
-_LEAST_RATIO = 5.0  # of the median change to a new picture over that to a repeated one, which a codec may change
-_LEAST_SURE_RATIO = 2.0  # in one group of a new picture and its repetitions
-_LEAST_SURE = 0.9  # share of the groups that have this ratio
+# Largest median and 90 % quantile of the changes to repeated pictures. Key frames of a codec come as regularly as new
+# pictures, but the frames between them change more.
+_REPEATED_CHANGES = (0.005, 0.015)
 _LEAST_GROUPS = 8  # in which something changes
 
 
@@ -94,6 +94,4 @@ def _is_regular(changes: FloatArray, times: int) -> bool:
     groups = groups[groups.max(axis=1) >= _LEAST_CHANGE]
     if len(groups) < _LEAST_GROUPS:
         return False
-    new, repeated = groups[:, 0], groups[:, 1:].max(axis=1)
-    is_sure = bool((new >= _LEAST_SURE_RATIO * repeated).mean() >= _LEAST_SURE)
-    return is_sure and bool(np.median(new) >= _LEAST_RATIO * np.median(repeated))
+    return bool((np.quantile(groups[:, 1:].max(axis=1), (0.5, 0.9)) <= _REPEATED_CHANGES).all())

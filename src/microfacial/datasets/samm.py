@@ -86,8 +86,8 @@ def read_samm_sheet(folder: Path, *, cropped: bool = False) -> tuple[AnnotationR
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    subject, name = pad_number(cells[_COLUMNS.subject], 3), cells[_COLUMNS.name]
     match = re.match("([0-9]+)_", name)
     if match is not None:
         require_own_clip(subject, name, match[1], where)
-    return pad_number(subject, 3), name
+    return subject, name

@@ -66,9 +66,9 @@ class SpottingScores:
         macro: of macro-expressions.
         all: of both kinds. A spotted interval must have the right kind.
         recognition_f1: unweighted F1 of the classes of the micro-expressions that are matched; None if none of them has
-            a class, or if no class is on both sides.
+            an annotated class, or if no spotted movement has a class.
         strs: `micro.f1` times `recognition_f1`; None if that is unknown.
-        strs_note: why `strs` is unknown; empty if it is known.
+        strs_note: why `strs` is unknown, or a doubt about it; empty if there is none.
     """
 
     micro: SpottingScore
@@ -112,8 +112,8 @@ def score_spotting(spotted: Iterable[VideoEvent], annotated: Iterable[VideoEvent
     micro, macro = counts["micro"], counts["macro"]
     both = (getattr(micro, name) + getattr(macro, name) for name in ("annotated", "spotted", "matched"))
     total = SpottingScore(**dict(zip(("annotated", "spotted", "matched"), both, strict=True)))
-    note = _explain_unknown_classes(pairs, answers, truth)
-    recognition = None if note else _score_classes(pairs)
+    note, is_known = _compare_classes(pairs, answers, truth)
+    recognition = _score_classes(pairs) if is_known else None
     strs = None if recognition is None else micro.f1 * recognition
     return SpottingScores(micro=micro, macro=macro, all=total, recognition_f1=recognition, strs=strs, strs_note=note)
 
@@ -265,19 +265,21 @@ def _group(events: Iterable[VideoEvent], crowded: set[str]) -> dict[tuple[str, .
     return dict(groups)
 
 
-def _explain_unknown_classes(
+def _compare_classes(
     pairs: Sequence[tuple[VideoEvent, VideoEvent]], spotted: Sequence[VideoEvent], annotated: Sequence[VideoEvent]
-) -> str:
-    """Return why the classes of the matched micro-expressions cannot be scored, or an empty text."""
+) -> tuple[str, bool]:
+    """Return a note about the classes of both sides, and whether those of matched micro-expressions can be scored."""
     if not pairs:
-        return "no micro-expression that was spotted has an annotated class"
+        return "no micro-expression that was spotted has an annotated class", False
     ours, theirs = (sorted({event.label for event in events} - {""}) for events in (spotted, annotated))
+    if not ours:
+        return "no spotted movement has a class", False
     if set(ours) & set(theirs):
-        return ""
+        return "", True
     return (
-        f"the annotated classes are {', '.join(theirs)}, and the spotted classes are {', '.join(ours) or 'missing'}. "
-        "None of them are the same. Give both tables the classes of one label scheme"
-    )
+        f"no spotted class ({', '.join(ours)}) is an annotated one ({', '.join(theirs)}). If they are of different "
+        "label schemes, this score means nothing"
+    ), True
 
 
 def _score_classes(pairs: Sequence[tuple[VideoEvent, VideoEvent]]) -> float:

@@ -41,11 +41,11 @@ def render_film(answer: FilmAnswer, film: Path, path: Path) -> None:
     """
     check_video_path(path)
     clock, boxes = _FrameClock(answer), region_corners()
-    source = open_film(film, clock.fps)
+    source = open_film(film, clock.fps if clock.is_known or film.is_dir() else None)
     with atomic_write(path) as scratch, FilmWriter(path, scratch, clock.fps) as writer:
         video, start_s = TimedVideo(writer), None
-        for number, _, image in source.frames():
-            seconds = clock.read(number)
+        for number, own_s, image in source.frames():
+            seconds = own_s if own_s is not None and not clock.is_known else clock.read(number)
             start_s = seconds if start_s is None else start_s
             video.write(_draw(image, number, answer, boxes, clock.spacing), seconds - start_s)
         video.close()
@@ -55,6 +55,7 @@ class _FrameClock:
     """The times of all frames of a film, from the times in its answer.
 
     Attributes:
+        is_known: whether the answer has times. If nobody was found, it has none.
         fps: usual number of frames per second.
         spacing: usual distance of the numbers of frames with a signal. Frames that repeat a picture have none.
     """
@@ -67,6 +68,7 @@ class _FrameClock:
         }
         self._numbers = np.array(sorted(known), dtype=np.int64)
         self._seconds = np.array([known[number] for number in sorted(known)])
+        self.is_known = len(known) > 0
         mean_fps = answer.fps or _DEFAULT_FPS
         self._step_s, self.spacing = 1 / mean_fps, 1
         if len(known) > 1:
@@ -81,7 +83,7 @@ class _FrameClock:
         Args:
             number: number of the frame.
         """
-        if not len(self._numbers):
+        if not self.is_known:
             return number * self._step_s
         outside = min(0, number - self._numbers[0]) + max(0, number - self._numbers[-1])
         return float(np.interp(number, self._numbers, self._seconds) + outside * self._step_s)

@@ -169,9 +169,7 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
     """
     film = open_film(path, fps)
     pictures = RepeatFilter(film.frames())
-    if pictures.times > 1:
-        _LOG.warning("%s: each picture is shown %d times. Only new pictures are used", path, pictures.times)
-    fps = film.fps / pictures.times
+    fps, is_reported = film.fps / pictures.times, False
     follower, recent = FilmFollower(fps), RecentRate(RATE_S)
     events: list[PersonEvent] = []
     for read, frame in enumerate(film.frames(), 1):
@@ -179,6 +177,9 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         if report is not None:
             report(read, film.count)
         if not pictures.is_new(frame.image):
+            if not is_reported:
+                _LOG.warning("%s: each picture is shown %d times. Only new pictures are used", path, pictures.times)
+            is_reported = True
             continue
         recent.add(frame.seconds)
         if recent.is_full and recent.fps and abs(recent.fps / fps - 1) > _RATE_CHANGE:

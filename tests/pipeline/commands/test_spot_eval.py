@@ -195,7 +195,10 @@ def test_tables_of_one_name_in_two_folders_are_about_two_videos(
     truth = ("--truth", "truth/a/film.csv", "--truth", "truth/b/film.csv", "--json")
     assert run(monkeypatch, "spot-eval", "a/film.csv", "b/film.csv", *truth) == 0
     assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 0
-    assert run(monkeypatch, "spot-eval", "truth/a/film.csv", "truth/b/film.csv", *truth) == 0
+    for name in ("a", "b"):
+        (folder / "right" / name).mkdir(parents=True)
+        (folder / "right" / name / "film.csv").write_text(TABLES[f"truth/{name}/film.csv"])
+    assert run(monkeypatch, "spot-eval", "right/a/film.csv", "right/b/film.csv", *truth) == 0
     assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 2
 
 
@@ -230,14 +233,25 @@ def test_extensions_tell_videos_apart_where_they_are_needed(
         assert json.loads(answer.out)["micro"]["matched"] == matched
 
 
-@pytest.mark.parametrize("label", ["happiness", ""])
-def test_strs_is_unknown_if_no_class_is_in_both_tables(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], label: str
+@pytest.mark.parametrize(("label", "score"), [("happiness", 0.0), ("", None)])
+def test_a_note_says_if_no_class_is_in_both_tables(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], label: str, score: float | None
 ) -> None:
     (folder / "spotted.csv").write_text(HEADER + f"1,1,5,10,{label},micro\n2,40,45,52,{label},micro\n")
     assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv", "--json") == 0
     scores = json.loads(capsys.readouterr().out)
     assert scores["micro"]["f1"] == 1
-    assert (scores["recognition_f1"], scores["strs"]) == (None, None)
-    assert "positive" in scores["strs_note"]
-    assert (label or "missing") in scores["strs_note"]
+    assert (scores["recognition_f1"], scores["strs"]) == (score, score)
+    assert label in scores["strs_note"]
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "clip.csv") == 0
+    assert scores["strs_note"] in capsys.readouterr().out
+
+
+def test_an_annotated_video_is_the_same_with_and_without_its_extension(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("clip.mp4,1,1,5,10,,micro", "clip,1,40,45,52,,micro", "")
+    (folder / "truth.csv").write_text("\n".join((f"video,{HEADER.strip()}", *rows)))
+    (folder / "spotted.csv").write_text("\n".join((f"video,{HEADER.strip()}", *rows)).replace("clip,", "clip.mp4,"))
+    assert run(monkeypatch, "spot-eval", "spotted.csv", "--truth", "truth.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["micro"]["matched"] == 2

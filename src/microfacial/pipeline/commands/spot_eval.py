@@ -1,12 +1,17 @@
 """Command `spot-eval`: score spotted movements against annotated ones."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
-from microfacial.datasets.event_table import SPOTTED_REMEDY, EventTable, VideoEvent, read_event_table
+from microfacial.datasets.event_table import (
+    SPOTTED_REMEDY,
+    EventTable,
+    VideoEvent,
+    drop_extension,
+    read_event_table,
+)
 from microfacial.datasets.long_videos import list_annotated_events
 from microfacial.errors import DatasetError
 from microfacial.evaluation.spotting_scores import (
@@ -51,6 +56,9 @@ def run_spot_eval(
         annotated = [event for path, table in tables.items() for event in _name_videos(table.events, names.get(path))]
         quiet = {video for table in tables.values() for video in table.quiet}
         quiet |= {names[path] for path, table in tables.items() if not table.events and not table.quiet}
+        whole = _complete_names({event.video for event in annotated} | quiet)
+        annotated = [event.in_video(whole[event.video]) for event in annotated]
+        quiet = {whole[video] for video in quiet}
         require_different(annotated, truth)
     else:
         annotated = [event for folder in truth for event in list_annotated_events(corpus, folder, scheme)]
@@ -82,13 +90,24 @@ def _names_videos(table: EventTable) -> bool:
 
 
 def _name_tables(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return the name of the video of each table without videos: the name of the table, or its path if others share it.
+    """Return the name of the video of each table without videos: the shortest end of its path that no other has.
 
-    `a/clip.csv` and `b/clip.csv` are about the videos `a/clip` and `b/clip`.
+    `truth/a/clip.csv` and `truth/b/clip.csv` are about the videos `a/clip` and `b/clip`.
     """
-    tables = list(paths)
-    stems = Counter(path.stem for path in tables)
-    return {path: path.stem if stems[path.stem] == 1 else str(path.with_suffix("")) for path in tables}
+    tables = {path: path.absolute().with_suffix("").parts for path in paths}
+    names: dict[Path, str] = {}
+    for path, parts in tables.items():
+        others = [other for table, other in tables.items() if table != path]
+        lengths = (n for n in range(1, len(parts)) if all(parts[-n:] != other[-n:] for other in others))
+        names[path] = str(Path(*parts[-next(lengths, len(parts)) :]))
+    return names
+
+
+def _complete_names(videos: Iterable[str]) -> dict[str, str]:
+    """Return the name with an extension for each name of an annotated video, if there is one of the same path."""
+    known = set(videos)
+    whole = {drop_extension(video): video for video in known if drop_extension(video) != video}
+    return {video: video if drop_extension(video) != video else whole.get(video, video) for video in known}
 
 
 def _name_videos(events: Sequence[VideoEvent], name: str | None) -> list[VideoEvent]:
@@ -118,6 +137,6 @@ def _describe(scores: SpottingScores) -> list[str]:
     else:
         lines.append(
             f"STRS {scores.strs:.3f} = F1 of spotting {scores.micro.f1:.3f} × F1 of classes "
-            f"{scores.recognition_f1:.3f}, of micro-expressions"
+            f"{scores.recognition_f1:.3f}, of micro-expressions{f': {scores.strs_note}' if scores.strs_note else ''}"
         )
     return lines
