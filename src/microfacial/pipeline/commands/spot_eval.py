@@ -1,5 +1,6 @@
 """Command `spot-eval`: score spotted movements against annotated ones."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def run_spot_eval(
         annotated = [event for path, table in tables.items() for event in _name_videos(table.events, names.get(path))]
         quiet = {video for table in tables.values() for video in table.quiet}
         quiet |= {names[path] for path, table in tables.items() if not table.events and not table.quiet}
-        whole = _complete_names({event.video for event in annotated} | quiet)
+        whole = _complete_names({*(event.video for event in annotated), *quiet})
         annotated = [event.in_video(whole[event.video]) for event in annotated]
         quiet = {whole[video] for video in quiet}
         require_different(annotated, truth)
@@ -104,10 +105,11 @@ def _name_tables(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def _complete_names(videos: Iterable[str]) -> dict[str, str]:
-    """Return the name with an extension for each name of an annotated video, if there is one of the same path."""
-    known = set(videos)
-    whole = {drop_extension(video): video for video in known if drop_extension(video) != video}
-    return {video: video if drop_extension(video) != video else whole.get(video, video) for video in known}
+    """Return the name of each annotated video, with the extension if exactly one video of this path has one."""
+    whole: dict[str, list[str]] = defaultdict(list)
+    for video in set(videos):
+        whole[drop_extension(video)] += [video] if drop_extension(video) != video else []
+    return {video: whole[video][0] if len(whole.get(video, [])) == 1 else video for video in set(videos)}
 
 
 def _name_videos(events: Sequence[VideoEvent], name: str | None) -> list[VideoEvent]:
