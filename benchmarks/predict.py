@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 
 from microfacial.datasets.film import Film
-from microfacial.datasets.frames import TimedFrame
 from microfacial.inference import answer, recognise
 from microfacial.inference.answering_model import open_prior
+from microfacial.inference.frame_source import FilmSource
 from microfacial.preprocessing import film_spotter
 from microfacial.preprocessing.motion_path import MotionPath
 from scenes import ACTION_UNITS, TUNING, facial_motion
@@ -75,21 +75,21 @@ def timed(seconds: Seconds, step: str, owner: Any, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def timed_frames(seconds: Seconds) -> Iterator[None]:
-    """Measure the time to read the frames of films while the block runs."""
-    original = Film.frames
+def timed_frames(seconds: Seconds, step: str, owner: Any, name: str) -> Iterator[None]:
+    """Measure the time in a method that yields frames while the block runs."""
+    original: Callable[..., Iterator[Any]] = getattr(owner, name)
 
-    def measured(film: Film) -> Iterator[TimedFrame]:
-        frames = original(film)
+    def measured(*arguments: Any) -> Iterator[Any]:
+        frames = original(*arguments)
         while True:
             start = time.process_time()
             frame = next(frames, None)
-            seconds["decode"] += time.process_time() - start
+            seconds[step] += time.process_time() - start
             if frame is None:
                 return
             yield frame
 
-    with patch.object(Film, "frames", measured):
+    with patch.object(owner, name, measured):
         yield
 
 
@@ -99,12 +99,13 @@ def measure_steps(film: Path) -> None:
     model = open_prior()
     start = time.process_time()
     with (
-        timed_frames(seconds),
+        timed_frames(seconds, "decode", Film, "frames"),
         timed(seconds, "face: find", film_spotter, "place_all_faces"),
         timed(seconds, "face: predict", film_spotter, "predict_run"),
         timed(seconds, "face: follow", film_spotter, "follow_run"),
         timed(seconds, "flow: spot", MotionPath, "measure"),
-        timed(seconds, "recognise: read key frames, face, flow, model", answer, "recognise_events"),
+        timed(seconds, "recognise: decode, face, flow, model", answer, "recognise_events"),
+        timed_frames(seconds, "  of which decode", FilmSource, "read"),
         timed(seconds, "  of which flow", recognise, "make_store"),
     ):
         answered = answer.answer_film(film, model)
@@ -113,7 +114,7 @@ def measure_steps(film: Path) -> None:
     for step, value in seconds.items():
         print(f"  {step:50s} {1000 * value / count:7.2f}")
     print(f"  {'total':50s} {1000 * total / count:7.2f}  ({count / total:.0f} frames per second)")
-    known = seconds["decode"] + seconds["flow: spot"] + seconds["  of which flow"]
+    known = sum(seconds[step] for step in ("decode", "  of which decode", "flow: spot", "  of which flow"))
     print(f"  total over decode and flow alone: {total / known:.2f}")
     print(f"  largest memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
+import cv2
 import numpy as np
 
 from microfacial.datasets.frames import TimedFrame
@@ -22,6 +23,7 @@ _LEAST_CHANGE = 0.02  # mean difference of grey levels; less shows that nothing 
 # pictures, but the frames between them change more.
 _REPEATED_CHANGES = (0.005, 0.015)
 _LEAST_GROUPS = 8  # in which something changes
+_LEAST_REPEATED = 0.3  # share of frames without a change; no film of repeated pictures has fewer, so this saves time
 
 
 class RepeatFilter:
@@ -61,13 +63,13 @@ class RepeatFilter:
     def _reset(self) -> None:
         self._changes: deque[float] = deque(maxlen=_WINDOW)  # of each frame from the frame before
         self._count = 0  # frames so far
-        self._last: FloatArray | None = None
+        self._last: Image | None = None
 
     def _compare(self, image: Image) -> None:
         step = max(1, image.shape[0] // _ROWS)
-        picture = image[::step, ::step, 1].astype(np.float64)  # green, which resembles grey
+        picture = np.ascontiguousarray(image[::step, ::step, 1])  # green, which resembles grey
         last = picture if self._last is None or self._last.shape != picture.shape else self._last
-        self._changes.append(float(np.abs(picture - last).mean()))
+        self._changes.append(float(cv2.absdiff(picture, last).mean()))
         self._last = picture
         self._count += 1
 
@@ -76,6 +78,8 @@ class RepeatFilter:
         changes, start = np.array(self._changes), self._count - len(self._changes)
         if (changes >= _LEAST_CHANGE).sum() < _LEAST_GROUPS:
             return self.times, self._phase  # nothing moves
+        if (changes < _LEAST_CHANGE).mean() < _LEAST_REPEATED:
+            return 1, 0
         for times in range(_MOST_TIMES, 1, -1):
             for first in range(times):
                 if _is_regular(changes[first or times :], times):

@@ -120,9 +120,15 @@ def place_distance(first: FloatArray, second: FloatArray, size_px: int) -> float
     Returns:
         The largest motion of four points around the middle of the face, in aligned pixels.
     """
-    corners = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) * size_px
+    corners = _corners(0.25 * size_px, 0.75 * size_px)
     moved = transform_points(second, transform_points(invert_similarity(first), corners))
     return float(np.hypot(*(moved - corners).T).max())
+
+
+@lru_cache
+def _corners(low: float, high: float) -> FloatArray:
+    """Return the corners of a square, `(4, 2)`, x and y. They are used in every frame of a film, and never changed."""
+    return np.array([(low, low), (high, low), (low, high), (high, high)])
 
 
 def is_turned(face: PlacedFace) -> bool:
@@ -201,9 +207,9 @@ def covered_pixels(frame: Image, transform: FloatArray, size_px: int) -> NDArray
     Returns:
         `(size_px, size_px)` bool.
     """
-    ends = (-1.0, float(size_px))  # just outside of the square
-    corners = transform_points(invert_similarity(transform), np.stack(np.meshgrid(ends, ends), axis=-1))
-    if corners.min() >= 0 and (corners <= np.array(frame.shape[1::-1]) - 1.0).all():
+    corners = transform_points(invert_similarity(transform), _corners(-1.0, float(size_px)))  # just outside
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    if left >= 0 and top >= 0 and right <= frame.shape[1] - 1 and bottom <= frame.shape[0] - 1:
         return np.ones((size_px, size_px), np.bool_)
     ones = np.ones(frame.shape[:2], np.uint8)
     return cv2.warpAffine(ones, transform, (size_px, size_px), flags=cv2.INTER_NEAREST).astype(np.bool_)

@@ -165,9 +165,12 @@ def running_median(path: FloatArray, fps: float, seconds: float) -> FloatArray:
     step = max(1, round(fps / _REST_HZ))
     coarse = path[::step]
     size = 2 * round(0.5 * seconds * fps / step) + 1
-    medians = median_filter(coarse, size=(size, *[1] * (path.ndim - 1)), mode="nearest")
-    times, flat = np.arange(len(path)), medians.reshape(len(coarse), -1)
-    columns = [np.interp(times, np.arange(len(coarse)) * step, column) for column in flat.T]
+    times, known = np.arange(len(path)), np.arange(len(coarse)) * step
+    # SciPy's filter is ten times faster for one-dimensional arrays than for columns of a larger array.
+    columns = [
+        np.interp(times, known, median_filter(column, size=size, mode="nearest"))
+        for column in np.ascontiguousarray(coarse.reshape(len(coarse), -1).T)
+    ]
     return np.stack(columns, axis=-1).reshape(path.shape)
 
 

@@ -26,7 +26,10 @@ def transform_points(similarity: FloatArray, points: _Points) -> FloatArray:
         `(…, 2)`.
     """
     x, y = points[..., 0], points[..., 1]
-    return np.stack([row[0] * x + row[1] * y + row[2] for row in similarity], axis=-1)
+    moved = np.empty(points.shape, np.float64)
+    for axis, (across, down, shift) in enumerate(similarity):
+        moved[..., axis] = across * x + down * y + shift
+    return moved
 
 
 def invert_similarity(similarity: FloatArray) -> FloatArray:
@@ -38,9 +41,10 @@ def invert_similarity(similarity: FloatArray) -> FloatArray:
     Returns:
         `(2, 3)`.
     """
-    (a, c, x), (b, d, y) = similarity
-    linear = np.array([[d, -c], [-b, a]]) / (a * d - b * c)
-    return np.column_stack([linear, -(linear[:, 0] * x + linear[:, 1] * y)])
+    (a, c, x), (b, d, y) = similarity.tolist()
+    area = a * d - b * c
+    rows = ((d / area, -c / area), (-b / area, a / area))
+    return np.array([(across, down, -(across * x + down * y)) for across, down in rows])
 
 
 def chain_similarities(first: FloatArray, second: FloatArray) -> FloatArray:
