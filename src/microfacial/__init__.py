@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from microfacial.api.evaluation import evaluate
     from microfacial.api.features import Features, extract, load_features
     from microfacial.api.result import ComparedResults, Result
-    from microfacial.evaluation.experiment import Data, load_data, run_folds, score
+    from microfacial.evaluation.experiment import Data, load_data, run_folds, score, score_action_units
     from microfacial.inference.networks import HybridInputs, create_model, hybrid_inputs
     from microfacial.inference.predict import TrainedModel, load_fold
     from microfacial.inference.read import read_clip
@@ -44,6 +44,7 @@ else:
         "read_clip": "inference.read",
         "run_folds": "evaluation.experiment",
         "score": "evaluation.experiment",
+        "score_action_units": "evaluation.experiment",
     }
 
     def __getattr__(name: str) -> object:
@@ -77,4 +78,5 @@ __all__ = [
     "read_clip",
     "run_folds",
     "score",
+    "score_action_units",
 ]

@@ -8,10 +8,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from microfacial.api.features import Features
+from microfacial.datasets.action_units import SCORED_UNITS, label_units
 from microfacial.errors import ConfigError, ProtocolError, StorageError
-from microfacial.evaluation.experiment import Data, load_data, run_folds, score
+from microfacial.evaluation.experiment import Data, load_data, run_folds, score, score_action_units
 from microfacial.evaluation.folds import train_chunk
 from microfacial.evaluation.protocols import plan_folds
 from microfacial.inference.networks import create_model
@@ -104,12 +106,36 @@ def test_features_in_place_of_data_are_refused(features: Features) -> None:
         score(features, [])  # type: ignore[arg-type]
 
 
-def test_action_units_are_refused_before_training(data: Data) -> None:
-    units = replace(data, protocol=data.protocol.model_copy(update={"task": "units"}))
-    with pytest.raises(ConfigError, match=r"run_folds: train\.task is units"):
-        run_folds(units, "majority")
+def test_action_units_are_scored_on_the_clips_that_are_annotated(data: Data) -> None:
+    units = _for_units(data)
+    unknown = replace(units, clips=(replace(units.clips[0], action_units=""), *units.clips[1:]))
+    folds = list(run_folds(unknown, "motion_prior"))
+    scores = score_action_units(unknown, iter(folds), "prior")
+    assert (scores.model, scores.overall.clips, PRIOR_ON_DRAWN in scores.note) == ("prior", 11, True)
+    moved = np.concatenate([fold.probabilities[:, SCORED_UNITS.index(12)] for fold in folds]).round(6) > 0.5
+    subjects = [plan.name for plan in (fold.plan for fold in folds)]
+    clips = sorted(unknown.clips[1:], key=lambda clip: subjects.index(f"{clip.corpus}/{clip.subject}"))
+    truth = [label_units(clip.action_units, (12,)) == (1.0,) for clip in clips]
+    assert scores.units[SCORED_UNITS.index(12)].f1 == pytest.approx(f1_score(truth, moved))
+
+
+def test_folds_of_the_other_task_are_not_scored(data: Data) -> None:
+    units = _for_units(data)
+    classes, moved = list(run_folds(data, "majority")), list(run_folds(units, "majority"))
     with pytest.raises(ConfigError, match=r"score: train\.task is units"):
-        score(units, list(run_folds(data, "majority")))
+        score(units, moved)
+    with pytest.raises(ConfigError, match=r"score_action_units: train\.task is classes"):
+        score_action_units(data, classes)
+    with pytest.raises(ConfigError, match="found 12"):
+        score(data, moved)
+    with pytest.raises(ConfigError, match="found 4"):
+        score_action_units(units, classes)
+    with pytest.raises(ProtocolError):
+        score_action_units(units, moved[1:])
+
+
+def _for_units(data: Data) -> Data:
+    return replace(data, protocol=data.protocol.model_copy(update={"task": "units"}))
 
 
 def test_an_iterator_over_folds_is_scored_like_a_list(data: Data) -> None:

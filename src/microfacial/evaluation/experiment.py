@@ -5,7 +5,7 @@ folds = list(run_folds(data, "roi_cnn", processes=2))
 print(score(data, folds).overall.uf1)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from typing import Any
 import numpy as np
 
 from microfacial.datasets import ClipsConfig, find_scheme
+from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import ConfigError
 from microfacial.evaluation.folds import train_folds
 from microfacial.evaluation.planned import plan_training
 from microfacial.evaluation.protocols import TrainConfig
 from microfacial.evaluation.scoring import pool
+from microfacial.evaluation.unit_scoring import keep_annotated, pool_units
 from microfacial.files import as_path
 from microfacial.models.inputs import make_samples
 from microfacial.models.presets import resolve
 from microfacial.preprocessing.stage_settings import require_stage_settings
 from microfacial.preprocessing.store import read_features
-from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples
+from microfacial.records import Clip, Evaluation, FaceStore, FoldResult, Inputs, Samples, UnitEvaluation
 from microfacial.settings import check, read_section, read_sections
 from microfacial.workers import check_processes
 
@@ -97,8 +99,9 @@ def run_folds(
 
     Raises:
         ConfigError: the model, the preset or a key does not exist, or a value is wrong. The data are not the result of
-            `load_data`, or their task is `units`.
-        ProtocolError: the data cannot be divided by the protocol.
+            `load_data`, or the model cannot recognise action units and the task is `units`.
+        ProtocolError: the data cannot be divided by the protocol, or no clip has annotated units and the task is
+            `units`.
     """
     _check_data(data, "run_folds")
     count = check_processes(processes)
@@ -122,31 +125,67 @@ def score(data: Data, folds: Iterable[FoldResult], name: str = "model") -> Evalu
 
     Raises:
         ConfigError: the data are not the result of `load_data`, their task is `units`, or the folds are not those of
-            `run_folds`.
+            `run_folds` for this task.
         ProtocolError: the folds do not predict every clip of the protocol exactly once.
     """
     _check_data(data, "score")
-    results = list(folds) if isinstance(folds, Iterable) else [folds]
-    others = [type(fold).__name__ for fold in results if not isinstance(fold, FoldResult)]
-    if others:
-        raise ConfigError(f"score needs the folds that run_folds yields, found {others[0]}. Call run_folds first")
-    no_inputs = Inputs(values=np.empty((len(data.clips), 0), np.float32))
-    protocol = data.protocol
-    if all(fold.plan.repeat == protocol.seed for fold in results):
-        protocol = protocol.model_copy(update={"repeats": 1})
-    return pool(name, _label(no_inputs, data), results, protocol)
+    if data.protocol.task == "units":
+        raise ConfigError('score: train.task is units. Call score_action_units, or pass task="classes" to load_data')
+    results = _collect(folds, len(data.classes), "score")
+    return pool(name, _label(data), results, _protocol_of(results, data.protocol))
+
+
+def score_action_units(data: Data, folds: Iterable[FoldResult], name: str = "model") -> UnitEvaluation:
+    """Score all folds of the task `units` together: F1 and area under the ROC curve of each unit, and their means.
+
+    Folds of the first repetition alone are scored as one repetition; see `UnitEvaluation.repeats`.
+
+    Args:
+        data: the data set and the protocol, such as `load_data(task="units")`.
+        folds: results of all folds and repetitions, in any order.
+        name: name of the model in the result.
+
+    Returns:
+        Scores and their intervals.
+
+    Raises:
+        ConfigError: the data are not the result of `load_data`, their task is `classes`, or the folds are not those of
+            `run_folds` for this task.
+        ProtocolError: the folds do not predict every clip of the protocol exactly once.
+    """
+    _check_data(data, "score_action_units")
+    if data.protocol.task == "classes":
+        raise ConfigError('score_action_units: train.task is classes. Call score, or pass task="units" to load_data')
+    results = _collect(folds, len(SCORED_UNITS), "score_action_units")
+    return pool_units(name, keep_annotated(_label(data)), results, _protocol_of(results, data.protocol))
 
 
 def _check_data(data: object, where: str) -> None:
-    """Refuse an argument that is not the result of `load_data`, and the task `units`, which has no classes to score."""
     if not isinstance(data, Data):
         raise ConfigError(f"{where} needs the result of load_data, not {type(data).__name__}. Call load_data first")
-    if data.protocol.task == "units":
+
+
+def _collect(folds: Iterable[FoldResult], columns: int, where: str) -> list[FoldResult]:
+    """Return the folds. Refuse other objects, and folds whose probabilities have another number of columns."""
+    results = list(folds) if isinstance(folds, Iterable) else [folds]
+    others = [type(fold).__name__ for fold in results if not isinstance(fold, FoldResult)]
+    if others:
+        raise ConfigError(f"{where} needs the folds that run_folds yields, found {others[0]}. Call run_folds first")
+    widths = {fold.probabilities.shape[1] for fold in results} - {columns}
+    if widths:
         raise ConfigError(
-            f'{where}: train.task is units, but only classes can be scored here. Pass task="classes" to load_data. To '
-            "score action units, run `microfacial repro`"
+            f"{where} needs probabilities of {columns} classes or units, found {min(widths)}. Pass the folds that "
+            "run_folds yields for the same data"
         )
+    return results
 
 
-def _label(inputs: Inputs, data: Data) -> Samples:
-    return make_samples(inputs, data.store, data.clips, data.classes)
+def _protocol_of(folds: Sequence[FoldResult], protocol: TrainConfig) -> TrainConfig:
+    """Return the protocol with one repetition if the folds are those of the first repetition alone."""
+    first_only = all(fold.plan.repeat == protocol.seed for fold in folds)
+    return protocol.model_copy(update={"repeats": 1}) if first_only else protocol
+
+
+def _label(data: Data) -> Samples:
+    no_inputs = Inputs(values=np.empty((len(data.clips), 0), np.float32))
+    return make_samples(no_inputs, data.store, data.clips, data.classes)
