@@ -90,6 +90,24 @@ def name_in_errors(path: object) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def faults_as_config_errors(failure: str) -> Iterator[None]:
+    """Turn any error of a user's own code into a `ConfigError` of one line.
+
+    Args:
+        failure: what failed, the start of the message.
+
+    Raises:
+        MicrofacialError: the error of the body, or a `ConfigError` that it caused.
+    """
+    try:
+        yield
+    except MicrofacialError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{failure}: {describe_error(error)}") from error
+
+
 def describe_error(error: BaseException) -> str:
     """Return the type and the message of an error of any library in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

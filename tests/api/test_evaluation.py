@@ -415,6 +415,24 @@ def test_a_network_that_fails_in_training_gives_one_clear_error(features: Featur
     assert "\n" not in str(raised.value)
 
 
+class Scarce(nn.Module):
+    """A network that fails for three clips, which are the clips of a test subject."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(192, 4)
+
+    def forward(self, x: Tensor) -> object:
+        return self.head(x.flatten(1)) if self.training or len(x) != 3 else dict[str, int]()["no\nclips"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_network_that_fails_in_a_fold_gives_one_clear_error(features: Features, processes: int) -> None:
+    with pytest.raises(ConfigError, match=r"lambda>: .*fold: KeyError: 'no") as raised:
+        run(lambda *_: Scarce(), features, settings={"input_px": 8, "epochs": 1}, processes=processes)
+    assert "\n" not in str(raised.value)
+
+
 class Careless(BaseEstimator):  # type: ignore[misc]
     """A classifier that returns given values for each row."""
 

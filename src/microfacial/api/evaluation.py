@@ -9,7 +9,7 @@ from tqdm import tqdm
 from microfacial.api.features import Features
 from microfacial.api.own_inputs import is_appearance
 from microfacial.api.own_models import make_variant
-from microfacial.api.own_networks import BuildNetwork, check_network
+from microfacial.api.own_networks import BuildNetwork, check_network, name_network_faults
 from microfacial.api.result import Result
 from microfacial.errors import ConfigError, ProtocolError
 from microfacial.evaluation.planned import PlannedTraining, plan_training
@@ -99,7 +99,8 @@ def evaluate(
     count = check_processes(processes)
     planned = _plan(model, features, config, settings, name)
     check_network(find_model(planned.model), planned.samples, planned.settings)
-    with tqdm(total=len(planned.plans), desc=planned.name, unit="fold", disable=not progress) as bar:
+    shown = tqdm(total=len(planned.plans), desc=planned.name, unit="fold", disable=not progress)
+    with shown as bar, name_network_faults(find_model(planned.model)):
 
         def report(fold: FoldResult) -> None:
             bar.update()

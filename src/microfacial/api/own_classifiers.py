@@ -1,7 +1,6 @@
 """Make a model variant of a scikit-learn classifier, and check what it returns."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from microfacial.api.object_walk import walk
 from microfacial.api.own_inputs import InputSettings, make_own_inputs
-from microfacial.errors import ConfigError, MicrofacialError, describe_error
+from microfacial.errors import ConfigError, faults_as_config_errors
 from microfacial.models.base import Estimator, Variant
 from microfacial.records import Fitted, FloatArray, History, TrainingData
 
@@ -51,7 +50,7 @@ class FittedClassifier:
             ConfigError: the classifier fails, or returns another shape or numbers that are no probabilities.
         """
         name, present = _name_classifier(self.classifier), self.classifier.classes_
-        with _faults_as_config_errors(f"{name} cannot predict"):
+        with faults_as_config_errors(f"{name} cannot predict"):
             returned = np.asarray(self.classifier.predict_proba(_flatten(inputs)), dtype=np.float64)
         if returned.shape != (len(inputs), len(present)):
             raise ConfigError(
@@ -117,7 +116,7 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
         part.random_state = data.seed % 2**32
     groups = {"groups": samples.subjects} if isinstance(fresh, _SEARCHES) else {}
     name = _name_classifier(fresh)
-    with _faults_as_config_errors(f"{name} cannot be fitted"):
+    with faults_as_config_errors(f"{name} cannot be fitted"):
         fresh.fit(_flatten(samples.inputs), samples.labels, **groups)
     present = getattr(fresh, "classes_", None)
     if present is None or not set(np.asarray(present).tolist()) <= set(samples.labels.tolist()):
@@ -126,19 +125,9 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
     return FittedClassifier(fresh, len(samples.classes), ", ".join(f"{key}={value}" for key, value in chosen.items()))
 
 
-@contextmanager
-def _faults_as_config_errors(failure: str) -> Iterator[None]:
-    try:
-        yield
-    except MicrofacialError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"{failure}: {describe_error(error)}") from error
-
-
 def _refuse_fitted_parts(name: str, model: Any) -> None:
     """Refuse a classifier with a part that stays fitted in a copy. It may have been fitted on held-out subjects."""
-    with _faults_as_config_errors(f"{name} cannot be copied"):
+    with faults_as_config_errors(f"{name} cannot be copied"):
         fresh = clone(model)
         for key, value in walk("", fresh, code=False):
             if (isinstance(value, str) and value == "prefit") or (key == "prefit" and value is True):

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from microfacial.api.network_checks import (
 )
 from microfacial.api.own_inputs import InputSettings, make_own_inputs
 from microfacial.datasets.action_units import SCORED_UNITS
-from microfacial.errors import ConfigError, MicrofacialError, describe_error
+from microfacial.errors import ConfigError, faults_as_config_errors
 from microfacial.models.base import Network, Task, Variant, typed_settings
 from microfacial.models.layers.dropout import Dropout
 from microfacial.models.settings import OptimiserSettings
@@ -95,6 +96,22 @@ def check_network(variant: Variant, samples: Samples, settings: Section) -> None
     variant.build.check(task, rows, resolve_precision(own_settings))
 
 
+def name_network_faults(variant: Variant) -> AbstractContextManager[None]:
+    """Turn errors of the network of a user's own function into a `ConfigError` while its folds are trained.
+
+    A network can pass `check_network` and fail for the clips of a fold.
+
+    Args:
+        variant: the variant. Errors of other variants stay as they are.
+
+    Raises:
+        MicrofacialError: see `faults_as_config_errors`.
+    """
+    if isinstance(variant, Network) and isinstance(variant.build, _Builder):
+        return faults_as_config_errors(f"{variant.build.name}: the network fails for the clips of a fold")
+    return nullcontext()
+
+
 def _trains_alone(settings: OwnNetworkSettings) -> bool:
     """Own networks may contain operations that several networks cannot share in one program."""
     return False
@@ -145,14 +162,8 @@ class _Builder:
             return network, require_new_weights(network, other, fixed, other_fixed, self.name)
 
     def _build(self, task: Task) -> nn.Module:
-        try:
+        with faults_as_config_errors(f"{self.name} fails for the shape {task.shape} and {task.classes} classes"):
             network = self.function(task.shape, task.classes)
-        except MicrofacialError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f"{self.name} fails for the shape {task.shape} and {task.classes} classes: {describe_error(error)}"
-            ) from error
         if not isinstance(network, nn.Module):
             raise ConfigError(f"{self.name} returned a {type(network).__name__}, not a torch.nn.Module")
         _replace_dropout(network)
