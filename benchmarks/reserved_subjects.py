@@ -1,7 +1,8 @@
 """Score trained models on all subjects and on the subjects that no setting was tuned on, with paired differences.
 
 The tuning half of the published maps is every second subject of each corpus, from the first on. The others are
-reserved. Both scores come from the same held-out predictions, so nothing is trained. Start it in the project's folder.
+reserved. Both scores come from the same held-out predictions, so nothing is trained. Under the protocol `holdout`, only
+the subjects in `train.holdout` have predictions, and there is one table. Start it in the project's folder.
 
     python benchmarks/reserved_subjects.py results/maps/train [--model hybrid]
 
@@ -49,7 +50,7 @@ def print_scores(predictions: Mapping[str, Predictions], model: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one table for all subjects and one for the reserved subjects."""
+    """Print one table for all subjects and one for the reserved subjects, which `holdout` may be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="results/<data set>/train")
     parser.add_argument("--model", default="hybrid", help="model that is compared with all others")
@@ -58,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     predictions = {folder.name: read_predictions(folder) for folder in trained}
     if options.model not in predictions:
         parser.error(f"{options.folder} has no predictions of {options.model}")
-    everyone = set(predictions[options.model].subjects.tolist())
-    for subjects in (everyone, find_reserved(predictions[options.model].subjects)):
+    first = predictions[options.model]
+    everyone, reserved = set(first.subjects.tolist()), find_reserved(first.subjects)
+    for subjects in (everyone,) if first.protocol == "holdout" else (everyone, reserved):
         print_scores({name: rows.of_subjects(subjects) for name, rows in predictions.items()}, options.model)
 
 
