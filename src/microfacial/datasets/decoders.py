@@ -22,11 +22,13 @@ _T = TypeVar("_T")
 
 _STDERR = 2
 _ONE_CALL = Lock()  # stderr belongs to the whole process, so only one thread at a time may redirect it
+_VARIABLES = ("OPENCV_FFMPEG_LOGLEVEL", "OPENCV_FFMPEG_SKIP_LOG_CALLBACK", "OPENCV_FFMPEG_CAPTURE_OPTIONS")
 _FAULTS = re.compile(
     r"error while decoding|error in decod|decode error|decode failed|decode_slice|slice header|slice end not reached"
     r"|corrupt|damaged|premature end|overread|image data not found|no frame!|error (splitting|parsing|at mb|dc|y=)"
     r"|invalid (data|nal|mb|compressed header)|bad vlc|failed to read frame header|too large in superframe"
-    r"|missing reference|could not find ref|not all references|exceeds containing master element|moov atom not found",
+    r"|missing reference|could not find ref|not all references|exceeds containing master element|moov atom not found"
+    r"|TIFF_Error",
     re.IGNORECASE,
 )
 _HARMLESS = re.compile(r"extraneous bytes")  # of JPEGs from many cameras; all pixels are decoded
@@ -48,7 +50,7 @@ def call_decoder(path: Path, call: Callable[[], _T]) -> tuple[_T, str]:
     with _ONE_CALL:
         log = _empty_log()
         try:
-            with _redirect_stderr(log):
+            with _speaking_decoders(), _redirect_stderr(log):
                 result = call()
         except cv2.error as error:
             reason = " ".join(str(error.err or error).split())
@@ -91,14 +93,33 @@ def _empty_log() -> int:
 def _open_log(_process: int) -> IO[bytes]:
     """Open a file without a name. To open it for each frame of a film would take a fifth of the time to decode it.
 
-    A process that was forked has a file of its own.
+    A process that was forked has a file of its own. On Linux, the file is in memory, so that a full disk hides no
+    message.
     """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("decoder"), "w+b")
     return TemporaryFile()
 
 
 def _length(log: int) -> int:
     """Return how much has been written, because the position in the file is that of stderr too."""
     return os.lseek(log, 0, os.SEEK_CUR)
+
+
+@contextmanager
+def _speaking_decoders() -> Iterator[None]:
+    """Ignore the user's settings that silence decoders or change what they decode. Restore them at the end."""
+    variables = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
+    level = cv2.utils.logging.getLogLevel()
+    quiet = level < cv2.utils.logging.LOG_LEVEL_ERROR
+    if quiet:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        os.environ.update(variables)
+        if quiet:
+            cv2.utils.logging.setLogLevel(level)
 
 
 @contextmanager
