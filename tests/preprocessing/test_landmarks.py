@@ -1,6 +1,8 @@
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -10,7 +12,8 @@ from skimage import data
 
 from fakes import texture
 from microfacial.errors import StorageError
-from microfacial.preprocessing import face_networks
+from microfacial.preprocessing import face_networks, landmarks
+from microfacial.preprocessing.face_networks import FaceSquare, enclose_points, fit_mesh
 from microfacial.preprocessing.landmarks import find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 
@@ -118,6 +121,30 @@ def test_the_larger_of_two_faces_is_chosen_and_both_are_counted(larger_is_left: 
     assert face is not None
     assert face.faces == 2
     assert eyes(face.points) - np.array([large_left, 0]) == pytest.approx(eyes(find_points(CROP)), abs=2)
+
+
+def test_a_face_is_fitted_once_although_two_passes_detect_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = Mock(wraps=fit_mesh)
+    monkeypatch.setattr(landmarks, "fit_mesh", mesh)
+    assert len(find_all_landmarks(CROP)) == 1
+    assert mesh.call_count == 3  # passes of the mesh for one face
+
+
+def test_a_face_in_front_of_a_larger_one_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = find_points(CROP)
+    place = enclose_points(first)
+    large, small = (
+        replace(place, side=side, middle=np.array([x, 200.0])) for side, x in ((200.0, 200.0), (60.0, 240.0))
+    )
+
+    def fit(_: object, square: FaceSquare) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        shift = [0.0, 0.0] if square.side > 100 else [40.0, 0.0]  # the mesh finds the small face beside the large one
+        points = (first - place.middle) * (square.side / place.side) + square.middle + shift
+        return points, np.zeros(len(points)), 1.0
+
+    monkeypatch.setattr(landmarks, "fit_mesh", fit)
+    monkeypatch.setattr(landmarks, "detect_faces", lambda *_: [(large, 0.9), (small, 0.8)])
+    assert len(find_all_landmarks(np.zeros((400, 400, 3), np.uint8))) == 2
 
 
 def test_faces_that_are_known_are_left_out() -> None:

@@ -21,6 +21,7 @@ from microfacial.preprocessing.face_networks import (
 from microfacial.preprocessing.portable import portable_opencv, round_confidence
 from microfacial.records import FloatArray, Image
 
+_MOST_SHIFT, _MOST_GROWTH = 0.1, 1.25  # of the side, between the squares that two passes find for one face
 _BORDER = 0.25  # of the longer side, at both ends; without it, some crops cut close to the face are missed
 _MESH_PASSES = 3  # first on the detector's crop, then twice on a crop around the mesh; the last hardly moves it
 _ALIKE = 0.9  # two faces are alike in size from this ratio of their sides; the one nearer to the middle is then chosen
@@ -121,13 +122,17 @@ def follow_landmarks(image: Image, points: FloatArray) -> Landmarks | None:
 def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> list[Landmarks]:
     """Return the landmarks of each face that the mesh confirms. Detections of the same face give one result.
 
-    A detection at a face that is already confirmed is left out, which saves the time to fit the face again.
+    Both passes of the detector find most faces in nearly the same square. The second square is left out, which saves
+    the time to fit the face again. A face in front of a larger face has another square.
     """
     faces: list[Landmarks] = []
+    fitted: list[FaceSquare] = []
     for square, confidence in detections:
-        if any(_is_near(square, enclose_points(face.points)) for face in faces):
+        if any(_is_equal(square, other) for other in fitted):
             continue
         face = _fit_landmarks(image, square, confidence)
+        if face is not None:
+            fitted.append(square)
         if face is not None and not any(_is_same(face, other) for other in faces):
             faces.append(face)
     return faces
@@ -151,6 +156,13 @@ def _is_near(first: FaceSquare, second: FaceSquare) -> bool:
     """Return whether two squares are around the same face."""
     distance = np.hypot(*(first.middle - second.middle))
     return bool(distance < 0.5 * max(first.side, second.side))
+
+
+def _is_equal(first: FaceSquare, second: FaceSquare) -> bool:
+    """Return whether two squares have nearly the same middle and the same size."""
+    distance = np.hypot(*(first.middle - second.middle))
+    smaller, larger = sorted((first.side, second.side))
+    return bool(distance <= _MOST_SHIFT * smaller and larger <= _MOST_GROWTH * smaller)
 
 
 def _choose(faces: list[Landmarks], image: Image) -> Landmarks | None:
