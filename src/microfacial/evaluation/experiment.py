@@ -99,7 +99,7 @@ def run_folds(
 
     Raises:
         ConfigError: the model, the preset or a key does not exist, or a value is wrong. The data are not the result of
-            `load_data`, or the model cannot recognise action units and the task is `units`.
+            `load_data`.
         ProtocolError: the data cannot be divided by the protocol, or no clip has annotated units and the task is
             `units`.
     """
