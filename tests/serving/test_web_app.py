@@ -246,6 +246,17 @@ def test_a_wrong_option_is_refused(server: RunningServer, film: bytes, query: st
     assert word in read_error(response, 400)
 
 
+@pytest.mark.parametrize("lost_bytes", [7, 60])
+def test_a_form_without_its_end_is_refused(server: RunningServer, film: bytes, lost_bytes: int) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="video"; filename="a.avi"\r\n\r\n'
+    body = head + film + b"\r\n" + head + film + b"\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert server.post(data=body, headers=headers).status_code == 200
+    assert server.post(data=body[:-2], headers=headers).status_code == 200  # the last line end is optional
+    assert "boundary" in read_error(server.post(data=body[:-lost_bytes], headers=headers), 400)
+    assert list(server.folder.iterdir()) == []
+
+
 def test_a_film_above_a_limit_is_refused(server: RunningServer, tmp_path: Path) -> None:
     for name, content, word in (
         ("wide.avi", write_film(tmp_path / "wide.avi", 2, side=128), "128×128"),
@@ -255,6 +266,12 @@ def test_a_film_above_a_limit_is_refused(server: RunningServer, tmp_path: Path) 
         error = read_error(server.post(files={"video": (name, content)}), 413)
         assert word in error
         assert error.startswith(name)
+    frames = [("frames", ("a.png", picture()))] * 20
+    assert "4 s" in read_error(server.post(files=frames, data={"fps": "5"}), 413)
+    assert server.post(files=frames, data={"fps": "10"}).status_code == 200
+    assert "4 s" in read_error(
+        server.post(files={"video": ("a.avi", write_film(tmp_path / "a.avi", 20))}, data={"fps": "5"}), 413
+    )
     bomb = bytearray(picture())
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     assert "60000×60000" in read_error(server.post(files={"frames": ("a.png", bytes(bomb))}), 413)

@@ -105,7 +105,7 @@ def run_job(answer: AnswerFilm, job: FilmJob, limits: RequestLimits) -> FilmOutc
     from microfacial.inference.film_checks import check_film
 
     try:
-        check_film(job.path, limits)
+        check_film(job.path, limits, job.fps)
         rows = (json.dumps(dict(row), allow_nan=False, ensure_ascii=False) for row in answer(job))
         return FilmOutcome(status=200, rows=tuple(rows))
     except DatasetError as error:  # other errors of the package are about files of the server

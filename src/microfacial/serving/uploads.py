@@ -49,6 +49,20 @@ class Upload:
     options: dict[str, str]
 
 
+class _FormParser(MultiPartParser):
+    """A parser that knows whether the form had its end. Starlette accepts the first part of a form.
+
+    Attributes:
+        is_complete: whether the last boundary was received.
+    """
+
+    is_complete = False
+
+    def on_end(self) -> None:
+        """Note the last boundary."""
+        self.is_complete = True
+
+
 async def receive_upload(request: Request, limits: RequestLimits, folder: Path) -> Upload:
     """Write the films of a request to a folder.
 
@@ -64,7 +78,7 @@ async def receive_upload(request: Request, limits: RequestLimits, folder: Path) 
         The films and options.
 
     Raises:
-        RequestError: the body is too large, is sent too slowly, holds anything else than films, or an option is
+        RequestError: the body is too large, cut off or sent too slowly, holds anything else than films, or an option is
             unknown or given twice.
     """
     announced = request.headers.get("content-length", "")
@@ -77,9 +91,11 @@ async def receive_upload(request: Request, limits: RequestLimits, folder: Path) 
         async with asyncio.timeout(limits.seconds):
             if not is_form:
                 return Upload(films=(await _receive_video(request, limits, folder),), options=options)
-            parser = MultiPartParser(request.headers, _read_body(request, limits), max_files=most_files, max_fields=8)
+            parser = _FormParser(request.headers, _read_body(request, limits), max_files=most_files, max_fields=8)
             form = await parser.parse()
             try:
+                if not parser.is_complete:
+                    raise RequestError("the form is cut off: its last boundary is missing. Send it again", 400)
                 films = await _take_films(form, limits, folder)
                 fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
                 return Upload(films=films, options=_take_options([*options.items(), *fields]))

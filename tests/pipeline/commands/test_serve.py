@@ -13,6 +13,7 @@ from fakes import ROOT
 from microfacial.inference.request_limits import DEFAULT_LIMITS, RequestLimits
 from microfacial.pipeline.cli.servers import serve_command
 from microfacial.pipeline.commands import serve
+from microfacial.serving.connections import TimedConnection
 from microfacial.serving.web_app import ServerPlan
 
 
@@ -24,6 +25,14 @@ def plans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ServerPlan]:
     monkeypatch.setattr(serve, "make_web_app", plans.append)
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     return plans
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_connection_without_headers_does_not_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers: list[uvicorn.Server] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: servers.append(self))
+    assert run(monkeypatch, "serve", "--port", "0") == 0
+    assert servers[0].config.http is TimedConnection
 
 
 def test_serve_listens_on_this_machine_and_offers_the_prior(

@@ -12,6 +12,7 @@ from microfacial.inference.request_limits import RequestLimits
 from microfacial.pipeline.extras import require_extras
 from microfacial.pipeline.project import VERSION_CACHE, Project
 from microfacial.serving.access import is_loopback
+from microfacial.serving.connections import TimedConnection
 from microfacial.serving.offered_models import (
     ModelSource,
     OfferedModel,
@@ -66,6 +67,7 @@ def run_serve(
         click.echo(f"{address}{'/' if with_page else '/predict'}  models: {', '.join(model.name for model in models)}")
         config = uvicorn.Config(
             make_web_app(plan),
+            http=TimedConnection,
             log_level="warning",
             limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_STOP,
