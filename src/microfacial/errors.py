@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from unicodedata import category
 
 
 class MicrofacialError(Exception):
@@ -135,3 +136,15 @@ def suggest(name: object, known: Iterable[str]) -> str:
     originals = {candidate.lower(): candidate for candidate in known}
     similar = difflib.get_close_matches(name[:100].lower(), originals, n=1)
     return f". Did you mean {originals[similar[0]]}?" if similar else ""
+
+
+def escape_controls(text: str) -> str:
+    """Return text on one line, with escapes for characters that a terminal would obey or cannot show.
+
+    Args:
+        text: text that can contain names of files.
+    """
+    return "".join(
+        letter if letter.isprintable() or category(letter) == "Zs" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

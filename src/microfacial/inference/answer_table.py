@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from microfacial.errors import escape_controls
 from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.models.unit_description import MovedUnit
 
@@ -78,7 +79,7 @@ def format_answer(answer: FilmAnswer) -> str:
     people = f"{len(answer.people)} {'person' if len(answer.people) == 1 else 'people'}"
     duration = "" if answer.seconds is None else f", {answer.seconds:.3f} s"
     rate = "" if answer.fps is None else f" at {answer.fps:.4g} per second"
-    lines = [f"{answer.source}: {people}, {answer.frames} frames{rate}{duration}"]
+    lines = [f"{escape_controls(answer.source)}: {people}, {answer.frames} frames{rate}{duration}"]
     if answer.events:
         lines += _align([_HEAD, *(_cells(event) for event in answer.events)])
     else:

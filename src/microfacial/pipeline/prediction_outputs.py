@@ -1,7 +1,9 @@
 """Print and write answers about films and cameras."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import click
 
 from microfacial.datasets.folders import FRAME_EXTENSIONS
 from microfacial.disk import existing_parent, is_writable
-from microfacial.errors import ConfigError, OutputError
+from microfacial.errors import ConfigError, MicrofacialError, OutputError, escape_controls
 from microfacial.inference.answer_table import csv_columns, event_rows, format_answer, format_probabilities
 from microfacial.inference.film_answer import MISUSE, FilmAnswer, ModelNote
 
@@ -117,7 +119,7 @@ def print_answer(answer: FilmAnswer, *, as_json: bool) -> None:
         as_json: whether to print one line of JSON for each event instead of a table.
     """
     if answer.error is not None:
-        click.echo(f"microfacial: {answer.error}", err=True)
+        click.echo(f"microfacial: {escape_controls(answer.error)}", err=True)
     if as_json:
         for row in event_rows(answer):
             click.echo(json.dumps(row, ensure_ascii=False))
@@ -125,22 +127,42 @@ def print_answer(answer: FilmAnswer, *, as_json: bool) -> None:
         click.echo(format_answer(answer))
     elif answer.error is None:
         for event in answer.events:
-            click.echo(f"{answer.source}  {event.label}  ({format_probabilities(event)})")
+            click.echo(f"{escape_controls(answer.source)}  {event.label}  ({format_probabilities(event)})")
         if answer.reason:
             click.echo(format_answer(answer))
 
 
-def write_page(answer: FilmAnswer, path: Path) -> None:
+def write_page(answer: FilmAnswer, path: Path, film: Path | None = None) -> None:
     """Write an answer as a page.
 
     Args:
         answer: the answer, whose events have pictures.
         path: file to write.
+        film: the film, by which `is_page_of` recognises the page; None for a recording, whose page is never replaced.
     """
     from microfacial.files import write_text
     from microfacial.inference.film_page import render_film_page
 
-    write_text(path, render_film_page(answer))
+    write_text(path, render_film_page(answer) + ("" if film is None else _mark_page(film)))
+
+
+def is_page_of(film: Path, path: Path) -> bool:
+    """Return whether a file is a page that `write_page` wrote for a film.
+
+    Args:
+        film: the film.
+        path: the file, which exists.
+    """
+    mark = _mark_page(film).encode()
+    with suppress(OSError), path.open("rb") as stream:
+        stream.seek(-min(len(mark), path.stat().st_size), os.SEEK_END)
+        return stream.read() == mark
+    return False
+
+
+def _mark_page(film: Path) -> str:
+    """Return a comment about a film. It does not show the folders on this machine."""
+    return f"\n<!-- microfacial film {hashlib.sha256(os.fsencode(film.resolve())).hexdigest()} -->\n"
 
 
 def write_answer_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Path) -> None:
@@ -156,3 +178,25 @@ def write_answer_table(rows: Iterable[dict[str, str]], note: ModelNote, path: Pa
 
     shown = ({name: escape_text(cell) for name, cell in row.items()} for row in rows)
     write_csv(path, shown, csv_columns(note.classes))
+
+
+def attempt_output(path: Path, write: Callable[[Path], None]) -> bool:
+    """Write an output. Print a line if it cannot be written, so that the other outputs are still written.
+
+    Args:
+        path: file to write.
+        write: writes the file.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        write(path)
+    except MicrofacialError as error:
+        click.echo(f"microfacial: {escape_controls(str(error))}", err=True)
+        return False
+    except OSError as error:
+        reason = f"{path} cannot be written ({error.strerror or error}). Give another place"
+        click.echo(f"microfacial: {escape_controls(reason)}", err=True)
+        return False
+    return True

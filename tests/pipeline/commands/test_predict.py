@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,11 @@ def test_a_table_can_be_written_next_to_frames_again(predict: Predict, tmp_path:
         (("--model", "models:/demo"), "models:/demo"),
         (("--model", "fold.npz"), "evaluation.json"),
         (("--scheme", "casme2-9"), "casme2-9"),
+        (("--scheme", ""), "--scheme"),
+        (("--model", ""), "--model"),
+        (("--csv", ""), "--csv"),
+        (("--html", ""), "--html"),
+        (("--render", ""), "--render"),
         (("--model", "bundle", "--scheme", "casme2-4"), "casme2-4"),
     ],
 )
@@ -194,14 +200,17 @@ def test_a_registered_version_has_no_other_scheme(predict: Predict, capsys: pyte
     assert "--scheme" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_keeps_the_rows_of_the_films_that_are_answered(
-    predict: Predict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    predict: Predict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
+    handler = signal.getsignal(number)
     write_video(Path("second.avi"), make_noise(6, 64), FPS)
 
     def interrupt(film: Path, *arguments: object, **options: object) -> FilmAnswer:
         if film.name == "second.avi":
-            raise KeyboardInterrupt
+            assert signal.getsignal(number) != handler  # it would end the tests
+            os.kill(os.getpid(), number)
         return answer_film(film, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("microfacial.pipeline.commands.predict.answer_film", interrupt)
@@ -211,3 +220,45 @@ def test_an_interruption_keeps_the_rows_of_the_films_that_are_answered(
     with Path("table.partial.csv").open() as stream:
         assert [row["clip"] for row in csv.DictReader(stream)] == ["noise.avi"]
     assert "the first 1 of 3 films" in capsys.readouterr().err
+    assert signal.getsignal(number) == handler
+
+
+def test_only_the_page_of_the_same_film_is_replaced(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "a").mkdir()
+    write_video(tmp_path / "a" / "noise.avi", make_noise(5, 64), FPS)
+    Path("out/noise.html").write_text("notes")
+    assert predict("noise.avi", "--html", "out") == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "noise-2" in line]
+    assert str(Path("out/noise.html")) in line
+    page = Path("out/noise-2.html").read_bytes()
+    assert predict("a/noise.avi", "--html", "out") == 0
+    assert Path("out/noise.html").read_text() == "notes"
+    assert Path("out/noise-2.html").read_bytes() == page
+    Path("out/noise-2.html").write_bytes(page.replace(b"no event", b""))
+    assert predict(str(tmp_path / "noise.avi"), "--html", "out", "--fps", "30") == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["noise-2.html", "noise-3.html", "noise.html"]
+    assert b"30" in Path("out/noise-2.html").read_bytes()
+
+
+def test_a_video_in_a_folder_replaces_no_other_file(predict: Predict, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    Path("out/noise.mp4").write_bytes(b"a film of mine")
+    assert predict("noise.avi", "--render", "out") == 0
+    assert Path("out/noise.mp4").read_bytes() == b"a film of mine"
+    assert Path("out/noise-2.mp4").exists()
+    Path("noise.avi").rename("out/noise.mp4")
+    assert predict("out/noise.mp4", "--render", "out") == 2  # the film itself
+
+
+def test_control_characters_in_a_name_do_not_reach_the_terminal(
+    predict: Predict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("noise.avi").rename("k\x1b[2J\n\u202e\x9b.avi")
+    assert predict("k\x1b[2J\n\u202e\x9b.avi", "gone\x1b.mp4") == 2
+    output = capsys.readouterr()
+    assert r"k\x1b[2J\n\u202e\x9b.avi" in output.out
+    assert r"gone\x1b.mp4" in output.err
+    assert all(letter.isprintable() for line in f"{output.out}{output.err}".split("\n") for letter in line)

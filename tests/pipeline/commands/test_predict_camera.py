@@ -93,6 +93,20 @@ def test_a_video_that_cannot_be_completed_does_not_lose_the_answer(
     assert not Path("drawn.avi").exists()
 
 
+def test_an_output_that_cannot_be_written_does_not_lose_the_others(
+    watch: Watch, frames: list[Frame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(rows: object, note: object, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(predict_camera, "write_answer_table", fail)
+    options = ("--csv", "events.csv", "--html", "pages", "--seconds", "0.5", "--no-window")
+    assert watch(frames, *options) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("microfacial: ")]
+    assert "events.csv" in line
+    assert Path("pages/camera-0.html").exists()
+
+
 def test_a_recording_into_a_folder_replaces_no_earlier_one(watch: Watch, frames: list[Frame], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     for _ in range(2):
@@ -145,23 +159,24 @@ def test_a_limit_ends_the_recording(watch: Watch, frames: list[Frame], capsys: p
     assert watch.window.pictures == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_recording_with_an_answer(
     number: signal.Signals, watch: Watch, frames: list[Frame], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handlers = [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM)]
+    handler = signal.getsignal(number)
 
     def interrupt(index: int) -> None:
         if index == 30:
             until = time.monotonic() + 10
             while len(watch.window.pictures) < 5 and time.monotonic() < until:
                 time.sleep(0.01)
+            assert signal.getsignal(number) != handler  # it would end the tests
             os.kill(os.getpid(), number)
         time.sleep(0.5 if index == 31 else 0)
 
     assert watch(frames, before=interrupt) == 0
     assert "camera 0: 1 person" in capsys.readouterr().out
-    assert [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert signal.getsignal(number) == handler
 
 
 def test_json_has_the_fields_of_a_film(watch: Watch, frames: list[Frame], capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from microfacial.pipeline.cli.options import (
     REFUSED,
     USER_ERROR,
     FiniteRange,
+    GivenPath,
     fps_option,
     frame_number,
     json_option,
@@ -166,13 +167,13 @@ def lineage_command(as_json: bool) -> None:
     help="Label scheme of motion_prior, such as casme2-4. In a project, it chooses motion_prior.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per event.")
-@click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Write a table with one row per event.")
+@click.option("--csv", type=GivenPath(dir_okay=False, path_type=Path), help="Write a table with one row per event.")
 @click.option(
-    "--html", type=click.Path(file_okay=False, path_type=Path), help="Folder for one page per film. It shows faces."
+    "--html", type=GivenPath(file_okay=False, path_type=Path), help="Folder for one page per film. It shows faces."
 )
 @click.option(
     "--render",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Video with faces and events drawn in, or folder for several. With --camera: the content of the window.",
 )
 @click.option(
@@ -206,6 +207,9 @@ def predict_command(
     from microfacial.pipeline.commands.predict import choose_device, choose_model, run_predict
     from microfacial.pipeline.prediction_outputs import Outputs
 
+    empty = [option for option, value in (("--model", model), ("--scheme", scheme)) if value == ""]
+    if empty:
+        raise click.UsageError(f"{empty[0]} is empty. Give a name, or leave out the option")
     if model is not None and (version is not None or alias is not None):
         raise click.UsageError("--model names the model, so --alias and --version do not apply. Remove them")
     if scheme is not None and (version is not None or alias is not None):

@@ -20,6 +20,27 @@ USER_ERROR = 2
 """Exit code of an error that the user can repair."""
 
 
+class GivenPath(click.Path):
+    """A path that is not empty. An empty variable of the shell would stand for the current folder."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path.
+
+        Args:
+            value: text from the command line.
+            param: the option.
+            ctx: the command.
+
+        Raises:
+            BadParameter: the text is empty, or click refuses the path.
+        """
+        if not str(value):
+            self.fail("the name is empty. Give one, or leave out the option", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class FiniteRange(click.FloatRange):
     """A range of numbers without nan, which every comparison of click lets pass."""
 

@@ -1,6 +1,6 @@
 """Command `predict`: find and recognise the movements in films."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -10,7 +10,7 @@ from typing import Literal, NoReturn
 import click
 from tqdm import tqdm
 
-from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError, name_in_errors
+from microfacial.errors import ConfigError, MicrofacialError, MissingExtraError, escape_controls, name_in_errors
 from microfacial.inference.answer import answer_clip, answer_film, has_known_moments
 from microfacial.inference.answer_table import csv_rows
 from microfacial.inference.answering_model import DEFAULT_SCHEME, PRIOR, AnsweringModel, open_prior
@@ -19,9 +19,11 @@ from microfacial.inference.film_inputs import find_films
 from microfacial.pipeline.extras import explain_missing_extras
 from microfacial.pipeline.prediction_outputs import (
     Outputs,
+    attempt_output,
     check_outputs,
     check_targets,
     hold_faults,
+    is_page_of,
     print_answer,
     print_head,
     write_answer_table,
@@ -29,6 +31,7 @@ from microfacial.pipeline.prediction_outputs import (
 )
 from microfacial.pipeline.prior_settings import read_prior_settings
 from microfacial.pipeline.project import PARAMS, VERSION_CACHE, Project
+from microfacial.pipeline.stop_signals import interrupt_on_signals
 from microfacial.settings import check, read_sections
 
 _MODEL_REMEDY = f"To predict with the model in the package, use --model {PRIOR}"
@@ -161,15 +164,16 @@ def run_predict(
     rows: list[dict[str, str]] = []
     failed, done = False, 0
     try:
-        for film in films:
-            answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
-            failed |= answer.error is not None
-            rows += csv_rows(answer)
-            done += 1
-            with hold_faults(outputs):
-                print_answer(answer, as_json=outputs.as_json)
-            if answer.error is None:
-                failed |= not _write_targets(answer, film, targets[film])
+        with interrupt_on_signals():
+            for film in films:
+                answer = _answer(film, model, moments, fps, pictures=targets[film].page is not None)
+                failed |= answer.error is not None
+                rows += csv_rows(answer)
+                done += 1
+                with hold_faults(outputs):
+                    print_answer(answer, as_json=outputs.as_json)
+                if answer.error is None:
+                    failed |= not _write_targets(answer, film, targets[film])
     except KeyboardInterrupt:
         if outputs.csv is not None and rows:
             partial_csv = outputs.csv.with_stem(f"{outputs.csv.stem}.partial")  # replaces no complete table
@@ -195,21 +199,35 @@ class _Targets:
 
 
 def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Targets]:
-    """Return the files to write for each film. Films of one name in several folders get numbers."""
+    """Return the files to write for each film.
+
+    Films of one name in several folders get numbers. So do films whose name another file in the folder of outputs has.
+    Only the page of the same film is replaced.
+    """
     render, single = outputs.render, len(films) == 1 and not (outputs.render and outputs.render.is_dir())
     if render is not None and single:
         from microfacial.datasets.film_writer import check_video_path
 
         check_video_path(render)
     targets: dict[Path, _Targets] = {}
+    inputs = {film.resolve() for film in films}
     taken: set[str] = set()
     for film in films:
         name = film.resolve().stem or "film"
-        numbered = (f"{name}-{number}" for number in count(2))
-        stem = next(text for text in chain([name], numbered) if text not in taken)
+        earlier: Path | None = None
+        for stem in chain([name], (f"{name}-{number}" for number in count(2))):
+            if stem in taken:
+                continue
+            page = None if outputs.html is None else outputs.html / f"{stem}.html"
+            video = render if render is None or single else render / f"{stem}.mp4"
+            other = _find_other(film, page, None if single else video, inputs)
+            if other is None:
+                break
+            earlier = earlier or other
+        if earlier is not None:
+            line = f"predict: {earlier} is not replaced. The files about {film} have the name {stem}"
+            click.echo(escape_controls(line), err=True)
         taken.add(stem)
-        page = None if outputs.html is None else outputs.html / f"{stem}.html"
-        video = render if render is None or single else render / f"{stem}.mp4"
         targets[film] = _Targets(page=page, video=video)
     written = {target.video.resolve() for target in targets.values() if target.video is not None}
     overwritten = [film for film in films if film.resolve() in written]
@@ -220,6 +238,18 @@ def _plan_outputs(films: Sequence[Path], outputs: Outputs) -> dict[Path, _Target
     return targets
 
 
+def _find_other(film: Path, page: Path | None, video: Path | None, inputs: Collection[Path]) -> Path | None:
+    """Return a file that a page or a video in a folder would replace, unless it is the earlier page of the film.
+
+    Films to predict are not returned: a video in their place is refused.
+    """
+    if page is not None and page.is_file() and not is_page_of(film, page):
+        return page
+    if video is not None and video.is_file() and video.resolve() not in inputs:
+        return video
+    return None
+
+
 def _answer(
     film: Path, model: AnsweringModel, moments: Mapping[str, int | None], fps: float | None, *, pictures: bool
 ) -> FilmAnswer:
@@ -228,7 +258,7 @@ def _answer(
         with name_in_errors(film):
             if has_known_moments(model, moments):
                 return answer_clip(film, model, **moments, fps=fps, pictures=pictures)
-            with tqdm(desc=film.name, unit="frame", disable=None, leave=False) as bar:
+            with tqdm(desc=escape_controls(film.name), unit="frame", disable=None, leave=False) as bar:
                 return answer_film(film, model, fps=fps, pictures=pictures, report=partial(_show_progress, bar))
     except MicrofacialError as error:
         return FilmAnswer(source=str(film), model=model.note, fps=fps, frames=0, seconds=None, error=str(error))
@@ -240,23 +270,10 @@ def _write_targets(answer: FilmAnswer, film: Path, targets: _Targets) -> bool:
     if targets.video is not None:
         from microfacial.inference.film_render import render_film
 
-        written &= _attempt(targets.video, partial(render_film, answer, film))
+        written &= attempt_output(targets.video, partial(render_film, answer, film))
     if targets.page is not None:
-        written &= _attempt(targets.page, partial(write_page, answer))
+        written &= attempt_output(targets.page, partial(write_page, answer, film=film))
     return written
-
-
-def _attempt(path: Path, write: Callable[[Path], None]) -> bool:
-    """Write a file. Print an error, and return False, if it cannot be written: the other films are still predicted."""
-    try:
-        write(path)
-    except MicrofacialError as error:
-        click.echo(f"microfacial: {error}", err=True)
-        return False
-    except OSError as error:
-        click.echo(f"microfacial: {path} cannot be written ({error.strerror or error}). Give another place", err=True)
-        return False
-    return True
 
 
 def _show_progress(bar: "tqdm[NoReturn]", done: int, count: int | None) -> None:

@@ -2,9 +2,8 @@
 
 import json
 import logging
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from threading import Event as Flag
@@ -25,6 +24,7 @@ from microfacial.pipeline.live_window import LiveWindow, open_live_window
 from microfacial.pipeline.messages import is_quiet
 from microfacial.pipeline.prediction_outputs import (
     Outputs,
+    attempt_output,
     check_outputs,
     check_targets,
     hold_faults,
@@ -33,6 +33,7 @@ from microfacial.pipeline.prediction_outputs import (
     write_answer_table,
     write_page,
 )
+from microfacial.pipeline.stop_signals import note_signals
 
 _LOG = logging.getLogger(__name__)
 _WAIT_S = 0.05  # for a frame, before the keys are looked at
@@ -52,13 +53,13 @@ def run_predict_camera(
         window: whether to open a window. Without a window, each movement is printed as soon as it is final.
 
     Returns:
-        Whether the camera recorded until the user or the limit ended it.
+        Whether the camera recorded until the user or the limit ended it, and all outputs were written.
 
     Raises:
         ConfigError: the model or the file of the video does not fit a camera.
         PipelineError: no window can be opened.
         DatasetError: there is no such camera, or it gives no frame.
-        StorageError: an output cannot be written.
+        StorageError: the video cannot be written, and there is no frame to answer.
     """
     name = camera_name(index)
     if model.faces.method == "whole":
@@ -71,7 +72,7 @@ def run_predict_camera(
     fault: MicrofacialError | None = None
     try:
         with ExitStack() as stack:
-            ended = stack.enter_context(_note_signals())
+            ended = stack.enter_context(note_signals())
             shown = stack.enter_context(closing(open_live_window(f"microfacial: {name}"))) if window else None
             reader = stack.enter_context(CameraReader(open_camera(index), name))
             screen = _Screen(shown, stack.enter_context(write_live_video(render)))
@@ -90,13 +91,14 @@ def run_predict_camera(
     if not outputs.as_json or not answer.events:
         with hold_faults(outputs):
             print_answer(answer, as_json=outputs.as_json)
+    written = True  # each output is attempted, because the recording cannot be repeated
     if outputs.csv is not None:
-        write_answer_table(csv_rows(answer), model.note, outputs.csv)
+        written &= attempt_output(outputs.csv, partial(write_answer_table, csv_rows(answer), model.note))
     if page is not None:
-        write_page(answer, page)
+        written &= attempt_output(page, partial(write_page, answer))
     if fault is not None:
         click.echo(f"microfacial: {fault}. The answer is about the frames before", err=True)
-    return fault is None
+    return written and fault is None
 
 
 def _plan_outputs(name: str, outputs: Outputs) -> tuple[Path | None, Path | None]:
@@ -191,26 +193,3 @@ def _record(
         printer.print_new()
         screen.update(frame, live, reader)
     return None
-
-
-@contextmanager
-def _note_signals() -> Iterator[Flag]:
-    """Yield a flag that the first Ctrl+C or SIGTERM sets, so that the answer is printed. The second is not caught."""
-    flag = Flag()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(*_: object) -> None:
-        flag.set()
-        restore()
-
-    for number in numbers:
-        signal.signal(number, note)
-    try:
-        yield flag
-    finally:
-        restore()
