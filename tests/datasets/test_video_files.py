@@ -108,6 +108,13 @@ def test_bytes_after_the_end_of_a_video_do_not_matter(tmp_path: Path) -> None:
         assert scan_video(tmp_path / name).count == 6
 
 
+@pytest.mark.parametrize("names", [("faststart.mp4", "late.mp4"), ("fragmented.mp4", "fragmented.mp4")])
+def test_two_films_in_one_file_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Decoders show only the first."""
+    (tmp_path / "joined.mov").write_bytes(b"".join((VIDEOS / name).read_bytes() for name in names))
+    assert "two films" in refuse(tmp_path / "joined.mov")
+
+
 @pytest.mark.parametrize(
     ("name", "place"), [("faststart.mp4", 1620), ("late.mkv", 1300), ("piped.webm", 380), ("piped.avi", 1360)]
 )

@@ -15,7 +15,7 @@ from microfacial.datasets.decoders import call_decoder, find_damage_message, pas
 from microfacial.datasets.folders import require_unicode, translate_os_errors
 from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS, MOST_FRAMES, check_frame_count, check_frame_size
 from microfacial.datasets.video_clock import VideoClock, choose_rate, find_usual_step, repeat_often
-from microfacial.datasets.video_files import count_avi_frames, is_text, is_truncated
+from microfacial.datasets.video_files import count_avi_frames, find_file_fault
 from microfacial.datasets.video_headers import find_frame_size, find_mirror
 from microfacial.errors import DatasetError
 from microfacial.records import Image
@@ -265,7 +265,7 @@ def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
         The video. Close it by the `with` statement.
 
     Raises:
-        DatasetError: the file is missing, truncated or not a video, or its frames are too large.
+        DatasetError: the file is missing, truncated, two films in a row or not a video, or its frames are too large.
     """
     require_unicode(path)
     with translate_os_errors(path):
@@ -273,10 +273,9 @@ def open_video(path: Path, most_px: int | None = None) -> OpenVideo:
             raise DatasetError(f"{path} is a folder, not a video. Rename it, or give the path of the video in it")
         if not path.is_file():
             raise DatasetError(f"no video {path}. Copy it again or correct the path")
-        if is_text(path):
-            raise DatasetError(f"{path} is a text file, not a video. Give the path of a video")
-        if is_truncated(path):
-            raise DatasetError(f"{path} is truncated: its end is missing. Copy it again")
+        fault = find_file_fault(path)
+        if fault:
+            raise DatasetError(f"{path} {fault}")
         mirror = find_mirror(path)
         size = find_frame_size(path)  # FFmpeg decodes a frame when it opens the file
         if size:

@@ -20,6 +20,21 @@ _HEAD_BYTES = 64
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
+def find_file_fault(path: Path) -> str:
+    """Return what is wrong with the file of a video, and what to do; empty if nothing is.
+
+    Args:
+        path: file of a video. It exists.
+    """
+    if is_text(path):
+        return "is a text file, not a video. Give the path of a video"
+    if is_truncated(path):
+        return "is truncated: its end is missing. Copy it again"
+    if has_two_films(path):
+        return "has two films in a row. Give each one as a file, or join them with `ffmpeg -f concat`"
+    return ""
+
+
 def is_truncated(path: Path) -> bool:
     """Return whether a file ends before the chunks that it announces.
 
@@ -39,6 +54,25 @@ def is_truncated(path: Path) -> bool:
                 break
             end = _chunk_end(stream, end, size)
     return size == 0 or end > size
+
+
+def has_two_films(path: Path) -> bool:
+    """Return whether an MP4 or MOV has two films, as `cat a.mp4 b.mp4` writes it. Decoders show only the first.
+
+    Each film has one box `moov`. The fragments of a film have boxes `moof`, so their number does not matter.
+
+    Args:
+        path: file of the video. It exists, and it is not truncated.
+    """
+    size, end, films = path.stat().st_size, 0, 0
+    with path.open("rb") as stream:
+        for _ in range(_MOST_CHUNKS):
+            if end >= size or films == 2:
+                break
+            stream.seek(end + 4)
+            films += stream.read(4) == b"moov"
+            end = _chunk_end(stream, end, size)
+    return films == 2
 
 
 def is_text(path: Path) -> bool:
