@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,16 @@ def test_a_video_that_lacks_frames_is_refused(tmp_path: Path, suffix: str, monke
 def test_a_video_that_cannot_be_opened_is_refused_with_its_rate(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     with pytest.raises(StorageError, match="100000"), FilmWriter(path, path, 100_000.0) as writer:
+        writer.write(make_noise(1, 64)[0])
+
+
+def test_a_full_disk_is_named_if_a_video_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_disk(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "film.mp4"
+    monkeypatch.setattr(Path, "write_bytes", fill_disk)
+    with pytest.raises(StorageError, match=r"film\.mp4.*No space left"), FilmWriter(path, path, 100_000.0) as writer:
         writer.write(make_noise(1, 64)[0])
 
 

@@ -10,7 +10,7 @@ import cv2
 
 from microfacial.datasets.decoders import call_decoder
 from microfacial.datasets.folders import require_unicode
-from microfacial.disk import existing_parent
+from microfacial.disk import existing_parent, explain_full_disk
 from microfacial.errors import ConfigError, StorageError
 from microfacial.records import Image
 
@@ -18,6 +18,7 @@ CODECS: Mapping[str, str] = MappingProxyType({".avi": "MJPG", ".m4v": "mp4v", ".
 """Codec of a written video by the extension of its file."""
 
 _LONGEST_S = 10.0  # that a picture lasts where a film has a gap
+_TRIAL_BYTES = 2**16  # more than the headers of a video
 _MOST_FPS_OF_AVI = 1000  # OpenCV leaves out frames above it, without a message
 
 
@@ -94,6 +95,8 @@ class FilmWriter(AbstractContextManager["FilmWriter"]):
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
         writer = cv2.VideoWriter(str(self._scratch), codec, self.fps, size)
         if not writer.isOpened():
+            with explain_full_disk(self._path):
+                self._scratch.write_bytes(bytes(_TRIAL_BYTES))
             raise StorageError(
                 f"{self._path} cannot be written as a video of {size[0]}×{size[1]} px at {self.fps:g} frames per "
                 "second. Use a lower frame rate, smaller frames or, up to 1,000 frames per second, the extension .avi"
