@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from microfacial.datasets.cells import pad_number, parse_frame_number, require_name
+from microfacial.datasets.cells import pad_number, parse_frame_number, protect_cell, require_name, restore_cell
 from microfacial.errors import DatasetError
 
 
@@ -117,3 +117,14 @@ def test_any_cell_is_a_frame_number_or_an_error_in_one_line(cell: str) -> None:
     else:
         assert outcome.startswith("row 2: Onset is ")
         assert len(outcome.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["=1+1.mp4", "+a", "-a", "@a", "\ta", "\ra", "'=1", "''-1"])
+def test_a_formula_is_protected_and_restored(text: str) -> None:
+    assert protect_cell(text) == f"'{text}"
+    assert restore_cell(f"'{text}") == text
+
+
+@pytest.mark.parametrize("text", ["", "a=1.mp4", "'a", "–", " =1", "12"])
+def test_other_cells_stay_as_they_are(text: str) -> None:
+    assert (protect_cell(text), restore_cell(text)) == (text, text)

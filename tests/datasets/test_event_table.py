@@ -45,6 +45,14 @@ def test_the_lines_of_predict_are_read(tmp_path: Path) -> None:
     assert read_event_table(tmp_path / "events.csv").events == expected
 
 
+def test_the_protection_against_formulas_is_removed(tmp_path: Path) -> None:
+    rows = "clip,person,onset,apex,offset,label,kind\n'=a.mp4,1,3,7,12,positive,micro\n'-b.mp4,,,,,,\n"
+    (tmp_path / "events.csv").write_text(rows)
+    table = read_event_table(tmp_path / "events.csv")
+    assert table.events == (EVENTS[0].in_video("=a.mp4"),)
+    assert table.quiet == ("-b.mp4",)
+
+
 def test_a_byte_order_mark_hides_no_column(tmp_path: Path) -> None:
     rows = "clip,person,onset,apex,offset,label,kind\na.mp4,1,3,7,12,positive,micro\n"
     (tmp_path / "events.csv").write_text(rows, encoding="utf-8-sig")

@@ -58,6 +58,15 @@ def test_a_film_that_cannot_be_read_has_a_row_with_the_error(answer: FilmAnswer)
     assert csv_rows(failed) == [{"clip": answer.source, "error": "film is damaged", "units": ""}]
 
 
+def test_no_cell_with_a_text_is_a_formula(answer: FilmAnswer) -> None:
+    (cells,) = csv_rows(replace(answer, source="=1+1.mp4"))
+    assert cells["clip"] == "'=1+1.mp4"
+    (negative,) = csv_rows(replace(answer, events=(replace(answer.events[0], onset_s=-0.5),)))
+    assert negative["onset_s"] == "-0.5"
+    (failed,) = csv_rows(replace(answer, source="@a", events=(), error="@a is damaged"))
+    assert (failed["clip"], failed["error"]) == ("'@a", "'@a is damaged")
+
+
 def test_the_text_has_a_line_for_each_event_with_its_times(answer: FilmAnswer) -> None:
     event = answer.events[0]
     lines = format_answer(answer).splitlines()

@@ -9,6 +9,7 @@ from microfacial.datasets.limits import GREATEST_FPS, LEAST_FPS
 from microfacial.errors import DatasetError
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # with the signs of protection, so that each text can be restored
 _SPREADSHEET_DIGITS = 15  # a spreadsheet shows and compares numbers with this many significant digits
 _MAX_FRAME_NUMBER = 999_999_999
 _MAX_NAME_LENGTH = 200  # characters; file systems allow 255 bytes
@@ -23,6 +24,24 @@ def show_cell(cell: str) -> str:
         cell: text of the cell.
     """
     return repr(cell if len(cell) <= _SHOWN else f"{cell[:_SHOWN]}…")
+
+
+def protect_cell(text: str) -> str:
+    """Return text as a cell that no spreadsheet runs as a formula: with `'` before `=`, `+`, `-`, `@`, tab or CR.
+
+    Args:
+        text: text that can contain names of files.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def restore_cell(cell: str) -> str:
+    """Return the text that `protect_cell` has protected.
+
+    Args:
+        cell: text of the cell.
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def parse_frame_number(cell: str, column: str, where: str) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal, cast
 
+from microfacial.datasets.cells import restore_cell
 from microfacial.datasets.video import VIDEO_EXTENSIONS
 from microfacial.disk import read_content
 from microfacial.errors import DamagedError
@@ -93,7 +94,8 @@ def read_event_table(path: Path, remedy: str = _REMEDY) -> EventTable:
             names the place.
     """
     if path.suffix.lower() == ".csv":
-        rows = [(f"line {line}", row) for line, row in enumerate(read_csv(path, _NEEDED, remedy), 2)]
+        table = ({name: restore_cell(cell) for name, cell in row.items()} for row in read_csv(path, _NEEDED, remedy))
+        rows = [(f"line {line}", row) for line, row in enumerate(table, 2)]
     else:
         with refuse_damaged(path, remedy):
             rows = list(_list_answers(read_content(path, pipes=True)))

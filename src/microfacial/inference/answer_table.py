@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from microfacial.datasets.cells import protect_cell
 from microfacial.errors import escape_controls
 from microfacial.inference.film_answer import Event, FilmAnswer
 from microfacial.models.unit_description import MovedUnit
@@ -59,13 +60,13 @@ def csv_rows(answer: FilmAnswer) -> list[dict[str, str]]:
         answer: the answer.
 
     Returns:
-        Cells as text by the names of `csv_columns`.
+        Cells as text by the names of `csv_columns`. Texts are protected; see `protect_cell`.
     """
     rows = []
     for row, event in zip(event_rows(answer), answer.events or [None], strict=True):
-        cells = {name: str(value) for name, value in row.items() if value is not None and name in _COLUMNS}
+        cells = {name: _as_cell(row[name]) for name in _COLUMNS if row.get(name) is not None}
         cells |= {f"p_{name}": f"{value:.6f}" for name, value in row.get("probabilities", {}).items()}
-        cells |= {name: str(row[name]) for name in ("reason", "error") if row.get(name)}
+        cells |= {name: _as_cell(row[name]) for name in ("reason", "error") if row.get(name)}
         rows.append({**cells, "units": format_units(event.units) if event else ""})
     return rows
 
@@ -116,6 +117,10 @@ def format_units(units: Sequence[MovedUnit]) -> str:
         units: the action units.
     """
     return ", ".join(f"AU{unit.unit}{_SIDES[unit.side]} {unit.probability:.2f}" for unit in units)
+
+
+def _as_cell(value: str | float) -> str:
+    return protect_cell(value) if isinstance(value, str) else str(value)
 
 
 def _cells(event: Event) -> tuple[str, ...]:
