@@ -26,11 +26,11 @@ def find_file_fault(path: Path) -> str:
     Args:
         path: file of a video. It exists.
     """
-    if is_text(path):
+    if _is_text(path):
         return "is a text file, not a video. Give the path of a video"
     if is_truncated(path):
         return "is truncated: its end is missing. Copy it again"
-    if has_two_films(path):
+    if _has_two_films(path):
         return "has two films in a row. Give each one as a file, or join them with `ffmpeg -f concat`"
     return ""
 
@@ -56,36 +56,6 @@ def is_truncated(path: Path) -> bool:
     return size == 0 or end > size
 
 
-def has_two_films(path: Path) -> bool:
-    """Return whether an MP4 or MOV has two films, as `cat a.mp4 b.mp4` writes it. Decoders show only the first.
-
-    Each film has one box `moov`. The fragments of a film have boxes `moof`, so their number does not matter.
-
-    Args:
-        path: file of the video. It exists, and it is not truncated.
-    """
-    size, end, films = path.stat().st_size, 0, 0
-    with path.open("rb") as stream:
-        for _ in range(_MOST_CHUNKS):
-            if end >= size or films == 2:
-                break
-            stream.seek(end + 4)
-            films += stream.read(4) == b"moov"
-            end = _chunk_end(stream, end, size)
-    return films == 2
-
-
-def is_text(path: Path) -> bool:
-    """Return whether a file starts with text. The headers of all videos have bytes that are not text.
-
-    Args:
-        path: file of a video. It exists.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
-    return bool(head) and not _BINARY.search(head)
-
-
 def count_avi_frames(path: Path) -> int:
     """Return the number of frames that an AVI contains. Unlike the number in its header, it is never wrong.
 
@@ -98,6 +68,29 @@ def count_avi_frames(path: Path) -> int:
     with path.open("rb") as stream:
         chunks = _walk_avi(stream, path.stat().st_size)
         return sum(1 for name, _, length in chunks if _FRAME_CHUNK.fullmatch(name) and length >= _LEAST_FRAME_BYTES)
+
+
+def _is_text(path: Path) -> bool:
+    """Return whether a file starts with text. The headers of all videos have bytes that are not text."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return bool(head) and not _BINARY.search(head)
+
+
+def _has_two_films(path: Path) -> bool:
+    """Return whether an MP4 or MOV has two films, as `cat a.mp4 b.mp4` writes it. Decoders show only the first.
+
+    Each film has one box `moov`. The fragments of a film have boxes `moof`, so their number does not matter.
+    """
+    size, end, films = path.stat().st_size, 0, 0
+    with path.open("rb") as stream:
+        for _ in range(_MOST_CHUNKS):
+            if end >= size or films == 2:
+                break
+            stream.seek(end + 4)
+            films += stream.read(4) == b"moov"
+            end = _chunk_end(stream, end, size)
+    return films == 2
 
 
 def _chunk_end(stream: BinaryIO, start: int, size: int) -> int:
