@@ -11,6 +11,7 @@ from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.evaluation.protocols import TrainConfig, plan_folds
 from microfacial.evaluation.unit_check import require_same_evaluation
 from microfacial.evaluation.unit_files import (
+    read_ranked_units,
     read_unit_curves,
     read_unit_predictions,
     read_units,
@@ -171,6 +172,35 @@ def test_predictions_that_contradict_the_scores_are_refused(
     path.write_text("".join(",".join(line) + "\n" for line in (header, *lines)))
     with pytest.raises(StorageError, match=r"predictions\.csv"):
         read_unit_predictions(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "named"),
+    [
+        ("", {"f1_sd": 0.25}, "f1_sd"),
+        ("", {"f1_interval": [0.01, 0.99]}, "overall.f1"),
+        ("", {"roc_interval": [0.01, 0.99]}, "overall.roc_area"),
+        ("units.0", {"f1_interval": [0.01, 0.99]}, "unit 1.f1"),
+        ("units.0", {"roc_interval": [0.01, 0.99]}, "unit 1.roc_area"),
+        ("overall", {"f1": 0.91}, "overall.f1"),
+    ],
+)
+def test_scores_that_contradict_the_predictions_are_not_ranked(
+    annotated: Samples, tmp_path: Path, place: str, wrong: dict[str, object], named: str
+) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    bootstrap = {"bootstrap_draws": CONFIG.bootstrap_draws, "seed": CONFIG.seed}
+    (tmp_path / "m/run.json").write_text(json.dumps({"settings": {"train": bootstrap}}))
+    assert read_ranked_units(tmp_path, ["m"]) == [evaluation]
+    content = json.loads((tmp_path / "m/units.json").read_text())
+    target = content
+    for part in filter(None, place.split(".")):
+        target = target[int(part) if part.isdigit() else part]
+    target |= wrong
+    (tmp_path / "m/units.json").write_text(json.dumps(content))
+    with pytest.raises(StorageError, match=named):
+        read_ranked_units(tmp_path, ["m"])
 
 
 def test_models_with_other_protocols_or_clips_are_not_ranked_together(annotated: Samples) -> None:

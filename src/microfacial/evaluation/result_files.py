@@ -175,12 +175,20 @@ def read_predictions(folder: Path, remedy: str = REPAIR, model: str | None = Non
     rows = read_csv(path, (*PREDICTION_COLUMNS, *(f"p_{label}" for label in evaluation.classes)), remedy)
     with refuse_damaged(path, remedy):
         predictions = to_predictions(rows, evaluation)
-        check_scores(evaluation, predictions, _read_bootstrap(folder, remedy))
+        check_scores(evaluation, predictions, read_bootstrap(folder, remedy))
     return predictions
 
 
-def _read_bootstrap(folder: Path, remedy: str) -> tuple[int, int] | None:
-    """Return the number of bootstrap draws and their seed, which run.json has. None without run.json."""
+def read_bootstrap(folder: Path, remedy: str) -> tuple[int, int] | None:
+    """Return the number of bootstrap draws and their seed, which run.json has. None without run.json.
+
+    Args:
+        folder: folder of the training.
+        remedy: what to do if run.json is damaged.
+
+    Raises:
+        StorageError: run.json is damaged.
+    """
     path = folder / "run.json"
     if not path.exists():
         return None

@@ -8,7 +8,13 @@ from microfacial.datasets.action_units import SCORED_UNITS
 from microfacial.errors import DamagedError
 from microfacial.evaluation.score_check import check_training, require_equal_score, require_own_clips
 from microfacial.evaluation.significance import require_same
-from microfacial.evaluation.unit_scoring import UnitPredictions, score_means, score_units
+from microfacial.evaluation.unit_scoring import (
+    UnitPredictions,
+    draw_unit_intervals,
+    score_deviation,
+    score_means,
+    score_units,
+)
 from microfacial.records import UnitEvaluation, UnitMeans, UnitScore
 
 _Span = tuple[float, float] | None
@@ -42,12 +48,15 @@ def check_unit_evaluation(evaluation: UnitEvaluation) -> None:
         raise DamagedError("the clips of corpora do not add up to those of overall")
 
 
-def check_unit_scores(evaluation: UnitEvaluation, predictions: UnitPredictions) -> None:
+def check_unit_scores(
+    evaluation: UnitEvaluation, predictions: UnitPredictions, bootstrap: tuple[int, int] | None = None
+) -> None:
     """Check that scores are those of the predictions of the same training.
 
     Args:
         evaluation: the content of units.json.
         predictions: the content of predictions.csv.
+        bootstrap: number of draws and seed of the intervals. None if they are unknown; then intervals are not checked.
 
     Raises:
         DamagedError: a score differs. The message names the attribute.
@@ -68,6 +77,9 @@ def check_unit_scores(evaluation: UnitEvaluation, predictions: UnitPredictions) 
         if (means.clips, means.subjects) != (recomputed.clips, recomputed.subjects):
             raise DamagedError(f"{name} in units.json counts other clips than the predictions")
         _compare_scores(name, means, recomputed.f1, recomputed.roc_area)
+    require_equal_score("f1_sd", evaluation.f1_sd, score_deviation(predictions), "the predictions")
+    if bootstrap is not None:
+        _compare_intervals(evaluation, draw_unit_intervals(predictions, *bootstrap))
 
 
 def require_same_evaluation(evaluations: Sequence[UnitEvaluation]) -> None:
@@ -129,3 +141,19 @@ def _compare_scores(name: str, stored: UnitScore | UnitMeans, f1: float | None, 
                 raise DamagedError(f"{name}.{metric} is {given}, but the predictions give {expected}")
         else:
             require_equal_score(f"{name}.{metric}", given, expected, "the predictions")
+
+
+def _compare_intervals(evaluation: UnitEvaluation, expected: Sequence[tuple[_Span, _Span]]) -> None:
+    """Compare stored intervals with those of `draw_unit_intervals`."""
+    stored = [(f"unit {score.unit}", score.f1_interval, score.roc_interval) for score in evaluation.units]
+    stored.append(("overall", evaluation.f1_interval, evaluation.roc_interval))
+    for (name, *spans), recomputed in zip(stored, expected, strict=True):
+        for metric, given, span in zip(("f1", "roc_area"), spans, recomputed, strict=True):
+            if given is None or span is None:
+                if given is not span:
+                    raise DamagedError(f"the interval of {name}.{metric} is {given}, but the predictions give {span}")
+            else:
+                for end, value, limit in zip(("start", "end"), given, span, strict=True):
+                    require_equal_score(
+                        f"the {end} of the interval of {name}.{metric}", value, limit, "the predictions"
+                    )

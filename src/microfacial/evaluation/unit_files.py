@@ -11,10 +11,10 @@ import numpy as np
 from microfacial.datasets.action_units import SCORED_UNITS, UNIT_NAMES
 from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.fold_tables import read_fold_curves
-from microfacial.evaluation.result_files import trained_with_prior
+from microfacial.evaluation.result_files import read_bootstrap, trained_with_prior
 from microfacial.evaluation.result_tables import CURVE_COLUMNS, audit_row, curve_rows
 from microfacial.evaluation.score_check import check_note
-from microfacial.evaluation.unit_check import check_unit_evaluation, check_unit_scores
+from microfacial.evaluation.unit_check import check_unit_evaluation, check_unit_scores, require_same_evaluation
 from microfacial.evaluation.unit_scoring import UnitPredictions
 from microfacial.files import REPAIR, atomic_write, read_csv, read_json, refuse_damaged, write_csv, write_json
 from microfacial.formats import parse_decimal, parse_whole
@@ -97,8 +97,29 @@ def read_unit_predictions(folder: Path, remedy: str = REPAIR, model: str | None 
     rows = read_csv(path, (*_KEY_COLUMNS, *(column for unit in SCORED_UNITS for column in _columns(unit))), remedy)
     with refuse_damaged(path, remedy):
         predictions = _to_predictions(rows, evaluation)
-        check_unit_scores(evaluation, predictions)
+        check_unit_scores(evaluation, predictions, read_bootstrap(folder, remedy))
     return predictions
+
+
+def read_ranked_units(folder: Path, models: Sequence[str]) -> list[UnitEvaluation]:
+    """Read the scores of models that one table ranks, and check them against the predictions.
+
+    Args:
+        folder: folder with one folder for each model, `results/<data set>/train`.
+        models: names of the models.
+
+    Returns:
+        Scores in the order of the models.
+
+    Raises:
+        StorageError: a file is missing or damaged, or scores and predictions contradict.
+        ProtocolError: two models have other protocols, clips or annotations.
+    """
+    for model in models:
+        read_unit_predictions(folder / model, model=model)
+    evaluations = [read_units(folder / model, model=model) for model in models]
+    require_same_evaluation(evaluations)
+    return evaluations
 
 
 def read_unit_curves(folder: Path) -> dict[str, History]:

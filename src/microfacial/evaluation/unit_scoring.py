@@ -144,9 +144,7 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
     predictions = gather_units(model, samples, folds, config)
     subjects = len(np.unique(predictions.subjects))
     f1, areas = predictions.scores(np.ones((1, subjects)))
-    drawn_f1, drawn_areas = predictions.scores(
-        sample_subjects(subjects, config.bootstrap_draws, config.seed).astype(np.float64)
-    )
+    *intervals, (f1_interval, roc_interval) = draw_unit_intervals(predictions, config.bootstrap_draws, config.seed)
     known = ~np.isnan(predictions.truth)
     units = tuple(
         UnitScore(
@@ -154,22 +152,22 @@ def pool_units(model: str, samples: Samples, folds: Sequence[FoldResult], config
             clips=int(known[:, column].sum()),
             positives=int((predictions.truth[:, column] == 1).sum()),
             f1=_mean(f1[..., column]),
-            f1_interval=_interval(drawn_f1[..., column]),
+            f1_interval=intervals[column][0],
             roc_area=_mean(areas[..., column]),
-            roc_interval=_interval(drawn_areas[..., column]),
+            roc_interval=intervals[column][1],
         )
         for column, unit in enumerate(SCORED_UNITS)
     )
-    corpora, spread = predictions.corpora, deviation(_mean_over_units(f1)[:, 0])
+    corpora = predictions.corpora
     return UnitEvaluation(
         model=model,
         protocol=config.protocol,
         repeats=config.repeats,
         units=units,
         overall=_average(predictions, f1, areas),
-        f1_interval=_interval(_mean_over_units(drawn_f1)),
-        roc_interval=_interval(_mean_over_units(drawn_areas)),
-        f1_sd=0.0 if np.isnan(spread) else spread,
+        f1_interval=f1_interval,
+        roc_interval=roc_interval,
+        f1_sd=score_deviation(predictions),
         corpora={str(name): score_means(predictions.take(corpora == name)) for name in np.unique(corpora)},
         note=describe_limits(samples.corpora, subjects, prior=any(fold.uses_prior for fold in folds)),
     )
@@ -234,6 +232,33 @@ def score_means(predictions: UnitPredictions) -> UnitMeans:
         predictions: predictions of one model.
     """
     return _average(predictions, *predictions.scores(np.ones((1, len(np.unique(predictions.subjects))))))
+
+
+def score_deviation(predictions: UnitPredictions) -> float:
+    """Return the standard deviation of the mean F1 over repetitions; 0 if there is no F1.
+
+    Args:
+        predictions: predictions of one model.
+    """
+    f1, _ = predictions.scores(np.ones((1, len(np.unique(predictions.subjects)))))
+    spread = deviation(_mean_over_units(f1)[:, 0])
+    return 0.0 if np.isnan(spread) else spread
+
+
+def draw_unit_intervals(
+    predictions: UnitPredictions, draws: int, seed: int
+) -> list[tuple[Interval | None, Interval | None]]:
+    """Return the 95 % intervals of F1 and of the ROC area: those of each unit, and last those of the means over units.
+
+    Args:
+        predictions: predictions of one model.
+        draws: number of bootstrap draws of subjects.
+        seed: seed of the draws.
+    """
+    times = sample_subjects(len(np.unique(predictions.subjects)), draws, seed).astype(np.float64)
+    f1, areas = predictions.scores(times)
+    units = [(_interval(f1[..., unit]), _interval(areas[..., unit])) for unit in range(f1.shape[-1])]
+    return [*units, (_interval(_mean_over_units(f1)), _interval(_mean_over_units(areas)))]
 
 
 def _average(predictions: UnitPredictions, f1: FloatArray, areas: FloatArray) -> UnitMeans:

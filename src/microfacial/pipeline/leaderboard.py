@@ -8,8 +8,7 @@ from microfacial import files
 from microfacial.errors import ConfigError, DamagedError
 from microfacial.evaluation.model_results import read_model_results
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.unit_check import require_same_evaluation
-from microfacial.evaluation.unit_files import read_units
+from microfacial.evaluation.unit_files import read_ranked_units
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.report.leaderboard import draw_leaderboard
 from microfacial.report.unit_results import draw_unit_leaderboard
@@ -46,9 +45,7 @@ def read_leaderboard(project: Project) -> Table:
     training = project.results / "train"
     require_same_features([training / model for model in models])
     if train.task == "units":
-        evaluations = [read_units(training / model, model=model) for model in models]
-        require_same_evaluation(evaluations)
-        return draw_unit_leaderboard(project.clips.name, evaluations, seconds)
+        return draw_unit_leaderboard(project.clips.name, read_ranked_units(training, models), seconds)
     results = read_model_results(training, models, train)
     return draw_leaderboard(project.clips.name, project.clips.scheme, results, seconds)
 

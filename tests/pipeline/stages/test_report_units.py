@@ -14,6 +14,7 @@ from microfacial.evaluation.unit_files import read_units
 from microfacial.pipeline.config import load, load_for_classes
 from microfacial.pipeline.leaderboard import read_leaderboard
 from microfacial.pipeline.project import open_project
+from microfacial.pipeline.stages.report import run_report
 
 
 def keep_models(**models: object) -> None:
@@ -41,6 +42,13 @@ def test_the_report_and_the_leaderboard_show_units(project_with_flow: Path, monk
     assert re.search(rf"motion_prior +{f1:.3f}", console.export_text())
     with pytest.raises(StorageError, match="action units, not of classes"):
         read_evaluation(trained / "majority")
+    scores = json.loads((trained / "majority/units.json").read_text())
+    scores["f1_interval"] = [0.7, 0.99]
+    (trained / "majority/units.json").write_text(json.dumps(scores))
+    with pytest.raises(StorageError, match=r"overall\.f1 is 0\.7"):
+        run_report(open_project())
+    with pytest.raises(StorageError, match=r"overall\.f1 is 0\.7"):
+        read_leaderboard(open_project())
 
 
 def test_results_of_classes_are_no_results_of_units(project_with_flow: Path, monkeypatch: pytest.MonkeyPatch) -> None:

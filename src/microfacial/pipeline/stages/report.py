@@ -9,8 +9,7 @@ from microfacial.datasets import ClipsConfig
 from microfacial.datasets.clip_table import digest_data, read_clips
 from microfacial.evaluation.model_results import read_model_results
 from microfacial.evaluation.protocols import TrainConfig
-from microfacial.evaluation.unit_check import require_same_evaluation
-from microfacial.evaluation.unit_files import read_units
+from microfacial.evaluation.unit_files import read_ranked_units
 from microfacial.pipeline.leaderboard import list_configured_models
 from microfacial.pipeline.project import PARAMS, Project
 from microfacial.pipeline.provenance import file_hash
@@ -79,8 +78,7 @@ def run_report(project: Project) -> None:
 def _report_units(project: Project, train: TrainConfig, models: Sequence[str]) -> None:
     """Write the report of the task `units`. It has no tables for `dvc plots`, so the folder plots/ is empty."""
     reports = project.results / "reports"
-    evaluations = [read_units(project.results / "train" / model, model=model) for model in models]
-    require_same_evaluation(evaluations)
+    evaluations = read_ranked_units(project.results / "train", models)
     content = UnitPageContent(
         dataset=project.clips.name,
         evaluations=evaluations,
