@@ -203,6 +203,22 @@ def test_scores_that_contradict_the_predictions_are_not_ranked(
         read_ranked_units(tmp_path, ["m"])
 
 
+def test_states_of_units_are_whole_numbers_or_empty_and_decimals_of_earlier_versions_are_read(
+    annotated: Samples, tmp_path: Path
+) -> None:
+    kept, folds, evaluation = scored(annotated)
+    write_units(tmp_path / "m", kept, folds, evaluation)
+    path = tmp_path / "m/predictions.csv"
+    header, *lines = [line.split(",") for line in path.read_text().splitlines()]
+    columns = [header.index(f"AU{unit}") for unit in SCORED_UNITS]
+    assert {line[column] for line in lines for column in columns} == {"0", "1", ""}
+    truth = read_unit_predictions(tmp_path / "m").truth
+    for line in lines:
+        line[columns[0]] += ".000000" if line[columns[0]] else ""
+    path.write_text("".join(",".join(line) + "\n" for line in (header, *lines)))
+    assert np.array_equal(read_unit_predictions(tmp_path / "m").truth, truth, equal_nan=True)
+
+
 def test_models_with_other_protocols_or_clips_are_not_ranked_together(annotated: Samples) -> None:
     _, _, evaluation = scored(annotated)
     require_same_evaluation([evaluation, replace(evaluation, model="other")])

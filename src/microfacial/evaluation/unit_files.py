@@ -164,12 +164,15 @@ def unit_rows(evaluation: UnitEvaluation) -> Iterator[dict[str, Any]]:
 
 
 def _prediction_rows(fold: FoldResult, samples: Samples) -> Iterator[dict[str, Any]]:
-    """Yield one row for each test clip. The cell of a unit whose state is unknown is empty."""
+    """Yield one row for each test clip. The cell of a unit whose state is unknown is empty.
+
+    States are text, because pandas would write the whole numbers of a column with empty cells as decimals.
+    """
     assert samples.units is not None
     for row, probabilities in zip(fold.plan.test_rows, fold.probabilities, strict=True):
         cells: dict[str, Any] = {}
         for unit, moves, probability in zip(SCORED_UNITS, samples.units[row], probabilities, strict=True):
-            cells |= dict(zip(_columns(unit), (None if np.isnan(moves) else int(moves), probability), strict=True))
+            cells |= dict(zip(_columns(unit), ("" if np.isnan(moves) else str(int(moves)), probability), strict=True))
         yield {"clip": samples.clips[row], "subject": samples.subjects[row], "repeat": fold.plan.repeat, **cells}
 
 
