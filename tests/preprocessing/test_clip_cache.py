@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from microfacial.errors import StorageError
+from microfacial.files import write_arrays
 from microfacial.preprocessing.clip_cache import ClipCache
 
 ARRAYS = {"flow": np.arange(6, dtype=np.float16).reshape(2, 3)}
@@ -53,7 +55,18 @@ def test_remains_of_killed_runs_and_files_of_earlier_versions_are_deleted(tmp_pa
     assert sorted(path.name for path in tmp_path.glob("*/*")) == [f"{key}.npz" for key in KEYS]
 
 
-@pytest.mark.parametrize("position", [100, -120])
+def test_the_file_of_another_clip_and_a_file_without_a_key_are_refused(tmp_path: Path) -> None:
+    cache = fill(tmp_path)
+    assert set(cache.read("aa11", ("flow",))) == {"flow"}
+    shutil.copy(cache.path("aa22"), cache.path("aa11"))
+    with pytest.raises(StorageError, match=r"aa11\.npz.*aa22"):
+        cache.read("aa11", ("flow",))
+    write_arrays(cache.path("aa11"), ARRAYS)
+    with pytest.raises(StorageError, match=r"aa11\.npz"):
+        cache.read("aa11", ("flow",))
+
+
+@pytest.mark.parametrize("position", [100, -173])
 def test_a_changed_byte_is_found(tmp_path: Path, position: int) -> None:
     cache = fill(tmp_path)
     path = cache.path("aa11")

@@ -11,15 +11,18 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from microfacial.files import REPAIR, digest, read_arrays, write_arrays
+from microfacial.errors import DamagedError
+from microfacial.files import REPAIR, digest, read_arrays, refuse_damaged, write_arrays
 from microfacial.records import Clip
 from microfacial.source_code import OPENCV, find_installed
 
 SPARE_BYTES = 4_000_000_000
 """Space for clips of earlier runs, in caches that several data sets or settings share."""
 
+_KEY = "key"  # array in each file, because a file can be renamed
 _LIBRARIES = ("numpy", OPENCV, "scipy", "torch")
 
 
@@ -97,11 +100,14 @@ class ClipCache:
             names: arrays that the file must have.
 
         Raises:
-            StorageError: the file is missing or damaged. The checksums in the file reveal every changed byte of an
-                array.
+            StorageError: the file is missing or damaged, or belongs to another clip. The checksums in the file reveal
+                every changed byte of an array.
         """
         path = self.path(key)
-        arrays = read_arrays(path, names, self.remedy)
+        arrays = read_arrays(path, (*names, _KEY), self.remedy)
+        with refuse_damaged(path, self.remedy):
+            if (stored := str(arrays.pop(_KEY))) != key:
+                raise DamagedError(f"it is the file of the key {stored}")
         os.utime(path)  # `start` deletes the files first that were not used for the longest time
         return arrays
 
@@ -115,7 +121,7 @@ class ClipCache:
         Raises:
             StorageError: the disk is full.
         """
-        write_arrays(self.path(key), arrays)
+        write_arrays(self.path(key), {_KEY: np.array(key), **arrays})
 
     def path(self, key: str) -> Path:
         """Return the path of a clip's file.
