@@ -10,7 +10,9 @@ from mlflow.exceptions import MlflowException
 
 from fake_versions import Run, clips_of, describe_moments, folder_of, frames_of, open_registry
 from microfacial.datasets.image_files import read_image
+from microfacial.errors import StorageError
 from microfacial.inference.bundle import EVIDENCE
+from microfacial.registry.evidence import read_evidence
 from microfacial.tracking.model_versions import Registry
 
 
@@ -115,6 +117,22 @@ def test_damaged_evidence_is_named(svm_place: Path, run: Run, capsys: pytest.Cap
     (folder_of(svm_place) / EVIDENCE / "evidence.json").write_text("{}")
     assert run("promote") == 2
     assert re.search("evidence of linear_svm, version 1", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("tuned_on", ["demo/sub01"]), ("data", "0" * 16), ("scheme", "casme2-5"), ("dataset", "other")]
+)
+def test_evidence_that_contradicts_the_record_of_its_version_is_refused(
+    svm_place: Path, name: str, wrong: object
+) -> None:
+    version = open_registry(svm_place).find("challenger")
+    assert version is not None
+    folder = folder_of(svm_place) / EVIDENCE
+    assert read_evidence(folder, version).name == version.title
+    facts = json.loads((folder / "evidence.json").read_text())
+    (folder / "evidence.json").write_text(json.dumps({**facts, name: wrong}))
+    with pytest.raises(StorageError, match=rf"evidence\.json.*{name}"):
+        read_evidence(folder, version)
 
 
 @pytest.mark.usefixtures("svm_place")

@@ -16,6 +16,7 @@ from microfacial.files import digest, read_json, refuse_damaged, write_json
 from microfacial.metrics import uf1
 from microfacial.records import Predictions
 from microfacial.registry.training_source import TrainingSource
+from microfacial.tracking.model_versions import ModelVersionRecord
 
 _NOTE = (
     "predictions and scores of the training procedure under its protocol; the registered model was trained on all "
@@ -130,27 +131,35 @@ def write_evidence(evidence: Evidence, training: Path, study: str, folder: Path)
     write_json(folder / _FACTS, facts)
 
 
-def read_evidence(folder: Path, name: str) -> Evidence:
-    """Read the evidence in a version.
+def read_evidence(folder: Path, version: ModelVersionRecord) -> Evidence:
+    """Read the evidence in a version, and check it against MLflow's record of the version.
 
     Args:
         folder: a folder that `write_evidence` wrote.
-        name: name of the version in error messages.
+        version: the version.
 
     Returns:
         The evidence.
 
     Raises:
-        StorageError: a file is missing or damaged.
+        StorageError: a file is missing or damaged, or contradicts the record.
     """
-    path, remedy = folder / _FACTS, f"It belongs to the evidence of {name}. Run `microfacial register MODEL`"
+    path, remedy = folder / _FACTS, f"It belongs to the evidence of {version.title}. Run `microfacial register MODEL`"
     facts = read_json(path, EvidenceFacts, remedy)
     with refuse_damaged(path, remedy):
+        for name, stored, recorded in (
+            ("dataset", facts.dataset, version.dataset),
+            ("scheme", facts.scheme, version.scheme),
+            ("data", facts.data, version.origin.get("data", facts.data)),
+            ("tuned_on", sorted(facts.tuned_on), sorted(version.tuned_on)),
+        ):
+            if stored != recorded:
+                raise DamagedError(f"{name} is {stored!r}, but MLflow's record of the version has {recorded!r}")
         for file, value in facts.files.items():
             if file not in _RESULT_FILES or digest([folder / file]) != value:
                 raise DamagedError(f"the digest of {file} is not the one in {_FACTS}")
     return Evidence(
-        name=name,
+        name=version.title,
         dataset=facts.dataset,
         scheme=facts.scheme,
         data=facts.data,

@@ -39,7 +39,7 @@ def open_sources(
     """
 
     def evidence(version: ModelVersionRecord) -> Evidence:
-        return read_evidence(registry.fetch(version.version, cache) / EVIDENCE, version.title)
+        return read_evidence(registry.fetch(version.version, cache) / EVIDENCE, version)
 
     def costs(challenger: ModelVersionRecord, champion: ModelVersionRecord) -> tuple[Cost, Cost]:
         versions = (registry.fetch(version.version, cache) for version in (challenger, champion))
