@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from microfacial.errors import DamagedError, StorageError
 from microfacial.evaluation.fold_tables import split_by_fold
+from microfacial.evaluation.result_files import read_curves
 from microfacial.files import as_file_name, read_arrays, read_csv, refuse_damaged
 from microfacial.formats import parse_decimal
 from microfacial.inference.predict import Checkpoint, load_fold
@@ -25,7 +26,7 @@ from microfacial.models.lookup import find_model
 from microfacial.models.settings import OptimiserSettings
 from microfacial.preprocessing.devices import find_device
 from microfacial.preprocessing.store import read_features
-from microfacial.records import Fitted, FloatArray, Samples, TrainingData
+from microfacial.records import Fitted, FloatArray, History, Samples, TrainingData
 from microfacial.registry.training_source import TrainingSource
 from microfacial.settings import Section
 from microfacial.training.fit import fit
@@ -46,11 +47,17 @@ def refit(source: TrainingSource) -> list[Checkpoint]:
         One checkpoint.
 
     Raises:
-        StorageError: the features are missing, or the folds did not choose epochs.
+        StorageError: the features are missing, or the folds did not choose epochs, or other ones than folds.csv says.
         ConfigError: this machine does not have the device of the training.
     """
-    chosen = [row["chosen"] for row in read_csv(source.folder / "folds.csv", ("chosen",))]
-    settings = fix_epochs(source.settings, chosen)
+    path = source.folder / "folds.csv"
+    rows = read_csv(path, ("held_out", "repeat", "chosen"))
+    settings = fix_epochs(source.settings, [row["chosen"] for row in rows])
+    if isinstance(source.settings, OptimiserSettings) and source.settings.early_stopping:
+        curves = read_curves(source.folder)
+        with refuse_damaged(path):
+            for row in rows:
+                require_best_epochs(source.settings, row["chosen"], curves[f"{row['held_out']}#{row['repeat']}"])
     store, clips = read_features(source.results)
     _LOG.debug("training %s once more, on all subjects", source.model)
     inputs = find_model(source.model).make_inputs(store, settings)
@@ -160,6 +167,37 @@ def fix_epochs(settings: Section, chosen: Sequence[str]) -> Section:
         return settings
     epochs = [int(number) for text in chosen for number in _read_epochs(text)]
     return settings.model_copy(update={"early_stopping": False, "epochs": max(1, round(median(epochs)))})
+
+
+def require_best_epochs(settings: OptimiserSettings, chosen: str, history: History) -> None:
+    """Check that early stopping chooses the stored epochs of a fold from its curve.
+
+    The curve of an ensemble is a mean over its networks. It shows only how long the last one of them trained.
+
+    Args:
+        settings: settings of the variant, with early stopping.
+        chosen: the text in the column `chosen` of the fold, such as `epochs 12, 30`.
+        history: curves of the fold, rounded to six digits.
+
+    Raises:
+        DamagedError: it chooses other epochs.
+        StorageError: the text does not name epochs.
+    """
+    epochs, losses = [int(number) for number in _read_epochs(chosen)], history.validation_loss
+    if len(epochs) != settings.ensemble_size or not 1 <= min(epochs) <= max(epochs) <= settings.epochs:
+        raise DamagedError(
+            f"a fold chose {chosen!r}, but it trained {settings.ensemble_size} networks for at most {settings.epochs} "
+            "epochs"
+        )
+    length = min(settings.epochs, max(epochs) + settings.patience)
+    if len(losses) != length:
+        raise DamagedError(
+            f"a fold chose {chosen!r}, which ends its training after {length} epochs, but history.csv has {len(losses)}"
+        )
+    if len(epochs) == 1 and losses[epochs[0] - 1] > min(losses):
+        raise DamagedError(
+            f"a fold chose {chosen!r}, but its validation loss is lowest in epoch {losses.index(min(losses)) + 1}"
+        )
 
 
 def _read_epochs(text: str) -> list[str]:
