@@ -197,6 +197,16 @@ def test_an_ablation_is_shown_and_marked_if_it_belongs_to_another_state() -> Non
     assert "This page shows no ablation" in render_page(content)
 
 
+def test_an_ablation_is_shown_without_the_hybrid_and_nothing_is_said_about_its_settings() -> None:
+    content = make_content(make_result("m"))
+    html = render_page(replace(content, ablation=AblationTables(parts=[FULL, BARE], shifts=[SHIFT])))
+    assert "without graph" in html
+    assert 'href="#ablation"' in html
+    assert "not among the models" in html
+    assert "belongs to other settings" not in html
+    assert 'id="ablation"' not in render_page(content)
+
+
 def test_sections_without_content_are_left_out() -> None:
     html = render(replace(make_result("majority"), predictions=make_predictions("majority", [0, 0])))
     for section in ("differences", "curves", "weights", "ablation", "hardest"):
