@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from microfacial.errors import PipelineError
-from microfacial.pipeline.provenance import dvc_hash, git_tags, is_tracked_by_git
+from microfacial.errors import PipelineError, StorageError
+from microfacial.pipeline.provenance import dvc_hash, file_hash, git_tags, is_tracked_by_git
 
 
 def test_the_hash_of_a_folder_equals_the_hash_of_dvc(tmp_path: Path) -> None:
@@ -12,6 +12,12 @@ def test_the_hash_of_a_folder_equals_the_hash_of_dvc(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("two\n")
     (tmp_path / "a.txt").write_text("one\n")
     assert dvc_hash(tmp_path) == "0db8483de05df6afc987b04d47a9746b.dir"
+
+
+def test_results_of_a_stage_that_did_not_run_are_named_with_the_remedy(tmp_path: Path) -> None:
+    for hashed, path in ((file_hash, tmp_path / "clips.csv"), (dvc_hash, tmp_path / "flow")):
+        with pytest.raises(StorageError, match=f"{path}.*dvc repro"):
+            hashed(path)
 
 
 def test_files_that_the_pipeline_writes_do_not_count_as_changes(

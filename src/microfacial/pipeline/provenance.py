@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from microfacial.errors import PipelineError
+from microfacial.files import refuse_damaged
 from microfacial.pipeline.tools import reason, run_git
 
 _UNKNOWN = "unknown"
@@ -29,9 +30,14 @@ def dvc_hash(folder: Path) -> str:
     """Return DVC's hash of a folder without subfolders: the MD5 of the list of its files' MD5s.
 
     Args:
-        folder: an existing folder.
+        folder: the folder.
+
+    Raises:
+        StorageError: the folder or a file in it is missing or cannot be read.
     """
-    entries = [{"md5": file_hash(path), "relpath": path.name} for path in sorted(folder.iterdir())]
+    with refuse_damaged(folder):
+        paths = sorted(folder.iterdir())
+    entries = [{"md5": file_hash(path), "relpath": path.name} for path in paths]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
 
 
@@ -39,9 +45,12 @@ def file_hash(path: Path) -> str:
     """Return DVC's hash of a file, its MD5.
 
     Args:
-        path: an existing file.
+        path: the file.
+
+    Raises:
+        StorageError: the file is missing or cannot be read.
     """
-    with path.open("rb") as stream:
+    with refuse_damaged(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()
 
 

@@ -49,3 +49,10 @@ def test_a_report_names_no_protocol_that_its_trainings_do_not_have(
         set_params("train", **{"seed": 0, "bootstrap_draws": 100, "validation_folds": 3, name: value})
         assert run(monkeypatch, "report") == 2
         assert f"train.{name} is {value}" in capsys.readouterr().err
+
+
+def test_a_report_before_the_first_stage_names_the_remedy(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "report") == 2
+    assert re.search(r"clips\.csv is missing.*`dvc repro`", capsys.readouterr().err)
