@@ -153,6 +153,12 @@ def test_clips_can_come_from_any_iterable(clips: mf.Clips) -> None:
     assert subset == clips
 
 
+def test_the_same_frames_under_two_subjects_are_refused(tiny_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microfacial.preprocessing.clip_jobs.digest_frames", lambda *_: "0" * 16)
+    with pytest.raises(DatasetError, match=r"demo/sub02/\S+ .* demo/sub01/"):
+        mf.load_corpus("demo", tiny_demo, scheme="casme2-4", progress=False)
+
+
 @pytest.mark.parametrize("content", [None, 3, "ab", [3]])
 def test_clips_of_another_kind_are_refused(clips: mf.Clips, content: Any) -> None:
     named = type(content[0] if isinstance(content, list) else content).__name__

@@ -13,7 +13,7 @@ from microfacial.datasets import ClipOptions, Dataset, PlacedRelease, find_datas
 from microfacial.datasets.label_schemes import Scheme
 from microfacial.errors import ConfigError
 from microfacial.files import as_path
-from microfacial.preprocessing.clip_jobs import complete_clip
+from microfacial.preprocessing.clip_jobs import complete_clip, require_own_frames
 from microfacial.records import Clip
 from microfacial.settings import check
 
@@ -106,7 +106,7 @@ def load_corpus(
 
     Raises:
         ConfigError: the corpus or the scheme does not exist, or another argument is wrong.
-        DatasetError: the release is missing or damaged, or has no clip of the scheme.
+        DatasetError: the release is missing or damaged, has no clip of the scheme, or two people have the same frames.
 
     Example:
         >>> clips = mf.load_corpus("casme2", "/data/CASME2", scheme="casme2-5")
@@ -128,8 +128,10 @@ def load_corpus(
     )
     root = placed[0][1].root
     bar = tqdm(listing.clips, desc="clips", unit="clip", disable=not progress)
+    clips = tuple(complete_clip(clip, root, spots=options.spots) for clip in bar)
+    require_own_frames(clips)
     return Clips(
-        clips=tuple(complete_clip(clip, root, spots=options.spots) for clip in bar),
+        clips=clips,
         root=root,
         corpora=tuple(name for name, _ in placed),
         classes=labels.classes,

@@ -1,5 +1,6 @@
 """Complete listed clips: the digest of their frames, and a spotted apex if the settings ask for it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,27 @@ def complete_clip(clip: Clip, root: Path, *, spots: bool) -> Clip:
     """
     digested = replace(clip, digest=digest_frames(clip, root))
     return _spot(digested, root) if spots and clip.apex_source == "midpoint" else digested
+
+
+def require_own_frames(clips: Iterable[Clip]) -> None:
+    """Check that no two people have the same frames. Otherwise one person would be in training and test rows.
+
+    Two clips of one person may have the same frames, such as two movements in one video.
+
+    Args:
+        clips: clips with the digests of their frames.
+
+    Raises:
+        DatasetError: two clips of different people have the same frames.
+    """
+    first: dict[str, Clip] = {}
+    for clip in clips:
+        other = first.setdefault(clip.digest, clip)
+        if other.person != clip.person:
+            raise DatasetError(
+                f"{clip.id} has the same frames as {other.id}, but another subject. Correct the subject, or list one "
+                "of the two under clips.exclude"
+            )
 
 
 def _spot(clip: Clip, root: Path) -> Clip:

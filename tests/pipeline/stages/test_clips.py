@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,12 @@ def test_the_midpoint_remains_with_a_note_if_no_apex_can_be_spotted(
     rows = read_rows(project / "results/tiny/clips.csv")
     assert {row["apex_source"] for row in rows} == {"midpoint"}
     assert all("no apex could be spotted" in row["notes"] for row in rows)
+
+
+def test_the_same_frames_under_two_subjects_are_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("microfacial.preprocessing.clip_jobs.digest_frames", lambda *_: "0" * 16)
+    assert run(monkeypatch, "clips") == 2
+    assert re.search(r"demo/sub02/\S+ .* demo/sub01/\S+,", capsys.readouterr().err)
+    assert not (project / "results/tiny/clips.csv").exists()

@@ -10,7 +10,7 @@ from microfacial.pipeline.data_version import refuse_links
 from microfacial.pipeline.message_groups import SHOWN, group_messages, list_group
 from microfacial.pipeline.progress import progress_bar
 from microfacial.pipeline.project import Project
-from microfacial.preprocessing.clip_jobs import complete_clip
+from microfacial.preprocessing.clip_jobs import complete_clip, require_own_frames
 from microfacial.preprocessing.stage_settings import write_stage_settings
 
 
@@ -21,7 +21,7 @@ def run_clips(project: Project) -> None:
         project: data set whose annotations and frames are on disk.
 
     Raises:
-        DatasetError: Annotations or frames are missing or damaged.
+        DatasetError: Annotations or frames are missing or damaged, or two people have the same frames.
         PipelineError: There is a symbolic link at or below the folder of a corpus, or on the way to it.
     """
     for corpus in project.clips.corpora:
@@ -29,6 +29,7 @@ def run_clips(project: Project) -> None:
     listing = list_clips(project.clips)
     with progress_bar(listing.clips, "clips") as bar:
         clips = [complete_clip(clip, project.frames, spots=project.clips.spots) for clip in bar]
+    require_own_frames(clips)
     write_clips(project.results / "clips.csv", clips)
     write_stage_settings(project.results, "clips", project.clips)
     notes = ((clip.id, note) for clip in clips for note in filter(None, clip.notes.split("; ")))
