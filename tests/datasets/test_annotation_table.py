@@ -6,7 +6,7 @@ from openpyxl import Workbook
 
 from microfacial.datasets import casme2, casme3, mmew, samm
 from microfacial.datasets.annotation_table import Columns, is_given, read_rows
-from microfacial.datasets.annotations import AnnotationRow, SkippedRow
+from microfacial.datasets.annotations import AnnotationRow, FaultyRow, SkippedRow
 from microfacial.datasets.table_files import find_table
 from microfacial.datasets.validation import find_releases
 from microfacial.errors import AbsentError, DatasetError
@@ -47,7 +47,7 @@ CASME2 = ("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Acti
 SAMM = ("Subject", "Filename", "Onset Frame", "Apex Frame", "Offset Frame", "Action Units", "Estimated Emotion")
 CASME3 = ("Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion")
 HEADERS = {"casme2": CASME2, "samm": SAMM, "casme3": CASME3, "mmew": CASME2}
-NAMES = {"casme2": "EP02_01f", "samm": "006_1_2", "casme3": "a", "mmew": "S13-07-001"}
+NAMES = {"casme2": "EP02_01f", "samm": "006_1_2", "casme3": "a", "mmew": "S06-07-001"}
 OPEN = {
     "casme2": casme2.open_casme2,
     "samm": samm.open_samm,
@@ -125,3 +125,45 @@ def test_a_repeated_column_is_refused(tmp_path: Path, repeated: str) -> None:
     header = ("Subject", "Filename", "On", "Off", "Emotion", "ApexF", repeated)
     with pytest.raises(DatasetError, match=rf"a\.xlsx: column {repeated} "):
         read(write_table(tmp_path / "a.xlsx", "samm", header=header))
+
+
+@pytest.mark.parametrize(
+    ("cells", "faulty"),
+    [
+        (["", "006_1_2", "", 5, "fear"], True),
+        ([6, "", "", 5, "fear"], True),
+        ([6, "", "", "", "fear"], True),
+        ([6, "", "", "", "", "unused"], False),
+        (["a note"], False),
+    ],
+)
+def test_only_a_row_with_at_most_one_filled_column_is_a_note(tmp_path: Path, cells: list[object], faulty: bool) -> None:
+    book = Workbook()
+    for row in (["Subject", "Filename", "On", "Off", "Emotion"], [6, "006_1_1", 1, 5, "fear"], cells):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "a.xlsx")
+    clip, *others = read(tmp_path / "a.xlsx")
+    assert clip.id == "006_1_1"
+    assert ["row 3" in row.reason for row in others if isinstance(row, FaultyRow)] == [True] * faulty
+
+
+@pytest.mark.parametrize("copy", ["CASME2-coding-20190701_old.xlsx", "CASME2-coding-20190701 (1).xlsx"])
+def test_two_tables_with_the_same_version_and_date_are_refused(tmp_path: Path, copy: str) -> None:
+    for name in (copy, "CASME2-coding-20190701.xlsx", "CASME2-coding-20140508.xlsx"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError) as caught:
+        find_table(tmp_path, "C", "CASME2-coding-*.xlsx")
+    assert copy in str(caught.value)
+    assert "CASME2-coding-20190701.xlsx" in str(caught.value)
+    assert "20140508" not in str(caught.value)
+
+
+def test_an_xlsx_file_is_preferred_to_the_xls_file_that_it_was_saved_from(tmp_path: Path) -> None:
+    for name in ("CASME-coded-20190721.xls", "CASME-coded-20190721 saved.xlsx"):
+        (tmp_path / name).touch()
+    assert find_table(tmp_path, "C", "CASME-coded-*.xls*").suffix == ".xlsx"
+
+
+def test_the_name_of_the_column_of_clips_may_differ_in_case(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "a.xlsx", "samm", header=("subject", "filename", "on", "off", "x", "emotion"))
+    assert read(path) == [SkippedRow(id="006_1_2", reason="")]

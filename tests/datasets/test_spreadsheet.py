@@ -3,7 +3,7 @@ import re
 import zlib
 from lzma import LZMAError
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 from xml.etree.ElementTree import ParseError
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -245,3 +245,42 @@ def test_a_formula_has_the_value_that_the_file_stores(tmp_path: Path, value: byt
         for part, content in parts.items():
             archive.writestr(part, content)
     assert read_table(tmp_path / "a.xlsx", "Subject")["Subject"].tolist() == [text, "end"]
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+@pytest.mark.parametrize("sheet", [None, "old"])
+def test_visible_sheets_are_read_before_hidden_ones(
+    tmp_path: Path, state: Literal["hidden", "veryHidden"], sheet: str | None
+) -> None:
+    book = Workbook()
+    for name, page in (("old", book.worksheets[0]), ("new", book.create_sheet("new"))):
+        page.append(["Subject"])
+        page.append([name])
+    book.worksheets[0].sheet_state = state
+    book.active = 1
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject", sheet)["Subject"].tolist() == ["new"]
+    assert read_table(tmp_path / "a.xlsx", "x", names=("x",))["x"].tolist() == ["Subject", "new"]
+    assert read_sheets(tmp_path / "a.xlsx") == ([["Subject"], ["new"]],)
+
+
+def test_a_hidden_sheet_is_read_if_no_other_has_the_heading(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["notes"])
+    page = book.create_sheet("clips")
+    page.append(["Subject"])
+    page.sheet_state = "hidden"
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject").columns.tolist() == ["Subject"]
+
+
+@pytest.mark.parametrize(("rows", "first_line"), [([["SUBJECT"], ["01"]], 2), ([["subject"], ["Subject"], ["01"]], 3)])
+def test_a_heading_may_differ_in_case_if_no_row_has_its_case(
+    tmp_path: Path, rows: list[list[str]], first_line: int
+) -> None:
+    book = Workbook()
+    for row in rows:
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "a.xlsx")
+    table = read_table(tmp_path / "a.xlsx", "Subject")
+    assert (table.index.tolist(), table.to_numpy().tolist()) == ([first_line], [["01"]])

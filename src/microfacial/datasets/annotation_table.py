@@ -249,7 +249,7 @@ def read_rows(
 
 
 def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":
-    """Yield each row of a table that is not blank and is not a note.
+    """Yield each row of a table that has an onset or fills two required columns. The others are blank or notes.
 
     Args:
         table: path of the spreadsheet.
@@ -275,7 +275,7 @@ def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Itera
     if repeated:
         raise DatasetError(f"{table}: column {', '.join(repeated)} is there twice. Keep the correct one only")
     for line, row in rows.iterrows():
-        if (row[columns.subject] and row[columns.name]) or row[columns.onset]:
+        if row[columns.onset] or sum(bool(row[column]) for column in columns.required()) > 1:
             yield f"{table.name}, row {line}", row
 
 

@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
@@ -62,11 +63,12 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
 
     Args:
         path: file of the spreadsheet.
-        heading: text of one cell in the header. The first row with such a cell is the header.
+        heading: text of one cell in the header. The first row with such a cell is the header. Another case matches if
+            no row of the sheet has the same case.
         sheet: name of the sheet. If this is None, or the sheet is not there or has no header, the first sheet that has
-            the header is read.
-        names: names of the columns, from left to right, of a table without a header. Then all of the first sheet is
-            read. Columns that it lacks are blank.
+            the header is read. Visible sheets are read before hidden ones.
+        names: names of the columns, from left to right, of a table without a header. Then all of the first visible
+            sheet is read. Columns that it lacks are blank.
 
     Returns:
         Cells as stripped text, empty for blank cells. A formula whose value is not in the file is its own text. The
@@ -77,10 +79,11 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
     """
     with _open_pages(path) as pages:
         title, table = "", None
+        pages.sort(key=_is_hidden)
         if names and pages:
             title, table = pages[0].title, _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
         else:
-            pages.sort(key=lambda page: page.title != sheet)
+            pages.sort(key=lambda page: (_is_hidden(page), page.title != sheet))
             tables = ((page.title, _find_header(_read_page(page, path), heading)) for page in pages)
             title, table = next(((title, table) for title, table in tables if table is not None), ("", None))
         titles = ", ".join(page.title for page in pages[:10])
@@ -97,7 +100,7 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
 
 
 def read_sheets(path: Path) -> tuple[list[list[str]], ...]:
-    """Read all sheets of a spreadsheet.
+    """Read the sheets of a spreadsheet, from the first visible one on.
 
     Args:
         path: file of the spreadsheet.
@@ -110,7 +113,7 @@ def read_sheets(path: Path) -> tuple[list[list[str]], ...]:
         DatasetError: the file is not a readable spreadsheet.
     """
     with _open_pages(path) as pages:
-        return tuple(_read_page(page, path) for page in pages)
+        return tuple(_read_page(page, path) for page in dropwhile(_is_hidden, pages))
 
 
 @contextmanager
@@ -186,6 +189,11 @@ def _refuse_size(path: Path, size: str) -> None:
 # --- sheets -----------------------------------------------------------------------------------------------------------
 
 
+def _is_hidden(page: Any) -> bool:
+    """Return whether a spreadsheet program does not show a sheet."""
+    return bool(page.sheet_state != "visible")
+
+
 def _read_page(page: Any, path: Path) -> list[list[str]]:
     """Return the cells of a sheet as text, without blank cells and rows at the end. Rows differ in length."""
     page.reset_dimensions()  # the size that a file claims for a sheet can be wrong
@@ -240,11 +248,13 @@ def _cell_text(cell: Any) -> str:
 
 def _find_header(rows: list[list[str]], heading: str) -> "pd.DataFrame | None":
     """Return the rows below the header, or None if no row has the heading."""
-    spaced: Iterator[list[str]] = ([" ".join(text.split()) for text in row] for row in rows)
-    heading_row = next(((number, names) for number, names in enumerate(spaced) if heading in names), None)
-    if heading_row is None:
+    spaced = ([" ".join(text.split()) for text in row] for row in rows)
+    headings = [
+        (number, names) for number, names in enumerate(spaced) if heading.casefold() in map(str.casefold, names)
+    ]
+    if not headings:
         return None
-    number, names = heading_row
+    number, names = min(headings, key=lambda row: heading not in row[1])  # the first one with the same case
     return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
 
 

@@ -39,13 +39,14 @@ def find_table(
 
     Raises:
         AbsentError: there is no table.
-        DatasetError: no file name matches, and several tables are recognised.
+        DatasetError: several tables have the latest version and date, or no file name matches and several tables are
+            recognised.
     """
     spreadsheets: list[Path] = []
     for folder in (root, *(root / name for name in folders)):
         files = _list_files(folder)
         if tables := [path for path in files if _matches(path, pattern)]:
-            return max(tables, key=_version_and_date)
+            return _choose_latest(tables)
         spreadsheets += [path for path in files if path.suffix.lower() in _SPREADSHEETS]
     recognised = [path for path in spreadsheets if columns is not None and _is_table(path, columns, sheet)]
     if len(recognised) == 1:
@@ -106,11 +107,25 @@ def _describe_others(spreadsheets: list[Path], columns: Columns | None) -> str:
     return f" (found {names}, no .xlsx file{wanted}). {save}{remedy}"
 
 
-def _version_and_date(table: Path) -> tuple[int, str, str]:
-    """Return the version, the date (year, or year, month and day) and the name of a table, as a key for sorting."""
-    version = re.search(r"_v([0-9]+)", table.stem.lower())
+def _choose_latest(tables: list[Path]) -> Path:
+    """Return the table with the highest version, then with the latest date. An .xlsx file is preferred to its source.
+
+    Raises:
+        DatasetError: several tables have this version and this date.
+    """
+    latest = max(map(_version_and_date, tables))
+    equals = [path for path in tables if _version_and_date(path) == latest]
+    if len(equals) > 1:
+        names = " and ".join(path.name for path in equals[:_FILES_TO_NAME])
+        raise DatasetError(f"{equals[0].parent}: {names} have the same version and date. Keep the correct one only")
+    return equals[0]
+
+
+def _version_and_date(table: Path) -> tuple[int, str, bool]:
+    """Return a key for sorting: version, date (year, or year, month and day), and whether it is an .xlsx file."""
+    version = re.search(r"[ _]v([0-9]+)", table.stem.lower())
     date = re.search(r"(?<!\d)(?:[0-9]{8}|[0-9]{4})(?!\d)", table.stem)
-    return int(version[1]) if version else 0, date[0] if date else "", table.name
+    return int(version[1]) if version else 0, date[0] if date else "", table.suffix.lower() in _RECOGNISED
 
 
 def _is_table(path: Path, columns: Columns, sheet: str | None) -> bool:
