@@ -2,7 +2,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from microfacial.datasets.cells import pad_number, parse_frame_number, protect_cell, require_name, restore_cell
+from microfacial.datasets.cells import (
+    pad_number,
+    parse_frame_number,
+    protect_cell,
+    require_name,
+    require_own_clip,
+    restore_cell,
+)
 from microfacial.errors import DatasetError
 
 
@@ -128,3 +135,11 @@ def test_a_formula_is_protected_and_restored(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a=1.mp4", "'a", "–", " =1", "12"])
 def test_other_cells_stay_as_they_are(text: str) -> None:
     assert (protect_cell(text), restore_cell(text)) == (text, text)
+
+
+@pytest.mark.parametrize(("subject", "owner"), [("S13", "13"), ("7", "007"), ("sub000", "0"), ("1" * 5000, "1" * 5000)])
+def test_the_number_of_a_subject_may_be_padded_in_any_way(subject: str, owner: str) -> None:
+    """Python turns texts of at most 4,300 digits into numbers."""
+    require_own_clip(subject, "name", owner, "row 1")
+    with pytest.raises(DatasetError, match="row 1"):
+        require_own_clip(subject, "name", f"{owner}1", "row 1")

@@ -68,3 +68,9 @@ def test_a_map_with_two_labels_is_refused(write_maps: WriteMaps) -> None:
     (root / "s03/u_test/1/s03_0 .png").write_bytes((root / "s03/u_test/0/s03_0 .png").read_bytes())
     with pytest.raises(DatasetError, match=r"smic/s03/s03_0 .*twice"):
         read(root)
+
+
+def test_maps_may_have_an_upper_case_extension(write_maps: WriteMaps) -> None:
+    root = write_maps({"sub01": 1, "s03": 1})
+    (root / "s03/u_test/0/s03_0 .png").rename(root / "s03/u_test/0/s03_0 .PNG")
+    assert [clip.frames for clip in read(root).clips if clip.corpus == "smic"] == ["flow_maps/s03/u_test/0/s03_0 .PNG"]

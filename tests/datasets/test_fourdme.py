@@ -19,15 +19,18 @@ def write_4dme(tmp_path: Path) -> WriteFourDme:
     """Return a function that writes 4DME: the table, and the frames of one clip per emotion."""
 
     def write(
-        emotions: Sequence[str], variant: str = "gray_micro", name: str = "4DME_Labelling_Micro_release v1.xlsx"
+        emotions: Sequence[str],
+        variant: str = "gray_micro",
+        name: str = "4DME_Labelling_Micro_release v1.xlsx",
+        subject: str = "S13",
     ) -> Path:
         folder = tmp_path / "4dme"
         book = Workbook()
         book.worksheets[0].append(HEADER)
         for number, emotion in enumerate(emotions):
             clip = f"S13_1st_001_{number:02d}_1"
-            book.worksheets[0].append(["S13", clip, emotion, 98, 100, 103, "AU4(k)+L7", 1, 1, 0, 0])
-            touch_frames(folder / variant / "S13" / clip, "Frame_{:09d}.jpg", range(97, 105))
+            book.worksheets[0].append([subject, clip, emotion, 98, 100, 103, "AU4(k)+L7", 1, 1, 0, 0])
+            touch_frames(folder / variant / subject / clip, "Frame_{:09d}.jpg", range(97, 105))
         book.save(folder / name)
         return folder
 
@@ -80,3 +83,14 @@ def test_an_unknown_emotion_beside_a_known_one_is_refused(write_4dme: WriteFourD
 @pytest.mark.parametrize("name", ["4dme_labelling_micro_release v2.xlsx", "labels.xlsx"])
 def test_doctor_recognises_the_release_by_name_and_by_columns(write_4dme: WriteFourDme, name: str) -> None:
     assert [release.corpus for release in find_releases(write_4dme(["Others"], name=name))] == ["4dme"]
+
+
+def test_a_clip_of_another_subject_is_a_fault(write_4dme: WriteFourDme) -> None:
+    with pytest.raises(DatasetError, match=r"row 2: .*'S02' .*S13_1st_001_00_1"):
+        read(write_4dme(["Others"], subject="S02"))
+
+
+def test_the_table_with_the_highest_version_is_read(write_4dme: WriteFourDme) -> None:
+    write_4dme(["Others"])
+    root = write_4dme(["Positive"], name="4DME_Labelling_Micro_release v2.xlsx")
+    assert [clip.label for clip in read(root).clips] == ["positive"]

@@ -104,3 +104,27 @@ def test_missing_frames_are_refused(write_mmew: WriteMmew) -> None:
 def test_a_folder_without_the_table_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r"MMEW: .*MMEW_Micro_Exp\*\.xlsx .*params\.yaml"):
         read(folder)
+
+
+def test_a_clip_of_another_subject_is_a_fault(write_mmew: WriteMmew) -> None:
+    with pytest.raises(DatasetError, match=r"row 2: .*'03' .*S13-07-001"):
+        read(write_mmew([(3, "S13-07-001", 1, 8, 12, "surprise")]))
+
+
+def test_one_subject_has_one_name(write_mmew: WriteMmew) -> None:
+    rows: list[Row] = [
+        ("S1", "S01-03-001", 1, 8, 12, "surprise"),
+        ("1.0", "S1-03-002", 1, 8, 12, "disgust"),
+        (1, "S001-03-003", 1, 8, 12, "others"),
+    ]
+    assert {clip.subject for clip in read(write_mmew(rows)).clips} == {"S01"}
+
+
+def test_a_folder_of_another_emotion_than_that_of_the_table_is_a_fault(write_mmew: WriteMmew) -> None:
+    folder = write_mmew([(13, "S13-07-001", 1, 8, 12, "Disgust")])
+    frames = folder / "MMEW_Final/Micro_Expression"
+    (frames / "disgust").rename(frames / "clips")  # it is no emotion
+    assert len(read(folder).clips) == 1
+    (frames / "clips").rename(frames / "Anger")  # an emotion that the scheme leaves out
+    with pytest.raises(DatasetError, match=r"row 2: .*S13-07-001 is 'disgust'.*Anger"):
+        read(folder)

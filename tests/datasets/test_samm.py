@@ -193,6 +193,7 @@ def test_a_subject_may_be_a_number_with_decimals(write_samm: WriteSamm) -> None:
     assert [clip.id for clip in read(release).clips] == ["samm/006/006_1_2"]
 
 
-def test_a_clip_of_another_subject_is_a_fault(write_samm: WriteSamm) -> None:
-    with pytest.raises(DatasetError, match=r"'007' .*006_1_2"):
-        read(write_samm([("007", "006_1_2", 1, 3, 5, "Anger")]))
+@pytest.mark.parametrize("name", ["006_1_2", "S006_1_2"])
+def test_a_clip_of_another_subject_is_a_fault(write_samm: WriteSamm, name: str) -> None:
+    with pytest.raises(DatasetError, match=rf"'007' .*{name}"):
+        read(write_samm([("007", name, 1, 3, 5, "Anger")]))

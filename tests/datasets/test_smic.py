@@ -3,9 +3,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
-from fakes import touch_frames
+from fakes import texture, touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
 from microfacial.datasets.annotations import Annotation, FaultyRow
 from microfacial.datasets.smic import open_smic
@@ -122,9 +123,9 @@ def test_a_folder_without_clips_is_refused(folder: Path) -> None:
 
 
 def test_two_clips_with_the_same_id_are_refused(folder: Path) -> None:
-    write_clip(folder, "s1", "negative", range(9))
-    touch_frames(folder / "HS/s1/micro/positive/s1_ne_01", "image{:06d}.bmp", range(9))
-    with pytest.raises(DatasetError, match=r"smic/s01/s1_ne_01 .*twice"):
+    for emotion in ("negative", "positive"):
+        touch_frames(folder / f"HS/s1/micro/{emotion}/s1_01", "image{:06d}.bmp", range(9))
+    with pytest.raises(DatasetError, match=r"smic/s01/s1_01 .*twice"):
         read(folder)
 
 
@@ -180,3 +181,26 @@ def test_a_clip_of_another_subject_is_a_fault(folder: Path) -> None:
     touch_frames(folder / "HS/s11/micro/positive/s1_po_01", "image{:06d}.bmp", range(9))
     with pytest.raises(DatasetError, match=r"'s11' .*s1_po_01"):
         read(folder)
+
+
+def test_a_clip_in_the_folder_of_another_emotion_is_a_fault_and_can_be_excluded(folder: Path) -> None:
+    write_clip(folder, "s2", "negative", range(9))
+    touch_frames(folder / "HS/s1/micro/surprise/s1_ne_01", "image{:06d}.bmp", range(9))
+    with pytest.raises(DatasetError, match=r"s1_ne_01: .*negative.*surprise"):
+        read(folder)
+    assert len(read(folder, exclude=("smic/s01/s1_ne_01",)).clips) == 1
+
+
+def test_a_video_replaces_the_folder_of_a_clip(folder: Path) -> None:
+    write_clip(folder, "s1", "positive", range(9))
+    place = folder / "HS/s1/micro/negative"
+    place.mkdir()
+    (place / "._s1_ne_01.avi").touch()  # macOS writes such files
+    video = cv2.VideoWriter(f"{place}/s1_ne_01.avi", cv2.VideoWriter.fourcc(*"MJPG"), 100.0, (64, 64))
+    for number in range(9):
+        video.write(texture(64, 64, number))
+    video.release()
+    clip, other = read(folder).clips
+    assert (clip.id, other.id) == ("smic/s01/s1_ne_01", "smic/s01/s1_po_01")
+    assert (clip.onset, clip.apex, clip.offset, clip.numbers) == (1, 5, 9, tuple(range(1, 10)))
+    assert clip.frames == "smic/HS/s1/micro/negative/s1_ne_01.avi"

@@ -144,7 +144,7 @@ def require_own_clip(subject: str, name: str, owner: str, where: str) -> None:
         DatasetError: the numbers differ, or the subject has no number.
     """
     number = re.fullmatch("[A-Za-z]*([0-9]+)", subject)
-    if number is None or int(number[1]) != int(owner):
+    if number is None or number[1].lstrip("0") != owner.lstrip("0"):
         raise DatasetError(
             f"{where}: the subject {show_cell(subject)} does not fit the clip name {name}. Correct one of them"
         )

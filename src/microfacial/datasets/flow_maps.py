@@ -32,7 +32,7 @@ def open_flow_maps(folder: Path) -> Release:
     Raises:
         DatasetError: there are no maps, or all three corpora are there but not the 442 clips of the composite.
     """
-    maps = sorted(folder.glob("*/u_test/*/*.png"))
+    maps = sorted(path for path in folder.glob("*/u_test/*/*") if path.suffix.lower() == ".png")
     if not maps:
         raise AbsentError(
             f"flow maps: no <subject>/u_test/<label>/*.png in {folder}. "

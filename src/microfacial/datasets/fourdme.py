@@ -20,6 +20,7 @@ These facts could not be verified on a release:
 Source: Li et al., 4DME, IEEE Transactions on Affective Computing 2022, doi:10.1109/TAFFC.2022.3182342.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, AnnotationRow, Release, name_corpus
+from microfacial.datasets.cells import pad_number, require_own_clip
 from microfacial.datasets.clips import find_variant, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.label_schemes import join_emotions
@@ -83,7 +85,11 @@ def open_4dme(folder: Path) -> Release:
 
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
-    return cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
+    match = re.match("[Ss]([0-9]+)_", name)
+    if match is not None:
+        require_own_clip(pad_number(subject, 2), name, match[1], where)
+    return subject, name
 
 
 def _exchange_units(rows: Sequence[AnnotationRow]) -> list[AnnotationRow]:

@@ -3,7 +3,7 @@
 Layout: `MMEW_Micro_Exp*.xlsx` next to `MMEW_Final` or in it, and
 `MMEW_Final/Micro_Expression/<emotion>/S13-07-001/<N>.jpg`. N counts from 1 and is not zero-padded. If there are several
 tables, the one with the highest version is read. The name of a clip consists of person, emotion and sample; the person
-is the subject.
+is the subject, and the column of subjects must agree with it.
 
 Source: Ben et al., MMEW, IEEE TPAMI 2022, doi:10.1109/TPAMI.2021.3067464.
 """
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from microfacial.datasets.annotation_table import Columns, read_annotations
 from microfacial.datasets.annotations import Annotation, Release, name_corpus
-from microfacial.datasets.cells import require_name, show_cell
+from microfacial.datasets.cells import pad_number, require_name, require_own_clip, show_cell
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
+from microfacial.datasets.label_schemes import SCHEMES, normalise_emotion
 from microfacial.datasets.table_files import find_table
 from microfacial.errors import DatasetError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # importing it takes half a second
 
 
 _FPS = 90.0
-_CLIP_NAME = "(S[0-9]+)-[0-9]+-[0-9]+"
+_CLIP_NAME = "S0*([0-9]+)-[0-9]+-[0-9]+"
 _COLUMNS = Columns(
     onset="OnsetFrame",
     apex="ApexFrame",
@@ -35,6 +36,7 @@ _COLUMNS = Columns(
     clip_names=_CLIP_NAME,
 )
 _FRAMES = "MMEW_Final/Micro_Expression"
+_EMOTIONS = SCHEMES["mmew-4"].rules["mmew"].keys()
 
 
 def open_mmew(folder: Path) -> Release:
@@ -63,6 +65,11 @@ def open_mmew(folder: Path) -> Release:
                 f"{', '.join(found)}. Remove all but one"
             )
         emotion = found[0] if found else require_name(row.emotion, _COLUMNS.emotion, row.where)
+        if normalise_emotion(emotion) != row.emotion and normalise_emotion(emotion) in _EMOTIONS:
+            raise DatasetError(
+                f"{row.where}: the emotion of {row.name} is {show_cell(row.emotion)}, but its frames are in "
+                f"{folder / _FRAMES / emotion}. Correct the sheet or move the frames"
+            )
         place = f"{_FRAMES}/{emotion}/{row.name}"
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{}.jpg', prefer_default=True)}"
 
@@ -76,4 +83,5 @@ def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
         raise DatasetError(
             f"{where}: {show_cell(name)} is not a clip name of MMEW, such as S13-07-001. Correct the sheet"
         )
-    return match[1], name
+    require_own_clip(pad_number(cells[_COLUMNS.subject], 2), name, match[1], where)
+    return f"S{match[1]:0>2}", name

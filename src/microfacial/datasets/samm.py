@@ -87,7 +87,7 @@ def read_samm_sheet(folder: Path, *, cropped: bool = False) -> tuple[AnnotationR
 
 def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
     subject, name = pad_number(cells[_COLUMNS.subject], 3), cells[_COLUMNS.name]
-    match = re.match("([0-9]+)_", name)
+    match = re.match("[A-Za-z]*([0-9]+)_", name)
     if match is not None:
         require_own_clip(subject, name, match[1], where)
     return subject, name

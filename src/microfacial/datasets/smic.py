@@ -8,7 +8,7 @@ Layout: frames in one of these folders. The first that has clips is read.
 `VIS` and `NIR` are other cameras that filmed the same people, and have the same layout. N is a counter of the camera.
 It is zero-padded to six digits and can have more. The folder gives the label; the first and the last frame are onset
 and offset. There is no apex, so clips have the midpoint. Clips in `non_micro` are not read. Subject `s1` becomes `s01`,
-as in MEGC2019.
+as in MEGC2019. A code of an emotion in the name of a clip, such as `ne`, must agree with its folder.
 
 Source: Li et al., SMIC, FG 2013, doi:10.1109/FG.2013.6553717.
 """
@@ -21,9 +21,10 @@ from typing import Literal
 
 from microfacial.datasets.annotations import Annotation, FaultyRow, Release, clip_id, name_corpus
 from microfacial.datasets.cells import require_name, require_own_clip, show_cell
-from microfacial.datasets.clips import make_release
+from microfacial.datasets.clips import find_video, frames_folder, make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_frames, find_pattern, list_folder
 from microfacial.datasets.label_schemes import normalise_emotion
+from microfacial.datasets.video import count_frames
 from microfacial.errors import AbsentError, DatasetError
 
 Camera = Literal["HS", "VIS", "NIR"]
@@ -31,6 +32,7 @@ CAMERA_FPS: Mapping[Camera, float] = MappingProxyType({"HS": 100.0, "VIS": 25.0,
 
 _CROPPED = "SMIC_all_cropped"
 _VARIANTS = (_CROPPED, "")
+_EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}  # by their codes in the names of clips
 
 
 def open_smic(folder: Path, *, camera: Camera = "HS") -> Release:
@@ -62,9 +64,10 @@ def open_smic(folder: Path, *, camera: Camera = "HS") -> Release:
 
 
 def _find_clips(camera_folder: Path) -> list[Path]:
-    """Return the folders of a camera's clips, sorted."""
+    """Return the folders of a camera's clips, sorted. A video stands for the folder that it replaces."""
     emotions = (emotion for subject in list_folder(camera_folder) for emotion in list_folder(subject / "micro"))
-    return sorted(place for emotion in emotions for place in list_folder(emotion) if place.is_dir())
+    paths = (path for emotion in emotions for path in list_folder(emotion) if not path.name.startswith("._"))
+    return sorted({place for path in paths if (place := frames_folder(path)) is not None})
 
 
 def _read_row(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annotation | FaultyRow:
@@ -80,7 +83,11 @@ def _read_row(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annota
 
 
 def _annotate_folder(place: Path, corpus: str, subject: str, camera: Camera, cropped: bool) -> Annotation:
-    numbers = find_frames(place, _find_frame_pattern(place))
+    emotion, code = normalise_emotion(place.parent.name), re.search("_(ne|po|sur)_", place.name.lower())
+    if code is not None and emotion in _EMOTIONS.values() and emotion != _EMOTIONS[code[1]]:
+        raise DatasetError(f"{place}: the name says {_EMOTIONS[code[1]]}, the folder {emotion}. Correct one of them")
+    video = find_video(place)
+    numbers = find_frames(place, _find_frame_pattern(place)) if video is None else (1, count_frames(video))
     if not numbers:
         name = clip_id(corpus, subject, place.name)
         raise DatasetError(f"{place} has no frame. Copy the clip again or list {name} under clips.exclude")
@@ -89,7 +96,7 @@ def _annotate_folder(place: Path, corpus: str, subject: str, camera: Camera, cro
         vocabulary="smic",
         subject=subject,
         name=place.name,
-        emotion=normalise_emotion(place.parent.name),
+        emotion=emotion,
         action_units="",
         onset=numbers[0],
         apex=None,
