@@ -157,3 +157,11 @@ def test_a_faulty_row_can_be_excluded(write_smic_e: WriteSmicE) -> None:
 def test_a_clip_of_another_subject_is_a_fault(write_smic_e: WriteSmicE) -> None:
     with pytest.raises(DatasetError, match=r"'2' .*s1_ne_01"):
         read(write_smic_e([(2, "s1_ne_01", 110, 120, 100, 115, "negative")]))
+
+
+def test_numbers_are_not_shifted_if_the_first_files_are_lost(write_smic_e: WriteSmicE) -> None:
+    folder = write_smic_e([(1, "s1_ne_01", 110, 120, 100, 115, "negative")])
+    for number in (100, 101, 112):
+        (folder / f"HS_long/SMIC-HS-E/s01/s1_ne_01/image{number:06d}.jpg").unlink()
+    (clip,) = read(folder).clips
+    assert (clip.onset, clip.apex, clip.offset, clip.notes) == (110, 115, 120, "")

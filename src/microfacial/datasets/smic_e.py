@@ -5,8 +5,8 @@ Layout: `SMIC-HS-E_annotation*.xlsx` in the root or in `HS_long`, and the long c
 latest is read.
 
 `FirstF` is the camera's number for the first frame of a long clip. Onset and offset have the same numbering. If the
-files are numbered from 0 or 1, or the frames from FirstF to offset are not among the numbers of the files, all numbers
-are shifted so that FirstF becomes the number of the first file. Only the tables of 2019 give an apex. Rows without an
+files are numbered from 0 or 1, or onset and offset are not between the first and the last of them, all numbers are
+shifted so that FirstF becomes the number of the first file. Only the tables of 2019 give an apex. Rows without an
 offset have no long clip and are left out. The tables have notes below the rows.
 
 Source: Li et al., Towards reading hidden emotions, IEEE Transactions on Affective Computing 2018,
@@ -98,7 +98,7 @@ def _renumber(row: Annotation, first: int, frames: Path) -> Annotation:
     if not numbers:
         return row  # `make_clip` refuses it
     shift = numbers[0] - first
-    camera_numbers = numbers[0] > 1 and numbers[0] <= first and row.offset <= numbers[-1]
+    camera_numbers = numbers[0] > 1 and numbers[0] <= row.onset and row.offset <= numbers[-1]
     if shift == 0 or camera_numbers:
         return row
     apex = None if row.apex is None else row.apex + shift
