@@ -136,3 +136,13 @@ def test_rows_that_repeat_others_or_end_before_they_start_are_left_out(
     folder = write_casme3([row, row, ("spNO.1", "a", 30, 31, 12, "happy")])
     assert len(list_annotated_events("casme3", folder)) == 1
     assert "2 rows" in caplog.text
+
+
+def test_two_folders_of_one_video_are_a_fault(write_casme3: WriteCasme3) -> None:
+    root = write_casme3([("spNO.1", "a", 3, 5, 9, "happy")])
+    place = root / "part_A/spNO.1"
+    touch_frames(place / "A/color", "{}.jpg", range(1, 12))
+    if (place / "a").samefile(place / "A"):
+        pytest.skip("the file system does not distinguish upper and lower case")
+    with pytest.raises(DatasetError, match=r"row 2: .*spNO\.1 .*A and a"):
+        read(root)

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from fakes import touch_frames
 from microfacial.datasets import ClipsConfig, Listing, list_clips
@@ -177,3 +177,29 @@ def test_the_extension_of_a_video_may_be_in_upper_case(write_casme_sq: WriteCasm
     root = write_casme_sq([row()], video="s15/15_0502other")
     (root / "rawpic/s15/15_0401girlcrashing.AVI").touch()
     assert find_video(root / VIDEO) == root / "rawpic/s15/15_0401girlcrashing.AVI"
+
+
+@pytest.mark.parametrize("place", ["s15", "s19"])
+def test_two_folders_of_one_video_are_a_fault(write_casme_sq: WriteCasmeSq, place: str) -> None:
+    root = write_casme_sq([row()], video=f"{place}/15_0401girlcrashing")
+    write_casme_sq([row()], video=f"{place}/15_0401 copy")
+    with pytest.raises(DatasetError, match=rf"row 1: .*{place}/15_0401 copy .*{place}/15_0401girlcrashing"):
+        read(root)
+
+
+def test_a_video_beside_its_folder_of_frames_is_no_second_folder(write_casme_sq: WriteCasmeSq) -> None:
+    root = write_casme_sq([row()])
+    (root / f"{VIDEO}.avi").touch()
+    assert read(root).clips[0].frames == f"casme_sq/{VIDEO}/img{{}}.jpg"
+
+
+def test_a_hidden_sheet_before_the_others_is_not_read(write_casme_sq: WriteCasmeSq) -> None:
+    root = write_casme_sq([row()])
+    (table,) = root.glob("*.xlsx")
+    book = load_workbook(table)
+    old = book.create_sheet("old", 0)
+    old.append(list(row(offset=11)))
+    old.sheet_state = book.worksheets[2].sheet_state = "hidden"
+    book.active = 1
+    book.save(table)
+    assert [clip.offset for clip in read(root).clips] == [12]

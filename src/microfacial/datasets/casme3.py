@@ -24,6 +24,7 @@ from microfacial.datasets.cells import require_name
 from microfacial.datasets.clips import make_release
 from microfacial.datasets.folders import FRAME_EXTENSIONS, find_pattern
 from microfacial.datasets.table_files import find_table
+from microfacial.errors import DatasetError
 
 if TYPE_CHECKING:  # importing it takes half a second
     import pandas as pd
@@ -59,7 +60,7 @@ def open_casme3(folder: Path) -> Release:
     videos = {row.where: _video(row) for row in rows if isinstance(row, Annotation)}
 
     def locate(row: Annotation) -> str:
-        video = _find_video(folder / "part_A" / row.subject, videos[row.where])
+        video = _find_video(folder / "part_A" / row.subject, videos[row.where], row.where)
         place = f"part_A/{row.subject}/{video}/color"
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, '{}.jpg', prefer_default=True)}"
 
@@ -87,6 +88,9 @@ def _make_names_unique(rows: Iterable[AnnotationRow]) -> Iterator[AnnotationRow]
         yield row
 
 
-def _find_video(folder: Path, video: str) -> str:
+def _find_video(folder: Path, video: str, where: str) -> str:
     """Return the name of a video's folder as it is written on disk."""
-    return next((path.name for path in sorted(folder.glob("*")) if path.name.lower() == video), video)
+    names = sorted(path.name for path in folder.glob("*") if path.name.lower() == video)
+    if len(names) > 1:
+        raise DatasetError(f"{where}: {folder} has the videos {' and '.join(names)}. Remove all but one")
+    return names[0] if names else video

@@ -87,7 +87,7 @@ def open_casme_sq(folder: Path) -> Release:
         return _annotate(cells, corpus, subject, name, where)
 
     def locate(row: Annotation) -> str:
-        place = _find_video(folder, row.subject, videos[_video(row.name)])
+        place = _find_video(folder, row.subject, videos[_video(row.name)], row.where)
         return f"{place}/{find_pattern(folder / place, FRAME_EXTENSIONS, 'img{}.jpg', prefer_default=True)}"
 
     return make_release(tuple(read_rows(table, _COLUMNS, corpus, identify, read)), folder, locate)
@@ -132,11 +132,20 @@ def _annotate(cells: "pd.Series[str]", corpus: str, subject: str, name: str, whe
     return replace(row, offset=row.apex, notes=(f"the table gives no offset, took the apex {row.apex}",))
 
 
-def _find_video(folder: Path, subject: str, code: str) -> str:
-    """Return the folder of a video below the release. It may lie in the folder of another subject."""
+def _find_video(folder: Path, subject: str, code: str, where: str) -> str:
+    """Return the folder of a video below the release. If the subject's folder lacks it, it may be in another one."""
     start = f"{subject.lstrip('s')}_{code}"
     own = folder / _FRAMES / subject
-    places = [own, *sorted(path for path in list_folder(folder / _FRAMES) if path.is_dir() and path != own)]
-    paths = (path for place in places for path in sorted(list_folder(place)) if path.name.startswith(start))
-    video = next(filter(None, map(frames_folder, paths)), own / start)
-    return video.relative_to(folder).as_posix()
+    videos = _list_videos(own, start) or {
+        video for place in list_folder(folder / _FRAMES) for video in _list_videos(place, start)
+    }
+    places = sorted(video.relative_to(folder).as_posix() for video in videos)
+    if len(places) > 1:
+        raise DatasetError(f"{where}: {' and '.join(places)} in {folder} have one code. Remove all but one")
+    return places[0] if places else (own / start).relative_to(folder).as_posix()
+
+
+def _list_videos(place: Path, start: str) -> set[Path]:
+    """Return the folders of the videos in a folder whose names start with a text."""
+    paths = (path for path in list_folder(place) if path.name.startswith(start))
+    return {video for path in paths if (video := frames_folder(path)) is not None}
