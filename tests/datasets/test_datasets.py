@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from fakes import WriteCasme2, touch_frames
 from microfacial.datasets import DATASETS, ClipsConfig, list_clips
@@ -44,3 +45,8 @@ def test_every_corpus_explains_what_is_missing_in_an_empty_folder(tmp_path: Path
     for dataset in DATASETS.values():
         with pytest.raises(DatasetError, match=rf"no .* in {re.escape(str(tmp_path / dataset.folder))}.*params\.yaml"):
             dataset.open_release(tmp_path / dataset.folder)
+
+
+def test_an_empty_id_cannot_be_excluded() -> None:
+    with pytest.raises(ValidationError, match=r"exclude\.0"):
+        ClipsConfig(name="t", root="data", corpora=("mmew",), scheme="mmew-4", exclude=("",))

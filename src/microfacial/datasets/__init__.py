@@ -152,7 +152,7 @@ class ClipOptions(Section):
     apex: Literal["annotated", "midpoint", "spotted"] = "annotated"  # source of the apex of all clips
     missing_apex: Literal["midpoint", "spotted"] = "midpoint"  # replaces a missing or impossible annotated apex
     max_frame_gap: int = Field(3, ge=0, le=1000)  # greatest distance of the frame that replaces a missing key frame
-    exclude: tuple[str, ...] = Field((), strict=False)  # clip ids, corpus/subject/name
+    exclude: tuple[Annotated[str, Field(min_length=1)], ...] = Field((), strict=False)  # clip ids, corpus/subject/name
 
     @property
     def spots(self) -> bool:
