@@ -41,6 +41,15 @@ def test_scores_of_the_motion_prior_on_drawn_clips_carry_its_note(data: Data) ->
     assert PRIOR_ON_DRAWN not in score(data, list(run_folds(data, "majority"))).note
 
 
+def test_clips_that_are_not_those_of_the_store_are_refused(data: Data) -> None:
+    """Each clip would be paired with the flow of another clip."""
+    first = data.clips[0].id
+    with pytest.raises(ConfigError, match=first):
+        replace(data, clips=data.clips[1:])
+    with pytest.raises(ConfigError, match="order"):
+        replace(data, clips=data.clips[::-1])
+
+
 def test_keys_of_the_protocol_can_be_replaced(computed: Path) -> None:
     protocol = load_data(computed, seed=7).protocol
     assert (protocol.seed, protocol.validation_folds) == (7, 3)

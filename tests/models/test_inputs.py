@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fakes import make_clip
-from microfacial.errors import ProtocolError
+from microfacial.errors import ConfigError, ProtocolError, StorageError
 from microfacial.models.inputs import (
     apex_crops,
     face_area,
@@ -163,6 +165,28 @@ def test_inputs_always_have_the_same_memory_layout() -> None:
 def test_a_label_outside_the_class_list_is_refused() -> None:
     with pytest.raises(ProtocolError, match=r"'z'.* x, y"):
         make_samples(zeros(), store(), (clip("z"), clip("x")), ("x", "y"))
+
+
+def test_a_class_that_is_listed_twice_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="x, y, x"):
+        make_samples(zeros(), store(), (clip("y"), clip("x")), ("x", "y", "x"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_inputs_that_are_not_finite_are_refused(value: float) -> None:
+    inputs = zeros()
+    inputs.values[1] = value
+    with pytest.raises(StorageError, match="c/s/x"):
+        make_samples(inputs, store(), (clip("y"), clip("x")), ("x", "y"))
+
+
+@pytest.mark.parametrize("name", ["crops", "flow", "boxes"])
+def test_a_store_whose_arrays_do_not_fit_its_clips_is_refused(name: str) -> None:
+    array = getattr(store(), name)
+    with pytest.raises(ConfigError, match=rf"{name}.*\(1, .* 2 clips"):
+        replace(store(), **{name: array[:1]})
+    with pytest.raises(ConfigError, match=f"{name}.*list"):
+        replace(store(), **{name: array.tolist()})
 
 
 def test_annotated_action_units_determine_the_active_regions() -> None:

@@ -54,11 +54,10 @@ class Features:
         Raises:
             StorageError: they belong to other clips.
         """
-        ids = tuple(clip.id for clip in self.clips)
-        if self.store.clips != ids:
-            other = sorted(set(self.store.clips) ^ set(ids))
-            first = f"{other[0]} is only in one of them" if other else "their order differs"
-            raise StorageError(f"{self.folder}: the features belong to other clips ({first}). Call extract for them")
+        if difference := self.store.find_difference(self.clips.clips):
+            raise StorageError(
+                f"{self.folder}: the features belong to other clips ({difference}). Call extract for them"
+            )
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -48,6 +48,18 @@ class Data:
     classes: tuple[str, ...]
     protocol: TrainConfig
 
+    def __post_init__(self) -> None:
+        """Check that the features belong to the clips.
+
+        Raises:
+            ConfigError: they belong to other clips, or the order differs.
+        """
+        if difference := self.store.find_difference(self.clips):
+            raise ConfigError(
+                f"Data: store and clips have other clips ({difference}). Filter and order both in the same way, or "
+                "list clips under clips.exclude in params.yaml"
+            )
+
 
 def load_data(project: Path | str = ".", **protocol: Any) -> Data:
     """Load the features of the data set that a project's params.yaml names. Run `make repro` first.

@@ -1,11 +1,14 @@
 """Records of clips, and of the faces and the motion in them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from microfacial.errors import ConfigError
 
 ApexSource = Literal["annotated", "midpoint", "spotted"]
 FaceSource = Literal["landmarks", "template", "whole"]
@@ -167,3 +170,31 @@ class FaceStore:
     unit: FlowUnit
     boxes: NDArray[np.int64]
     regions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that every array has one row per clip.
+
+        Raises:
+            ConfigError: an array has another number of rows, or it is no NumPy array.
+        """
+        for name in ("crops", "flow", "boxes"):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray):
+                raise ConfigError(f"FaceStore: {name} must be a NumPy array, found {type(array).__name__}. Convert it")
+            if array.shape[:1] != (len(self.clips),):
+                raise ConfigError(
+                    f"FaceStore: {name} has the shape {array.shape}, but there are {len(self.clips)} clips. Give it "
+                    "one row per clip"
+                )
+
+    def find_difference(self, clips: Sequence[Clip]) -> str:
+        """Return how other clips differ from those of the store, in words. Empty if they are the same, in order.
+
+        Args:
+            clips: the other clips.
+        """
+        ids = tuple(clip.id for clip in clips)
+        if ids == self.clips:
+            return ""
+        other = sorted(set(self.clips) ^ set(ids))
+        return f"{other[0]} is only in one of them" if other else "their order differs"
