@@ -167,5 +167,5 @@ def test_models_cannot_be_told_apart_on_one_subject() -> None:
 )
 def test_models_with_different_evaluations_are_not_compared(change: dict[str, object], name: str) -> None:
     good, poor = draw_pair(1)
-    with pytest.raises(ProtocolError, match=f"good and poor .* {name}"):
+    with pytest.raises(ProtocolError, match=f"good and poor .* {name}.*in Python"):
         compare_predictions(good, replace(poor, **change), DRAWS, 0)  # type: ignore[arg-type]

@@ -39,6 +39,11 @@ def test_the_answer_as_json_has_the_documented_fields(answer: FilmAnswer) -> Non
     assert len(fields["people"][0]["signal"]) == 40
 
 
+def test_the_prior_names_a_scheme_whose_classes_it_does_not_know() -> None:
+    with pytest.raises(ConfigError, match=r"any.* units(?!.*prior_share)"):
+        open_prior("units")
+
+
 def test_given_moments_predict_as_the_stored_flow_does(
     data: Data, clip: Clip, folder: Path, settings: tuple[FacesConfig, FlowConfig]
 ) -> None:

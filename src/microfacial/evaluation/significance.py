@@ -152,7 +152,7 @@ def require_same(model: str, baseline: str, **same: bool) -> None:
         if not equal:
             raise ProtocolError(
                 f"{model} and {baseline} were not evaluated with the same {name}. "
-                "Run `dvc repro` to evaluate them in the same way"
+                "Evaluate both in the same way: with equal arguments in Python, or with `dvc repro` in a project"
             )
 
 

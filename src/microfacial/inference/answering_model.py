@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from microfacial.datasets import find_scheme
-from microfacial.errors import StorageError
+from microfacial.errors import ConfigError, StorageError
 from microfacial.inference.film_answer import MISUSE, ModelNote
 from microfacial.inference.temperature import apply_temperature, are_probabilities
 from microfacial.models.inputs import portrait
@@ -118,7 +118,14 @@ def open_prior(
         StorageError: the weights are missing or damaged.
     """
     classes = find_scheme(scheme).classes
-    prior, shares = load_prior(), emotion_shares(classes)
+    try:
+        shares = emotion_shares(classes)
+    except ConfigError:  # its remedy is for trainings
+        raise ConfigError(
+            f"the motion prior does not know the classes {', '.join(classes)} of the scheme {scheme}. Choose another "
+            f"scheme, such as {DEFAULT_SCHEME}"
+        ) from None
+    prior = load_prior()
 
     def recognise(store: FaceStore) -> FloatArray:
         return np.asarray(prior.class_probabilities(portrait(store, INPUT_PX).values, shares)[0])
