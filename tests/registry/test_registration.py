@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
@@ -13,8 +14,9 @@ from safetensors.numpy import load_file
 
 from fake_versions import NAME, Run, change, clips_of, folder_of, open_registry
 from microfacial.datasets.clip_table import digest_data
+from microfacial.errors import StorageError
 from microfacial.evaluation.result_files import read_predictions
-from microfacial.files import read_json, write_json
+from microfacial.files import digest, read_json, write_json
 from microfacial.inference.bundle import BUNDLE, CARD, EVIDENCE
 from microfacial.inference.choose_model import open_bundle
 from microfacial.inference.temperature import choose_temperature
@@ -47,6 +49,23 @@ def test_a_version_has_the_temperature_of_the_held_out_predictions(roi_cnn_place
     temperature = json.loads((bundle / "bundle.json").read_text())["temperature"]
     assert temperature == expected
     assert open_bundle(folder_of(roi_cnn_place)).temperature == expected
+
+
+def test_a_model_is_not_opened_with_evidence_that_was_edited_or_belongs_to_another(roi_cnn_place: Path) -> None:
+    evidence = folder_of(roi_cnn_place) / EVIDENCE
+    scores, facts = read_json(evidence / "evaluation.json"), read_json(evidence / "evidence.json")
+    changed: list[tuple[dict[str, Any], str]] = [
+        ({"ece": 0.0}, "digest of evaluation.json"),
+        ({"model": "linear_svm"}, "linear_svm"),
+        ({"classes": [*scores["classes"][1:], "x"]}, "repression, x"),
+    ]
+    for changes, named in changed:
+        write_json(evidence / "evaluation.json", {**scores, **changes})
+        if "ece" not in changes:  # another training, with its own digests
+            names = {name: digest([evidence / name]) for name in facts["files"]}
+            write_json(evidence / "evidence.json", {**facts, "files": names})
+        with pytest.raises(StorageError, match=rf"{named}.*delete {evidence}"):
+            open_bundle(folder_of(roi_cnn_place))
 
 
 def test_a_version_stores_its_settings_and_its_origin(

@@ -6,10 +6,12 @@ Addresses of registered versions are in `registry.open_version`, because this pa
 from pathlib import Path
 
 from microfacial.datasets.label_schemes import SCHEMES
-from microfacial.errors import ConfigError, StorageError
+from microfacial.errors import ConfigError, DamagedError, StorageError
 from microfacial.evaluation.result_files import read_evaluation
+from microfacial.files import refuse_damaged
 from microfacial.inference.answering_model import PRIOR, AnsweringModel, open_prior
 from microfacial.inference.bundle import EVIDENCE, find_bundle, read_bundle
+from microfacial.inference.evidence_files import read_evidence_facts
 from microfacial.inference.film_answer import MISUSE, ModelNote
 from microfacial.inference.predict import TrainedModel, load_fold
 from microfacial.records import PROTOCOL_NAMES, Evaluation
@@ -51,7 +53,8 @@ def open_bundle(folder: Path, version: str = "") -> AnsweringModel:
         The model. Its note has the scores of the version, if the folder contains its evidence.
 
     Raises:
-        StorageError: the folder contains no bundle, or the bundle is damaged.
+        StorageError: the folder contains no bundle, or the bundle is damaged, or its evidence is damaged or belongs to
+            another model.
         ConfigError: another version of microfacial wrote its settings.
     """
     inner = find_bundle(folder)
@@ -61,9 +64,19 @@ def open_bundle(folder: Path, version: str = "") -> AnsweringModel:
             f"(.npz), models:/NAME@champion, models:/NAME/VERSION or {PRIOR}"
         )
     model = read_bundle(inner if inner.is_dir() else folder)
-    evidence = folder / EVIDENCE
-    evaluation = read_evaluation(evidence) if (evidence / "evaluation.json").exists() else None
+    evaluation = _read_scores_of(model, folder / EVIDENCE) if (folder / EVIDENCE).exists() else None
     return as_answering(model, version or f"bundle {folder}", evaluation)
+
+
+def _read_scores_of(model: TrainedModel, evidence: Path) -> Evaluation:
+    """Read the scores in the evidence of a version. Refuse files that were changed, and scores of another model."""
+    remedy = f"Copy the version again from its source, or delete {evidence} to use the model without scores"
+    read_evidence_facts(evidence, remedy)
+    evaluation = read_evaluation(evidence, remedy, model.model)
+    with refuse_damaged(evidence / "evaluation.json", remedy):
+        if evaluation.classes != model.classes:
+            raise DamagedError(f"it has the classes {', '.join(evaluation.classes)}, not those of the model")
+    return evaluation
 
 
 def open_checkpoint(path: Path) -> AnsweringModel:

@@ -4,16 +4,14 @@ The predictions come from the folds of the protocol. The registered model itself
 no test clips of its own.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy
 
 from microfacial.datasets.clip_table import digest_data
-from microfacial.errors import DamagedError
 from microfacial.evaluation.result_files import read_predictions
-from microfacial.evaluation.significance import count_by_subject
-from microfacial.files import digest, read_json, refuse_damaged, write_json
-from microfacial.metrics import uf1
+from microfacial.files import digest, write_json
+from microfacial.inference.evidence_files import EVIDENCE_FACTS, RESULT_FILES, read_evidence_facts
 from microfacial.records import Predictions
 from microfacial.registry.training_source import TrainingSource
 from microfacial.tracking.model_versions import ModelVersionRecord
@@ -22,8 +20,6 @@ _NOTE = (
     "predictions and scores of the training procedure under its protocol; the registered model was trained on all "
     "subjects and has no test clips"
 )
-_RESULT_FILES = ("predictions.csv", "evaluation.json", "folds.csv", "settings.json")
-_FACTS = "evidence.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,31 +58,6 @@ class UntunedScore:
     clips: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvidenceFacts:
-    """Content of evidence.json.
-
-    Attributes:
-        dataset: see `Evidence`.
-        scheme: see `Evidence`.
-        data: see `Evidence`.
-        tuned_on: see `Evidence`.
-        note: explanation for readers.
-        model: name of the variant.
-        study: name of the study that chose the settings. Empty without a study.
-        files: digests of the files that were copied from the training, by name.
-    """
-
-    dataset: str
-    scheme: str
-    data: str
-    tuned_on: tuple[str, ...]
-    note: str = ""
-    model: str = ""
-    study: str = ""
-    files: dict[str, str] = field(default_factory=dict)
-
-
 def gather_evidence(source: TrainingSource) -> Evidence:
     """Return the evidence of a training in `results/`.
 
@@ -116,7 +87,7 @@ def write_evidence(evidence: Evidence, training: Path, study: str, folder: Path)
         folder: the folder to create.
     """
     folder.mkdir()
-    for name in _RESULT_FILES:
+    for name in RESULT_FILES:
         copy(training / name, folder)
     facts = {
         "note": _NOTE,
@@ -126,9 +97,9 @@ def write_evidence(evidence: Evidence, training: Path, study: str, folder: Path)
         "data": evidence.data,
         "tuned_on": evidence.tuned_on,
         "study": study,
-        "files": {name: digest([folder / name]) for name in _RESULT_FILES},
+        "files": {name: digest([folder / name]) for name in RESULT_FILES},
     }
-    write_json(folder / _FACTS, facts)
+    write_json(folder / EVIDENCE_FACTS, facts)
 
 
 def read_evidence(folder: Path, version: ModelVersionRecord) -> Evidence:
@@ -144,9 +115,9 @@ def read_evidence(folder: Path, version: ModelVersionRecord) -> Evidence:
     Raises:
         StorageError: a file is missing or damaged, or contradicts the record.
     """
-    path, remedy = folder / _FACTS, f"It belongs to the evidence of {version.title}. Run `microfacial register MODEL`"
-    facts = read_json(path, EvidenceFacts, remedy)
-    with refuse_damaged(path, remedy):
+    remedy = f"It belongs to the evidence of {version.title}. Run `microfacial register MODEL`"
+    facts = read_evidence_facts(folder, remedy)
+    with refuse_damaged(folder / EVIDENCE_FACTS, remedy):
         for name, stored, recorded in (
             ("dataset", facts.dataset, version.dataset),
             ("scheme", facts.scheme, version.scheme),
@@ -155,39 +126,3 @@ def read_evidence(folder: Path, version: ModelVersionRecord) -> Evidence:
         ):
             if stored != recorded:
                 raise DamagedError(f"{name} is {stored!r}, but MLflow's record of the version has {recorded!r}")
-        for file, value in facts.files.items():
-            if file not in _RESULT_FILES or digest([folder / file]) != value:
-                raise DamagedError(f"the digest of {file} is not the one in {_FACTS}")
-    return Evidence(
-        name=version.title,
-        dataset=facts.dataset,
-        scheme=facts.scheme,
-        data=facts.data,
-        tuned_on=facts.tuned_on,
-        predictions=read_predictions(folder, remedy),
-    )
-
-
-def pooled_uf1(predictions: Predictions) -> float:
-    """Return the UF1 of the predictions of all folds together, averaged over repetitions.
-
-    Args:
-        predictions: predictions for some or all test rows of a protocol.
-    """
-    return float(uf1(count_by_subject(predictions).sum(axis=1)).mean())
-
-
-def score_untuned_subjects(evidence: Evidence) -> UntunedScore | None:
-    """Score the subjects that no study used to choose the settings.
-
-    Args:
-        evidence: the evidence of a version.
-
-    Returns:
-        The score, or None if a study used all subjects.
-    """
-    subjects = sorted(set(evidence.predictions.subjects.tolist()) - set(evidence.tuned_on))
-    if not subjects:
-        return None
-    predictions = evidence.predictions.of_subjects(subjects)
-    return UntunedScore(uf1=pooled_uf1(predictions), subjects=len(subjects), clips=len(predictions.clips))
