@@ -79,6 +79,20 @@ def test_videos_without_movements_are_known_by_their_names(tmp_path: Path) -> No
         assert read_event_table(tmp_path / name).quiet == ("f/b.mp4",)
 
 
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        ({"misuse": "x", "rows": [{"onset": 1}]}, "answer 1 .*events"),
+        ([{"events": []}, {"films": []}], "answer 2 .*events"),
+        ([], "no answer"),
+    ],
+)
+def test_a_json_file_of_another_kind_is_refused(tmp_path: Path, answer: object, named: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(answer))
+    with pytest.raises(StorageError, match=rf"a\.json.*{named}"):
+        read_event_table(tmp_path / "a.json")
+
+
 def test_answers_can_come_through_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     writer = Thread(target=(tmp_path / "pipe").write_text, args=(json.dumps({"source": "a.mp4", "events": []}),))

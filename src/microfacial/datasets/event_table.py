@@ -16,6 +16,7 @@ EVENT_COLUMNS = ("person", "onset", "apex", "offset", "class", "kind")
 _NEEDED = ("person", "onset", "apex", "offset", "kind")
 _KINDS = ("micro", "macro")
 _MOMENTS = ("onset", "apex", "offset")
+_ANSWER_KEYS = ("events", "onset", "error", "reason")  # a film without events has a reason
 SPOTTED_REMEDY = "Correct the table. `microfacial predict clip.mp4 --csv spotted.csv` writes an example"
 """What to do about a faulty table of spotted movements."""
 
@@ -123,9 +124,13 @@ def _list_answers(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
         documents = parse_json(content)
     except DamagedError:  # one document per line
         documents = [parse_json(line) for line in content.splitlines() if line.strip()]
+    if documents == []:
+        raise DamagedError("it has no answer")
     for number, answer in enumerate(documents if isinstance(documents, list) else [documents], 1):
         if not isinstance(answer, dict) or not isinstance(answer.get("events", []), list):
             raise DamagedError(f"answer {number} is not an object with a list of events")
+        if not answer.keys() & set(_ANSWER_KEYS):
+            raise DamagedError(f"answer {number} has none of the keys {', '.join(_ANSWER_KEYS)}")
         rows = [answer] if "onset" in answer else answer.get("events", [])
         source = str(answer.get("video") or answer.get("source") or answer.get("clip") or "")
         if not rows:
