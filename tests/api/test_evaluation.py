@@ -171,6 +171,27 @@ def test_unset_random_states_get_the_seed_of_the_fold_and_others_are_kept(featur
     assert fixed.evaluation.repeats == 1
 
 
+class Drawing(BaseEstimator):  # type: ignore[misc]
+    """A classifier that draws from NumPy's global generator to fit and to predict."""
+
+    def fit(self, inputs: Any, labels: Any) -> "Drawing":
+        self.classes_, self.weights_ = np.unique(labels), np.random.rand(len(inputs))
+        return self
+
+    def predict_proba(self, inputs: Any) -> Any:
+        return np.random.dirichlet(1 + self.weights_[: len(self.classes_)], len(inputs))
+
+
+def test_draws_from_the_global_generator_have_the_seed_of_the_fold(features: Features) -> None:
+    before = np.random.get_state(legacy=False)
+    first, same, other = (
+        run(Drawing(), features, seed=seed, settings={"input_px": 8}).predictions.probabilities for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+    np.testing.assert_equal(np.random.get_state(legacy=False), before)
+
+
 class Splitting(BaseEstimator):  # type: ignore[misc]
     """A classifier whose probabilities depend on the rows that a splitter chooses."""
 

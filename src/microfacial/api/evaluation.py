@@ -48,12 +48,12 @@ def evaluate(
     Args:
         model: the name of a model; or a function that takes the shape of one sample and the number of classes and
             returns an untrained `torch.nn.Module`, whose output is logits `(n, classes)`; or a scikit-learn classifier
-            with `predict_proba`, which gets the seed of each fold where it or its parts have an unset `random_state`;
-            or a `Variant`.
+            with `predict_proba`, which gets the seed of each fold where it or its parts have an unset `random_state`,
+            and which can draw from NumPy's global generator with this seed; or a `Variant`.
         features: the result of `extract`.
         protocol: `loso`, `composite`, `leave-one-dataset-out` or `holdout`.
         repeats: repetitions of the protocol with the seeds `seed`, `seed` + 1, …. A model that ignores the seed is
-            fitted once.
+            fitted once. A classifier without an unset `random_state` counts as such a model.
         seed: seed of the first repetition.
         holdout: test subjects of the protocol `holdout`, such as `casme2/sub03`. Other protocols need an empty list.
         validation_folds: number of groups that the training subjects are divided into.

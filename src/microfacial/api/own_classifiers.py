@@ -1,6 +1,7 @@
 """Make a model variant of a scikit-learn classifier, and check what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,12 +29,14 @@ class FittedClassifier:
     Attributes:
         classifier: the fitted classifier.
         classes: number of all classes, K.
+        seed: seed of the fold.
         chosen: parameters that a search chose, in words; empty without a search.
         history: empty, because a classifier has no epochs.
     """
 
     classifier: Any
     classes: int
+    seed: int
     chosen: str
     history: History = field(default_factory=History)
 
@@ -50,7 +53,7 @@ class FittedClassifier:
             ConfigError: the classifier fails, or returns another shape or numbers that are no probabilities.
         """
         name, present = _name_classifier(self.classifier), self.classifier.classes_
-        with faults_as_config_errors(f"{name} cannot predict"):
+        with faults_as_config_errors(f"{name} cannot predict"), _seeded_numpy(self.seed):
             returned = np.asarray(self.classifier.predict_proba(_flatten(inputs)), dtype=np.float64)
         if returned.shape != (len(inputs), len(present)):
             raise ConfigError(
@@ -112,17 +115,30 @@ def _fit(data: TrainingData, settings: InputSettings, *, classifier: Any) -> Fit
     together.
     """
     fresh, samples = clone(classifier), data.samples
+    seed = data.seed % 2**32
     for part in _list_unseeded(fresh):
-        part.random_state = data.seed % 2**32
+        part.random_state = seed
     groups = {"groups": samples.subjects} if isinstance(fresh, _SEARCHES) else {}
     name = _name_classifier(fresh)
-    with faults_as_config_errors(f"{name} cannot be fitted"):
+    with faults_as_config_errors(f"{name} cannot be fitted"), _seeded_numpy(seed):
         fresh.fit(_flatten(samples.inputs), samples.labels, **groups)
     present = getattr(fresh, "classes_", None)
     if present is None or not set(np.asarray(present).tolist()) <= set(samples.labels.tolist()):
         raise ConfigError(f"{name} has no classes_ of the training rows after fit. Pass a classifier")
     chosen = getattr(fresh, "best_params_", {})
-    return FittedClassifier(fresh, len(samples.classes), ", ".join(f"{key}={value}" for key, value in chosen.items()))
+    words = ", ".join(f"{key}={value}" for key, value in chosen.items())
+    return FittedClassifier(fresh, len(samples.classes), seed, words)
+
+
+@contextmanager
+def _seeded_numpy(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, and restore it afterwards. A classifier of the user's own may draw from it."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def _refuse_fitted_parts(name: str, model: Any) -> None:
