@@ -9,9 +9,12 @@ from pathlib import Path
 from shutil import copy
 
 from microfacial.datasets.clip_table import digest_data
+from microfacial.errors import DamagedError
 from microfacial.evaluation.result_files import read_predictions
-from microfacial.files import digest, write_json
+from microfacial.evaluation.significance import count_by_subject
+from microfacial.files import digest, refuse_damaged, write_json
 from microfacial.inference.evidence_files import EVIDENCE_FACTS, RESULT_FILES, read_evidence_facts
+from microfacial.metrics import uf1
 from microfacial.records import Predictions
 from microfacial.registry.training_source import TrainingSource
 from microfacial.tracking.model_versions import ModelVersionRecord
@@ -126,3 +129,36 @@ def read_evidence(folder: Path, version: ModelVersionRecord) -> Evidence:
         ):
             if stored != recorded:
                 raise DamagedError(f"{name} is {stored!r}, but MLflow's record of the version has {recorded!r}")
+    return Evidence(
+        name=version.title,
+        dataset=facts.dataset,
+        scheme=facts.scheme,
+        data=facts.data,
+        tuned_on=facts.tuned_on,
+        predictions=read_predictions(folder, remedy),
+    )
+
+
+def pooled_uf1(predictions: Predictions) -> float:
+    """Return the UF1 of the predictions of all folds together, averaged over repetitions.
+
+    Args:
+        predictions: predictions for some or all test rows of a protocol.
+    """
+    return float(uf1(count_by_subject(predictions).sum(axis=1)).mean())
+
+
+def score_untuned_subjects(evidence: Evidence) -> UntunedScore | None:
+    """Score the subjects that no study used to choose the settings.
+
+    Args:
+        evidence: the evidence of a version.
+
+    Returns:
+        The score, or None if a study used all subjects.
+    """
+    subjects = sorted(set(evidence.predictions.subjects.tolist()) - set(evidence.tuned_on))
+    if not subjects:
+        return None
+    predictions = evidence.predictions.of_subjects(subjects)
+    return UntunedScore(uf1=pooled_uf1(predictions), subjects=len(subjects), clips=len(predictions.clips))
