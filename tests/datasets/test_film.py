@@ -35,7 +35,7 @@ def test_a_folder_of_frames_needs_a_rate(tmp_path: Path) -> None:
     for number in (3, 4, 9):
         cv2.imwrite(str(tmp_path / f"img{number}.png"), np.zeros((4, 4, 3), np.uint8))
     film = open_film(tmp_path, 10.0)
-    assert [(frame.number, frame.seconds) for frame in film.frames()] == [(3, 0.0), (4, 0.1), (9, 0.2)]
+    assert [(frame.number, frame.seconds) for frame in film.frames()] == [(3, 0.0), (4, 0.1), (9, 0.6)]
     with pytest.raises(DatasetError, match="--fps"):
         open_film(tmp_path)
 

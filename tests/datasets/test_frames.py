@@ -12,7 +12,15 @@ from PIL import Image
 
 from fakes import make_clip, texture
 from microfacial.datasets.folders import find_frames
-from microfacial.datasets.frames import digest_frames, frame_files, open_clip, read_frames
+from microfacial.datasets.frames import (
+    Recording,
+    digest_frames,
+    find_gap,
+    frame_files,
+    frame_times,
+    open_clip,
+    read_frames,
+)
 from microfacial.datasets.image_files import read_image
 from microfacial.errors import DatasetError
 
@@ -170,6 +178,27 @@ def test_frames_of_a_folder_are_sorted_by_the_last_integer_in_their_names(tmp_pa
         "take2_img10.JPG",
         "take2_img9.JPG",
     ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "steps", "gap"),
+    [
+        ((7, 8, 9), (0, 1, 2), ""),
+        ((2, 4, 6), (0, 1, 2), ""),
+        ((0, 33, 67, 100), (0, 1, 67 / 33, 100 / 33), ""),
+        ((1, 2, 3, 6, 7, 9), (0, 1, 2, 5, 6, 8), "3 and 6"),
+        ((5,), (0,), ""),
+    ],
+)
+def test_missing_numbers_in_a_folder_count_as_time(
+    tmp_path: Path, numbers: tuple[int, ...], steps: tuple[float, ...], gap: str
+) -> None:
+    recording = Recording(root=tmp_path, frames="img{}.png", numbers=numbers, fps=None)
+    assert frame_times(recording, 10.0) == pytest.approx(
+        {number: step / 10 for number, step in zip(numbers, steps, strict=True)}
+    )
+    assert bool(gap) == bool(find_gap(recording))
+    assert gap in find_gap(recording)
 
 
 def test_a_folder_without_frames_or_with_two_patterns_is_refused(tmp_path: Path) -> None:

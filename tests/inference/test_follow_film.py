@@ -50,3 +50,14 @@ def test_repeated_pictures_change_no_movement_and_no_frame_rate(
     assert find_moments(followed) == [(3 * onset - 2, 3 * apex - 2, 3 * offset - 2)]
     assert followed.fps == pytest.approx(expected.fps)
     assert "shown 3 times" in caplog.text
+
+
+def test_missing_pictures_of_a_folder_are_a_gap_in_time_and_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = write_film(tmp_path / "film", [draw_face()] * 12)
+    for number in (4, 5, 6, 9):
+        (film.root / f"img{number}.png").unlink()
+    followed = follow_film(film.root, 10.0)
+    assert [followed.seconds[number] for number in (1, 3, 7, 10)] == pytest.approx([0.0, 0.2, 0.6, 0.9])
+    assert [record.getMessage().count("between 3 and 7") for record in caplog.records] == [1]

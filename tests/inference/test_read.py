@@ -101,6 +101,17 @@ def test_moments_outside_of_the_clip_are_refused_before_spotting(tmp_path: Path)
         read_clip(recording.root, onset=8, offset=9, fps=40.0)
 
 
+def test_missing_pictures_of_a_folder_are_logged(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = write_film(tmp_path / "film", [FACE] * 7)
+    for number in (3, 4):
+        (film.root / f"img{number}.png").unlink()
+    with pytest.raises(DatasetError, match=r"\d\.\d{3} px"):
+        read(tmp_path / "film", settings, fps=40.0)
+    assert caplog.text.count("between 2 and 5") == 1
+
+
 def test_the_choice_among_two_faces_is_logged(
     tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,7 +6,9 @@ raises an error. Changed bytes in a file of full length can remain unnoticed, be
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from typing import NamedTuple, Protocol
 
 from microfacial.datasets.folders import (
@@ -124,11 +126,33 @@ def frame_times(recording: Recording, fps: float | None = None) -> dict[int, flo
 
     Returns:
         Seconds from the first frame, by frame number. Empty for a folder of frames if `fps` is None, because its files
-        have no timestamps. Numbers that are missing in a folder do not count as time.
+        have no timestamps. Numbers that are missing in a folder count as time; see `find_gap`.
     """
     if fps is not None:
-        return {number: index / fps for index, number in enumerate(recording.numbers)}
+        first, step = recording.numbers[0], _usual_step(recording)
+        return {number: (number - first) / step / fps for number in recording.numbers}
     return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
+
+
+def find_gap(recording: Recording) -> str:
+    """Return in words where frames are missing in a folder, for a warning. The usual step between numbers is no gap.
+
+    Args:
+        recording: the recording.
+
+    Returns:
+        The first gap, or an empty text if no frame is missing.
+    """
+    step = _usual_step(recording)
+    for before, after in pairwise(recording.numbers):
+        if after - before >= 2 * step:
+            return f"no frames between {before} and {after}. Their time counts, but movements in it are not seen"
+    return ""
+
+
+def _usual_step(recording: Recording) -> int:
+    """Return the median difference of the numbers of frames. Some folders keep every second frame, for example."""
+    return median_low([after - before for before, after in pairwise(recording.numbers)] or [1])
 
 
 def require_fps(recording: Recording, fps: float | None = None) -> float:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from microfacial.datasets.film import Film, open_film
-from microfacial.datasets.frames import Recording, TimedFrame
+from microfacial.datasets.frames import Recording, TimedFrame, find_gap
 from microfacial.datasets.repeated_frames import RepeatFilter
 from microfacial.inference.frame_rate import RATE_S, RecentRate, find_slow_frames
 from microfacial.preprocessing.alignment import is_turned
@@ -168,6 +168,8 @@ def follow_film(path: Path, fps: float | None, report: ReportFrames | None = Non
         DatasetError: the film cannot be read, or its frame rate is unknown.
     """
     film = open_film(path, fps)
+    if film.recording is not None and (gap := find_gap(film.recording)):
+        _LOG.warning("%s: %s", path, gap)
     pictures = RepeatFilter(film.frames())
     fps, is_reported = film.fps / pictures.times, False
     follower, recent = FilmFollower(fps), RecentRate(RATE_S)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microfacial.api.stage_configs import as_faces_config, as_flow_config
-from microfacial.datasets.frames import Recording, frame_times, open_clip, read_frames, require_fps
+from microfacial.datasets.frames import Recording, find_gap, frame_times, open_clip, read_frames, require_fps
 from microfacial.errors import ConfigError, DatasetError
 from microfacial.files import as_path
 from microfacial.inference.head_check import check_head, report_choice
@@ -181,6 +181,8 @@ def _spot(
             )
         frames, skin = read_aligned_frames(recording, recording.root, numbers)
         return onset, spot_apex(frames, known_fps, onset, offset, skin=skin), offset
+    if gap := find_gap(recording):
+        _LOG.warning("%s: %s", path, gap)
     track = track_face(recording, recording.root, known_fps)
     report_choice(path, track.faces)
     interval = spot_track(track, known_fps, frame_times(recording, fps))

@@ -44,6 +44,9 @@ def test_a_movement_is_spotted_in_a_video_and_in_a_folder(
     assert capsys.readouterr().err == ""
     assert run(monkeypatch, "spot", "frames", "--fps", "15") == 0
     assert "15 per second" in capsys.readouterr().err
+    (tmp_path / "frames" / "img3.png").unlink()
+    run(monkeypatch, "spot", "frames", "--fps", "40")
+    assert "between 2 and 4" in capsys.readouterr().err
     assert run(monkeypatch, "spot", "frames") == 2  # no rate is assumed, because durations depend on it
     assert re.fullmatch(r"microfacial: frames: .*--fps.*\n", capsys.readouterr().err)
 

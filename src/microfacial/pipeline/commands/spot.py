@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from microfacial.datasets.frames import frame_times, open_clip, require_fps
+from microfacial.datasets.frames import find_gap, frame_times, open_clip, require_fps
 from microfacial.errors import name_in_errors
 from microfacial.inference.frame_rate import find_slow_frames
 from microfacial.pipeline.messages import print_json
@@ -28,6 +28,8 @@ def run_spot(path: Path, fps: float | None, *, as_json: bool) -> None:
     recording = open_clip(path)
     known_fps = require_fps(recording, fps)
     times = frame_times(recording, fps)
+    if gap := find_gap(recording):
+        click.echo(f"spot: {path}: {gap}", err=True)
     with name_in_errors(path):
         track = track_face(recording, recording.root, known_fps)
         if track.faces > 1:
