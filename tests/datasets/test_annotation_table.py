@@ -18,6 +18,7 @@ from microfacial.errors import AbsentError, DatasetError
         ("SAMM_Micro_FACS_Codes_v2.xlsx", "SAMM_20181215_Micro_FACS_Codes_v2.xlsx"),
         ("SAMM_20181215_Micro_FACS_Codes_v2.xlsx", "SAMM_20190101_Micro_FACS_Codes_v2.xlsx"),
         ("SAMM_20181215_Micro_FACS_Codes_v9.xlsx", "SAMM_Micro_FACS_Codes_v10.xlsx"),
+        ("SAMM_Micro_FACS_Codes_v2.xlsx", "SAMM_Micro_FACS_Codes_v2(Updated).xlsx"),
     ],
 )
 def test_the_table_with_the_latest_version_and_then_date_is_found(tmp_path: Path, older: str, newer: str) -> None:

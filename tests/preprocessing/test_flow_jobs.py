@@ -131,6 +131,6 @@ def test_clips_whose_frames_have_changed_are_refused_and_not_stored(root: Path) 
 def test_flow_of_another_shape_is_refused(root: Path) -> None:
     compute(root)
     for path in (root.parent / "state").rglob("*.npz"):
-        np.savez(path, flow=np.zeros((1, 2, 40, 40), np.float16))
+        np.savez(path, key=path.stem, flow=np.zeros((1, 2, 40, 40), np.float16))
     with pytest.raises(StorageError, match=r"\.npz .*\(1, 2, 40, 40\)"):
         compute(root)

@@ -121,11 +121,15 @@ def _choose_latest(tables: list[Path]) -> Path:
     return equals[0]
 
 
-def _version_and_date(table: Path) -> tuple[int, str, bool]:
-    """Return a key for sorting: version, date (year, or year, month and day), and whether it is an .xlsx file."""
+def _version_and_date(table: Path) -> tuple[int, str, bool, bool]:
+    """Return a key for sorting: version, date, whether the name says that it is updated, and whether it is .xlsx.
+
+    A date is a year, or year, month and day. A table of CAS(ME)^2 is called (Updated).
+    """
     version = re.search(r"[ _]v([0-9]+)", table.stem.lower())
     date = re.search(r"(?<!\d)(?:[0-9]{8}|[0-9]{4})(?!\d)", table.stem)
-    return int(version[1]) if version else 0, date[0] if date else "", table.suffix.lower() in _RECOGNISED
+    is_updated, is_xlsx = "updated" in table.stem.lower(), table.suffix.lower() in _RECOGNISED
+    return int(version[1]) if version else 0, date[0] if date else "", is_updated, is_xlsx
 
 
 def _is_table(path: Path, columns: Columns, sheet: str | None) -> bool:

@@ -57,7 +57,7 @@ class EventConfig(Section):
     short_rest_s: float = Field(1.2, gt=0, le=600)
     smoothing_s: float = Field(0.025, ge=0, le=10)
     least_px: float = Field(0.25, ge=0, le=100)
-    least_rise: float = Field(4.5, gt=0, le=1000)
+    least_rise: float = Field(5.5, gt=0, le=1000)
     flank: float = Field(0.15, gt=0, lt=1)
     blink_px: float = Field(1.5, gt=0, le=100)
     speech_turns: int = Field(5, ge=2, le=100)
