@@ -50,6 +50,13 @@ def test_clips_that_are_not_those_of_the_store_are_refused(data: Data) -> None:
         replace(data, clips=data.clips[::-1])
 
 
+def test_flow_that_is_not_finite_is_refused_with_its_clip(data: Data) -> None:
+    flow = data.store.flow.copy()
+    flow[3] = np.nan
+    with pytest.raises(StorageError, match=data.clips[3].id):
+        run_folds(replace(data, store=replace(data.store, flow=flow)), "linear_svm")
+
+
 def test_keys_of_the_protocol_can_be_replaced(computed: Path) -> None:
     protocol = load_data(computed, seed=7).protocol
     assert (protocol.seed, protocol.validation_folds) == (7, 3)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fakes import make_clip
-from microfacial.errors import ConfigError, ProtocolError, StorageError
+from microfacial.errors import ConfigError, ProtocolError
 from microfacial.models.inputs import (
     apex_crops,
     face_area,
@@ -170,14 +170,6 @@ def test_a_label_outside_the_class_list_is_refused() -> None:
 def test_a_class_that_is_listed_twice_is_refused() -> None:
     with pytest.raises(ProtocolError, match="x, y, x"):
         make_samples(zeros(), store(), (clip("y"), clip("x")), ("x", "y", "x"))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_inputs_that_are_not_finite_are_refused(value: float) -> None:
-    inputs = zeros()
-    inputs.values[1] = value
-    with pytest.raises(StorageError, match="c/s/x"):
-        make_samples(inputs, store(), (clip("y"), clip("x")), ("x", "y"))
 
 
 @pytest.mark.parametrize("name", ["crops", "flow", "boxes"])

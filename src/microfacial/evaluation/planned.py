@@ -8,6 +8,9 @@ The stage `train` and the Python API both use it, so their results are the same.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from microfacial.errors import StorageError
 from microfacial.evaluation.fold_cache import FoldCache
 from microfacial.evaluation.folds import MakeWatch, train_folds
 from microfacial.evaluation.protocols import TrainConfig, plan_folds, protocol_of
@@ -131,10 +134,14 @@ def plan_training(
     Raises:
         ConfigError: the settings belong to another model, or this machine does not have the device of the protocol.
         ProtocolError: the data cannot be divided by the protocol.
+        StorageError: the inputs of a clip are not finite. The message names the clip.
     """
     device = find_device(protocol.device, "train.device")
     protocol = protocol_of(model, protocol)
     samples = make_samples(find_model(model).make_inputs(store, settings), store, clips, classes)
+    for clip, values in zip(samples.clips, samples.inputs, strict=True):
+        if not np.isfinite(values).all():
+            raise StorageError(f"{clip}: its flow or crops are not finite. Compute the features of this clip again")
     if protocol.task == "units":
         samples = keep_annotated(samples)
     return PlannedTraining(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from microfacial.datasets.action_units import SCORED_UNITS, label_units, moved_regions
 from microfacial.disk import stack_rows
-from microfacial.errors import ProtocolError, StorageError
+from microfacial.errors import ProtocolError
 from microfacial.models.mirror import mirror_order
 from microfacial.preprocessing.strain import strain
 from microfacial.records import ONSET_APEX, PHASE_WINDOWS, Clip, FaceStore, Inputs, Samples
@@ -158,16 +158,12 @@ def make_samples(inputs: Inputs, store: FaceStore, clips: tuple[Clip, ...], clas
 
     Raises:
         ProtocolError: the label of a clip is not in the class list, or the list has a class twice.
-        StorageError: the inputs of a clip are not finite. The message names the clip.
     """
     unknown = sorted({clip.label for clip in clips} - set(classes))
     if unknown:
         raise ProtocolError(f"label {unknown[0]!r} is not in the class list {', '.join(classes)}. Run `dvc repro`")
     if len(set(classes)) < len(classes):
         raise ProtocolError(f"the class list {', '.join(classes)} has a class twice. Name each class once")
-    for clip, values in zip(clips, inputs.values, strict=True):
-        if not np.isfinite(values).all():
-            raise StorageError(f"{clip.id}: its flow or crops are not finite. Compute the features of this clip again")
     return Samples(
         inputs=np.ascontiguousarray(inputs.values),  # another memory layout changes the order of sums, so the last bits
         labels=np.array([classes.index(clip.label) for clip in clips], dtype=np.int64),
