@@ -178,10 +178,8 @@ def _show_hardest(content: PageContent, hardest: Sequence[HardClip]) -> Iterator
 
 def _describe_units(store: FaceStore, rows: Sequence[int]) -> list[str]:
     """Return the units that moved in some clips according to the motion prior, such as `12 (0.94), 4 left (0.71)`."""
-    clips = tuple(store.clips[row] for row in rows)
-    part = replace(
-        store, clips=clips, crops=store.crops[:0], flow=store.flow[list(rows)], boxes=store.boxes[list(rows)]
-    )
+    chosen, clips = list(rows), tuple(store.clips[row] for row in rows)
+    part = replace(store, clips=clips, crops=store.crops[chosen], flow=store.flow[chosen], boxes=store.boxes[chosen])
     return [
         ", ".join(
             f"{moved.unit}{'' if moved.side == 'both' else f' {moved.side}'} ({moved.probability:.2f})"
