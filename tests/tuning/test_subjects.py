@@ -8,8 +8,13 @@ from microfacial.tuning.subjects import choose_tuning_subjects, divide_into_oute
 
 
 def test_a_study_tunes_on_every_second_subject_of_each_corpus_or_on_the_listed_subjects() -> None:
-    data = make_data(subjects=5)
-    two_corpora = replace(data, clips=data.clips + tuple(replace(clip, corpus="d") for clip in data.clips[:12]))
+    data = make_data(subjects=8)
+    others = {f"s{number:02d}": f"s{number - 5:02d}" for number in (5, 6, 7)}  # become subjects of another corpus
+    clips = tuple(
+        replace(clip, corpus="d", subject=others[clip.subject]) if clip.subject in others else clip
+        for clip in data.clips
+    )
+    two_corpora = replace(data, clips=clips, store=replace(data.store, clips=tuple(clip.id for clip in clips)))
     assert choose_tuning_subjects(two_corpora, ()) == ("c/s00", "c/s02", "c/s04", "d/s00", "d/s02")
     assert choose_tuning_subjects(two_corpora, ("d/s01", "c/s03")) == ("c/s03", "d/s01")
 
