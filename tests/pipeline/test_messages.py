@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -78,6 +79,20 @@ def test_json_is_one_document_without_numbers_that_are_not_finite(capsys: pytest
         "items": [{"value": None, "names": ["ä"]}, {"value": 1.5, "names": []}],
         "3": None,
     }
+
+
+def test_a_machine_without_a_folder_for_temporary_files_gives_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory")
+
+    monkeypatch.setattr("microfacial.pipeline.cli.main", fail)
+    monkeypatch.setattr(tempfile, "gettempdir", fail)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert run(monkeypatch, "clips") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No usable temporary directory" in line
 
 
 class FullStream(io.StringIO):

@@ -96,7 +96,8 @@ def run_command_line() -> None:
         click.echo(f"microfacial: {error}", err=True)
         sys.exit(USER_ERROR)
     except OSError as error:  # a full or read-only disk, a folder without permission
-        place = error.filename or f"a file below {Path.cwd()} or {tempfile.gettempdir()}"
+        scratch = tempfile.tempdir or "the folder of temporary files"  # gettempdir() fails if there is no such folder
+        place = error.filename or f"a file below {Path.cwd()} or {scratch}"
         denied = isinstance(error, PermissionError)
         remedy = "Change its permissions, or run the command as its owner" if denied else "Repair it and try again"
         click.echo(f"microfacial: {error.strerror or error}: {place}. {remedy}", err=True)
