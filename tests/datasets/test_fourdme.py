@@ -90,6 +90,10 @@ def test_a_clip_of_another_subject_is_a_fault(write_4dme: WriteFourDme) -> None:
         read(write_4dme(["Others"], subject="S02"))
 
 
+def test_a_subject_may_have_the_number_of_a_session(write_4dme: WriteFourDme) -> None:
+    assert read(write_4dme(["Others"], subject="S13_1st")).clips[0].subject == "S13_1st"
+
+
 def test_the_table_with_the_highest_version_is_read(write_4dme: WriteFourDme) -> None:
     write_4dme(["Others"])
     root = write_4dme(["Positive"], name="4DME_Labelling_Micro_release v2.xlsx")

@@ -186,7 +186,8 @@ def test_frames_of_a_folder_are_sorted_by_the_last_integer_in_their_names(tmp_pa
         ((7, 8, 9), (0, 1, 2), ""),
         ((2, 4, 6), (0, 1, 2), ""),
         ((0, 33, 67, 100), (0, 1, 67 / 33, 100 / 33), ""),
-        ((1, 2, 3, 6, 7, 9), (0, 1, 2, 5, 6, 8), "3 and 6"),
+        ((*range(1, 12), 15, 16), (*range(11), 14, 15), "11 and 15"),
+        ((1, 2, 4, 5, 7, 8, 10, 11), range(8), ""),  # two frames of three are kept
         ((5,), (0,), ""),
     ],
 )

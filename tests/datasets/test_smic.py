@@ -196,6 +196,7 @@ def test_a_video_replaces_the_folder_of_a_clip(folder: Path) -> None:
     place = folder / "HS/s1/micro/negative"
     place.mkdir()
     (place / "._s1_ne_01.avi").touch()  # macOS writes such files
+    (place / "preview.avi").touch()  # not the name of a clip
     video = cv2.VideoWriter(f"{place}/s1_ne_01.avi", cv2.VideoWriter.fourcc(*"MJPG"), 100.0, (64, 64))
     for number in range(9):
         video.write(texture(64, 64, number))

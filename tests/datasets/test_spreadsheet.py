@@ -248,7 +248,7 @@ def test_a_formula_has_the_value_that_the_file_stores(tmp_path: Path, value: byt
 
 
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])
-@pytest.mark.parametrize("sheet", [None, "old"])
+@pytest.mark.parametrize("sheet", [None, "new"])
 def test_visible_sheets_are_read_before_hidden_ones(
     tmp_path: Path, state: Literal["hidden", "veryHidden"], sheet: str | None
 ) -> None:
@@ -272,6 +272,27 @@ def test_a_hidden_sheet_is_read_if_no_other_has_the_heading(tmp_path: Path) -> N
     page.sheet_state = "hidden"
     book.save(tmp_path / "a.xlsx")
     assert read_table(tmp_path / "a.xlsx", "Subject").columns.tolist() == ["Subject"]
+
+
+def test_a_sheet_that_is_named_is_read_although_it_is_hidden(tmp_path: Path) -> None:
+    book = Workbook()
+    for name, page in (("other", book.worksheets[0]), ("wanted", book.create_sheet("wanted"))):
+        page.append(["Subject"])
+        page.append([name])
+    book.worksheets[1].sheet_state = "hidden"
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject", "wanted")["Subject"].tolist() == ["wanted"]
+
+
+def test_a_sheet_that_describes_the_columns_does_not_hide_the_table(tmp_path: Path) -> None:
+    book = Workbook()
+    for row in (["column", "meaning"], ["subject", "number of the person"]):
+        book.worksheets[0].append(row)
+    page = book.create_sheet("clips")
+    for cell in ("Subject", "01"):
+        page.append([cell])
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", "Subject")["Subject"].tolist() == ["01"]
 
 
 @pytest.mark.parametrize(("rows", "first_line"), [([["SUBJECT"], ["01"]], 2), ([["subject"], ["Subject"], ["01"]], 3)])

@@ -108,6 +108,14 @@ def test_bytes_after_the_end_of_a_video_do_not_matter(tmp_path: Path) -> None:
         assert scan_video(tmp_path / name).count == 6
 
 
+def test_fragments_that_repeat_the_same_header_are_one_film(tmp_path: Path) -> None:
+    content = (VIDEOS / "dash.mp4").read_bytes()
+    start, end = (content.index(name) - 4 for name in (b"moov", b"moof"))
+    second = content.index(b"moof", end + 8) - 4
+    (tmp_path / "a.mp4").write_bytes(content[:second] + content[start:end] + content[second:])
+    assert scan_video(tmp_path / "a.mp4").count == scan_video(VIDEOS / "dash.mp4").count
+
+
 @pytest.mark.parametrize("names", [("faststart.mp4", "late.mp4"), ("fragmented.mp4", "fragmented.mp4")])
 def test_two_films_in_one_file_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
     """Decoders show only the first."""

@@ -8,15 +8,16 @@ import pytest
 from microfacial.pipeline.stop_signals import interrupt_on_signals, note_signals
 
 
-def test_a_signal_that_is_ignored_stays_ignored() -> None:
-    """`nohup` lets a command outlive its terminal."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
+    """`nohup` lets a command outlive its terminal. A script lets its background outlive Ctrl+C."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with interrupt_on_signals():
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def test_only_the_first_signal_is_caught() -> None:

@@ -275,7 +275,8 @@ def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Itera
     if repeated:
         raise DatasetError(f"{table}: column {', '.join(repeated)} is there twice. Keep the correct one only")
     for line, row in rows.iterrows():
-        if row[columns.onset] or sum(bool(row[column]) for column in columns.required()) > 1:
+        filled = sum(bool(row[column]) for column in columns.required())
+        if row[columns.onset] or (row[columns.subject] and row[columns.name]) or filled > 2:  # otherwise a note
             yield f"{table.name}, row {line}", row
 
 

@@ -88,7 +88,8 @@ def _identify(cells: "pd.Series[str]", where: str) -> tuple[str, str]:
     subject, name = cells[_COLUMNS.subject], cells[_COLUMNS.name]
     match = re.match("[Ss]([0-9]+)_", name)
     if match is not None:
-        require_own_clip(pad_number(subject, 2), name, match[1], where)
+        person = subject.partition("_")[0]  # some subjects have the number of a session, such as S13_1st
+        require_own_clip(pad_number(person, 2), name, match[1], where)
     return subject, name
 
 

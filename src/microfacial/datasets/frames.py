@@ -24,6 +24,8 @@ from microfacial.errors import DatasetError
 from microfacial.files import digest
 from microfacial.records import FRAME_NUMBER, Clip, Image, frame_path
 
+_MOST_GAPS = 0.1  # share of the steps between the numbers of a folder; more are no gaps
+
 
 class Footage(Protocol):
     """Frames on disk: a `Clip` or a `Recording`."""
@@ -130,6 +132,8 @@ def frame_times(recording: Recording, fps: float | None = None) -> dict[int, flo
     """
     if fps is not None:
         first, step = recording.numbers[0], _usual_step(recording)
+        if step is None:
+            return {number: index / fps for index, number in enumerate(recording.numbers)}
         return {number: (number - first) / step / fps for number in recording.numbers}
     return dict(zip(recording.numbers, recording.seconds, strict=True)) if recording.seconds else {}
 
@@ -145,14 +149,20 @@ def find_gap(recording: Recording) -> str:
     """
     step = _usual_step(recording)
     for before, after in pairwise(recording.numbers):
-        if after - before >= 2 * step:
+        if step is not None and after - before >= 2 * step:
             return f"no frames between {before} and {after}. Their time counts, but movements in it are not seen"
     return ""
 
 
-def _usual_step(recording: Recording) -> int:
-    """Return the median difference of the numbers of frames. Some folders keep every second frame, for example."""
-    return median_low([after - before for before, after in pairwise(recording.numbers)] or [1])
+def _usual_step(recording: Recording) -> int | None:
+    """Return the median difference of the numbers of frames. Some folders keep every second frame, for example.
+
+    Return None if many differences are others, as in a folder that keeps two frames of three. Its numbers are no times.
+    """
+    steps = [after - before for before, after in pairwise(recording.numbers)]
+    usual = median_low(steps or [1])
+    others = sum(step != usual for step in steps)
+    return usual if others <= max(1, _MOST_GAPS * len(steps)) else None
 
 
 def require_fps(recording: Recording, fps: float | None = None) -> float:

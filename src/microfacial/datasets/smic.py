@@ -32,6 +32,7 @@ CAMERA_FPS: Mapping[Camera, float] = MappingProxyType({"HS": 100.0, "VIS": 25.0,
 
 _CROPPED = "SMIC_all_cropped"
 _VARIANTS = (_CROPPED, "")
+_CLIP_NAME = re.compile(r"s\d+_(ne|po|sur)_\d+", re.IGNORECASE)
 _EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}  # by their codes in the names of clips
 
 
@@ -64,10 +65,11 @@ def open_smic(folder: Path, *, camera: Camera = "HS") -> Release:
 
 
 def _find_clips(camera_folder: Path) -> list[Path]:
-    """Return the folders of a camera's clips, sorted. A video stands for the folder that it replaces."""
+    """Return the folders of a camera's clips, sorted. A video with the name of a clip stands for its folder."""
     emotions = (emotion for subject in list_folder(camera_folder) for emotion in list_folder(subject / "micro"))
-    paths = (path for emotion in emotions for path in list_folder(emotion) if not path.name.startswith("._"))
-    return sorted({place for path in paths if (place := frames_folder(path)) is not None})
+    paths = (path for emotion in emotions for path in list_folder(emotion))
+    clips = (path for path in paths if path.is_dir() or _CLIP_NAME.fullmatch(path.stem))
+    return sorted({place for path in clips if (place := frames_folder(path)) is not None})
 
 
 def _read_row(place: Path, corpus: str, camera: Camera, cropped: bool) -> Annotation | FaultyRow:

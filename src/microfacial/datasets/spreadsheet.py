@@ -8,9 +8,9 @@ import lzma
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import dropwhile
+from itertools import dropwhile, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
@@ -83,8 +83,13 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
         if names and pages:
             title, table = pages[0].title, _name_columns([list(names), *_read_page(pages[0], path)], first_line=1)
         else:
-            pages.sort(key=lambda page: (_is_hidden(page), page.title != sheet))
-            tables = ((page.title, _find_header(_read_page(page, path), heading)) for page in pages)
+            pages.sort(key=lambda page: page.title != sheet)  # the sheet of this name, then visible sheets
+            named, others = pages[: bool(pages) and pages[0].title == sheet], pages
+            tables = (  # a heading in the same case, then in another case
+                (page.title, _find_header(_read_page(page, path), heading, normalise))
+                for group, normalise in product((named, others), (str, str.casefold))
+                for page in group
+            )
             title, table = next(((title, table) for title, table in tables if table is not None), ("", None))
         titles = ", ".join(page.title for page in pages[:10])
         if table is not None:
@@ -246,16 +251,13 @@ def _cell_text(cell: Any) -> str:
     return str(value).strip()
 
 
-def _find_header(rows: list[list[str]], heading: str) -> "pd.DataFrame | None":
-    """Return the rows below the header, or None if no row has the heading."""
-    spaced = ([" ".join(text.split()) for text in row] for row in rows)
-    headings = [
-        (number, names) for number, names in enumerate(spaced) if heading.casefold() in map(str.casefold, names)
-    ]
-    if not headings:
-        return None
-    number, names = min(headings, key=lambda row: heading not in row[1])  # the first one with the same case
-    return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
+def _find_header(rows: list[list[str]], heading: str, normalise: Callable[[str], str]) -> "pd.DataFrame | None":
+    """Return the rows below the header, or None if no row has the normalised heading."""
+    for number, row in enumerate(rows):
+        names = [" ".join(text.split()) for text in row]
+        if normalise(heading) in map(normalise, names):
+            return _name_columns([names, *rows[number + 1 :]], first_line=number + 2)
+    return None
 
 
 def _name_columns(rows: list[list[str]], first_line: int) -> "pd.DataFrame":

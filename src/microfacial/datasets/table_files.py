@@ -111,11 +111,11 @@ def _choose_latest(tables: list[Path]) -> Path:
     """Return the table with the highest version, then with the latest date. An .xlsx file is preferred to its source.
 
     Raises:
-        DatasetError: several tables have this version and this date.
+        DatasetError: several different tables have this version and this date.
     """
     latest = max(map(_version_and_date, tables))
     equals = [path for path in tables if _version_and_date(path) == latest]
-    if len(equals) > 1:
+    if len({path.read_bytes() for path in equals}) > 1:
         names = " and ".join(path.name for path in equals[:_FILES_TO_NAME])
         raise DatasetError(f"{equals[0].parent}: {names} have the same version and date. Keep the correct one only")
     return equals[0]

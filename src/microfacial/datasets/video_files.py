@@ -15,6 +15,7 @@ _LISTS_OF_FRAMES = (b"movi", b"rec ")
 _FRAME_CHUNK = re.compile(rb"\d\dd[bc]")
 _CHUNK_NAME = re.compile(rb"[ -~]{4}")
 _LEAST_FRAME_BYTES = 8  # shorter chunks repeat the frame before them
+_MOST_BOX_BYTES = 1 << 24
 _MOST_CHUNKS = 1_000_000
 _HEAD_BYTES = 64
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -80,16 +81,27 @@ def _is_text(path: Path) -> bool:
 def _has_two_films(path: Path) -> bool:
     """Return whether an MP4 or MOV has two films, as `cat a.mp4 b.mp4` writes it. Decoders show only the first.
 
-    Each film has one box `moov`. The fragments of a film have boxes `moof`, so their number does not matter.
+    Each film has one box `moov`. The fragments of a film have boxes `moof` with ascending numbers. Some recorders of
+    fragments repeat the same `moov` between them, which then has a box `mvex`.
     """
-    size, end, films = path.stat().st_size, 0, 0
+    size, end, films, header, last = path.stat().st_size, 0, 0, b"", 0
     with path.open("rb") as stream:
         for _ in range(_MOST_CHUNKS):
             if end >= size or films == 2:
                 break
             stream.seek(end + 4)
-            films += stream.read(4) == b"moov"
+            name, body = stream.read(4), end + 8
             end = _chunk_end(stream, end, size)
+            if name == b"moov":
+                stream.seek(body)
+                box = stream.read(min(end - body, _MOST_BOX_BYTES))
+                films += not (box == header and b"mvex" in box)
+                header = header or box
+            elif name == b"moof":
+                stream.seek(body + 12)  # the number of the fragment, in the box `mfhd`
+                number = int.from_bytes(stream.read(4), "big")
+                films += number == 1 and last >= number
+                last = number
     return films == 2
 
 

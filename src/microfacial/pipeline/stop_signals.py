@@ -32,9 +32,9 @@ def interrupt_on_signals() -> Iterator[None]:
 
 @contextmanager
 def _react_once(react: Callable[[], object]) -> Iterator[None]:
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` ignores it
-        numbers.append(signal.SIGHUP)
+    # `nohup` ignores SIGHUP, and a shell ignores SIGINT for the programs that a script starts in the background.
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in stops if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.getsignal(number) for number in numbers}
 
     def restore() -> None:
