@@ -20,6 +20,7 @@ def test_a_signal_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
         signal.signal(number, before)
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_only_the_first_signal_is_caught() -> None:
     with note_signals() as flag:
         os.kill(os.getpid(), signal.SIGINT)

@@ -200,6 +200,7 @@ def test_a_registered_version_has_no_other_scheme(predict: Predict, capsys: pyte
     assert "--scheme" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_keeps_the_rows_of_the_films_that_are_answered(
     predict: Predict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: signal.Signals

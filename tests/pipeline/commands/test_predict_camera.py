@@ -159,6 +159,7 @@ def test_a_limit_ends_the_recording(watch: Watch, frames: list[Frame], capsys: p
     assert watch.window.pictures == []
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_recording_with_an_answer(
     number: signal.Signals, watch: Watch, frames: list[Frame], capsys: pytest.CaptureFixture[str]
