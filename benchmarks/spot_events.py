@@ -3,7 +3,9 @@
 The videos are those of `microfacial demo --video`: two people who blink, talk, move their heads, and show micro- and
 macro-expressions, compressed as MPEG-4. Settings of spotting were chosen on the seeds `--tuning`.
 
-    python benchmarks/spot_events.py [--tuning] [--videos N] [--seconds S] [--keep FOLDER]
+    python benchmarks/spot_events.py [--tuning] [--videos N] [--seconds S] [--keep FOLDER] [--crf N] [--least-rise X]
+
+`--crf` converts the videos to H.264 with this quality of x264. It needs the program ffmpeg with libx264.
 
 The baseline gets the same signal of motion for each person: the root mean square of the motion of all regions, and how
 far it is from the mean of the frames half a longest micro-expression before and after it. Its intervals have the mean
@@ -12,6 +14,7 @@ length of the drawn micro-expressions, and of the macro-expressions.
 
 import argparse
 import resource
+import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -24,6 +27,7 @@ from microfacial.datasets.event_table import VideoEvent, read_event_table
 from microfacial.datasets.film import open_film
 from microfacial.datasets.synthetic.film import FILM_FPS, write_film
 from microfacial.evaluation.spotting_scores import SpottingScores, score_spotting
+from microfacial.preprocessing.event_rules import EventConfig
 from microfacial.preprocessing.film_spotter import FilmSpotter, PersonEvent
 from microfacial.preprocessing.motion_path import LIDS, REGIONS
 from microfacial.preprocessing.peak_rule import spot_peaks
@@ -38,11 +42,20 @@ MOST_S = 0.5
 Rows = list[tuple[int, FloatArray]]
 
 
-def spot_video(path: Path) -> tuple[list[VideoEvent], list[VideoEvent], float]:
+def convert(video: Path, crf: int) -> Path:
+    """Return the video as H.264, converted by ffmpeg unless the converted file exists."""
+    converted = video.with_stem(f"{video.stem}-crf{crf}")
+    if not converted.exists():
+        codec = ["-c:v", "libx264", "-preset", "veryfast", "-crf", f"{crf}"]
+        subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), *codec, str(converted)], check=True)
+    return converted
+
+
+def spot_video(path: Path, config: EventConfig) -> tuple[list[VideoEvent], list[VideoEvent], float]:
     """Return our movements, those of the baseline, and the processor time per frame in ms."""
     film = open_film(path)
     rows: dict[int, Rows] = defaultdict(list)
-    spotter = FilmSpotter(film.fps, watch=lambda person, number, position: rows[person].append((number, position)))
+    spotter = FilmSpotter(film.fps, config, lambda person, number, position: rows[person].append((number, position)))
     began, frames = time.process_time(), 0
     ours: list[PersonEvent] = []
     for frame in film.frames():
@@ -103,7 +116,10 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=len(HELD_OUT))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--keep", type=Path, help="folder of the videos, which are then drawn only once")
+    parser.add_argument("--crf", type=int, help="quality of H.264, such as 23; MPEG-4 without it")
+    parser.add_argument("--least-rise", type=float, default=EventConfig().least_rise)
     arguments = parser.parse_args()
+    config = EventConfig(least_rise=arguments.least_rise)
     truth: list[VideoEvent] = []
     ours: list[VideoEvent] = []
     peaks: list[VideoEvent] = []
@@ -114,8 +130,11 @@ def main() -> None:
             video = folder / f"film{seed}-{arguments.seconds:g}.mp4"
             if not video.exists():
                 write_film(video, arguments.seconds, seed)
-            truth += [event.in_video(video.stem) for event in read_event_table(video.with_suffix(".csv")).events]
-            events, baseline, spent = spot_video(video)
+            table = read_event_table(video.with_suffix(".csv"))
+            if arguments.crf is not None:
+                video = convert(video, arguments.crf)
+            truth += [event.in_video(video.stem) for event in table.events]
+            events, baseline, spent = spot_video(video, config)
             ours += events
             peaks += baseline
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

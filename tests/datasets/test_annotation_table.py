@@ -138,7 +138,9 @@ def test_a_repeated_column_is_refused(tmp_path: Path, repeated: str) -> None:
         (["a note"], False),
     ],
 )
-def test_only_a_row_with_at_most_one_filled_column_is_a_note(tmp_path: Path, cells: list[object], faulty: bool) -> None:
+def test_a_row_without_onset_and_with_few_filled_columns_is_a_note(
+    tmp_path: Path, cells: list[object], faulty: bool
+) -> None:
     book = Workbook()
     for row in (["Subject", "Filename", "On", "Off", "Emotion"], [6, "006_1_1", 1, 5, "fear"], cells):
         book.worksheets[0].append(row)

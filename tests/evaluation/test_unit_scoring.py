@@ -111,6 +111,16 @@ def test_files_bring_scores_back_and_refuse_those_of_another_model(annotated: Sa
     assert always[-1] is None
 
 
+def edit_scores(path: Path, place: str, wrong: dict[str, object]) -> None:
+    """Replace values in a file of scores. The place is that of their mapping, such as `units.0`."""
+    content = json.loads(path.read_text())
+    target = content
+    for part in filter(None, place.split(".")):
+        target = target[int(part) if part.isdigit() else part]
+    target |= wrong
+    path.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("place", "wrong"),
     [
@@ -142,12 +152,7 @@ def test_wrong_scores_in_a_file_are_refused(
 ) -> None:
     kept, folds, evaluation = scored(annotated)
     write_units(tmp_path / "m", kept, folds, evaluation)
-    content = json.loads((tmp_path / "m/units.json").read_text())
-    target = content
-    for part in filter(None, place.split(".")):
-        target = target[int(part) if part.isdigit() else part]
-    target |= wrong
-    (tmp_path / "m/units.json").write_text(json.dumps(content))
+    edit_scores(tmp_path / "m/units.json", place, wrong)
     with pytest.raises(StorageError, match=r"units\.json"):
         read_units(tmp_path / "m")
 
@@ -193,12 +198,7 @@ def test_scores_that_contradict_the_predictions_are_not_ranked(
     bootstrap = {"bootstrap_draws": CONFIG.bootstrap_draws, "seed": CONFIG.seed}
     (tmp_path / "m/run.json").write_text(json.dumps({"settings": {"train": bootstrap}}))
     assert read_ranked_units(tmp_path, ["m"]) == [evaluation]
-    content = json.loads((tmp_path / "m/units.json").read_text())
-    target = content
-    for part in filter(None, place.split(".")):
-        target = target[int(part) if part.isdigit() else part]
-    target |= wrong
-    (tmp_path / "m/units.json").write_text(json.dumps(content))
+    edit_scores(tmp_path / "m/units.json", place, wrong)
     with pytest.raises(StorageError, match=named):
         read_ranked_units(tmp_path, ["m"])
 

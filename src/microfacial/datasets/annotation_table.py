@@ -249,7 +249,9 @@ def read_rows(
 
 
 def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":
-    """Yield each row of a table that has an onset or fills two required columns. The others are blank or notes.
+    """Yield each row of a table that has an onset, has a subject and a name, or fills three required columns.
+
+    The other rows are blank, or they are notes and totals.
 
     Args:
         table: path of the spreadsheet.
@@ -276,7 +278,7 @@ def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Itera
         raise DatasetError(f"{table}: column {', '.join(repeated)} is there twice. Keep the correct one only")
     for line, row in rows.iterrows():
         filled = sum(bool(row[column]) for column in columns.required())
-        if row[columns.onset] or (row[columns.subject] and row[columns.name]) or filled > 2:  # otherwise a note
+        if row[columns.onset] or (row[columns.subject] and row[columns.name]) or filled > 2:
             yield f"{table.name}, row {line}", row
 
 

@@ -50,7 +50,7 @@ def call_decoder(path: Path, call: Callable[[], _T]) -> tuple[_T, str]:
     with _ONE_CALL:
         log = _empty_log()
         try:
-            with _speaking_decoders(), _redirect_stderr(log):
+            with _usual_messages(), _redirect_stderr(log):
                 result = call()
         except cv2.error as error:
             reason = " ".join(str(error.err or error).split())
@@ -107,8 +107,8 @@ def _length(log: int) -> int:
 
 
 @contextmanager
-def _speaking_decoders() -> Iterator[None]:
-    """Ignore the user's settings that silence decoders or change what they decode. Restore them at the end."""
+def _usual_messages() -> Iterator[None]:
+    """Leave out the user's settings that hide messages or change what is decoded. Restore them at the end."""
     variables = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
     level = cv2.utils.logging.getLogLevel()
     quiet = level < cv2.utils.logging.LOG_LEVEL_ERROR

@@ -145,19 +145,22 @@ def find_gap(recording: Recording) -> str:
         recording: the recording.
 
     Returns:
-        The first gap, or an empty text if no frame is missing.
+        The first gap. Empty if no frame is missing, or if the steps between the numbers are irregular.
     """
     step = _usual_step(recording)
+    if step is None:
+        return ""
     for before, after in pairwise(recording.numbers):
-        if step is not None and after - before >= 2 * step:
+        if after - before >= 2 * step:
             return f"no frames between {before} and {after}. Their time counts, but movements in it are not seen"
     return ""
 
 
 def _usual_step(recording: Recording) -> int | None:
-    """Return the median difference of the numbers of frames. Some folders keep every second frame, for example.
+    """Return the median step between the numbers of frames. It is 2 in a folder that keeps every second frame.
 
-    Return None if many differences are others, as in a folder that keeps two frames of three. Its numbers are no times.
+    Return None if more than a few steps differ from it, as in a folder that keeps two frames of three. Then the numbers
+    do not show the time.
     """
     steps = [after - before for before, after in pairwise(recording.numbers)]
     usual = median_low(steps or [1])

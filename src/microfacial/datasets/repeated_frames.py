@@ -23,7 +23,7 @@ _LEAST_CHANGE = 0.02  # mean difference of grey levels; less shows that nothing 
 # pictures, but the frames between them change more.
 _REPEATED_CHANGES = (0.005, 0.015)
 _LEAST_GROUPS = 8  # in which something changes
-_LEAST_REPEATED = 0.3  # share of frames without a change; no film of repeated pictures has fewer, so this saves time
+_LEAST_REPEATED = 0.3  # share of frames without a change; films of repeated pictures have more
 
 
 class RepeatFilter:

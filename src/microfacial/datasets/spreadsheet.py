@@ -64,7 +64,7 @@ def read_table(path: Path, heading: str, sheet: str | None = None, names: tuple[
     Args:
         path: file of the spreadsheet.
         heading: text of one cell in the header. The first row with such a cell is the header. Another case matches if
-            no row of the sheet has the same case.
+            no sheet has the same case. In the sheet that is named, it always matches.
         sheet: name of the sheet. If this is None, or the sheet is not there or has no header, the first sheet that has
             the header is read. Visible sheets are read before hidden ones.
         names: names of the columns, from left to right, of a table without a header. Then all of the first visible

@@ -112,8 +112,8 @@ def run_folds(
     Raises:
         ConfigError: the model, the preset or a key does not exist, or a value is wrong. The data are not the result of
             `load_data`.
-        ProtocolError: the data cannot be divided by the protocol, or no clip has annotated units and the task is
-            `units`.
+        ProtocolError: the data cannot be divided by the protocol, or the task is `units` and no clip has annotated
+            units.
     """
     _check_data(data, "run_folds")
     count = check_processes(processes)
@@ -144,7 +144,7 @@ def score(data: Data, folds: Iterable[FoldResult], name: str = "model") -> Evalu
     if data.protocol.task == "units":
         raise ConfigError('score: train.task is units. Call score_action_units, or pass task="classes" to load_data')
     results = _collect(folds, len(data.classes), "score")
-    return pool(name, _label(data), results, _protocol_of(results, data.protocol))
+    return pool(name, _label(data), results, _scored_protocol(results, data.protocol))
 
 
 def score_action_units(data: Data, folds: Iterable[FoldResult], name: str = "model") -> UnitEvaluation:
@@ -169,7 +169,7 @@ def score_action_units(data: Data, folds: Iterable[FoldResult], name: str = "mod
     if data.protocol.task == "classes":
         raise ConfigError('score_action_units: train.task is classes. Call score, or pass task="units" to load_data')
     results = _collect(folds, len(SCORED_UNITS), "score_action_units")
-    return pool_units(name, keep_annotated(_label(data)), results, _protocol_of(results, data.protocol))
+    return pool_units(name, keep_annotated(_label(data)), results, _scored_protocol(results, data.protocol))
 
 
 def _check_data(data: object, where: str) -> None:
@@ -192,7 +192,7 @@ def _collect(folds: Iterable[FoldResult], columns: int, where: str) -> list[Fold
     return results
 
 
-def _protocol_of(folds: Sequence[FoldResult], protocol: TrainConfig) -> TrainConfig:
+def _scored_protocol(folds: Sequence[FoldResult], protocol: TrainConfig) -> TrainConfig:
     """Return the protocol with one repetition if the folds are those of the first repetition alone."""
     first_only = all(fold.plan.repeat == protocol.seed for fold in folds)
     return protocol.model_copy(update={"repeats": 1}) if first_only else protocol

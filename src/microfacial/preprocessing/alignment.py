@@ -127,8 +127,10 @@ def place_distance(first: FloatArray, second: FloatArray, size_px: int) -> float
 
 @lru_cache
 def _corners(low: float, high: float) -> FloatArray:
-    """Return the corners of a square, `(4, 2)`, x and y. They are used in every frame of a film, and never changed."""
-    return np.array([(low, low), (high, low), (low, high), (high, high)])
+    """Return the corners of a square, `(4, 2)`, x and y. They are read-only, because all calls share them."""
+    corners = np.array([(low, low), (high, low), (low, high), (high, high)])
+    corners.flags.writeable = False
+    return corners
 
 
 def is_turned(face: PlacedFace) -> bool:

@@ -128,7 +128,7 @@ def _fit_all(image: Image, detections: Iterable[tuple[FaceSquare, float]]) -> li
     faces: list[Landmarks] = []
     fitted: list[FaceSquare] = []
     for square, confidence in detections:
-        if any(_is_equal(square, other) for other in fitted):
+        if any(_is_nearly_equal(square, other) for other in fitted):
             continue
         face = _fit_landmarks(image, square, confidence)
         if face is not None:
@@ -158,7 +158,7 @@ def _is_near(first: FaceSquare, second: FaceSquare) -> bool:
     return bool(distance < 0.5 * max(first.side, second.side))
 
 
-def _is_equal(first: FaceSquare, second: FaceSquare) -> bool:
+def _is_nearly_equal(first: FaceSquare, second: FaceSquare) -> bool:
     """Return whether two squares have nearly the same middle and the same size."""
     distance = np.hypot(*(first.middle - second.middle))
     smaller, larger = sorted((first.side, second.side))
