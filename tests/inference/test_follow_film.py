@@ -2,11 +2,15 @@
 
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from drawn_films import FPS, draw_face, smile, write_film
 
 from microfacial.inference.follow_film import FollowedFilm, follow_film
+from microfacial.preprocessing import film_spotter
+from microfacial.preprocessing.alignment import place_all_faces
+from microfacial.preprocessing.landmarks import BORDERS
 
 
 def follow_face(folder: Path, frames: int) -> FollowedFilm:
@@ -30,6 +34,13 @@ def test_a_film_of_three_frames_has_no_events_and_a_note_says_how_many_are_neede
     assert followed.events == ()
     assert not any(person.person.spotter.signal)
     assert "only 3 frames" in person.note
+
+
+def test_newcomers_are_searched_with_each_border_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Mock(wraps=place_all_faces)
+    monkeypatch.setattr(film_spotter, "place_all_faces", search)
+    follow_face(tmp_path, 100)
+    assert [call.args[3] for call in search.call_args_list] == [BORDERS, BORDERS[1:], BORDERS[:1]]
 
 
 def find_moments(followed: FollowedFilm) -> list[tuple[int, int, int]]:

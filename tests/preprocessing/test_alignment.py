@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from fakes import texture
-from microfacial.preprocessing.alignment import covered_pixels, mean_face, warp_to_square
+from microfacial.preprocessing.alignment import covered_pixels, mean_face, warp_to_grey, warp_to_square
+from microfacial.preprocessing.portable import portable_opencv, round_similarity
 from microfacial.preprocessing.regions import EYE_CORNERS
 
 
@@ -23,6 +24,15 @@ def test_a_warp_repeats_the_edge_beyond_the_frame() -> None:
     warped = warp_to_square(frame, np.array([[1.0, 0.0, 10.0], [0.0, 1.0, 0.0]]), 40)
     expected = cv2.copyMakeBorder(frame, 0, 0, 10, 0, cv2.BORDER_REPLICATE)
     assert np.array_equal(warped, expected)
+
+
+@pytest.mark.parametrize("shift", [(-30.0, -40.0), (5.0, 8.0), (-500.0, 20.0), (90.0, -300.0)])
+def test_the_part_of_a_frame_in_the_square_is_warped_as_the_whole_frame(shift: tuple[float, float]) -> None:
+    frame = np.stack([texture(120, 90, seed)[..., 0] for seed in range(3)], axis=-1)
+    transform = round_similarity(np.column_stack([[[1.2, -0.4], [0.4, 1.2]], shift]))
+    with portable_opencv():
+        whole = warp_to_square(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), transform, 64)
+    assert np.abs(warp_to_grey(frame, transform, 64).astype(int) - whole).max() <= 1
 
 
 def test_a_pixel_is_covered_where_the_square_shows_the_frame() -> None:

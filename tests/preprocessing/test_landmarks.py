@@ -13,8 +13,8 @@ from skimage import data
 from fakes import texture
 from microfacial.errors import StorageError
 from microfacial.preprocessing import face_networks, landmarks
-from microfacial.preprocessing.face_networks import FaceSquare, enclose_points, fit_mesh
-from microfacial.preprocessing.landmarks import find_all_landmarks, find_landmarks, follow_landmarks
+from microfacial.preprocessing.face_networks import FaceSquare, detect_faces, enclose_points, fit_mesh
+from microfacial.preprocessing.landmarks import BORDERS, find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.regions import EYE_CORNERS
 
 PHOTO: NDArray[np.uint8] = np.ascontiguousarray(data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
@@ -145,6 +145,42 @@ def test_a_face_in_front_of_a_larger_one_is_fitted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(landmarks, "fit_mesh", fit)
     monkeypatch.setattr(landmarks, "detect_faces", lambda *_: [(large, 0.9), (small, 0.8)])
     assert len(find_all_landmarks(np.zeros((400, 400, 3), np.uint8))) == 2
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (101, 333), (128, 100), (90, 60), (30, 50)])
+def test_the_input_of_the_detector_is_the_whole_square(
+    size: tuple[int, int], border: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Mock(return_value=[np.full(896, -9.0), np.zeros((896, 16))])
+    monkeypatch.setattr(face_networks, "_run", network)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    detect_faces(image, border)
+    side = max(size) + 2 * round(border * max(size))
+    square = np.full((side, side, 3), 128, np.uint8)
+    top, left = ((side - length) // 2 for length in size)
+    square[top : top + size[0], left : left + size[1]] = image
+    expected = cv2.resize(square, (128, 128), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(network.call_args.args[1], expected)
+
+
+def test_a_search_with_one_border_is_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    detect = Mock(return_value=[])
+    monkeypatch.setattr(landmarks, "detect_faces", detect)
+    scene = np.full((400, 600, 3), 150, np.uint8)
+    assert find_all_landmarks(scene, borders=(0.25,)) == []
+    assert [call.args[1] for call in detect.call_args_list] == [0.25]
+
+
+def test_parts_of_an_image_are_searched_unless_a_known_face_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = find_points(CROP)
+    detect = Mock(return_value=[])
+    monkeypatch.setattr(landmarks, "detect_faces", detect)
+    scene = np.full((400, 600, 3), 150, np.uint8)
+    find_all_landmarks(scene, [2.0 * points], (0.0,))
+    assert detect.call_count == 1
+    find_all_landmarks(scene, [0.5 * points], (0.0,))
+    assert detect.call_count > 4
 
 
 def test_faces_that_are_known_are_left_out() -> None:

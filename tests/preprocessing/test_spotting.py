@@ -160,6 +160,11 @@ def test_the_noise_of_a_clip_does_not_contain_the_movement_that_fills_it() -> No
     assert 0.0 < still < 0.15
 
 
+def test_a_first_frame_that_differs_from_all_others_is_no_movement() -> None:
+    with pytest.raises(DatasetError, match="no start or no end"):
+        spot_interval(film([1.5] + [0.0] * 18), FPS, CONFIG)
+
+
 def test_a_movement_that_fills_a_short_clip_is_compared_with_the_noise_of_single_frames(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -69,7 +69,7 @@ class RepeatFilter:
         step = max(1, image.shape[0] // _ROWS)
         picture = np.ascontiguousarray(image[::step, ::step, 1])  # green, which resembles grey
         last = picture if self._last is None or self._last.shape != picture.shape else self._last
-        self._changes.append(float(cv2.absdiff(picture, last).mean()))
+        self._changes.append(cv2.norm(picture, last, cv2.NORM_L1) / picture.size)
         self._last = picture
         self._count += 1
 

@@ -17,10 +17,12 @@ from microfacial.inference.unfamiliar_motion import find_unfamiliar
 from microfacial.preprocessing.alignment import PlacedFace, place_all_faces, place_distance
 from microfacial.preprocessing.flow import key_frames
 from microfacial.preprocessing.head_run import RUN_SIZE_PX
+from microfacial.preprocessing.landmarks import BORDERS
 from microfacial.preprocessing.regions import face_boxes
 from microfacial.records import ONSET_APEX, Clip, Face, FaceStore, FloatArray, Image
 
 _SAME_PLACE = 0.3  # of the square's side: a face this far from where it was followed is another one
+_SURELY_SAME = 0.1  # no other face is as near, so the search can end
 
 
 def recognise_events(
@@ -107,14 +109,20 @@ def _find_face(clip: Clip, frame: Image, places: Mapping[int, FloatArray], model
     moves = max(place_distance(places[clip.onset], places[number], RUN_SIZE_PX) for number in (clip.apex, clip.offset))
     if moves > LARGEST_SHIFT * RUN_SIZE_PX:
         raise DatasetError("the head moves too far during the movement")
-    candidates = [
-        (_distance(face, places[clip.onset], model), face) for face in place_all_faces(frame, model.faces.size_px)
-    ]
-    distance, face = min(candidates, key=lambda candidate: candidate[0], default=(np.inf, None))
-    if face is None or distance > _SAME_PLACE:
+    nearest, distance = None, _SAME_PLACE
+    for border in BORDERS:
+        for face in place_all_faces(frame, model.faces.size_px, borders=(border,)):
+            away = _distance(face, places[clip.onset], model)
+            if away <= distance:
+                nearest, distance = face, away
+        if distance <= _SURELY_SAME:
+            break
+    if nearest is None:
         raise DatasetError(f"the face is not found in frame {clip.onset}")
-    boxes = face_boxes(model.faces.regions, face.points, model.faces.size_px)
-    return Face(clip=clip.id, transform=face.transform, boxes=boxes, source="landmarks", confidence=face.confidence)
+    boxes = face_boxes(model.faces.regions, nearest.points, model.faces.size_px)
+    return Face(
+        clip=clip.id, transform=nearest.transform, boxes=boxes, source="landmarks", confidence=nearest.confidence
+    )
 
 
 def _distance(face: PlacedFace, place: FloatArray, model: AnsweringModel) -> float:

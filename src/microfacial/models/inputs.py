@@ -1,6 +1,7 @@
 """Compute the inputs of models from faces and flow. Each clip is processed alone, so nothing leaks between clips."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -218,10 +219,11 @@ def _portrait(motion: _Maps, store: FaceStore, size_px: int) -> _Maps:
     if store.unit != "stretched":
         side = motion.shape[-1]
         top, left, bottom, right = (round(share * side) for share in PORTRAIT)
-        motion = (motion * face_area(side))[:, top:bottom, left:right]
+        motion = motion[:, top:bottom, left:right] * face_area(side)[top:bottom, left:right]
     return _resize(motion, size_px)
 
 
+@lru_cache
 def face_area(size_px: int) -> NDArray[np.bool_]:
     """Return the area of the aligned square where faces lie: everything above the cheeks, and half an ellipse below.
 
@@ -231,11 +233,12 @@ def face_area(size_px: int) -> NDArray[np.bool_]:
         size_px: side of the square.
 
     Returns:
-        `(size_px, size_px)` bool.
+        `(size_px, size_px)` bool, read-only.
     """
     rows, columns = (np.indices((size_px, size_px)) + 0.5) / size_px
     across, down = (columns - 0.5) / _JAW_WIDTH, np.maximum(rows - _CHEEKS, 0.0) / _JAW_HEIGHT
     inside: NDArray[np.bool_] = across**2 + down**2 < 1
+    inside.flags.writeable = False
     return inside
 
 

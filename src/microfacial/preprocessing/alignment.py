@@ -3,7 +3,8 @@
 On the aligned square the mean face is upright and symmetric. Brows, cheeks and chin lie inside.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microfacial.preprocessing.face_networks import WEIGHTS
-from microfacial.preprocessing.landmarks import Landmarks, find_all_landmarks, find_landmarks, follow_landmarks
+from microfacial.preprocessing.landmarks import BORDERS, Landmarks, find_all_landmarks, find_landmarks, follow_landmarks
 from microfacial.preprocessing.portable import portable_opencv, round_points, round_similarity
 from microfacial.preprocessing.similarity import fit_similarity, invert_similarity, transform_points
 from microfacial.records import FloatArray, Image
@@ -59,7 +60,10 @@ def place_face(frame: Image, size_px: int) -> PlacedFace | None:
 
 
 def place_all_faces(
-    frame: Image, size_px: int, known: Iterable[tuple[PlacedFace, FloatArray]] = ()
+    frame: Image,
+    size_px: int,
+    known: Iterable[tuple[PlacedFace, FloatArray]] = (),
+    borders: Sequence[float] = BORDERS,
 ) -> list[PlacedFace]:
     """Find all faces in a frame, and fit the similarity of each to the aligned square.
 
@@ -68,12 +72,13 @@ def place_all_faces(
         size_px: side of the aligned square.
         known: faces of earlier frames whose place in this frame is known, each with its similarity from frame pixels to
             aligned pixels, `(2, 3)`. They are left out, which saves the time to fit them.
+        borders: see `find_all_landmarks`.
 
     Returns:
         The other faces.
     """
     points = [_place_in_frame(face, transform) for face, transform in known]
-    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame, points)]
+    return [_place(landmarks, size_px) for landmarks in find_all_landmarks(frame, points, borders)]
 
 
 def follow_face(frame: Image, face: PlacedFace, transform: FloatArray, size_px: int) -> PlacedFace | None:
@@ -184,7 +189,7 @@ def warp_to_square(frame: Image, transform: FloatArray, size_px: int) -> Image:
 
 @portable_opencv()
 def warp_to_grey(frame: Image, transform: FloatArray, size_px: int) -> Image:
-    """Warp a frame onto the aligned square and convert it to grey.
+    """Convert a frame to grey and warp it onto the aligned square. Beyond the frame, its edge pixels are repeated.
 
     Args:
         frame: `(H, W, 3)` uint8 BGR.
@@ -194,7 +199,32 @@ def warp_to_grey(frame: Image, transform: FloatArray, size_px: int) -> Image:
     Returns:
         `(size_px, size_px)` uint8.
     """
-    return np.asarray(cv2.cvtColor(warp_to_square(frame, transform, size_px), cv2.COLOR_BGR2GRAY), np.uint8)
+    # The grey levels of the square's part of the frame are enough. Pixels next to it have a part in the interpolation.
+    columns, rows = (
+        slice(min(max(0, math.floor(low) - 1), length - 1), max(1, math.ceil(high) + 2))
+        for low, high, length in zip(*_bounds(transform, size_px), frame.shape[1::-1], strict=True)
+    )
+    grey = cv2.cvtColor(frame[rows, columns], cv2.COLOR_BGR2GRAY)
+    corner = transform_points(transform, np.array([columns.start, rows.start], np.float64))
+    return np.asarray(warp_to_square(grey, np.column_stack([transform[:, :2], corner]), size_px), np.uint8)
+
+
+def _bounds(transform: FloatArray, size_px: int) -> tuple[list[float], list[float]]:
+    """Return the least and the greatest x and y in a frame of the pixels just outside of the aligned square."""
+    corners = transform_points(invert_similarity(transform), _corners(-1.0, float(size_px)))
+    return corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+
+
+def is_covered(frame: Image, transform: FloatArray, size_px: int) -> bool:
+    """Return whether all of the aligned square shows the frame itself.
+
+    Args:
+        frame: `(H, W, …)` uint8.
+        transform: similarity from frame pixels to aligned pixels, `(2, 3)`.
+        size_px: side of the aligned square.
+    """
+    (left, top), (right, bottom) = _bounds(transform, size_px)
+    return left >= 0 and top >= 0 and right <= frame.shape[1] - 1 and bottom <= frame.shape[0] - 1
 
 
 @portable_opencv()
@@ -209,9 +239,7 @@ def covered_pixels(frame: Image, transform: FloatArray, size_px: int) -> NDArray
     Returns:
         `(size_px, size_px)` bool.
     """
-    corners = transform_points(invert_similarity(transform), _corners(-1.0, float(size_px)))  # just outside
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    if left >= 0 and top >= 0 and right <= frame.shape[1] - 1 and bottom <= frame.shape[0] - 1:
+    if is_covered(frame, transform, size_px):
         return np.ones((size_px, size_px), np.bool_)
     ones = np.ones(frame.shape[:2], np.uint8)
     return cv2.warpAffine(ones, transform, (size_px, size_px), flags=cv2.INTER_NEAREST).astype(np.bool_)

@@ -8,6 +8,7 @@ Monocular Video on Mobile GPUs, arXiv:1907.06724. The weights and their licence:
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,8 +101,7 @@ def detect_faces(image: Image, border: float) -> list[tuple[FaceSquare, float]]:
     Raises:
         StorageError: The network's weights are missing or damaged.
     """
-    padded, corner = _pad(image, border)
-    small = cv2.resize(padded, (_DETECTOR_PX, _DETECTOR_PX), interpolation=cv2.INTER_AREA)
+    small, side, corner = _shrink(image, border)
     logits, offsets = _run(_DETECTOR, small, -1.0, ("classificators", "regressors"))
     scores = _sigmoid(logits.ravel())
     # Each row has the middle and the size of the box, then six points, eyes first. All but the size are relative to the
@@ -114,7 +114,7 @@ def detect_faces(image: Image, border: float) -> list[tuple[FaceSquare, float]]:
         best = int(np.where(remaining, scores, 0.0).argmax())
         same = remaining & (_overlap(boxes, boxes[best]) >= _MINIMUM_OVERLAP)
         same[best] = True
-        face = np.average(rows[same], axis=0, weights=scores[same]) * len(padded) / _DETECTOR_PX
+        face = np.average(rows[same], axis=0, weights=scores[same]) * side / _DETECTOR_PX
         middle = face[0] - corner - 0.5  # the detector's pixel centres lie at +½
         square = FaceSquare(middle=middle, side=face[1].max(), across=_unit(face[3] - face[2]))
         faces.append((square, float(scores[best])))
@@ -122,19 +122,33 @@ def detect_faces(image: Image, border: float) -> list[tuple[FaceSquare, float]]:
     return faces
 
 
-def _pad(image: Image, border: float) -> tuple[Image, FloatArray]:
-    """Put the image in the middle of a grey square. Return the square, and x and y of the image's corner in it.
+def _shrink(image: Image, border: float) -> tuple[Image, int, FloatArray]:
+    """Put an image in the middle of a grey square, and shrink the square to the detector's input.
+
+    Only the part of the square that shows the image is shrunk, which takes less time. The result is the same.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
         border: width of the grey border at both ends of the longer side, as a fraction of that side.
+
+    Returns:
+        The input, the side of the square in px, and x and y of the image's corner in the square.
     """
     height, width = image.shape[:2]
     side = max(height, width) + 2 * round(border * max(height, width))
+    # Every `cells` pixels of the input are `step` whole pixels of the square. The part has whole steps.
+    cells = _DETECTOR_PX // math.gcd(side, _DETECTOR_PX) if side > _DETECTOR_PX else _DETECTOR_PX
+    step = side * cells // _DETECTOR_PX
     top, left = (side - height) // 2, (side - width) // 2
-    ends = (top, side - height - top, left, side - width - left)
-    padded = cv2.copyMakeBorder(image, *ends, cv2.BORDER_CONSTANT, value=(_GREY,) * 3)
-    return padded, np.array([left, top], dtype=np.float64)
+    (up, down), (back, ahead) = ((low // step, -(-(low + n) // step)) for low, n in ((top, height), (left, width)))
+    ends = (top - up * step, down * step - top - height, left - back * step, ahead * step - left - width)
+    part = cv2.copyMakeBorder(image, *ends, cv2.BORDER_CONSTANT, value=(_GREY,) * 3)
+    size = ((ahead - back) * cells, (down - up) * cells)
+    small = np.full((_DETECTOR_PX, _DETECTOR_PX, 3), _GREY, np.uint8)
+    small[up * cells : down * cells, back * cells : ahead * cells] = cv2.resize(
+        part, size, interpolation=cv2.INTER_AREA
+    )
+    return small, side, np.array([left, top], dtype=np.float64)
 
 
 @lru_cache

@@ -26,6 +26,7 @@ from microfacial.preprocessing.head_run import (
     skin_likeness,
     start_run,
 )
+from microfacial.preprocessing.landmarks import BORDERS
 from microfacial.preprocessing.motion_path import MeasuredFrame, MotionPath
 from microfacial.preprocessing.person_spotter import PersonSpotter, SpottedEvent
 from microfacial.preprocessing.similarity import invert_similarity, transform_points
@@ -33,7 +34,7 @@ from microfacial.records import FloatArray, Image
 
 WatchPositions = Callable[[int, int, FloatArray], None]
 
-_NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people
+_NEWCOMERS_S = 1.0  # time after which the whole frame is searched for further people, with each border in turn
 _AWAY_S = 10.0  # a person who is away for longer is a new one
 _NEAR = 0.75  # of the square's side on the frame: a face this close to the last place of a person is the person's
 _LOOKS_PX = (4.0, 16.0)  # structures that are compared; coarser than for following, so that poses can differ
@@ -104,6 +105,7 @@ class FilmSpotter:
         self._config = config or EventConfig()
         self._index = 0
         self._next_search = 0
+        self._searches = 0
         self.set_rate(fps)
 
     def set_rate(self, fps: float) -> None:
@@ -191,7 +193,11 @@ class FilmSpotter:
     def _find_people(self, frame: TimedFrame, seconds: float) -> None:
         """Search the whole frame, and start runs at faces that are not followed."""
         known = [(person.run.face, person.run.transform) for person in self.people if person.run is not None]
-        faces = place_all_faces(frame.image, RUN_SIZE_PX, known)
+        lost = any(person.run is None and seconds - person.seconds <= _NEWCOMERS_S for person in self.people)
+        turn = self._searches % len(BORDERS)
+        borders = BORDERS if lost or not known else BORDERS[turn : turn + 1]
+        faces = place_all_faces(frame.image, RUN_SIZE_PX, known, borders)
+        self._searches += 1
         for face in sorted(faces, key=lambda face: _locate(face.transform)[0][0]):
             middle, side = _locate(face.transform)
             if not any(person.run is not None and _is_near(person, middle, side) for person in self.people):

@@ -21,6 +21,7 @@ from microfacial.preprocessing.alignment import (
     PlacedFace,
     covered_pixels,
     follow_face,
+    is_covered,
     place_distance,
     warp_to_grey,
 )
@@ -51,7 +52,7 @@ class HeadRun:
         visible: pixels that all of the frames show, `(S, S)`.
         first: the first frame on the aligned square, `(S, S)` uint8, grey.
         transform: similarity from the last frame to the aligned square, `(2, 3)`.
-        structure: structure of the skin in the first frame by its band, a cache of `skin_likeness`.
+        structure: structure of the skin in the first frame by its band, normalised; a cache of `skin_likeness`.
     """
 
     face: PlacedFace
@@ -118,7 +119,7 @@ def predict_run(run: HeadRun, frame: Image) -> Image | None:
     Returns:
         The frame on the aligned square, `(S, S)` uint8, or None if the face is not there or reaches out of the frame.
     """
-    if not covered_pixels(frame, run.transform, RUN_SIZE_PX).all():
+    if not is_covered(frame, run.transform, RUN_SIZE_PX):
         return None
     aligned = warp_to_grey(frame, run.transform, RUN_SIZE_PX)
     return aligned if skin_likeness(run, aligned) >= _LEAST_LIKENESS else None
@@ -189,18 +190,26 @@ def skin_likeness(run: HeadRun, frame: Image, band_px: tuple[float, float] = _BA
     """
     skin = run.skin[::_BAND_STEP_PX, ::_BAND_STEP_PX]
     if band_px not in run.structure:
-        run.structure[band_px] = _filter_band(run.first, band_px)[skin]
-    first, second = run.structure[band_px], _filter_band(frame, band_px)[skin]
-    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / norm if norm else 0.0
+        run.structure[band_px] = _normalise(_filter_band(run.first, band_px)[skin])
+    second = _filter_band(frame, band_px)[skin]
+    norm = float(np.sqrt((second**2).sum()))
+    return float((run.structure[band_px] * second).sum()) / norm if norm else 0.0
+
+
+def _normalise(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values whose squares have the sum 1, or zeros."""
+    norm = np.sqrt((values**2).sum())
+    return values / norm if norm else values
 
 
 def _filter_band(grey: Image, band_px: tuple[float, float]) -> NDArray[np.float32]:
     """Return the structures of a picture whose size lies in a band, at half of its size."""
     size = (grey.shape[1] // _BAND_STEP_PX, grey.shape[0] // _BAND_STEP_PX)
     picture = cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    fine, coarse = (cv2.GaussianBlur(picture, (0, 0), sigma / _BAND_STEP_PX) for sigma in band_px)
-    return np.asarray(fine - coarse, np.float32)
+    fine_px, coarse_px = (sigma / _BAND_STEP_PX for sigma in band_px)
+    half = cv2.resize(picture, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(cv2.GaussianBlur(half, (0, 0), coarse_px / 2), size)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), fine_px) - coarse, np.float32)
 
 
 def fill_depth(face: PlacedFace) -> NDArray[np.float32]:

@@ -21,11 +21,17 @@ from microfacial.preprocessing.face_networks import (
 from microfacial.preprocessing.portable import portable_opencv, round_confidence
 from microfacial.records import FloatArray, Image
 
+BORDERS = (0.25, 0.0)
+"""Borders that are put around an image, of its longer side, at both ends. The image is searched with each of them.
+
+Without a border, some crops cut close to the face are missed. A border can make a small face too small.
+"""
+
 _MOST_SHIFT, _MOST_GROWTH = 0.1, 1.25  # of the side, between the squares that two passes find for one face
-_BORDER = 0.25  # of the longer side, at both ends; without it, some crops cut close to the face are missed
 _MESH_PASSES = 3  # first on the detector's crop, then twice on a crop around the mesh; the last hardly moves it
 _ALIKE = 0.9  # two faces are alike in size from this ratio of their sides; the one nearer to the middle is then chosen
 _LEAST_TILE_PX = 192  # side of the smallest part of an image that is searched
+_LARGE = 0.2  # of the longer side of an image: the detector sees faces of this side in the whole image
 _TILE_LEVELS = 2  # the parts have the shorter side of the image, then half of it
 _TILE_STEP = 0.5  # distance of the parts over their side
 
@@ -66,12 +72,15 @@ def find_landmarks(image: Image) -> Landmarks | None:
 
 
 @portable_opencv()
-def find_all_landmarks(image: Image, known: Sequence[FloatArray] = ()) -> list[Landmarks]:
+def find_all_landmarks(
+    image: Image, known: Sequence[FloatArray] = (), borders: Sequence[float] = BORDERS
+) -> list[Landmarks]:
     """Find the points of all faces in an image.
 
     Args:
         image: `(H, W, 3)` uint8 BGR.
         known: points of faces whose place is known, each `(468, 2)` in px. They are not fitted again.
+        borders: some of `BORDERS`. Parts of the image are searched only if 0 is among them.
 
     Returns:
         The landmarks of each face that is not known.
@@ -80,14 +89,16 @@ def find_all_landmarks(image: Image, known: Sequence[FloatArray] = ()) -> list[L
         StorageError: The networks' weights are missing or damaged.
     """
     places = [enclose_points(points) for points in known]
-    # The border can make a small face too small. The first result for a face is used.
-    detections = detect_faces(image, _BORDER) + detect_faces(image, 0.0)
+    # The first result for a face is used.
+    detections = [detection for border in borders for detection in detect_faces(image, border)]
     unknown = _leave_out(detections, places)
     faces = _fit_all(image, unknown)
+    # Faces as small as the known ones would have been seen in the whole image.
+    seen = len(unknown) < len(detections) or any(place.side >= _LARGE * max(image.shape[:2]) for place in places)
     side = min(image.shape[:2])
-    for _ in range(_TILE_LEVELS):
-        if faces or len(unknown) < len(detections) or side < _LEAST_TILE_PX:
-            break  # faces as small as the known ones would have been seen in the whole image
+    for _ in range(0 if seen or 0.0 not in borders else _TILE_LEVELS):
+        if faces or side < _LEAST_TILE_PX:
+            break
         faces = _fit_all(image, _leave_out(_detect_in_tiles(image, side), places))
         side //= 2
     return faces

@@ -27,7 +27,7 @@ def transform_points(similarity: FloatArray, points: _Points) -> FloatArray:
     """
     x, y = points[..., 0], points[..., 1]
     moved = np.empty(points.shape, np.float64)
-    for axis, (across, down, shift) in enumerate(similarity):
+    for axis, (across, down, shift) in enumerate(similarity.tolist()):
         moved[..., axis] = across * x + down * y + shift
     return moved
 

@@ -31,6 +31,7 @@ from microfacial.records import FloatArray, Image
 _MINIMUM_FRAMES = 5
 _SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
 _LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
+_LEAST_FALL = 0.2  # of the apex's motion, before or after it; less is a frame that differs from all others
 _REST_PERCENT = 20  # at least this percentage of a raw clip's frames shows a face at rest
 
 
@@ -277,14 +278,15 @@ def _find_peaks(signal: FloatArray, threshold: float, apart: int) -> list[int]:
 def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: SpottingConfig) -> tuple[int, int, int]:
     """Return the indices of onset, apex and offset.
 
-    Onset and offset are the nearest frames in which little of the apex's motion is left.
+    Onset and offset are the nearest frames with little of the apex's motion. All are the apex if most frames have much.
     """
-    pattern = film.departure(apex, lag)
-    reach = max(2, round(config.longest_s * fps))
+    pattern, reach = film.departure(apex, lag), max(2, round(config.longest_s * fps))
     first, last = max(0, apex - reach), min(len(film) - 1, apex + reach)
     shares = [1.0 + film.share(film.between(apex, index), pattern) for index in range(first, last + 1)]
     strength = _smooth(np.array(shares), fps, config)
     middle = apex - first
+    if max(strength[middle] - np.median(side) for side in (strength[: middle + 1], strength[middle:])) < _LEAST_FALL:
+        return apex, apex, apex
     onset = first + middle - _steps_to_rest(strength[middle::-1], config)
     return onset, apex, first + middle + _steps_to_rest(strength[middle:], config)
 
