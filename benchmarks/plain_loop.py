@@ -2,8 +2,8 @@
 
 It uses `torch.optim.AdamW`, `LambdaLR` and a `DataLoader` over tensors in memory without workers, in float32. The
 architecture, untrained weights, epochs, batch size, learning rates, losses, augmentation and choice of the epoch are
-those of the package. Other random numbers draw the order of rows, dropout and augmentation. Without them, both train
-the same network, which a test checks.
+those of the package. Max pooling is torch's own. Other random numbers draw the order of rows, dropout and augmentation.
+Without them, both train the same network, which a test checks.
 """
 
 import math
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from microfacial.models import MODELS, Network, Task
 from microfacial.models.layers.parts import PartNetwork
+from microfacial.models.layers.pooling import MaxPool2d
 from microfacial.models.mirror import mirror_image
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FoldPlan, Samples
@@ -77,6 +78,7 @@ def train_fold(
     task = Task(shape=trained.inputs.shape[1:], classes=classes, co_occurrence=co_occurrence, names=samples.classes)
     torch.manual_seed(initial_seed)
     network = variant.build(task, settings)
+    _use_pooling_of_torch(network)
     torch.manual_seed(seed)
     weights = torch.from_numpy(class_weights(trained.labels, classes, settings.class_weights)).float()
     criterion = nn.CrossEntropyLoss(weights, label_smoothing=settings.label_smoothing)
@@ -126,6 +128,13 @@ def train_fold(
     )
     with torch.no_grad():
         return torch.stack([network(image).softmax(1) for image in images]).mean(0).numpy()
+
+
+def _use_pooling_of_torch(network: nn.Module) -> None:
+    for module in list(network.modules()):
+        for name, layer in module.named_children():
+            if isinstance(layer, MaxPool2d):
+                setattr(module, name, nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding))
 
 
 def _set_training(network: nn.Module, training: bool) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, cat, nn
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.pooling import MaxPool2d
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -61,10 +62,10 @@ def _stream() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(1, 6, kernel_size=5, padding=2),
         nn.ReLU(),
-        nn.MaxPool2d(2),
+        MaxPool2d(2),
         nn.Conv2d(6, 16, kernel_size=5, padding=2),
         nn.ReLU(),
-        nn.MaxPool2d(2),
+        MaxPool2d(2),
     )
 
 

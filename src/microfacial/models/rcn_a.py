@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.pooling import MaxPool2d
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -55,7 +56,7 @@ class RcnA(nn.Module):
         self.first = _block(task.shape[0], width, kernel=5, padding=0)
         self.feed_forward = _block(width, width, kernel=1, padding=0)
         self.recurrent = _block(width, width, kernel=3, padding=1)
-        self.shrink = nn.Sequential(nn.MaxPool2d(2), Dropout(settings.dropout))
+        self.shrink = nn.Sequential(MaxPool2d(2), Dropout(settings.dropout))
         self.pool = nn.AdaptiveAvgPool2d(pooled)
         self.head = nn.Linear(width * pooled**2, task.classes)
         self.apply(_initialise)

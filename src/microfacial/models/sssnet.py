@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from microfacial.models.base import PLAIN_TRAINING, Network, Task
 from microfacial.models.inputs import full_face
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.pooling import MaxPool2d
 from microfacial.models.settings import OptimiserSettings
 from microfacial.records import FaceStore, Inputs
 
@@ -66,7 +67,7 @@ def _block(before: int, after: int, *, kernel: int, pool: int, dropout: float) -
     return (
         nn.Conv2d(before, after, kernel),
         nn.ReLU(),
-        nn.MaxPool2d(pool),
+        MaxPool2d(pool),
         nn.GroupNorm(_GROUPS, after),
         _DropMaps(dropout),
     )

@@ -26,6 +26,7 @@ from microfacial.records import Fitted, FloatArray, History, Samples, TrainingDa
 from microfacial.settings import Section
 from microfacial.training.augmentation import InputLayout
 from microfacial.training.fitted_network import FittedNetwork, restore_network
+from microfacial.training.kept_memory import kept_memory
 from microfacial.training.lanes import Lane, prepare_lane
 from microfacial.training.lockstep import Lockstep
 from microfacial.training.one_vs_rest import fit_units
@@ -77,7 +78,8 @@ def fit(
         case Network() as network:
             network_settings = typed_settings(network.settings, settings)
             _check_inputs(chunk[0].samples, network_settings)
-            return [*_fit_networks(network, chunk, network_settings, watch, device)]
+            with kept_memory():
+                return [*_fit_networks(network, chunk, network_settings, watch, device)]
 
 
 def restore(model: Model, settings: Section, arrays: Mapping[str, NDArray[Any]]) -> Fitted:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from microfacial.models.base import Task
 from microfacial.models.layers.dropout import Dropout
+from microfacial.models.layers.pooling import MaxPool2d
 from microfacial.models.settings import CHANNELS_PER_GROUP, RegionSettings
 
 
@@ -98,7 +99,7 @@ class ResNet18(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(channels, 64, side=7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(*_convolution(channels, 64, side=7, stride=2), nn.ReLU(), MaxPool2d(3, 2, 1))
         sides = ((64, 64), (64, 128), (128, 256), (256, 512))
         pairs = ((_Residual(before, after), _Residual(after, after)) for before, after in sides)
         self.blocks = nn.Sequential(*(block for pair in pairs for block in pair))
