@@ -161,7 +161,7 @@ def test_the_noise_of_a_clip_does_not_contain_the_movement_that_fills_it() -> No
 
 
 def test_a_first_frame_that_differs_from_all_others_is_no_movement() -> None:
-    with pytest.raises(DatasetError, match="no start or no end"):
+    with pytest.raises(DatasetError, match="no clear start"):
         spot_interval(film([1.5] + [0.0] * 18), FPS, CONFIG)
 
 

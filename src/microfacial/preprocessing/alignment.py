@@ -216,7 +216,7 @@ def _bounds(transform: FloatArray, size_px: int) -> tuple[list[float], list[floa
 
 
 def is_covered(frame: Image, transform: FloatArray, size_px: int) -> bool:
-    """Return whether all of the aligned square shows the frame itself.
+    """Return whether the aligned square and a margin of one pixel around it show the frame itself.
 
     Args:
         frame: `(H, W, …)` uint8.

@@ -31,7 +31,7 @@ from microfacial.records import FloatArray, Image
 _MINIMUM_FRAMES = 5
 _SPAN_SHARE = 0.4  # of the strongest peak: a movement lasts while the signal is above
 _LEAST_LAGS = 4  # a clip of fewer lags need not show a face at rest besides a movement
-_LEAST_FALL = 0.2  # of the apex's motion, before or after it; less is a frame that differs from all others
+_LEAST_FALL = 0.2  # of the apex's motion, before or after it; else one frame differs, or a movement is held
 _REST_PERCENT = 20  # at least this percentage of a raw clip's frames shows a face at rest
 
 
@@ -118,7 +118,7 @@ def spot_interval(
 
     Raises:
         DatasetError: The clip has too few frames, no movement is stronger than the flow that is measured on a face at
-            rest, or the strongest movement has no start or no end.
+            rest, or the strongest movement has no clear start or end.
     """
     config, numbers = config or SpottingConfig(), tuple(sorted(frames))
     if seconds is not None:
@@ -143,7 +143,7 @@ def spot_track(
 
     Raises:
         DatasetError: All parts have too few frames, no movement is stronger than the flow that is measured on a face at
-            rest, or the strongest movement has no start or no end.
+            rest, or the strongest movement has no clear start or end.
     """
     config, numbers = config or SpottingConfig(), track.numbers
     if seconds is not None:
@@ -191,8 +191,8 @@ def _spot_parts(parts: Sequence[_Part], numbers: tuple[int, ...], fps: float, co
     onset, apex, offset = (spotted[moment] for moment in moments)
     if not onset < apex < offset:
         raise DatasetError(
-            f"the strongest movement, at frame {apex}, has no start or no end in frames "
-            f"{spotted[0]}–{spotted[-1]}. Use a clip that shows the face before, during and after the movement"
+            f"the strongest movement, at frame {apex}, has no clear start or no clear end in frames "
+            f"{spotted[0]}–{spotted[-1]}. Use a clip that shows the face at rest before and after the movement"
         )
     return Spotting(
         onset=onset,

@@ -19,14 +19,19 @@ _MOST_KEPT_BYTES = 2**31 - 1
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Keep freed memory inside the block, and give it back at the end. It needs the GNU C library."""
+    """Keep freed memory inside the block, and give it back at the end. It needs the GNU C library.
+
+    Settings of the library that were made before, such as `MALLOC_TRIM_THRESHOLD_`, are lost. If two blocks overlap in
+    time, the end of the first one ends both.
+    """
     tune, trim = _find_functions()
     tune(_MMAP_MAX, 0)
     tune(_TRIM_THRESHOLD, _MOST_KEPT_BYTES)
     try:
         yield
     finally:
-        # The library does not adapt the thresholds any more. These are the values that it would reach.
+        # The library does not adapt the thresholds any more. These are the largest values that it would reach. From now
+        # on, blocks below 32 MB come from the heap.
         tune(_MMAP_MAX, _DEFAULT_MMAP_MAX)
         tune(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
         tune(_TRIM_THRESHOLD, 2 * _LARGEST_MMAP_THRESHOLD)

@@ -10,8 +10,16 @@ class MaxPool2d(nn.MaxPool2d):
     """`nn.MaxPool2d` for maps `(N, C, h, w)`.
 
     On processors, torch takes the maxima of one map value by value, but those of neighbouring channels at once. So the
-    maps are pooled in the order `(N, h, w, C)`. The order of the result and of the gradient is that of the input.
+    maps are pooled in the order `(N, h, w, C)`. The result is in the usual order again.
+
+    Args:
+        side: side of the windows.
+        stride: distance of the windows. None means the side.
+        padding: width of the border that counts as −∞.
     """
+
+    def __init__(self, side: int, stride: int | None = None, padding: int = 0) -> None:
+        super().__init__(side, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, h, w)` → `(N, C, h', w')`."""
