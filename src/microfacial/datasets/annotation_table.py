@@ -249,9 +249,7 @@ def read_rows(
 
 
 def list_rows(table: Path, columns: Columns, sheet: str | None = None) -> "Iterator[tuple[str, pd.Series[str]]]":
-    """Yield each row of a table that has an onset, has a subject and a name, or fills three required columns.
-
-    The other rows are blank, or they are notes and totals.
+    """Yield each row with an onset, with subject and name, or with three required cells. Others are notes or totals.
 
     Args:
         table: path of the spreadsheet.

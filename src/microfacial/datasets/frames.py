@@ -157,10 +157,9 @@ def find_gap(recording: Recording) -> str:
 
 
 def _usual_step(recording: Recording) -> int | None:
-    """Return the median step between the numbers of frames. It is 2 in a folder that keeps every second frame.
+    """Return the median step between the numbers of frames, such as 2 in a folder with every second frame.
 
-    Return None if more than a few steps differ from it, as in a folder that keeps two frames of three. Then the numbers
-    do not show the time.
+    Return None if many steps differ from it, as in a folder with two frames of three. The numbers then show no time.
     """
     steps = [after - before for before, after in pairwise(recording.numbers)]
     usual = median_low(steps or [1])
@@ -298,5 +297,4 @@ def open_clip(path: Path) -> Recording:
 
 
 def _is_video(clip: Footage) -> bool:
-    """Return whether the frames are those of a video."""
     return FRAME_NUMBER.search(clip.frames) is None and Path(clip.frames).suffix.lower() in VIDEO_EXTENSIONS

@@ -193,18 +193,21 @@ class FilmSpotter:
     def _find_people(self, frame: TimedFrame, seconds: float) -> None:
         """Search the whole frame, and start runs at faces that are not followed."""
         known = [(person.run.face, person.run.transform) for person in self.people if person.run is not None]
-        lost = any(person.run is None and seconds - person.seconds <= _NEWCOMERS_S for person in self.people)
         turn = self._searches % len(BORDERS)
-        borders = BORDERS if lost or not known else BORDERS[turn : turn + 1]
+        borders = BORDERS if not known or self._misses_people(seconds) else BORDERS[turn : turn + 1]
         faces = place_all_faces(frame.image, RUN_SIZE_PX, known, borders)
         self._searches += 1
         for face in sorted(faces, key=lambda face: _locate(face.transform)[0][0]):
             middle, side = _locate(face.transform)
             if not any(person.run is not None and _is_near(person, middle, side) for person in self.people):
                 self._start(face, frame, seconds)
-        lost = any(person.run is None and seconds - person.seconds <= _NEWCOMERS_S for person in self.people)
         starts = not self.people and self._index < self._newcomers
-        self._next_search = self._index + (self._search if lost or starts else self._newcomers)
+        soon = starts or self._misses_people(seconds)
+        self._next_search = self._index + (self._search if soon else self._newcomers)
+
+    def _misses_people(self, seconds: float) -> bool:
+        """Return whether the face of a person was lost a short time ago."""
+        return any(person.run is None and seconds - person.seconds <= _NEWCOMERS_S for person in self.people)
 
     def _start(self, face: PlacedFace, frame: TimedFrame, seconds: float) -> None:
         run = start_run(frame.image, face)

@@ -278,7 +278,7 @@ def _find_peaks(signal: FloatArray, threshold: float, apart: int) -> list[int]:
 def _find_moments(film: FrameMotion, apex: int, lag: int, fps: float, config: SpottingConfig) -> tuple[int, int, int]:
     """Return the indices of onset, apex and offset.
 
-    Onset and offset are the nearest frames with little of the apex's motion. All are the apex if most frames have much.
+    Onset and offset are the nearest frames with little of the apex's motion. Without such frames, all three are equal.
     """
     pattern, reach = film.departure(apex, lag), max(2, round(config.longest_s * fps))
     first, last = max(0, apex - reach), min(len(film) - 1, apex + reach)
